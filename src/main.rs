@@ -1,0 +1,3 @@
+//! The node that people run.
+
+fn main() {}
