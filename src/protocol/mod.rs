@@ -1,0 +1,18 @@
+//! Maelstrom's protocol: envelopes in, messages out, and the error codes.
+//!
+//! Everything here is a function of bytes. Parsing borrows from the line, and
+//! writing appends to a buffer that the caller owns.
+
+mod envelope;
+mod error;
+mod excerpt;
+mod init;
+mod message;
+mod name;
+
+pub use envelope::{Envelope, Header, Malformed, MsgId, ReplyTo};
+pub use error::{Error, ErrorBody, ErrorCode, Result};
+pub use excerpt::Excerpt;
+pub use init::Init;
+pub use message::{Fields, Outgoing, write_message};
+pub use name::is_service;
