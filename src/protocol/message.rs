@@ -6,27 +6,9 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Write as _;
 
 /// The keys of a body that the protocol itself gives a meaning.
 const HEADER_KEYS: [&str; 3] = ["type", "msg_id", "in_reply_to"];
-
-/// Everything of a message but the fields of its body.
-#[derive(Debug, Clone, Copy)]
-pub struct Outgoing<'a> {
-    /// Who sends it.
-    pub src: &'a str,
-    /// Who is to get it.
-    pub dest: &'a str,
-    /// The body's `type`.
-    pub kind: &'a str,
-    /// What to put behind `kind`: replies are called `<request's type>_ok`.
-    pub kind_suffix: &'static str,
-    /// The body's `msg_id`.
-    pub msg_id: Option<u64>,
-    /// The body's `in_reply_to`, a JSON integer exactly as the request wrote it.
-    pub in_reply_to: Option<&'a str>,
-}
 
 /// The fields of a body besides `type`, `msg_id` and `in_reply_to`.
 #[derive(Debug, Clone, Copy)]
@@ -38,25 +20,46 @@ pub enum Fields<'a, T: ?Sized> {
     Raw(&'a RawValue),
 }
 
-/// Appends one message and its newline to `out`.
+/// Which message this one is, and which it answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Numbers<'a> {
+    /// The body's `msg_id`.
+    pub msg_id: Option<u64>,
+    /// The body's `in_reply_to`, a JSON integer exactly as the request wrote it.
+    pub in_reply_to: Option<&'a str>,
+}
+
+/// Appends a message up to where the body's own fields follow. `suffix` is put
+/// behind `kind`: a reply is called `<the request's type>_ok`.
+pub fn write_header(
+    out: &mut Vec<u8>,
+    (src, dest): (&str, &str),
+    (kind, suffix): (&str, &str),
+    numbers: Numbers<'_>,
+) -> Result<()> {
+    write_addresses(out, src, dest)?;
+    write_string(out, kind)?;
+    if !suffix.is_empty() {
+        out.pop();
+        out.extend_from_slice(suffix.as_bytes());
+        out.push(b'"');
+    }
+    write_numbers(out, numbers)
+}
+
+/// Appends the body's own fields, and ends the message and its line.
 ///
 /// # Errors
 /// Error 13 when the fields do not serialise to a JSON object. `out` may then
 /// end in part of a message: the caller cuts it back to where it was.
 ///
 /// ```
-/// use eddyline::protocol::{Fields, Outgoing, write_message};
+/// use eddyline::protocol::{Fields, Numbers, write_fields, write_header};
 ///
-/// let header = Outgoing {
-///     src: "n1",
-///     dest: "c1",
-///     kind: "echo",
-///     kind_suffix: "_ok",
-///     msg_id: Some(1),
-///     in_reply_to: Some("2"),
-/// };
 /// let mut out = Vec::new();
-/// write_message(&mut out, &header, Fields::Typed(&serde_json::json!({"echo": "hi"})))?;
+/// let numbers = Numbers { msg_id: Some(1), in_reply_to: Some("2") };
+/// write_header(&mut out, ("n1", "c1"), ("echo", "_ok"), numbers)?;
+/// write_fields(&mut out, Fields::Typed(&serde_json::json!({"echo": "hi"})))?;
 /// assert_eq!(
 ///     String::from_utf8_lossy(&out),
 ///     "{\"src\":\"n1\",\"dest\":\"c1\",\"body\":{\"type\":\"echo_ok\",\
@@ -64,31 +67,8 @@ pub enum Fields<'a, T: ?Sized> {
 /// );
 /// # Ok::<(), eddyline::Error>(())
 /// ```
-pub fn write_message<T: Serialize + ?Sized>(
-    out: &mut Vec<u8>,
-    header: &Outgoing<'_>,
-    fields: Fields<'_, T>,
-) -> Result<()> {
+pub fn write_fields<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: Fields<'_, T>) -> Result<()> {
     let begin = out.len();
-    out.extend_from_slice(b"{\"src\":");
-    write_string(out, header.src)?;
-    out.extend_from_slice(b",\"dest\":");
-    write_string(out, header.dest)?;
-    out.extend_from_slice(b",\"body\":{\"type\":");
-    write_string(out, header.kind)?;
-    if !header.kind_suffix.is_empty() {
-        out.pop();
-        out.extend_from_slice(header.kind_suffix.as_bytes());
-        out.push(b'"');
-    }
-    if let Some(msg_id) = header.msg_id {
-        out.extend_from_slice(b",\"msg_id\":");
-        write_integer(out, msg_id)?;
-    }
-    if let Some(in_reply_to) = header.in_reply_to {
-        out.extend_from_slice(b",\"in_reply_to\":");
-        out.extend_from_slice(in_reply_to.as_bytes());
-    }
     match fields {
         Fields::Typed(fields) => write_typed(out, fields)?,
         Fields::Raw(object) => write_own_fields(out, object)?,
@@ -101,6 +81,76 @@ pub fn write_message<T: Serialize + ?Sized>(
         out[clean] = b' ';
     }
     out.extend_from_slice(b"}}\n");
+    Ok(())
+}
+
+/// A body without its numbers, serialised before it is known when, or how
+/// often, it will be sent.
+#[derive(Debug)]
+pub struct Content {
+    /// The type as a JSON string, then the fields and the end of the line.
+    bytes: Vec<u8>,
+    kind_len: usize,
+}
+
+impl Content {
+    /// Serialises a body into `bytes`, which are cleared first.
+    ///
+    /// # Errors
+    /// Error 13 when the fields do not serialise to a JSON object.
+    pub fn new<T: Serialize + ?Sized>(
+        mut bytes: Vec<u8>,
+        kind: &str,
+        fields: Fields<'_, T>,
+    ) -> Result<Content> {
+        bytes.clear();
+        write_string(&mut bytes, kind)?;
+        let kind_len = bytes.len();
+        write_fields(&mut bytes, fields)?;
+        Ok(Content { bytes, kind_len })
+    }
+
+    /// Appends a whole message with this body to `out`.
+    ///
+    /// # Errors
+    /// None in practice: writing to memory does not fail.
+    pub fn write(&self, out: &mut Vec<u8>, src: &str, dest: &str, msg_id: u64) -> Result<()> {
+        let (kind, fields) = self.bytes.split_at(self.kind_len);
+        write_addresses(out, src, dest)?;
+        out.extend_from_slice(kind);
+        let numbers = Numbers {
+            msg_id: Some(msg_id),
+            in_reply_to: None,
+        };
+        write_numbers(out, numbers)?;
+        out.extend_from_slice(fields);
+        Ok(())
+    }
+
+    /// The memory, to be used again.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+fn write_addresses(out: &mut Vec<u8>, src: &str, dest: &str) -> Result<()> {
+    out.extend_from_slice(b"{\"src\":");
+    write_string(out, src)?;
+    out.extend_from_slice(b",\"dest\":");
+    write_string(out, dest)?;
+    out.extend_from_slice(b",\"body\":{\"type\":");
+    Ok(())
+}
+
+fn write_numbers(out: &mut Vec<u8>, numbers: Numbers<'_>) -> Result<()> {
+    if let Some(msg_id) = numbers.msg_id {
+        out.extend_from_slice(b",\"msg_id\":");
+        serde_json::to_writer(&mut *out, &msg_id).map_err(unserialisable)?;
+    }
+    if let Some(in_reply_to) = numbers.in_reply_to {
+        out.extend_from_slice(b",\"in_reply_to\":");
+        out.extend_from_slice(in_reply_to.as_bytes());
+    }
     Ok(())
 }
 
@@ -159,10 +209,6 @@ fn write_string(out: &mut Vec<u8>, text: &str) -> Result<()> {
     serde_json::to_writer(out, text).map_err(unserialisable)
 }
 
-fn write_integer(out: &mut Vec<u8>, integer: u64) -> Result<()> {
-    write!(out, "{integer}").map_err(|error| Error::crash(error.to_string()))
-}
-
 fn unserialisable(error: serde_json::Error) -> Error {
     Error::crash(format!("the body does not serialise: {error}"))
 }
@@ -172,21 +218,22 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn header() -> Outgoing<'static> {
-        Outgoing {
-            src: "n1",
-            dest: "c\"1",
-            kind: "k",
-            kind_suffix: "",
-            msg_id: None,
-            in_reply_to: None,
-        }
-    }
-
     fn written<T: Serialize + ?Sized>(fields: Fields<'_, T>) -> String {
         let mut out = Vec::new();
-        write_message(&mut out, &header(), fields).unwrap();
+        write_header(&mut out, ("n1", "c\"1"), ("k", ""), Numbers::default()).unwrap();
+        write_fields(&mut out, fields).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_content_is_the_same_message_in_two_steps() {
+        let fields = json!({"a": 1});
+        let content = Content::new(vec![1, 2], "k", Fields::Typed(&fields)).unwrap();
+        let mut out = Vec::new();
+        content.write(&mut out, "n1", "n2", 7).unwrap();
+        let expected =
+            "{\"src\":\"n1\",\"dest\":\"n2\",\"body\":{\"type\":\"k\",\"msg_id\":7,\"a\":1}}\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]
@@ -216,8 +263,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        let mut out = Vec::new();
-        let refused = write_message(&mut out, &header(), Fields::Typed(&[1, 2]));
+        let refused = write_fields(&mut Vec::new(), Fields::Typed(&[1, 2]));
         assert!(refused.unwrap_err().text.contains("`[1,2]`"));
     }
 }

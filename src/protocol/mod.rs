@@ -14,5 +14,5 @@ pub use envelope::{Envelope, Header, Malformed, MsgId, ReplyTo};
 pub use error::{Error, ErrorBody, ErrorCode, Result};
 pub use excerpt::Excerpt;
 pub use init::Init;
-pub use message::{Fields, Outgoing, write_message};
+pub use message::{Content, Fields, Numbers, write_fields, write_header};
 pub use name::is_service;
