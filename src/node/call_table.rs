@@ -17,7 +17,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::task::Waker;
 
 /// One call in flight.
-enum Entry {
+pub(crate) enum Entry {
     Waiting {
         dest: NameId,
         timer: TimerId,
@@ -37,7 +37,8 @@ pub(crate) struct CallTable {
 
 /// What a call's future learns when it is polled.
 pub(crate) enum Progress {
-    Waiting,
+    /// With the waker that was replaced, to be dropped once nothing is borrowed.
+    Waiting(Option<Waker>),
     Ended(Result<Vec<u8>>),
 }
 
@@ -86,33 +87,30 @@ impl CallTable {
     /// Asks on behalf of a call's future; takes the outcome if there is one.
     pub(crate) fn poll(&mut self, msg_id: u64, waker: &Waker) -> Progress {
         match self.entries.get_mut(&msg_id) {
-            Some(Entry::Waiting { waker: place, .. }) => {
-                match place {
-                    Some(known) => known.clone_from(waker),
-                    None => *place = Some(waker.clone()),
-                }
-                Progress::Waiting
+            Some(Entry::Waiting { waker: known, .. }) => {
+                let stale = match known {
+                    Some(known) if known.will_wake(waker) => None,
+                    known => known.replace(waker.clone()),
+                };
+                Progress::Waiting(stale)
             }
             Some(Entry::Ended(_)) => match self.entries.remove(&msg_id) {
                 Some(Entry::Ended(outcome)) => Progress::Ended(outcome),
-                _ => Progress::Waiting,
+                _ => Progress::Waiting(None),
             },
             // Only its own future removes an entry, and it asks no more after.
-            None => Progress::Waiting,
+            None => Progress::Waiting(None),
         }
     }
 
-    /// Forgets a call whose future was dropped. Returns its armed timer, or the
-    /// reply that nobody took.
-    pub(crate) fn remove(&mut self, msg_id: u64) -> (Option<TimerId>, Option<Vec<u8>>) {
-        match self.entries.remove(&msg_id) {
-            Some(Entry::Waiting { timer, .. }) => {
-                self.waiting -= 1;
-                (Some(timer), None)
-            }
-            Some(Entry::Ended(outcome)) => (None, outcome.ok()),
-            None => (None, None),
+    /// Forgets a call whose future was dropped. What it leaves is the caller's
+    /// to dispose of, once nothing is borrowed.
+    pub(crate) fn remove(&mut self, msg_id: u64) -> Option<Entry> {
+        let removed = self.entries.remove(&msg_id);
+        if let Some(Entry::Waiting { .. }) = removed {
+            self.waiting -= 1;
         }
+        removed
     }
 
     /// How many calls wait for a reply or their expiry.

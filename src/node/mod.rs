@@ -17,7 +17,8 @@ pub use request::Request;
 pub use tcp_echo::{Operation, OperationId, Outcome, TcpEcho, TcpEchoStats};
 pub use timer::{Interval, Sleep};
 
-pub(crate) use self::core::{Core, Settings, Usage};
+pub(crate) use self::core::{Core, Log};
+pub use self::core::{Settings, Usage};
 
 use crate::protocol::Result;
 use std::rc::Rc;

@@ -86,6 +86,16 @@ impl Request {
         self.parts.answered.get()
     }
 
+    /// Whether nobody but the session holds it any more.
+    pub(crate) fn is_last_handle(&self) -> bool {
+        Rc::strong_count(&self.parts) == 1
+    }
+
+    /// Takes back that it was answered: the reply could not be written.
+    pub(crate) fn unanswer(&self) {
+        self.parts.answered.set(false);
+    }
+
     /// Marks it as answered; returns whether it was already.
     pub(crate) fn answer(&self) -> bool {
         self.parts.answered.replace(true)

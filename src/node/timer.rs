@@ -41,7 +41,11 @@ impl Future for Sleep {
             }
             Some(timer) => self.core.rearm_wake(timer, cx.waker()),
         };
-        if armed { Poll::Pending } else { Poll::Ready(()) }
+        if armed {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
     }
 }
 
