@@ -2,10 +2,15 @@
 
 pub mod node;
 pub mod protocol;
+mod reactor;
+mod runtime;
 pub mod session;
+mod sys;
 pub mod task;
+mod tcp;
 pub mod time;
 pub mod wire;
 
-pub use node::{Context, Node, Request};
+pub use node::{Call, Context, Node, Reply, Request};
 pub use protocol::{Error, ErrorCode, Result};
+pub use runtime::{Options, run, run_with};

@@ -187,10 +187,11 @@ impl TcpEcho {
         }
     }
 
-    /// The totals, with every send that was asked for before.
+    /// The totals, with every send that was asked for before; zeros before a
+    /// start.
     ///
     /// # Errors
-    /// Error 22 before a start.
+    /// Error 10 where nobody carries out operations, as in a simulation.
     pub async fn stats(&self) -> Result<TcpEchoStats> {
         match self.run(Operation::Stats).await? {
             Outcome::Stats(stats) => Ok(stats),

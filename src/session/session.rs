@@ -175,6 +175,11 @@ impl Session {
         }
     }
 
+    /// Writes a line for a person, as the session's own do.
+    pub fn log(&self, text: fmt::Arguments<'_>) {
+        self.core.log(text);
+    }
+
     fn log_line(&self, text: fmt::Arguments<'_>) {
         self.core
             .log(format_args!("line {}: {text}", self.line_number));

@@ -1,0 +1,92 @@
+//! Lines for people, on stderr.
+//!
+//! They are gathered and written once a turn, and never waited for: when stderr
+//! is full, lines are dropped and counted. `eprintln!` would panic instead when
+//! stderr shares a non-blocking description with stdout.
+
+use crate::sys::Output;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{ErrorKind, Write as _};
+
+/// How many bytes of lines wait for a stderr that takes none: 64 KiB, a pipe's
+/// worth; whoever does not read that much does not read.
+const HELD_BYTES_MAX: usize = 64 << 10;
+
+/// What a pipe takes whole or not at all (PIPE_BUF): writes of at most this much
+/// never leave half a line in front of a message on a shared pipe.
+const WRITE_BYTES_MAX: usize = 4096;
+
+/// What stands in front of every line.
+const PREFIX: &str = "eddyline: ";
+
+/// The way to stderr.
+pub(super) struct Diagnostics {
+    /// `None` when stderr cannot be used: then nobody listens.
+    output: Option<Output>,
+    held: RefCell<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    bytes: VecDeque<u8>,
+    /// Lines that found no room.
+    dropped: u64,
+}
+
+impl Diagnostics {
+    pub(super) fn open() -> Diagnostics {
+        Diagnostics {
+            output: Output::open_stderr().ok(),
+            held: RefCell::default(),
+        }
+    }
+
+    /// Takes one line, without its newline.
+    pub(super) fn line(&self, text: fmt::Arguments<'_>) {
+        let held = &mut *self.held.borrow_mut();
+        if held.bytes.len() > HELD_BYTES_MAX {
+            held.dropped += 1;
+            return;
+        }
+        let begin = held.bytes.len();
+        let _to_memory = writeln!(held.bytes, "{PREFIX}{text}");
+        // One line each, whatever a panic message or an author's text holds.
+        let end = held.bytes.len() - 1;
+        for byte in held.bytes.range_mut(begin..end) {
+            if byte.is_ascii_control() {
+                *byte = b' ';
+            }
+        }
+    }
+
+    /// Writes what stderr takes now.
+    pub(super) fn flush(&self) {
+        let mut held = self.held.borrow_mut();
+        let Some(output) = &self.output else {
+            held.bytes.clear();
+            return;
+        };
+        while !held.bytes.is_empty() {
+            let bytes = held.bytes.make_contiguous();
+            match output.write(whole_lines(bytes)) {
+                Ok(count) => drop(held.bytes.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_nobody_listens) => held.bytes.clear(),
+            }
+            if held.bytes.is_empty() && held.dropped > 0 {
+                let dropped = std::mem::take(&mut held.dropped);
+                let text = "lines were dropped: stderr was not read";
+                let _to_memory = writeln!(held.bytes, "{PREFIX}{dropped} {text}");
+            }
+        }
+    }
+}
+
+/// As many whole lines as a pipe takes at once; a single longer line as it is.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let most = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
+    let end = memchr::memrchr(b'\n', most).or_else(|| memchr::memchr(b'\n', bytes));
+    end.map_or(bytes, |end| &bytes[..=end])
+}
