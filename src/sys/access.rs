@@ -26,7 +26,8 @@ const PTMX_DEVICE: (u32, u32) = (5, 2);
 ///      always ready; reopening would lose the shared offset and O_APPEND
 ///  everything else; a pipe or terminal     Gated     poll, then read or write
 ///  that cannot be reopened (no /proc,
-///  EACCES, ENXIO, a pty's master)
+///  EACCES, ENXIO, packet mode, a pty's
+///  master)
 ///      asks poll(2) first. Whoever shares the description can take the data, or the
 ///      room, between the two calls; then the call waits until there is more.
 /// ```
@@ -58,7 +59,8 @@ impl Handle {
         let file_type = FileType::from_raw_mode(stat.st_mode);
         let is_terminal = file_type == FileType::CharacterDevice && rustix::termios::isatty(shared);
         let is_stream = match file_type {
-            // O_DIRECT on a pipe is packet mode: each read ends with a packet.
+            // O_DIRECT is packet mode: each read ends with a packet. It belongs
+            // to the writer's description; a mere reader cannot see it.
             FileType::Fifo => !flags.contains(OFlags::DIRECT),
             FileType::Socket => rustix::net::sockopt::socket_type(shared)? == SocketType::STREAM,
             _ => false,
@@ -107,7 +109,8 @@ impl Handle {
 /// A private, non-blocking description of the same pipe or terminal.
 ///
 /// The access mode is kept: a FIFO that was opened for both directions so that
-/// it never ends must not end for us. So is packet mode, which its reader sees.
+/// it never ends must not end for us. So is packet mode, whose packets the reader
+/// sees; Linux refuses to open a pipe in it (EINVAL), so that such a one is gated.
 fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> Result<OwnedFd, Errno> {
     let kept = flags & (OFlags::ACCMODE | OFlags::DIRECT);
     open(
@@ -134,4 +137,84 @@ fn epoll_refuses(fd: BorrowedFd<'_>) -> bool {
         )
     });
     refused == Err(Errno::PERM)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing;
+
+    fn access(fd: impl AsFd) -> Access {
+        Handle::share(fd.as_fd()).unwrap().access
+    }
+
+    #[test]
+    fn each_kind_of_descriptor_has_its_access() {
+        let (read, write) = testing::pipe();
+        let (master, terminal) = testing::terminal();
+        let (socket, _peer) = testing::socket_pair(SocketType::STREAM);
+        assert_eq!(access(&read), Access::Private);
+        assert_eq!(access(&write), Access::Private);
+        assert_eq!(access(&terminal), Access::Private);
+        assert_eq!(access(&master), Access::Gated, "a pty's master");
+        assert_eq!(access(&socket), Access::Socket);
+        assert_eq!(access(testing::file()), Access::Plain);
+        assert_eq!(access(testing::device("/dev/null")), Access::Plain);
+        assert_eq!(access(testing::device("/dev/zero")), Access::Plain);
+        let eventfd = rustix::event::eventfd(0, rustix::event::EventfdFlags::empty()).unwrap();
+        assert_eq!(access(eventfd), Access::Gated);
+    }
+
+    #[test]
+    fn what_cannot_be_reopened_is_gated() {
+        let name = format!("eddyline-test-fifo-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let both = open(&path, OFlags::RDWR, Mode::empty()).unwrap();
+        let write = open(&path, OFlags::WRONLY, Mode::empty()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(access(&write), Access::Private);
+        drop(both);
+        // ENXIO: to open a FIFO for writing without waiting takes a reader.
+        assert_eq!(access(&write), Access::Gated);
+    }
+
+    #[test]
+    fn gotcha_1_the_mode_of_a_shared_description_is_never_changed() {
+        let (read, write) = testing::pipe();
+        let (master, terminal) = testing::terminal();
+        let (socket, peer) = testing::socket_pair(SocketType::STREAM);
+        for shared in [read, write, master, terminal, socket, peer, testing::file()] {
+            let before = testing::flags(&shared);
+            let ours = Handle::share(shared.as_fd()).unwrap();
+            assert_eq!(testing::flags(&shared), before);
+            assert!(!before.contains(OFlags::NONBLOCK));
+            let is_private = ours.access == Access::Private;
+            assert_eq!(
+                testing::flags(&ours.fd).contains(OFlags::NONBLOCK),
+                is_private
+            );
+            let ours = rustix::io::fcntl_getfd(&ours.fd).unwrap();
+            assert!(ours.contains(rustix::io::FdFlags::CLOEXEC));
+        }
+    }
+
+    #[test]
+    fn a_reopened_pipe_keeps_its_access_mode() {
+        let (read, write) = testing::pipe();
+        for (end, mode) in [(read, OFlags::RDONLY), (write, OFlags::WRONLY)] {
+            let handle = Handle::share(end.as_fd()).unwrap();
+            assert_eq!(testing::flags(&handle.fd) & OFlags::ACCMODE, mode);
+            assert!(handle.is_stream);
+        }
+    }
+
+    #[test]
+    fn a_pipe_in_packet_mode_stays_in_it() {
+        let (_read, write) = testing::packet_pipe();
+        let handle = Handle::share(write.as_fd()).unwrap();
+        assert_eq!(handle.access, Access::Gated);
+        assert!(testing::flags(&handle.fd).contains(OFlags::DIRECT));
+        assert!(!handle.is_stream);
+    }
 }

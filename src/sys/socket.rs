@@ -134,3 +134,109 @@ fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
     set_tcp_nodelay(&fd, true)?;
     Ok(fd)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::await_any;
+    use rustix::event::PollFlags;
+    use rustix::fs::OFlags;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    fn any_port(ip: impl Into<IpAddr>) -> SocketAddr {
+        SocketAddr::new(ip.into(), 0)
+    }
+
+    fn connected(listener: &OwnedFd) -> (OwnedFd, OwnedFd) {
+        let client = connect(local_address(listener).unwrap()).unwrap();
+        await_any(listener, PollFlags::IN);
+        let server = accept(listener).unwrap();
+        await_any(&client, PollFlags::OUT);
+        connect_result(&client).unwrap();
+        (client, server)
+    }
+
+    #[test]
+    fn bytes_go_there_and_back_on_both_families() {
+        for ip in [
+            IpAddr::from(Ipv4Addr::LOCALHOST),
+            Ipv6Addr::LOCALHOST.into(),
+        ] {
+            let listener = match listen(any_port(ip)) {
+                Ok(listener) => listener,
+                // A container may have no IPv6 at all.
+                Err(error) if ip.is_ipv6() => {
+                    assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+                    continue;
+                }
+                Err(error) => panic!("{error}"),
+            };
+            let (client, server) = connected(&listener);
+            assert_eq!(write(&client, b"ping").unwrap(), 4);
+            shutdown_write(&client).unwrap();
+            await_any(&server, PollFlags::RDHUP);
+            let mut buffer = [0; 8];
+            assert_eq!(read(&server, &mut buffer).unwrap(), 4);
+            assert_eq!(read(&server, &mut buffer).unwrap(), 0);
+            assert_eq!(write(&server, &buffer[..4]).unwrap(), 4, "half-closed only");
+        }
+    }
+
+    #[test]
+    fn every_socket_is_non_blocking_and_close_on_exec() {
+        let listener = listen(any_port(Ipv4Addr::LOCALHOST)).unwrap();
+        let empty = accept(&listener).unwrap_err();
+        assert_eq!(accept_failure(&empty), AcceptFailure::Empty);
+        let (client, server) = connected(&listener);
+        for fd in [&listener, &client, &server] {
+            let flags = rustix::fs::fcntl_getfl(fd).unwrap();
+            assert!(flags.contains(OFlags::NONBLOCK));
+            let flags = rustix::io::fcntl_getfd(fd).unwrap();
+            assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+        }
+        assert!(
+            rustix::net::sockopt::tcp_nodelay(&server).unwrap(),
+            "inherited"
+        );
+    }
+
+    #[test]
+    fn gotcha_17_so_error_decides_over_a_connection() {
+        // Bound and not listening: nobody else can have the port, and nobody answers.
+        let bound = new_socket(any_port(Ipv4Addr::LOCALHOST)).unwrap();
+        rustix::net::bind(&bound, &any_port(Ipv4Addr::LOCALHOST)).unwrap();
+        let refused = connect(local_address(&bound).unwrap()).and_then(|fd| {
+            await_any(&fd, PollFlags::OUT);
+            connect_result(&fd)
+        });
+        assert_eq!(
+            refused.unwrap_err().kind(),
+            io::ErrorKind::ConnectionRefused
+        );
+        let unconnected = new_socket(any_port(Ipv4Addr::LOCALHOST)).unwrap();
+        let undecided = connect_result(&unconnected).unwrap_err();
+        assert_eq!(undecided.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn gotcha_11_errors_of_accept_are_told_apart() {
+        let judge = |errno: Errno| accept_failure(&io::Error::from(errno));
+        for errno in [
+            Errno::CONNABORTED,
+            Errno::INTR,
+            Errno::PROTO,
+            Errno::NETDOWN,
+        ] {
+            assert_eq!(judge(errno), AcceptFailure::Skip);
+        }
+        for errno in [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOBUFS,
+            Errno::NOMEM,
+            Errno::BADF,
+        ] {
+            assert_eq!(judge(errno), AcceptFailure::Stuck);
+        }
+    }
+}

@@ -224,3 +224,165 @@ impl AsRawFd for Connection {
         self.fd.as_raw_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing;
+    use rustix::net::SocketType;
+
+    const READABLE: Readiness = Readiness {
+        readable: true,
+        writable: false,
+        read_closed: false,
+    };
+    const WRITABLE: Readiness = Readiness {
+        readable: false,
+        writable: true,
+        read_closed: false,
+    };
+    const ENDED: Readiness = Readiness {
+        readable: true,
+        writable: true,
+        read_closed: true,
+    };
+
+    /// (the server's connection, its peer)
+    fn connection() -> (Connection, OwnedFd) {
+        let (ours, theirs) = testing::socket_pair(SocketType::STREAM);
+        rustix::io::ioctl_fionbio(&ours, true).unwrap();
+        rustix::io::ioctl_fionbio(&theirs, true).unwrap();
+        (Connection::new(ours), theirs)
+    }
+
+    fn read(peer: &OwnedFd) -> Vec<u8> {
+        let mut all = vec![];
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(count @ 1..) = socket::read(peer, &mut buffer) {
+            all.extend_from_slice(&buffer[..count]);
+        }
+        all
+    }
+
+    /// Sends until the connection holds a rest; returns what it had received.
+    fn fill(connection: &mut Connection, peer: &OwnedFd, scratch: &mut [u8]) -> usize {
+        let mut received = 0;
+        while !connection.holds_rest() {
+            socket::write(peer, &[b'x'; 10_000]).unwrap();
+            received += connection.ready(READABLE, scratch).received_bytes;
+        }
+        received
+    }
+
+    #[test]
+    fn an_idle_connection_is_three_words() {
+        assert_eq!(size_of::<Connection>(), 24);
+        assert_eq!(size_of::<Option<Connection>>(), 24);
+    }
+
+    #[test]
+    fn a_short_read_is_echoed_and_waits_for_the_next_edge() {
+        let (mut connection, peer) = connection();
+        socket::write(&peer, b"ping").unwrap();
+        let progress = connection.ready(READABLE, &mut [0; 16]);
+        assert_eq!(progress.received_bytes, 4);
+        assert_eq!(progress.used_up, READABLE);
+        assert!(matches!(progress.next, Next::Wait));
+        assert_eq!(read(&peer), b"ping");
+    }
+
+    #[test]
+    fn gotcha_7_a_spurious_event_changes_nothing() {
+        let (mut connection, _peer) = connection();
+        for readiness in [READABLE, WRITABLE, Readiness::default()] {
+            let progress = connection.ready(readiness, &mut [0; 16]);
+            assert_eq!(progress.used_up.readable, readiness.readable);
+            assert!(matches!(progress.next, Next::Wait));
+        }
+    }
+
+    #[test]
+    fn gotcha_6_data_and_end_in_one_edge_are_both_read() {
+        let (mut connection, peer) = connection();
+        socket::write(&peer, b"bye").unwrap();
+        socket::shutdown_write(&peer).unwrap();
+        let progress = connection.ready(ENDED, &mut [0; 16]);
+        assert_eq!(progress.received_bytes, 3);
+        assert!(matches!(progress.next, Next::Finished(Ending::EndOfFile)));
+        assert_eq!(read(&peer), b"bye");
+    }
+
+    #[test]
+    fn gotcha_12_a_turn_is_bounded_and_carries_over() {
+        let (mut connection, peer) = connection();
+        socket::write(&peer, &[b'x'; 16 * CALLS_PER_TURN + 1]).unwrap();
+        let progress = connection.ready(READABLE, &mut [0; 16]);
+        assert_eq!(progress.received_bytes, 16 * CALLS_PER_TURN);
+        assert_eq!(progress.used_up, Readiness::default());
+        assert!(matches!(progress.next, Next::CarryOver));
+        let progress = connection.ready(READABLE, &mut [0; 16]);
+        assert_eq!(progress.received_bytes, 1);
+        assert!(matches!(progress.next, Next::Wait));
+    }
+
+    #[test]
+    fn gotcha_13_what_the_peer_does_not_read_stops_our_reads() {
+        let (mut connection, peer) = connection();
+        let mut scratch = vec![0; 1 << 16];
+        let received = fill(&mut connection, &peer, &mut scratch);
+        socket::write(&peer, b"more").unwrap();
+        let progress = connection.ready(READABLE, &mut scratch);
+        assert_eq!(progress.received_bytes, 0);
+        assert!(!progress.used_up.readable, "it is kept for later");
+        assert!(matches!(progress.next, Next::Wait));
+        let mut echoed = read(&peer).len();
+        // The writable edge, with readable still sticking.
+        let progress = connection.ready(
+            Readiness {
+                read_closed: false,
+                ..ENDED
+            },
+            &mut scratch,
+        );
+        assert_eq!(progress.received_bytes, 4);
+        assert!(matches!(connection.state, State::Open), "owns no buffer");
+        echoed += read(&peer).len();
+        assert_eq!(echoed, received + 4);
+    }
+
+    #[test]
+    fn gotcha_18_a_half_closed_peer_gets_the_rest_before_the_close() {
+        let (mut connection, peer) = connection();
+        let mut scratch = vec![0; 1 << 16];
+        let received = fill(&mut connection, &peer, &mut scratch);
+        socket::write(&peer, b"last").unwrap();
+        socket::shutdown_write(&peer).unwrap();
+        let progress = connection.ready(ENDED, &mut scratch);
+        assert!(matches!(progress.next, Next::Wait), "no room yet");
+        assert!(matches!(connection.state, State::HalfClosed(Some(_))));
+        let mut echoed = read(&peer).len();
+        let progress = connection.ready(ENDED, &mut scratch);
+        assert_eq!(progress.received_bytes, 4);
+        assert!(matches!(progress.next, Next::Finished(Ending::EndOfFile)));
+        echoed += read(&peer).len();
+        assert_eq!(echoed, received + 4);
+    }
+
+    #[test]
+    fn a_reset_is_a_quiet_end_whatever_the_state() {
+        let mut scratch = vec![0; 1 << 16];
+        let (mut open, peer) = connection();
+        socket::write(&peer, b"x").unwrap();
+        open.ready(READABLE, &mut scratch);
+        drop(peer);
+        let progress = open.ready(ENDED, &mut scratch);
+        assert!(matches!(progress.next, Next::Finished(Ending::Reset)));
+        let (mut draining, peer) = connection();
+        fill(&mut draining, &peer, &mut scratch);
+        drop(peer);
+        for _ in 0..2 {
+            let progress = draining.ready(ENDED, &mut scratch);
+            assert!(matches!(progress.next, Next::Finished(Ending::Reset)));
+        }
+    }
+}

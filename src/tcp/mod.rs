@@ -17,6 +17,8 @@ mod connection;
 mod exchange;
 mod listener;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use connection::Connection;
 pub(crate) use exchange::{EXCHANGE_DEADLINE, EXCHANGES_MAX, Exchange};
