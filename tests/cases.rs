@@ -1,0 +1,77 @@
+//! The tracks' conversations through the real binary, whole and in pieces.
+
+mod support;
+
+use serde_json::Value;
+use std::path::Path;
+use support::{Ending, Launch};
+
+struct Case {
+    name: String,
+    input: Vec<u8>,
+    output: Vec<Value>,
+}
+
+/// Every pair of files in tests/cases.
+fn cases() -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .expect("tests/cases")
+        .filter_map(|entry| {
+            let file = entry.expect("an entry").file_name();
+            let name = file.to_str()?.strip_suffix(".in.jsonl")?;
+            Some(name.to_owned())
+        })
+        .collect();
+    names.sort();
+    let read = |name: &str, end: &str| {
+        let path = folder.join(format!("{name}.{end}"));
+        std::fs::read_to_string(path).expect("both files of a case")
+    };
+    let case = |name: String| Case {
+        input: read(&name, "in.jsonl").into_bytes(),
+        output: read(&name, "out.jsonl").lines().map(parse).collect(),
+        name,
+    };
+    names.into_iter().map(case).collect()
+}
+
+fn parse(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"))
+}
+
+impl Case {
+    /// Feeds the input in pieces that the node reads one at a time.
+    fn run<'a>(&self, how: &str, pieces: impl IntoIterator<Item = &'a [u8]>) {
+        let mut node = Launch::new().start();
+        for (index, piece) in pieces.into_iter().enumerate() {
+            if index > 0 {
+                node.wait_until_input_is_read();
+            }
+            node.write(piece);
+        }
+        self.judge(how, &node.finish());
+    }
+
+    fn judge(&self, how: &str, ending: &Ending) {
+        let found: Vec<Value> = ending.stdout.iter().map(|line| parse(line)).collect();
+        assert_eq!(found, self.output, "{} {how}", self.name);
+        assert!(ending.stderr.is_empty(), "{} {how}: {ending:?}", self.name);
+    }
+}
+
+/// One function runs them all, because they name port 8080.
+#[test]
+fn every_case_gives_its_output_however_its_input_arrives() {
+    let cases = cases();
+    assert!(!cases.is_empty(), "there are cases");
+    for case in &cases {
+        let input = &case.input[..];
+        case.run("whole", [input]);
+        case.run("a byte a write", input.chunks(1));
+        for at in 1..input.len() {
+            let (head, tail) = input.split_at(at);
+            case.run(&format!("split at byte {at}"), [head, tail]);
+        }
+    }
+}

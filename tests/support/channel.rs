@@ -1,0 +1,148 @@
+//! The kinds of file that a node's standard input and output can be.
+
+use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, Write};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A way between the test and the node: the end that the node gets, and ours.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) theirs: OwnedFd,
+    /// None for files: what the node reads is there already, and what it
+    /// writes is read afterwards.
+    pub(crate) ours: Option<OwnedFd>,
+    pub(crate) end: End,
+}
+
+/// How the test says that no more input follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Closing our end is enough.
+    Close,
+    /// Our end must stay open to read from.
+    HalfClose,
+    /// A terminal's end of file is a character.
+    ControlD,
+}
+
+impl Channel {
+    /// A pipe that the node reads.
+    pub(crate) fn pipe_in() -> Channel {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
+        Channel {
+            theirs: reader,
+            ours: Some(writer),
+            end: End::Close,
+        }
+    }
+
+    /// A pipe that the node writes.
+    pub(crate) fn pipe_out() -> Channel {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).expect("pipe");
+        Channel {
+            theirs: writer,
+            ours: Some(reader),
+            end: End::Close,
+        }
+    }
+
+    /// A socket, good for either direction and for both.
+    pub(crate) fn socket() -> Channel {
+        let kind = SocketType::STREAM;
+        let (theirs, ours) =
+            socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).expect("socketpair");
+        Channel {
+            theirs,
+            ours: Some(ours),
+            end: End::HalfClose,
+        }
+    }
+
+    /// A terminal, good for either direction and for both. It neither echoes nor
+    /// rewrites what passes, and Control-D still ends the input.
+    pub(crate) fn terminal() -> Channel {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let ours = openpt(flags).expect("openpt");
+        grantpt(&ours).expect("grantpt");
+        unlockpt(&ours).expect("unlockpt");
+        let theirs = ioctl_tiocgptpeer(&ours, flags).expect("the terminal's other side");
+        let mut modes = tcgetattr(&theirs).expect("tcgetattr");
+        modes.make_raw();
+        modes.local_modes |= LocalModes::ICANON;
+        tcsetattr(&theirs, OptionalActions::Now, &modes).expect("tcsetattr");
+        Channel {
+            theirs,
+            ours: Some(ours),
+            end: End::ControlD,
+        }
+    }
+
+    /// A regular file, shared with the test by its description: one offset.
+    pub(crate) fn file(file: &File) -> Channel {
+        Channel {
+            theirs: file.try_clone().expect("dup").into(),
+            ours: None,
+            end: End::Close,
+        }
+    }
+
+    /// A regular file that holds `content`, to be read from its start.
+    pub(crate) fn file_of(content: &str) -> Channel {
+        let mut file = scratch_file(false);
+        file.write_all(content.as_bytes()).expect("write");
+        file.rewind().expect("seek");
+        Channel::file(&file)
+    }
+
+    /// /dev/null, which epoll refuses like a regular file.
+    pub(crate) fn null() -> Channel {
+        let null = OpenOptions::new().read(true).write(true).open("/dev/null");
+        Channel {
+            theirs: null.expect("/dev/null").into(),
+            ours: None,
+            end: End::Close,
+        }
+    }
+}
+
+/// Says on our end of a channel that no more input follows.
+pub(crate) fn end_input(ours: OwnedFd, end: End) -> Option<OwnedFd> {
+    match end {
+        End::Close => None,
+        End::HalfClose => {
+            // A node that has already gone is no error here.
+            let _ = shutdown(&ours, Shutdown::Write);
+            None
+        }
+        End::ControlD => {
+            let _ = rustix::io::write(&ours, b"\x04");
+            // Closing the last copy would hang the terminal up under the node.
+            Some(ours)
+        }
+    }
+}
+
+/// An empty file without a name, so that nothing has to be cleaned up.
+pub(crate) fn scratch_file(append: bool) -> File {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!(
+        "{}/scratch-{}-{}",
+        env!("CARGO_TARGET_TMPDIR"),
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
+    let file = OpenOptions::new()
+        .read(true)
+        .write(!append)
+        .append(append)
+        .create_new(true)
+        .open(&name)
+        .expect("a scratch file");
+    std::fs::remove_file(&name).expect("the scratch file loses its name");
+    file
+}

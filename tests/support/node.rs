@@ -1,0 +1,365 @@
+//! One node process and everything that a test does with it.
+
+use super::channel::{Channel, End, end_input};
+use super::stream::Stream;
+use super::{INIT, PATIENCE, Process, wait_until};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// How to start a node. Pipes, unless told otherwise.
+pub(crate) struct Launch {
+    command: Command,
+    stdin: Option<Channel>,
+    stdout: Option<Channel>,
+    merge_stderr: bool,
+}
+
+impl Launch {
+    pub(crate) fn new() -> Launch {
+        Launch::command(Command::new(env!("CARGO_BIN_EXE_eddyline")))
+    }
+
+    /// Starts the node from a shell line in which `"$0"` is the binary.
+    pub(crate) fn shell(script: &str) -> Launch {
+        let mut command = Command::new("sh");
+        let binary = env!("CARGO_BIN_EXE_eddyline");
+        command.args(["-c", script, binary]);
+        Launch::command(command)
+    }
+
+    fn command(command: Command) -> Launch {
+        Launch {
+            command,
+            stdin: None,
+            stdout: None,
+            merge_stderr: false,
+        }
+    }
+
+    pub(crate) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Launch {
+        self.command.args(args);
+        self
+    }
+
+    /// `--rpc-timeout-ms`.
+    pub(crate) fn rpc_timeout_ms(self, ms: u64) -> Launch {
+        self.args(["--rpc-timeout-ms".to_owned(), ms.to_string()])
+    }
+
+    pub(crate) fn stdin(mut self, channel: Channel) -> Launch {
+        self.stdin = Some(channel);
+        self
+    }
+
+    pub(crate) fn stdout(mut self, channel: Channel) -> Launch {
+        self.stdout = Some(channel);
+        self
+    }
+
+    /// One socket or terminal as standard input and output both.
+    pub(crate) fn both(self, channel: Channel) -> Launch {
+        let copy = |fd: &OwnedFd| fd.try_clone().expect("dup");
+        let output = Channel {
+            theirs: copy(&channel.theirs),
+            ours: channel.ours.as_ref().map(copy),
+            end: channel.end,
+        };
+        self.stdin(channel).stdout(output)
+    }
+
+    /// `2>&1`: stderr shares the description of stdout.
+    pub(crate) fn merge_stderr(mut self) -> Launch {
+        self.merge_stderr = true;
+        self
+    }
+
+    pub(crate) fn start(mut self) -> Node {
+        let stdin = self.stdin.unwrap_or_else(Channel::pipe_in);
+        let stdout = self.stdout.unwrap_or_else(Channel::pipe_out);
+        let stderr = match self.merge_stderr {
+            true => Channel {
+                theirs: stdout.theirs.try_clone().expect("dup"),
+                ours: None,
+                end: End::Close,
+            },
+            false => Channel::pipe_out(),
+        };
+        self.command
+            .stdin(Stdio::from(stdin.theirs))
+            .stdout(Stdio::from(stdout.theirs))
+            .stderr(Stdio::from(stderr.theirs));
+        let child = self.command.spawn().expect("the node starts");
+        // The command holds the node's ends; unless they go, no end of file comes.
+        drop(self.command);
+        let exit = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).expect("pidfd_open");
+        if let Some(ours) = &stdin.ours {
+            rustix::io::ioctl_fionbio(ours, true).expect("our end becomes non-blocking");
+        }
+        Node {
+            child,
+            exit,
+            stdin: stdin.ours,
+            end: stdin.end,
+            stdout: Stream::new(stdout.ours),
+            stderr: Stream::new(stderr.ours),
+        }
+    }
+
+    /// Starts the node and makes it n1.
+    pub(crate) fn ready(self) -> Node {
+        let mut node = self.start();
+        let reply = node.ask(INIT);
+        assert_eq!(reply["body"]["type"], "init_ok");
+        node
+    }
+}
+
+/// A running node; killed when dropped.
+pub(crate) struct Node {
+    child: Child,
+    /// Readable once the process has exited.
+    exit: OwnedFd,
+    stdin: Option<OwnedFd>,
+    end: End,
+    stdout: Stream,
+    stderr: Stream,
+}
+
+/// What was left of a node when it had exited.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<String>,
+    pub(crate) stderr: Vec<String>,
+}
+
+/// What happened in one wait.
+struct Turn {
+    written: usize,
+    /// No byte moved, and the process has exited: nothing will ever come.
+    over: bool,
+}
+
+impl Node {
+    pub(crate) fn process(&self) -> Process {
+        let pid = self.child.id();
+        Process { pid }
+    }
+
+    /// Writes a line.
+    pub(crate) fn send(&mut self, line: &str) {
+        self.write(format!("{line}\n").as_bytes());
+    }
+
+    /// Writes bytes, and takes in what the node writes meanwhile.
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let turn = self.turn(rest, "it to read its input");
+            rest = &rest[turn.written..];
+        }
+    }
+
+    /// Writes without reading any output, until the node has stopped reading
+    /// its input or has it all. Returns how much it took.
+    pub(crate) fn write_until_stalled(&mut self, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        wait_until("the node takes everything or stops reading", || {
+            loop {
+                // In this order: a node that was asleep before a write that
+                // found no room was not about to make room.
+                let asleep = self.process().is_asleep();
+                self.stderr.fill();
+                let stdin = self.stdin.as_ref().expect("stdin is open");
+                match rustix::io::write(stdin, &bytes[taken..]) {
+                    Ok(written) => taken += written,
+                    Err(Errno::AGAIN) => return asleep,
+                    Err(errno) => panic!("{errno}; {}", self.story("it to read its input")),
+                }
+                if taken == bytes.len() {
+                    return true;
+                }
+            }
+        });
+        taken
+    }
+
+    /// Waits until the node has read everything that was written to its stdin,
+    /// so that what follows comes to it with a later read.
+    pub(crate) fn wait_until_input_is_read(&self) {
+        let stdin = self.stdin.as_ref().expect("stdin is open");
+        wait_until("the node has read its input", || {
+            rustix::io::ioctl_fionread(stdin).expect("FIONREAD") == 0
+        });
+    }
+
+    /// The next line of stdout as it came.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> String {
+        loop {
+            if let Some(line) = self.stdout.take_line() {
+                return line;
+            }
+            if self.stdout.fd.is_none() || self.turn(b"", "a line on stdout").over {
+                panic!("the node has ended; {}", self.story("a line on stdout"));
+            }
+        }
+    }
+
+    /// A line of stdout, if one has been taken in already.
+    pub(crate) fn line_at_hand(&mut self) -> Option<String> {
+        self.stdout.take_line()
+    }
+
+    /// The next line of stdout, parsed.
+    #[track_caller]
+    pub(crate) fn reply(&mut self) -> Value {
+        let line = self.line();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"))
+    }
+
+    /// Sends a line and returns the reply.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, line: &str) -> Value {
+        self.send(line);
+        self.reply()
+    }
+
+    /// Sends an echo and holds that its reply is the very next line: the node
+    /// is well, and has said nothing else.
+    #[track_caller]
+    pub(crate) fn check(&mut self) {
+        let reply = self.ask(&super::client(
+            r#"{"type":"echo","msg_id":9000001,"echo":"check"}"#,
+        ));
+        let body = serde_json::json!({"type":"echo_ok","in_reply_to":9_000_001,"echo":"check"});
+        super::assert_body(&reply, "c1", &body);
+    }
+
+    /// The next line of stderr.
+    #[track_caller]
+    pub(crate) fn stderr_line(&mut self) -> String {
+        loop {
+            if let Some(line) = self.stderr.take_line() {
+                return line;
+            }
+            if self.stderr.fd.is_none() || self.turn(b"", "a line on stderr").over {
+                panic!("the node has ended; {}", self.story("a line on stderr"));
+            }
+        }
+    }
+
+    pub(crate) fn close_stdin(&mut self) {
+        if let Some(ours) = self.stdin.take() {
+            self.stdin = end_input(ours, self.end);
+        }
+    }
+
+    /// Gives the reading end of stdout up, as a harness does that has gone.
+    pub(crate) fn close_stdout(&mut self) {
+        self.stdout.fd = None;
+    }
+
+    /// Waits for the exit, whatever its status.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Ending {
+        while !self.turn(b"", "its exit").over {}
+        Ending {
+            status: self.child.wait().expect("wait"),
+            stdout: self.stdout.take_all(),
+            stderr: self.stderr.take_all(),
+        }
+    }
+
+    /// Ends the input, waits for the exit and holds its status: 0.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> Ending {
+        self.close_stdin();
+        let ending = self.wait();
+        assert_eq!(ending.status.code(), Some(0), "{ending:?}");
+        ending
+    }
+
+    /// As [`Node::finish`], and nothing more was said on either stream.
+    #[track_caller]
+    pub(crate) fn finish_quietly(self) {
+        let ending = self.finish();
+        let nothing: [&str; 0] = [];
+        assert_eq!(ending.stdout, nothing);
+        assert_eq!(ending.stderr, nothing);
+    }
+
+    /// kill -9, and waits until the process is gone.
+    pub(crate) fn kill(mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::KILL).expect("kill");
+        self.child.wait().expect("wait");
+    }
+
+    /// Waits until something can be done or has happened, and does it.
+    #[track_caller]
+    fn turn(&mut self, input: &[u8], waiting_for: &str) -> Turn {
+        let ready = self.poll(input, waiting_for);
+        let written = self.feed(input);
+        let read = self.stdout.fill() | self.stderr.fill();
+        Turn {
+            written,
+            over: ready.exited && written == 0 && !read,
+        }
+    }
+
+    #[track_caller]
+    fn poll(&self, input: &[u8], waiting_for: &str) -> Ready {
+        let mut fds = vec![PollFd::new(&self.exit, PollFlags::IN)];
+        if let (false, Some(stdin)) = (input.is_empty(), &self.stdin) {
+            fds.push(PollFd::new(stdin, PollFlags::OUT));
+        }
+        for fd in [&self.stdout.fd, &self.stderr.fd].into_iter().flatten() {
+            fds.push(PollFd::new(fd, PollFlags::IN));
+        }
+        let patience = Timespec::try_from(PATIENCE).expect("a short time");
+        let count = poll(&mut fds, Some(&patience)).expect("poll");
+        assert!(count > 0, "nothing happens; {}", self.story(waiting_for));
+        let exited = !fds[0].revents().is_empty();
+        Ready { exited }
+    }
+
+    /// Writes what fits. A node that reads no more swallows everything: how it
+    /// ended is for the test to judge.
+    fn feed(&mut self, input: &[u8]) -> usize {
+        let Some(stdin) = self.stdin.as_ref().filter(|_| !input.is_empty()) else {
+            return input.len();
+        };
+        match rustix::io::write(stdin, input) {
+            Ok(written) => written,
+            Err(Errno::AGAIN | Errno::INTR) => 0,
+            Err(_) => {
+                self.stdin = None;
+                input.len()
+            }
+        }
+    }
+
+    fn story(&self, waiting_for: &str) -> String {
+        format!(
+            "waiting for {waiting_for}; last seen on stdout:\n{}on stderr:\n{}",
+            self.stdout.story(),
+            self.stderr.story()
+        )
+    }
+}
+
+struct Ready {
+    exited: bool,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

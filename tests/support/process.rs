@@ -1,0 +1,85 @@
+//! What /proc tells about a running node.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs;
+
+/// A process to look at from outside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+}
+
+impl Process {
+    /// The most memory that was ever resident, in bytes. It starts anew at exec,
+    /// so nothing of the parent is in it.
+    pub(crate) fn peak_memory(self) -> usize {
+        let status = self.read("status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .expect("a running process has a VmHWM");
+        let kib: usize = line
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("VmHWM is a number of kB");
+        kib * 1024
+    }
+
+    /// How many file descriptors are open.
+    pub(crate) fn open_files(self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid))
+            .expect("the node is running")
+            .count()
+    }
+
+    /// Processor time used, user and system, in ticks of 10 ms.
+    pub(crate) fn cpu_ticks(self) -> u64 {
+        let field = |n: usize| -> u64 {
+            let value = self.stat_field(n);
+            value.parse().expect("a number of ticks")
+        };
+        field(14) + field(15)
+    }
+
+    /// Whether the process waits in the kernel. A wake-up is visible here before
+    /// the system call that caused it returns to the waker, so after a write
+    /// this never shows the state from before the write.
+    pub(crate) fn is_asleep(self) -> bool {
+        self.stat_field(3) == "S"
+    }
+
+    /// A field of /proc/PID/stat, numbered from 1 as in the manual page proc(5).
+    fn stat_field(self, number: usize) -> String {
+        let stat = self.read("stat");
+        // The command's name is the second field and may itself hold spaces.
+        let (_, rest) = stat.rsplit_once(')').expect("a name in parentheses");
+        let field = rest.split_whitespace().nth(number - 3);
+        field.expect("so many fields").to_owned()
+    }
+
+    fn read(self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.pid)).expect("the node is running")
+    }
+}
+
+/// How many of `wanted` connections this machine's hard limit on open files
+/// affords. Raises the soft limit, which a node started later inherits.
+pub(crate) fn affordable(wanted: usize) -> usize {
+    // For the standard streams, pipes and sockets of the tests that run beside.
+    const MARGIN: usize = 500;
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).expect("the soft limit may rise to the hard one");
+    let hard = limit
+        .maximum
+        .map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
+    let count = wanted.min(hard.saturating_sub(MARGIN));
+    if count < wanted {
+        eprintln!("`ulimit -Hn` is {hard}: testing with {count} connections, not {wanted}");
+    }
+    count
+}

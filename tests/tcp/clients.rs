@@ -1,0 +1,149 @@
+//! Outside clients of every temper.
+
+use crate::support::{Launch, Node, wait_until};
+use crate::{connect, exchange, listening, ping};
+use rustix::net::sockopt::set_socket_linger;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+const MIB: usize = 1 << 20;
+
+/// Bytes in which a piece that is missing, doubled or moved shows.
+fn pattern(length: usize) -> Vec<u8> {
+    let mut state = 1_u32;
+    let step = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(step).take(length).collect()
+}
+
+#[test]
+fn a_client_that_half_closes_gets_every_byte_and_then_the_end() {
+    let (node, port) = listening(Launch::new());
+    for length in [0, 1, 4096, 65_536, 200_001] {
+        let data = pattern(length);
+        let reader = connect(port);
+        assert!(exchange(reader, &data) == data, "{length} bytes");
+    }
+    node.finish_quietly();
+}
+
+#[test]
+fn data_and_half_close_may_arrive_together() {
+    let (node, port) = listening(Launch::new());
+    // The node reads both in one readiness when it was busy meanwhile; many
+    // tries find that moment.
+    for _ in 0..200 {
+        assert_eq!(exchange(connect(port), b"last words"), b"last words");
+    }
+    node.finish_quietly();
+}
+
+#[test]
+fn a_client_may_speak_many_times() {
+    let (mut node, port) = listening(Launch::new());
+    let mut stream = connect(port);
+    for round in 0..200 {
+        ping(&mut stream, format!("round {round}").as_bytes());
+    }
+    node.check();
+    assert_eq!(exchange(stream, b"bye"), b"bye");
+    node.finish_quietly();
+}
+
+#[test]
+fn a_client_that_does_not_read_fills_no_memory_and_stops_nobody() {
+    const PLENTY: usize = 64 * MIB;
+    let (mut node, port) = listening(Launch::new());
+    let data = pattern(PLENTY);
+    let mut stream = connect(port);
+    let sent = write_until_stalled(&node, &mut stream, &data);
+    assert!(
+        sent < PLENTY,
+        "the node goes on reading from a peer that does not"
+    );
+    node.check();
+    ping(&mut connect(port), b"the next client");
+    let peak = node.process().peak_memory();
+    assert!(peak < 32 * MIB, "{peak} bytes");
+    // It reads at last, and has lost nothing.
+    stream.set_nonblocking(false).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut echo = Vec::new();
+    stream.read_to_end(&mut echo).unwrap();
+    assert!(echo == data[..sent], "{} of {sent} bytes", echo.len());
+    let peak = node.process().peak_memory();
+    assert!(peak < 32 * MIB, "{peak} bytes");
+    node.finish_quietly();
+}
+
+/// Writes until the node has stopped reading this connection: nothing fits,
+/// and the node rests.
+fn write_until_stalled(node: &Node, stream: &mut TcpStream, data: &[u8]) -> usize {
+    stream.set_nonblocking(true).expect("non-blocking");
+    let mut sent = 0;
+    wait_until("the node stops reading", || {
+        loop {
+            let asleep = node.process().is_asleep();
+            match stream.write(&data[sent..]) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return asleep,
+                Err(error) => panic!("{error}"),
+            }
+            if sent == data.len() {
+                return true;
+            }
+        }
+    });
+    sent
+}
+
+#[test]
+fn a_client_that_resets_harms_nobody() {
+    let (mut node, port) = listening(Launch::new());
+    let before = node.process().open_files();
+    let mut neighbour = connect(port);
+    for unread in [0, 1, 100_000] {
+        let mut stream = connect(port);
+        stream.write_all(&pattern(unread)).unwrap();
+        // Without lingering, closing sends a reset instead of an end.
+        set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+        drop(stream);
+        ping(&mut neighbour, b"well");
+        node.check();
+    }
+    drop(neighbour);
+    wait_until("every connection is closed", || {
+        node.process().open_files() == before
+    });
+    node.finish_quietly();
+}
+
+#[test]
+fn a_client_that_closes_with_echoes_unread_harms_nobody() {
+    let (mut node, port) = listening(Launch::new());
+    let before = node.process().open_files();
+    for _ in 0..20 {
+        let mut stream = connect(port);
+        stream.write_all(&pattern(50_000)).unwrap();
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+    }
+    node.check();
+    wait_until("every connection is closed", || {
+        node.process().open_files() == before
+    });
+    node.finish_quietly();
+}
+
+#[test]
+fn a_client_that_stays_silent_costs_nothing() {
+    let (mut node, port) = listening(Launch::new());
+    let silent = connect(port);
+    ping(&mut connect(port), b"the next client");
+    node.check();
+    assert_eq!(exchange(silent, b"at last"), b"at last");
+    node.finish_quietly();
+}
