@@ -179,7 +179,6 @@ impl Random {
     fn below(&mut self, bound: u64) -> u64 {
         let product = u128::from(self.next()) * u128::from(bound);
         // The upper 64 of 128 bits.
-        #[expect(clippy::cast_possible_truncation)]
         let high = (product >> 64) as u64;
         high
     }

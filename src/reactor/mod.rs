@@ -243,11 +243,13 @@ impl<S> Reactor<S> {
     }
 
     /// Readiness that came for a source already removed, and was dropped.
+    #[cfg(test)]
     pub(crate) fn stale_events(&self) -> u64 {
         self.stale_events
     }
 
     /// How many sources are registered.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }

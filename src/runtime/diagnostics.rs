@@ -1,18 +1,18 @@
 //! Lines for people, on stderr.
 //!
-//! They are gathered and written once a turn, and never waited for: when stderr
-//! is full, lines are dropped and counted. `eprintln!` would panic instead when
+//! They are gathered and written once a turn, or when many have gathered, and
+//! never waited for: when stderr is full, lines are dropped and counted. `eprintln!` would panic instead when
 //! stderr shares a non-blocking description with stdout.
 
 use crate::sys::Output;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{ErrorKind, Write as _};
 
-/// How many bytes of lines wait for a stderr that takes none: 64 KiB, a pipe's
-/// worth; whoever does not read that much does not read.
-const HELD_BYTES_MAX: usize = 64 << 10;
+/// How many bytes of lines wait for a stderr that takes none: 256 KiB, four full
+/// pipes; whoever is that far behind does not read.
+const HELD_BYTES_MAX: usize = 256 << 10;
 
 /// What a pipe takes whole or not at all (PIPE_BUF): writes of at most this much
 /// never leave half a line in front of a message on a shared pipe.
@@ -26,6 +26,9 @@ pub(super) struct Diagnostics {
     /// `None` when stderr cannot be used: then nobody listens.
     output: Option<Output>,
     held: RefCell<Held>,
+    /// stdout has the beginning of a message only. stderr may be the same pipe,
+    /// and nothing may come between.
+    is_barred: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -40,11 +43,15 @@ impl Diagnostics {
         Diagnostics {
             output: Output::open_stderr().ok(),
             held: RefCell::default(),
+            is_barred: Cell::new(false),
         }
     }
 
     /// Takes one line, without its newline.
     pub(super) fn line(&self, text: fmt::Arguments<'_>) {
+        if self.held.borrow().bytes.len() > HELD_BYTES_MAX {
+            self.flush();
+        }
         let held = &mut *self.held.borrow_mut();
         if held.bytes.len() > HELD_BYTES_MAX {
             held.dropped += 1;
@@ -61,8 +68,16 @@ impl Diagnostics {
         }
     }
 
+    /// Forbids writing, or allows it again.
+    pub(super) fn bar(&self, is_barred: bool) {
+        self.is_barred.set(is_barred);
+    }
+
     /// Writes what stderr takes now.
     pub(super) fn flush(&self) {
+        if self.is_barred.get() {
+            return;
+        }
         let mut held = self.held.borrow_mut();
         let Some(output) = &self.output else {
             held.bytes.clear();

@@ -1,11 +1,11 @@
 //! The runtime: one thread that drives a session, stdio and sockets on the reactor.
 //!
 //! The only room that knows all others. Everything that happens, happens in a
-//! turn; [`turn`](runtime::Runtime::turn) is the whole program.
+//! turn; [`turn`](event_loop::EventLoop::turn) is the whole program.
 
 mod diagnostics;
+mod event_loop;
 mod phase;
-mod runtime;
 mod source;
 mod stdin;
 mod stdout;
@@ -13,7 +13,7 @@ mod tcp_echo;
 
 use crate::node::{Context, Node};
 use crate::session::Settings;
-use runtime::Runtime;
+use event_loop::EventLoop;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -74,7 +74,7 @@ pub fn run_with<N: Node>(
     options: Options,
 ) -> io::Result<()> {
     crate::task::capture_panic_places();
-    let mut runtime = Runtime::new(build, &options)?;
-    while runtime.turn()? {}
+    let mut event_loop = EventLoop::new(build, &options)?;
+    while event_loop.turn()? {}
     Ok(())
 }

@@ -63,6 +63,7 @@ impl EchoServer {
         self.stats
     }
 
+    #[cfg(test)]
     pub(crate) fn open_connections(&self) -> usize {
         self.open_connections
     }

@@ -21,7 +21,7 @@ use std::time::Duration;
 const TASK_POLLS_PER_TURN: usize = 200;
 
 /// A node process: a session, and the descriptors around it.
-pub(super) struct Runtime {
+pub(super) struct EventLoop {
     clock: MonotonicClock,
     reactor: Reactor<Source>,
     session: Session,
@@ -32,11 +32,11 @@ pub(super) struct Runtime {
     phase: Phase,
 }
 
-impl Runtime {
+impl EventLoop {
     pub(super) fn new<N: Node>(
         build: impl Fn(&Context) -> N + 'static,
         options: &Options,
-    ) -> io::Result<Runtime> {
+    ) -> io::Result<EventLoop> {
         let clock = MonotonicClock::start();
         let diagnostics = Rc::new(Diagnostics::open());
         let mut reactor = Reactor::new()?;
@@ -53,7 +53,7 @@ impl Runtime {
             // loop is awake already.
             let _awake = waker.wake();
         });
-        Ok(Runtime {
+        Ok(EventLoop {
             clock,
             reactor,
             session,
@@ -162,10 +162,10 @@ impl Runtime {
             (Flushed::Fine, Phase::Flushing) if all_written => Phase::Ended,
             (Flushed::Fine, phase) => phase,
         };
-        // stderr may be the same pipe: never into the middle of a message.
-        if !self.stdout.is_inside_line() || self.phase == Phase::Ended {
-            self.diagnostics.flush();
-        }
+        let is_over = self.phase == Phase::Ended;
+        self.diagnostics
+            .bar(self.stdout.is_inside_line() && !is_over);
+        self.diagnostics.flush();
         Ok(())
     }
 
