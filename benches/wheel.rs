@@ -179,8 +179,7 @@ impl Random {
     fn below(&mut self, bound: u64) -> u64 {
         let product = u128::from(self.next()) * u128::from(bound);
         // The upper 64 of 128 bits.
-        let high = (product >> 64) as u64;
-        high
+        (product >> 64) as u64
     }
 
     fn deadline(&mut self, now: Instant) -> Instant {

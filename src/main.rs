@@ -2,6 +2,7 @@
 
 mod options;
 
+use eddyline::protocol::RawRequest;
 use eddyline::{Context, Node, Request, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -24,7 +25,7 @@ struct Proxy<'a> {
     #[serde(borrow)]
     target: Cow<'a, str>,
     #[serde(borrow)]
-    inner: &'a RawValue,
+    inner: RawRequest<'a>,
 }
 
 #[derive(Serialize)]
@@ -71,7 +72,7 @@ impl Node for Tracks {
             "echo" => cx.reply(&request, &request.body::<Echo>()?),
             "proxy" => {
                 let Proxy { target, inner } = request.body()?;
-                let reply = cx.sync_rpc_raw(&target, inner).await?;
+                let reply = cx.sync_rpc_raw(&target, &inner).await?;
                 let result = reply.raw_value()?;
                 cx.reply(&request, &ProxyOk { result })
             }

@@ -1,8 +1,8 @@
 //! The command line of the binary.
 
 use eddyline::Options;
-use std::net::IpAddr;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
 const HELP: &str = "\
@@ -44,26 +44,38 @@ enum Choice {
 }
 
 fn read(mut arguments: lexopt::Parser) -> Result<Choice, lexopt::Error> {
-    use lexopt::ValueExt as _;
     use lexopt::prelude::Long;
 
-    let mut options = Options::default();
+    let mut choice = Choice::Run(Options::default());
     while let Some(argument) = arguments.next()? {
-        match argument {
-            Long("rpc-timeout-ms") => {
-                let millis = arguments.value()?.parse()?;
+        match (argument, &mut choice) {
+            (Long("rpc-timeout-ms"), Choice::Run(options)) => {
+                let millis = value(&mut arguments, "--rpc-timeout-ms", "a whole number")?;
                 options.rpc_timeout = Duration::from_millis(millis);
             }
-            Long("tcp-bind") => options.tcp_bind = arguments.value()?.parse::<IpAddr>()?,
-            Long("help") => return Ok(Choice::Print(HELP.to_owned())),
-            Long("version") => {
-                let version = env!("CARGO_PKG_VERSION");
-                return Ok(Choice::Print(format!("eddyline {version}\n")));
+            (Long("tcp-bind"), Choice::Run(options)) => {
+                options.tcp_bind = value(&mut arguments, "--tcp-bind", "an IP address")?;
             }
-            other => return Err(other.unexpected()),
+            (Long("help"), _) => choice = Choice::Print(HELP.to_owned()),
+            (Long("version"), Choice::Run(_)) => {
+                let version = env!("CARGO_PKG_VERSION");
+                choice = Choice::Print(format!("eddyline {version}\n"));
+            }
+            (other, _) => return Err(other.unexpected()),
         }
     }
-    Ok(Choice::Run(options))
+    Ok(choice)
+}
+
+/// Reads the value of `option`, or says what it would have to be.
+fn value<T: FromStr>(
+    arguments: &mut lexopt::Parser,
+    option: &str,
+    expected: &str,
+) -> Result<T, lexopt::Error> {
+    let value = arguments.value()?;
+    let parsed = value.to_str().and_then(|value| value.parse().ok());
+    parsed.ok_or_else(|| format!("{option} wants {expected}, not {value:?}").into())
 }
 
 /// The protocol has not begun, so stdout is free; a reader that has gone is no

@@ -5,10 +5,9 @@ use super::core::Core;
 use super::request::Request;
 use super::tcp_echo::TcpEcho;
 use super::timer::{Interval, Sleep};
-use crate::protocol::{Content, Error, Fields, Header, Result};
+use crate::protocol::{Content, Error, Fields, RawRequest, Result};
 use crate::time::Instant;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -106,16 +105,10 @@ impl Context {
         self.call(dest, kind, Fields::Typed(fields))
     }
 
-    /// Calls `dest` with a body that came from elsewhere. Its fields go out as
+    /// Calls `dest` with a request that came from elsewhere. Its fields go out as
     /// they are; its `msg_id` is replaced by one of ours.
-    ///
-    /// The call ends with error 12 when `body` is not an object with a `type`,
-    /// or says that it is a reply.
-    pub fn sync_rpc_raw(&self, dest: &str, body: &RawValue) -> Call {
-        match kind_of_request(body) {
-            Ok(kind) => self.call(dest, &kind, Fields::<()>::Raw(body)),
-            Err(error) => Call::new(self.core.clone(), Err(error.clone()), Err(error)),
-        }
+    pub fn sync_rpc_raw(&self, dest: &str, request: &RawRequest<'_>) -> Call {
+        self.call(dest, request.kind(), Fields::<()>::Raw(request.body()))
     }
 
     fn call<T: Serialize + ?Sized>(&self, dest: &str, kind: &str, fields: Fields<'_, T>) -> Call {
@@ -172,15 +165,4 @@ impl Context {
     pub fn log(&self, text: fmt::Arguments<'_>) {
         self.core.log(text);
     }
-}
-
-fn kind_of_request(body: &RawValue) -> Result<String> {
-    let header =
-        Header::parse(body.get()).map_err(|why| Error::malformed_request(why.to_string()))?;
-    if header.in_reply_to != crate::protocol::ReplyTo::Absent {
-        let text = "field `in_reply_to`: a request to send cannot be a reply";
-        return Err(Error::malformed_request(text));
-    }
-    let kind = header.kind.map(std::borrow::Cow::into_owned);
-    kind.ok_or_else(|| Error::malformed_request("field `type`: missing or not a string"))
 }

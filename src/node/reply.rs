@@ -1,8 +1,7 @@
 //! A reply: what a call ended with.
 
 use super::core::Core;
-use super::request::parse_body;
-use crate::protocol::{Header, Result};
+use crate::protocol::{Header, Result, parse_body};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;

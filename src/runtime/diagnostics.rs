@@ -4,11 +4,14 @@
 //! never waited for: when stderr is full, lines are dropped and counted. `eprintln!` would panic instead when
 //! stderr shares a non-blocking description with stdout.
 
+use super::source::Source;
+use crate::reactor::{Interest, Reactor};
 use crate::sys::Output;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{ErrorKind, Write as _};
+use std::os::fd::AsRawFd;
 
 /// How many bytes of lines wait for a stderr that takes none: 256 KiB, four full
 /// pipes; whoever is that far behind does not read.
@@ -29,6 +32,7 @@ pub(super) struct Diagnostics {
     /// stdout has the beginning of a message only. stderr may be the same pipe,
     /// and nothing may come between.
     is_barred: Cell<bool>,
+    is_closed: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -39,11 +43,19 @@ struct Held {
 }
 
 impl Diagnostics {
-    pub(super) fn open() -> Diagnostics {
+    /// Registers stderr, so that what it did not take is tried again on its edge.
+    pub(super) fn open(reactor: &mut Reactor<Source>) -> Diagnostics {
+        let output = Output::open_stderr().ok().filter(|output| {
+            let fd = output.as_raw_fd();
+            reactor
+                .insert(fd, Interest::WRITABLE, Source::Stderr)
+                .is_ok()
+        });
         Diagnostics {
-            output: Output::open_stderr().ok(),
+            output,
             held: RefCell::default(),
             is_barred: Cell::new(false),
+            is_closed: Cell::new(false),
         }
     }
 
@@ -53,7 +65,7 @@ impl Diagnostics {
             self.flush();
         }
         let held = &mut *self.held.borrow_mut();
-        if held.bytes.len() > HELD_BYTES_MAX {
+        if held.bytes.len() > HELD_BYTES_MAX || self.is_closed.get() {
             held.dropped += 1;
             return;
         }
@@ -66,6 +78,17 @@ impl Diagnostics {
                 *byte = b' ';
             }
         }
+    }
+
+    /// Whether every line was written or dropped.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.borrow().bytes.is_empty()
+    }
+
+    /// Gives up on whoever reads stderr, and drops what it did not take.
+    pub(super) fn close(&self) {
+        self.is_closed.set(true);
+        self.held.borrow_mut().bytes.clear();
     }
 
     /// Forbids writing, or allows it again.

@@ -2,7 +2,7 @@
 
 use super::Options;
 use super::diagnostics::Diagnostics;
-use super::phase::{DRAIN_DEADLINE, Phase};
+use super::phase::{DRAIN_DEADLINE, Phase, STDERR_PATIENCE};
 use super::source::Source;
 use super::stdin::Stdin;
 use super::stdout::{Flushed, Stdout};
@@ -38,8 +38,8 @@ impl EventLoop {
         options: &Options,
     ) -> io::Result<EventLoop> {
         let clock = MonotonicClock::start();
-        let diagnostics = Rc::new(Diagnostics::open());
         let mut reactor = Reactor::new()?;
+        let diagnostics = Rc::new(Diagnostics::open(&mut reactor));
         let stdin = Stdin::new(&mut reactor, Input::take_stdin()?)?;
         let stdout = Stdout::new(&mut reactor, Output::take_stdout()?)?;
         let settings = Settings {
@@ -77,7 +77,7 @@ impl EventLoop {
         self.deliver(now); // 3. deliver readiness, bounded
         self.expire(now); // 4. expire timers
         self.run_tasks(now); // 5. run tasks, bounded
-        self.flush()?; // 6. flush
+        self.flush(now)?; // 6. flush
         self.close_finished(now); // 7. close
         Ok(self.phase != Phase::Ended)
     }
@@ -101,11 +101,17 @@ impl EventLoop {
             return Some(Duration::ZERO);
         }
         let mut deadline = self.session.next_deadline();
-        for other in [self.tcp_echo.next_deadline(), self.phase.deadline()] {
+        for other in [self.tcp_echo.next_deadline(), self.phase_deadline()] {
             deadline = [deadline, other].into_iter().flatten().min();
         }
         // Read anew: what the last turn took is no reason to wait longer.
         Some(deadline?.since(self.clock.now()))
+    }
+
+    /// While flushing, only what waits for stderr's reader has a deadline.
+    fn phase_deadline(&self) -> Option<Instant> {
+        let waits = self.phase.runs_tasks() || !self.diagnostics.is_empty();
+        self.phase.deadline().filter(|_| waits)
     }
 
     fn deliver(&mut self, now: Instant) {
@@ -113,8 +119,8 @@ impl EventLoop {
             let (reactor, session) = (&mut self.reactor, &mut self.session);
             match reactor.get(token) {
                 Some(Source::Stdin) => self.stdin.ready(reactor, session),
-                // Its turn comes with the flush.
-                Some(Source::Stdout) | None => {}
+                // Their turn comes with the flush.
+                Some(Source::Stdout | Source::Stderr) | None => {}
                 Some(Source::Listener) => self.tcp_echo.accept(reactor, session, now),
                 Some(Source::Connection(_)) => self.tcp_echo.serve(reactor, token),
                 Some(Source::Client(_)) => self.tcp_echo.exchange(reactor, session, token),
@@ -129,14 +135,14 @@ impl EventLoop {
     fn expire(&mut self, now: Instant) {
         self.tcp_echo
             .expire(&mut self.reactor, &mut self.session, now);
-        if self.phase != Phase::Flushing {
+        if self.phase.runs_tasks() {
             self.session.expire(now);
         }
     }
 
     /// Runs what is ready, and carries out what it asked of the sockets.
     fn run_tasks(&mut self, now: Instant) {
-        if self.phase == Phase::Flushing {
+        if !self.phase.runs_tasks() {
             return;
         }
         let more = self.session.run_tasks(TASK_POLLS_PER_TURN);
@@ -148,24 +154,34 @@ impl EventLoop {
             let busy =
                 more || self.session.has_ready_tasks() || self.session.usage().operations > 0;
             if !busy || now >= deadline {
-                self.phase = Phase::Flushing;
+                let deadline = now + STDERR_PATIENCE;
+                self.phase = Phase::Flushing { deadline };
             }
         }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self, now: Instant) -> io::Result<()> {
         let flushed = self.stdout.flush(&mut self.reactor, &mut self.session)?;
         self.stdin.resume(&mut self.reactor, &self.session);
-        let all_written = self.session.output().is_empty();
-        self.phase = match (flushed, self.phase) {
-            (Flushed::ReaderGone, _) => Phase::Ended,
-            (Flushed::Fine, Phase::Flushing) if all_written => Phase::Ended,
-            (Flushed::Fine, phase) => phase,
-        };
-        let is_over = self.phase == Phase::Ended;
-        self.diagnostics
-            .bar(self.stdout.is_inside_line() && !is_over);
+        // stderr may be the same pipe: never into the middle of a message.
+        self.diagnostics.bar(self.stdout.is_inside_line());
         self.diagnostics.flush();
+        match (flushed, self.phase) {
+            (Flushed::ReaderGone, _) => {
+                self.diagnostics.bar(false);
+                self.diagnostics.flush();
+                self.phase = Phase::Ended;
+            }
+            (Flushed::Fine, Phase::Flushing { deadline }) => {
+                if now >= deadline {
+                    self.diagnostics.close();
+                }
+                if self.diagnostics.is_empty() && self.session.output().is_empty() {
+                    self.phase = Phase::Ended;
+                }
+            }
+            (Flushed::Fine, _) => {}
+        }
         Ok(())
     }
 

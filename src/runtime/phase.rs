@@ -8,6 +8,10 @@ use std::time::Duration;
 /// its own end.
 pub(super) const DRAIN_DEADLINE: Duration = Duration::from_secs(6);
 
+/// How long the end of the process waits for whoever reads stderr: not being
+/// told something is no reason to hang.
+pub(super) const STDERR_PATIENCE: Duration = Duration::from_secs(1);
+
 /// ```text
 ///            end of stdin            nothing in flight           all written
 ///   serving ─────────────> draining ──────────────────> flushing ──────────> ended
@@ -26,7 +30,10 @@ pub(super) enum Phase {
     },
     /// Only what was said already is still written. This waits for the reader
     /// as long as there is one: every reply is written.
-    Flushing,
+    Flushing {
+        /// When to wait no longer for stderr's reader.
+        deadline: Instant,
+    },
     /// Nothing is left to do.
     Ended,
 }
@@ -35,8 +42,13 @@ impl Phase {
     /// When the phase ends at the latest.
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
-            Phase::Draining { deadline } => Some(deadline),
-            Phase::Serving | Phase::Flushing | Phase::Ended => None,
+            Phase::Draining { deadline } | Phase::Flushing { deadline } => Some(deadline),
+            Phase::Serving | Phase::Ended => None,
         }
+    }
+
+    /// Whether handlers still run.
+    pub(super) fn runs_tasks(self) -> bool {
+        matches!(self, Phase::Serving | Phase::Draining { .. })
     }
 }

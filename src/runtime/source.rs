@@ -11,6 +11,7 @@ use super::tcp_echo::Client;
 pub(super) enum Source {
     Stdin,
     Stdout,
+    Stderr,
     Listener,
     Connection(Connection),
     Client(Box<Client>),
@@ -22,7 +23,7 @@ impl Source {
         match self {
             Source::Connection(connection) => Some(connection.as_raw_fd()),
             Source::Client(client) => Some(client.exchange.as_raw_fd()),
-            Source::Stdin | Source::Stdout | Source::Listener => None,
+            Source::Stdin | Source::Stdout | Source::Stderr | Source::Listener => None,
         }
     }
 }

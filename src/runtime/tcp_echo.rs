@@ -369,7 +369,8 @@ impl TcpEcho {
                 drop(client);
                 self.exchanges -= 1;
             }
-            Some(Source::Stdin | Source::Stdout | Source::Listener) | None => {}
+            Some(_standard_stream_or_listener) => {}
+            None => {}
         }
     }
 }

@@ -11,7 +11,7 @@ pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, U
 pub use host::TASKS_MAX;
 
 use crate::node::{Context, Core, Log, Node};
-use crate::protocol::{Envelope, Error, Excerpt, Init, MsgId, ReplyTo, Result};
+use crate::protocol::{Envelope, Error, Excerpt, Init, MsgId, ReplyTo, Result, parse_body};
 use crate::task::ReadyQueue;
 use crate::time::{Clock, Instant};
 use crate::wire::OutputBuffer;
@@ -142,12 +142,9 @@ impl Session {
     }
 
     fn init(&mut self, envelope: &Envelope<'_>) {
-        let init: Init = match serde_json::from_str(envelope.body) {
+        let init: Init = match parse_body(envelope.body, "init") {
             Ok(init) => init,
-            Err(why) => {
-                let error = Error::malformed_request(format!("malformed \"init\": {why}"));
-                return self.refuse(envelope, &error);
-            }
+            Err(error) => return self.refuse(envelope, &error),
         };
         if !self.core.identify(init) {
             let own = self.core.node_id();

@@ -24,7 +24,6 @@ struct Loop {
     server: EchoServer,
     sources: Vec<Option<(Source, Readiness)>>,
     outcomes: Vec<Option<Outcome>>,
-    listener_carried: bool,
 }
 
 impl Loop {
@@ -35,7 +34,6 @@ impl Loop {
             server,
             sources: vec![],
             outcomes: vec![],
-            listener_carried: false,
         };
         this.add(Source::Listener);
         this
