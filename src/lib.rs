@@ -2,6 +2,7 @@
 
 pub mod node;
 pub mod protocol;
+mod random;
 mod reactor;
 mod runtime;
 pub mod session;
@@ -13,4 +14,5 @@ pub mod wire;
 
 pub use node::{Call, Context, Node, Reply, Request};
 pub use protocol::{Error, ErrorCode, Result};
+pub use random::Random;
 pub use runtime::{Options, run, run_with};

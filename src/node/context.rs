@@ -6,6 +6,7 @@ use super::request::Request;
 use super::tcp_echo::TcpEcho;
 use super::timer::{Interval, Sleep};
 use crate::protocol::{Content, Error, Fields, RawRequest, Result};
+use crate::random::Random;
 use crate::time::Instant;
 use serde::Serialize;
 use std::fmt;
@@ -125,6 +126,20 @@ impl Context {
     /// The time now, by the node's clock.
     pub fn now(&self) -> Instant {
         self.core.now()
+    }
+
+    /// Random numbers: `draw` is given the node's generator. In a simulation they
+    /// replay with the run's seed.
+    ///
+    /// ```
+    /// # fn jitter(cx: &eddyline::Context) -> u64 {
+    /// cx.random(|random| random.below(10))
+    /// # }
+    /// ```
+    pub fn random<T>(&self, draw: impl FnOnce(&mut Random) -> T) -> T {
+        // Forked, not borrowed: `draw` is the author's code and may ask again.
+        let mut fork = self.core.random().borrow_mut().fork();
+        draw(&mut fork)
     }
 
     /// Waits for `duration`, and holds nobody up.

@@ -11,6 +11,7 @@ use super::tcp_echo::Operations;
 use crate::protocol::{
     Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, write_fields, write_header,
 };
+use crate::random::Random;
 use crate::time::{Clock, Instant, TimerId, Wheel};
 use crate::wire::OutputBuffer;
 use serde::Serialize;
@@ -42,12 +43,15 @@ const SPARE_BYTES_MAX: usize = 4 << 10;
 pub struct Settings {
     /// How long a call waits for its reply unless it says otherwise: 1 s.
     pub rpc_timeout: Duration,
+    /// What the node's random numbers are drawn from: 0.
+    pub seed: u64,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
             rpc_timeout: RPC_TIMEOUT,
+            seed: 0,
         }
     }
 }
@@ -92,6 +96,7 @@ pub(crate) struct Core {
     /// Empty between turns; kept for its memory.
     due: Cell<Vec<Timer>>,
     next_msg_id: Cell<u64>,
+    random: RefCell<Random>,
     spawned: RefCell<VecDeque<Spawned>>,
     pub(super) operations: RefCell<Operations>,
     input_ended: Cell<bool>,
@@ -103,6 +108,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(settings: Settings, clock: Rc<dyn Clock>, log: Log) -> Core {
         let wheel = Wheel::new(clock.now());
+        let random = Random::new(settings.seed);
         Core {
             settings,
             clock,
@@ -114,6 +120,7 @@ impl Core {
             wheel: RefCell::new(wheel),
             due: Cell::default(),
             next_msg_id: Cell::new(0),
+            random: RefCell::new(random),
             spawned: RefCell::default(),
             operations: RefCell::default(),
             input_ended: Cell::new(false),
@@ -367,6 +374,10 @@ impl Core {
     /// taken before a long handler would make its timers early.
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    pub(crate) fn random(&self) -> &RefCell<Random> {
+        &self.random
     }
 
     pub(super) fn arm_wake(&self, deadline: Instant, waker: &Waker) -> TimerId {

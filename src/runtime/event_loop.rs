@@ -44,6 +44,7 @@ impl EventLoop {
         let stdout = Stdout::new(&mut reactor, Output::take_stdout()?)?;
         let settings = Settings {
             rpc_timeout: options.rpc_timeout,
+            seed: options.seed.unwrap_or_else(crate::sys::random_seed),
         };
         let log = diagnostics.clone();
         let session = Session::new(build, settings, Rc::new(clock), move |text| log.line(text));

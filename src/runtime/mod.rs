@@ -26,6 +26,9 @@ pub struct Options {
     /// The address that TCP echo binds: 127.0.0.1, so that nobody outside this
     /// machine reaches it unless told otherwise.
     pub tcp_bind: IpAddr,
+    /// What the node's random numbers are drawn from; `None` for a seed that the
+    /// system picks, another one for each process.
+    pub seed: Option<u64>,
 }
 
 impl Default for Options {
@@ -33,6 +36,7 @@ impl Default for Options {
         Options {
             rpc_timeout: Settings::default().rpc_timeout,
             tcp_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            seed: None,
         }
     }
 }

@@ -23,3 +23,12 @@ pub(crate) mod testing;
 
 pub(crate) use input::Input;
 pub(crate) use output::Output;
+
+/// A number that differs from process to process: the kernel's, or 0 where it
+/// has none to give.
+pub(crate) fn random_seed() -> u64 {
+    let mut bytes = [0; 8];
+    let _zeros_will_do =
+        rustix::rand::getrandom(&mut bytes[..], rustix::rand::GetRandomFlags::NONBLOCK);
+    u64::from_ne_bytes(bytes)
+}
