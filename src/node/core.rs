@@ -6,8 +6,8 @@
 
 use super::call_table::{CallTable, Entry, Progress};
 use super::directory::{Directory, NameId};
+use super::operations::{Operation, OperationId, Operations, Outcome};
 use super::request::{Parts, Request};
-use super::tcp_echo::Operations;
 use crate::protocol::{
     Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, write_fields, write_header,
 };
@@ -436,6 +436,24 @@ impl Core {
             .calls
             .borrow_mut()
             .end(msg_id, Err(Error::timeout(text)));
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    // Operations.
+
+    /// The next operation that a handler has asked for.
+    pub(crate) fn next_operation(&self) -> Option<(OperationId, Operation)> {
+        self.operations.borrow_mut().next()
+    }
+
+    /// Whether a handler has asked for an operation that nobody has taken.
+    pub(crate) fn has_operations(&self) -> bool {
+        self.operations.borrow().has_queued()
+    }
+
+    /// Gives an operation its outcome.
+    pub(crate) fn complete_operation(&self, id: OperationId, outcome: Result<Outcome>) {
+        let waker = self.operations.borrow_mut().complete(id, outcome);
         waker.into_iter().for_each(Waker::wake);
     }
 

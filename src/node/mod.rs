@@ -5,6 +5,7 @@ mod call_table;
 mod context;
 mod core;
 mod directory;
+mod operations;
 mod reply;
 mod request;
 mod tcp_echo;
@@ -12,9 +13,10 @@ mod timer;
 
 pub use call::Call;
 pub use context::Context;
+pub use operations::{Operation, OperationId, Outcome, TcpEchoStats};
 pub use reply::Reply;
 pub use request::Request;
-pub use tcp_echo::{Operation, OperationId, Outcome, TcpEcho, TcpEchoStats};
+pub use tcp_echo::TcpEcho;
 pub use timer::{Interval, Sleep};
 
 pub(crate) use self::core::{Core, Log};

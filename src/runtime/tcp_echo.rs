@@ -1,5 +1,6 @@
 //! TCP echo: carries out what handlers ask for, and serves whoever connects.
 
+use super::client::{Client, Ticket};
 use super::source::{Source, from_tcp, to_tcp};
 use crate::protocol::{Error, Result};
 use crate::reactor::{Interest, Reactor, Token};
@@ -8,26 +9,11 @@ use crate::tcp::{
     ACCEPT_RETRY_MS, Accepting, Connection, EXCHANGE_DEADLINE, EXCHANGES_MAX, EchoServer, Exchange,
     Next, StartError,
 };
-use crate::time::{Instant, TimerId, Wheel};
+use crate::time::{Instant, Wheel};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
-
-/// A `tcp_echo_send` in flight: the client side of one exchange.
-pub(super) struct Client {
-    pub(super) exchange: Exchange,
-    ticket: Ticket,
-    /// Armed as soon as the client has its token.
-    deadline: Option<TimerId>,
-}
-
-/// A send that was asked for and has no outcome yet, in the order of asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Ticket {
-    number: u64,
-    operation: OperationId,
-}
 
 /// What a timer of this file is about.
 enum Deadline {
