@@ -4,7 +4,6 @@ use super::*;
 use rustix::event::epoll;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -23,7 +22,6 @@ struct Loop {
     server: EchoServer,
     sources: Vec<Option<(Source, Readiness)>>,
     outcomes: Vec<Option<Outcome>>,
-    listener_carried: bool,
 }
 
 impl Loop {
@@ -34,7 +32,6 @@ impl Loop {
             server,
             sources: vec![],
             outcomes: vec![],
-            listener_carried: false,
         };
         this.add(Source::Listener);
         this
@@ -192,4 +189,24 @@ fn more_clients_than_a_turn_accepts_are_all_served() {
         assert_eq!(outcome.unwrap().len(), number * 100);
     }
     assert_eq!(stats.total_connections, clients as u64);
+}
+
+#[test]
+fn all_interfaces_are_reached_over_loopback() {
+    for ip in [
+        IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        Ipv6Addr::UNSPECIFIED.into(),
+    ] {
+        let server = match EchoServer::start(ip, 0) {
+            Ok(server) => server,
+            Err(error) => {
+                assert!(ip.is_ipv6(), "{error}");
+                continue;
+            }
+        };
+        assert!(server.local_client_address().ip().is_loopback());
+        let mut run = Loop::new(server);
+        run.send(b"x".to_vec());
+        assert_eq!(run.run().0.remove(0).unwrap(), b"x");
+    }
 }
