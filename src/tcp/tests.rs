@@ -180,7 +180,7 @@ fn a_payload_larger_than_all_buffers_does_not_deadlock() {
 #[test]
 fn more_clients_than_a_turn_accepts_are_all_served() {
     let mut run = Loop::new(start());
-    let clients = 3 * listener::ACCEPTS_PER_TURN;
+    let clients = 2 * listener::ACCEPTS_PER_TURN;
     for number in 0..clients {
         run.send(vec![b'x'; number * 100]);
     }
