@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Connections taken in one turn: half a millisecond's work, so that a storm of
-/// clients does not starve those that are already connected. redis takes 10 and
-/// raised it to 1000 for TLS; the cost of more turns is one `epoll_wait` each.
+/// clients does not starve those that are already connected. redis takes 10 by
+/// default, and pays for a burst with more turns of one `epoll_wait` each.
 pub(crate) const ACCEPTS_PER_TURN: usize = 64;
 
 /// After how long a paused listener tries again even if no connection of ours
