@@ -310,3 +310,6 @@ impl fmt::Display for ExchangeError {
 }
 
 impl std::error::Error for ExchangeError {}
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,8 @@
 //! what they want next. They make their own reads and writes, but know neither
 //! the reactor nor the clock: the runtime owns the sources, applies each answer
 //! ([`Next`]) and keeps the deadlines. That is calloop's way (a callback returns
-//! its intent, the loop applies it); nginx and redis let a connection rearm and
-//! free itself in the middle of a batch, and need guards against its ghost.
+//! its intent, the loop applies it). nginx lets a handler free its connection in
+//! the middle of a batch, and needs an instance bit against the ghost's events.
 //!
 //! ```text
 //!   exchange (client)                 listener --accept--> connection (server)
