@@ -143,14 +143,10 @@ fn stdin_and_stdout_may_be_the_same_terminal() {
 
 #[test]
 fn a_terminal_that_hangs_up_ends_the_input() {
-    let channel = Channel::terminal();
-    let ours = channel.ours.as_ref().map(|fd| fd.try_clone().expect("dup"));
-    let stdin = Channel {
-        ours: None,
-        ..channel
-    };
-    let mut node = Launch::new().stdin(stdin).start();
-    let mut terminal = File::from(ours.expect("our side"));
+    let mut channel = Channel::terminal();
+    let ours = channel.ours.take().expect("our side");
+    let mut node = Launch::new().stdin(channel).start();
+    let mut terminal = File::from(ours);
     terminal.write_all(conversation().as_bytes()).unwrap();
     assert_replies(&[node.line(), node.line()]);
     drop(terminal);

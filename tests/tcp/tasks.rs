@@ -131,7 +131,7 @@ fn escapes_in_the_data_are_what_they_stand_for() {
 #[test]
 fn send_moves_a_mebibyte() {
     let (mut node, _) = listening(Launch::new());
-    let data: String = (0..).map(|n: u32| format!("{n} ")).take(160_000).collect();
+    let data: String = (0..).map(|n: u32| format!("{n} ")).take(200_000).collect();
     let data = &data[..1 << 20];
     assert_sent(&node.ask(&send(7, data)), 7, data);
     assert_stats(&node.ask(STATS), 1, 1 << 20);
