@@ -107,6 +107,7 @@ impl Launch {
             end: stdin.end,
             stdout: Stream::new(stdout.ours),
             stderr: Stream::new(stderr.ours),
+            unread: None,
         }
     }
 
@@ -128,6 +129,8 @@ pub(crate) struct Node {
     end: End,
     stdout: Stream,
     stderr: Stream,
+    /// stderr's reading end while it is open and not read.
+    unread: Option<OwnedFd>,
 }
 
 /// What was left of a node when it had exited.
@@ -263,6 +266,11 @@ impl Node {
     /// Gives the reading end of stdout up, as a harness does that has gone.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout.fd = None;
+    }
+
+    /// Reads stderr no more, but leaves it open: it fills up.
+    pub(crate) fn leave_stderr_unread(&mut self) {
+        self.unread = self.stderr.fd.take();
     }
 
     /// Waits for the exit, whatever its status.
