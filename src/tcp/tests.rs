@@ -4,7 +4,7 @@ use super::exchange::ExchangeError;
 use super::server::Stats;
 use super::*;
 use rustix::event::epoll;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
