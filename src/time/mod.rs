@@ -6,6 +6,8 @@
 
 mod clock;
 mod instant;
+mod wheel;
 
 pub use clock::{Clock, MonotonicClock, VirtualClock};
 pub use instant::Instant;
+pub use wheel::{TimerId, Wheel};

@@ -1,0 +1,276 @@
+//! The timer wheel beside what one would reach for without it: an ordered map,
+//! and a heap whose cancelled timers stay in it as tombstones.
+//!
+//! Run one part by its name: `cargo bench --bench wheel -- cancel_random/1000/`.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use eddyline::time::{Instant, TimerId, Wheel};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::hint::black_box;
+use std::time::Duration;
+
+const OUTSTANDING: [usize; 3] = [1_000, 100_000, 1_000_000];
+
+/// Timers are armed up to a minute ahead, about where the timeouts of calls
+/// and connections lie.
+const AHEAD_NANOS_MAX: u64 = 60_000_000_000;
+
+/// What a timer carries: about what it takes to find a call or a task.
+type Value = u64;
+
+/// What the contenders must do.
+trait Timers: Default {
+    type Id: Copy;
+    fn insert(&mut self, deadline: Instant, value: Value) -> Self::Id;
+    fn cancel(&mut self, id: Self::Id) -> Option<Value>;
+    fn next_deadline(&mut self) -> Option<Instant>;
+    fn expire(&mut self, now: Instant, due: &mut Vec<Value>);
+}
+
+/// The wheel itself.
+struct Wheeled(Wheel<Value>);
+
+impl Default for Wheeled {
+    fn default() -> Wheeled {
+        Wheeled(Wheel::new(Instant::ZERO))
+    }
+}
+
+impl Timers for Wheeled {
+    type Id = TimerId;
+
+    fn insert(&mut self, deadline: Instant, value: Value) -> TimerId {
+        self.0.insert(deadline, value)
+    }
+
+    fn cancel(&mut self, id: TimerId) -> Option<Value> {
+        self.0.cancel(id)
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        self.0.next_deadline()
+    }
+
+    fn expire(&mut self, now: Instant, due: &mut Vec<Value>) {
+        self.0.expire(now, due);
+    }
+}
+
+/// The ordered map. Exact to the nanosecond, like the heap: it fires timers
+/// one by one where the wheel fires a tick's worth.
+#[derive(Default)]
+struct Mapped {
+    map: BTreeMap<(Instant, u64), Value>,
+    inserted: u64,
+}
+
+impl Timers for Mapped {
+    type Id = (Instant, u64);
+
+    fn insert(&mut self, deadline: Instant, value: Value) -> (Instant, u64) {
+        self.inserted += 1;
+        let key = (deadline, self.inserted);
+        self.map.insert(key, value);
+        key
+    }
+
+    fn cancel(&mut self, id: (Instant, u64)) -> Option<Value> {
+        self.map.remove(&id)
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        self.map.first_key_value().map(|(key, _)| key.0)
+    }
+
+    fn expire(&mut self, now: Instant, due: &mut Vec<Value>) {
+        while let Some(first) = self.map.first_entry() {
+            if first.key().0 > now {
+                break;
+            }
+            due.push(first.remove());
+        }
+    }
+}
+
+/// The heap. A cancelled timer leaves a tombstone, an entry whose order is not
+/// that of its slot; they are swept out when they are the majority.
+#[derive(Default)]
+struct Heaped {
+    heap: BinaryHeap<Reverse<(Instant, u64, usize)>>,
+    /// The order of insertion and the value of what each slot holds.
+    slots: Vec<Option<(u64, Value)>>,
+    free: Vec<usize>,
+    inserted: u64,
+}
+
+impl Heaped {
+    fn take(&mut self, order: u64, slot: usize) -> Option<Value> {
+        let value = self.slots[slot].take_if(|held| held.0 == order)?.1;
+        self.free.push(slot);
+        Some(value)
+    }
+
+    fn sweep(&mut self) {
+        let live = self.slots.len() - self.free.len();
+        if self.heap.len() > 2 * live + 64 {
+            let slots = &self.slots;
+            self.heap.retain(|&Reverse((_, order, slot))| {
+                slots[slot].as_ref().is_some_and(|held| held.0 == order)
+            });
+        }
+    }
+}
+
+impl Timers for Heaped {
+    type Id = (u64, usize);
+
+    fn insert(&mut self, deadline: Instant, value: Value) -> (u64, usize) {
+        self.inserted += 1;
+        let held = Some((self.inserted, value));
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot] = held;
+                slot
+            }
+            None => {
+                self.slots.push(held);
+                self.slots.len() - 1
+            }
+        };
+        self.heap.push(Reverse((deadline, self.inserted, slot)));
+        (self.inserted, slot)
+    }
+
+    fn cancel(&mut self, id: (u64, usize)) -> Option<Value> {
+        let value = self.take(id.0, id.1);
+        self.sweep();
+        value
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        self.heap.peek().map(|first| first.0.0)
+    }
+
+    fn expire(&mut self, now: Instant, due: &mut Vec<Value>) {
+        while let Some(&Reverse((deadline, order, slot))) = self.heap.peek() {
+            if deadline > now {
+                break;
+            }
+            self.heap.pop();
+            due.extend(self.take(order, slot));
+        }
+    }
+}
+
+/// A splitmix64 generator: the same numbers in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    }
+
+    /// A number below `bound`, by the high half of a product: no division.
+    fn below(&mut self, bound: u64) -> u64 {
+        let product = u128::from(self.next()) * u128::from(bound);
+        // The upper 64 of 128 bits.
+        (product >> 64) as u64
+    }
+
+    fn deadline(&mut self, now: Instant) -> Instant {
+        now + Duration::from_nanos(self.below(AHEAD_NANOS_MAX))
+    }
+}
+
+/// Timers with `count` outstanding, and their names.
+fn filled<T: Timers>(count: usize, random: &mut Random) -> (T, Vec<T::Id>) {
+    let mut timers = T::default();
+    let ids = (0..count)
+        .map(|n| timers.insert(random.deadline(Instant::ZERO), n as u64))
+        .collect();
+    (timers, ids)
+}
+
+/// Cancels any one of those outstanding and inserts another.
+fn cancel_random<T: Timers>(c: &mut Criterion, name: &str, count: usize) {
+    let id = format!("cancel_random/{count}/{name}");
+    c.bench_function(&id, |b| {
+        let mut random = Random(1);
+        let (mut timers, mut ids) = filled::<T>(count, &mut random);
+        b.iter(|| {
+            // Below a count of what is in memory.
+            #[expect(clippy::cast_possible_truncation)]
+            let pick = random.below(count as u64) as usize;
+            black_box(timers.cancel(ids[pick]));
+            ids[pick] = timers.insert(random.deadline(Instant::ZERO), pick as u64);
+        });
+    });
+}
+
+/// Inserts one and cancels it: a call whose reply comes at once.
+fn cancel_newest<T: Timers>(c: &mut Criterion, name: &str, count: usize) {
+    let id = format!("cancel_newest/{count}/{name}");
+    c.bench_function(&id, |b| {
+        let mut random = Random(2);
+        let (mut timers, _) = filled::<T>(count, &mut random);
+        b.iter(|| {
+            let id = timers.insert(random.deadline(Instant::ZERO), 0);
+            black_box(timers.cancel(id))
+        });
+    });
+}
+
+/// Sleeps from deadline to deadline and arms each timer that fires again. The
+/// time is that of one timer: its share of the wake-ups, cascades included,
+/// and its insertion.
+fn expire<T: Timers>(c: &mut Criterion, name: &str, count: usize) {
+    let id = format!("expire/{count}/{name}");
+    c.bench_function(&id, |b| {
+        let mut random = Random(3);
+        let (mut timers, _) = filled::<T>(count, &mut random);
+        let mut due = Vec::new();
+        b.iter_custom(|iterations| {
+            let start = std::time::Instant::now();
+            let mut fired = 0;
+            while fired < iterations {
+                let now = timers.next_deadline().expect("all are armed again");
+                timers.expire(now, &mut due);
+                fired += due.len() as u64;
+                for value in due.drain(..) {
+                    timers.insert(random.deadline(now), value);
+                }
+            }
+            // The last tick may have fired more than were asked for.
+            start.elapsed().mul_f64(iterations as f64 / fired as f64)
+        });
+    });
+}
+
+fn contend<T: Timers>(c: &mut Criterion, name: &str) {
+    for count in OUTSTANDING {
+        cancel_random::<T>(c, name, count);
+        cancel_newest::<T>(c, name, count);
+        expire::<T>(c, name, count);
+    }
+}
+
+fn wheel(c: &mut Criterion) {
+    contend::<Wheeled>(c, "wheel");
+    contend::<Mapped>(c, "btree_map");
+    contend::<Heaped>(c, "binary_heap");
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(30)
+        .warm_up_time(Duration::from_secs(1))
+        .measurement_time(Duration::from_secs(2));
+    targets = wheel
+}
+criterion_main!(benches);

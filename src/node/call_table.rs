@@ -1,0 +1,147 @@
+//! Calls in flight, by the number of their request.
+//!
+//! ```text
+//!              reply, expiry
+//!   waiting ──────────────────> ended ──> (its future takes the outcome)
+//!      │                          │
+//!      └── future dropped ────────┴─────> (removed)
+//! ```
+//!
+//! A waiting call has exactly one armed timer, an ended one has none.
+
+use super::directory::NameId;
+use crate::protocol::Result;
+use crate::time::TimerId;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::task::Waker;
+
+/// One call in flight.
+pub(crate) enum Entry {
+    Waiting {
+        dest: NameId,
+        timer: TimerId,
+        /// `None` until its future was polled.
+        waker: Option<Waker>,
+    },
+    /// The reply's body, or why there is none.
+    Ended(Result<Vec<u8>>),
+}
+
+/// Every call whose future has not taken its outcome yet.
+#[derive(Default)]
+pub(crate) struct CallTable {
+    entries: HashMap<u64, Entry, BuildHasherDefault<MsgIdHasher>>,
+    waiting: usize,
+}
+
+/// What a call's future learns when it is polled.
+pub(crate) enum Progress {
+    /// With the waker that was replaced, to be dropped once nothing is borrowed.
+    Waiting(Option<Waker>),
+    Ended(Result<Vec<u8>>),
+}
+
+impl CallTable {
+    /// Enters a call that was just sent.
+    pub(crate) fn insert(&mut self, msg_id: u64, dest: NameId, timer: TimerId) {
+        self.waiting += 1;
+        let entry = Entry::Waiting {
+            dest,
+            timer,
+            waker: None,
+        };
+        self.entries.insert(msg_id, entry);
+    }
+
+    /// The timer of the call that a reply from `src` to `msg_id` would end. A
+    /// reply that comes late, twice, or from anybody but the one that was
+    /// called finds nothing.
+    pub(crate) fn awaited_from(&self, msg_id: u64, src: NameId) -> Option<TimerId> {
+        match self.entries.get(&msg_id)? {
+            Entry::Waiting { dest, timer, .. } if *dest == src => Some(*timer),
+            _ => None,
+        }
+    }
+
+    /// Whom a waiting call was sent to.
+    pub(crate) fn dest(&self, msg_id: u64) -> Option<NameId> {
+        match self.entries.get(&msg_id)? {
+            Entry::Waiting { dest, .. } => Some(*dest),
+            Entry::Ended(_) => None,
+        }
+    }
+
+    /// Ends a waiting call and returns who waits for it.
+    pub(crate) fn end(&mut self, msg_id: u64, outcome: Result<Vec<u8>>) -> Option<Waker> {
+        let entry = self.entries.get_mut(&msg_id)?;
+        let Entry::Waiting { waker, .. } = entry else {
+            return None;
+        };
+        let waker = waker.take();
+        *entry = Entry::Ended(outcome);
+        self.waiting -= 1;
+        waker
+    }
+
+    /// Asks on behalf of a call's future; takes the outcome if there is one.
+    pub(crate) fn poll(&mut self, msg_id: u64, waker: &Waker) -> Progress {
+        match self.entries.get_mut(&msg_id) {
+            Some(Entry::Waiting { waker: known, .. }) => {
+                let stale = match known {
+                    Some(known) if known.will_wake(waker) => None,
+                    known => known.replace(waker.clone()),
+                };
+                Progress::Waiting(stale)
+            }
+            Some(Entry::Ended(_)) => match self.entries.remove(&msg_id) {
+                Some(Entry::Ended(outcome)) => Progress::Ended(outcome),
+                _ => Progress::Waiting(None),
+            },
+            // Only its own future removes an entry, and it asks no more after.
+            None => Progress::Waiting(None),
+        }
+    }
+
+    /// Forgets a call whose future was dropped. What it leaves is the caller's
+    /// to dispose of, once nothing is borrowed.
+    pub(crate) fn remove(&mut self, msg_id: u64) -> Option<Entry> {
+        let removed = self.entries.remove(&msg_id);
+        if let Some(Entry::Waiting { .. }) = removed {
+            self.waiting -= 1;
+        }
+        removed
+    }
+
+    /// How many calls wait for a reply or their expiry.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// How many calls have an entry, ended ones that nobody took among them.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// Our own message numbers are the keys, one after another and never chosen by
+/// a sender, so one multiplication spreads them well enough.
+#[derive(Default)]
+struct MsgIdHasher(u64);
+
+impl Hasher for MsgIdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte) ^ self.0);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // 2^64 divided by the golden ratio; the high half is the better mixed.
+        self.0 = number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,113 @@
+//! The names that a message may be sent to.
+
+use crate::protocol::is_service;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// How many senders outside the cluster are remembered: 65,536. Senders beyond
+/// it are answered like all others; only a message to one of them that is not a
+/// reply is refused. The bound keeps made-up names from filling the memory.
+const SENDERS_MAX: usize = 1 << 16;
+
+/// A name in the directory. Comparing two is cheaper than comparing names, and
+/// a call in flight holds one instead of a string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NameId(u32);
+
+/// Every name that may be sent to: the cluster's nodes, Maelstrom's services,
+/// and whoever has sent us something. Maelstrom stops listening to a node that
+/// sends to anybody else.
+#[derive(Default)]
+pub(crate) struct Directory {
+    names: Vec<Rc<str>>,
+    ids: HashMap<Rc<str>, NameId>,
+    /// The last sender: most messages come from the same one as the last.
+    last: Option<NameId>,
+    senders: usize,
+}
+
+impl Directory {
+    /// Enters the nodes of the cluster.
+    pub(crate) fn add_nodes(&mut self, node_ids: &[String]) {
+        for name in node_ids {
+            self.add(name);
+        }
+    }
+
+    /// The id of somebody who has sent us something; `None` once too many
+    /// have, and for this one.
+    pub(crate) fn sender(&mut self, name: &str) -> Option<NameId> {
+        if let Some(last) = self.last
+            && &*self.names[last.0 as usize] == name
+        {
+            return Some(last);
+        }
+        let id = match self.ids.get(name) {
+            Some(&id) => id,
+            None if self.senders == SENDERS_MAX => return None,
+            None => {
+                self.senders += 1;
+                self.add(name)
+            }
+        };
+        self.last = Some(id);
+        Some(id)
+    }
+
+    /// The id of somebody who may be sent to.
+    pub(crate) fn find(&mut self, name: &str) -> Option<NameId> {
+        match self.ids.get(name) {
+            Some(&id) => Some(id),
+            None if is_service(name) => Some(self.add(name)),
+            None => None,
+        }
+    }
+
+    /// The name behind an id.
+    pub(crate) fn name(&self, id: NameId) -> &str {
+        &self.names[id.0 as usize]
+    }
+
+    fn add(&mut self, name: &str) -> NameId {
+        if let Some(&id) = self.ids.get(name) {
+            return id;
+        }
+        // The count is bounded by the senders and one line of node names.
+        let id = NameId(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        let name: Rc<str> = name.into();
+        self.names.push(name.clone());
+        self.ids.insert(name, id);
+        id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_services_and_senders_are_known_and_nobody_else() {
+        let mut directory = Directory::default();
+        directory.add_nodes(&["n1".to_owned(), "n2".to_owned(), "n1".to_owned()]);
+        assert!(directory.find("n2").is_some());
+        assert!(directory.find("seq-kv").is_some());
+        assert!(directory.find("c1").is_none());
+        let c1 = directory.sender("c1");
+        assert_eq!(directory.sender("c1"), c1);
+        assert_eq!(directory.find("c1"), c1);
+        assert_ne!(directory.find("n1"), c1);
+    }
+
+    #[test]
+    fn made_up_senders_do_not_fill_the_memory() {
+        let mut directory = Directory::default();
+        directory.add_nodes(&["n1".to_owned()]);
+        for number in 0..SENDERS_MAX {
+            assert!(directory.sender(&format!("c{number}")).is_some());
+        }
+        assert!(directory.sender("one too many").is_none());
+        assert!(directory.find("one too many").is_none());
+        assert!(directory.sender("c7").is_some());
+        assert!(directory.sender("n1").is_some());
+    }
+}

@@ -1,0 +1,69 @@
+//! What authors write against: a [`Node`], and the [`Context`] that it acts through.
+
+mod call;
+mod call_table;
+mod context;
+mod core;
+mod directory;
+mod reply;
+mod request;
+mod tcp_echo;
+mod timer;
+
+pub use call::Call;
+pub use context::Context;
+pub use reply::Reply;
+pub use request::Request;
+pub use tcp_echo::{Operation, OperationId, Outcome, TcpEcho, TcpEchoStats};
+pub use timer::{Interval, Sleep};
+
+pub(crate) use self::core::{Core, Log};
+pub use self::core::{Settings, Usage};
+
+use crate::protocol::Result;
+use std::rc::Rc;
+
+/// A node's behaviour.
+///
+/// A node is built from its `init` message, so its identity is never an
+/// `Option`. Each request runs as a future of its own on one thread: code
+/// between two `.await`s is atomic, and a handler that waits holds nobody up.
+///
+/// ```
+/// use eddyline::{Context, Node, Request, Result};
+/// use serde_json::{Value, json};
+/// use std::rc::Rc;
+///
+/// struct Echo;
+///
+/// impl Node for Echo {
+///     fn new(_: &Context) -> Self {
+///         Echo
+///     }
+///
+///     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+///         match request.kind() {
+///             "echo" => {
+///                 let body: Value = request.body()?;
+///                 cx.reply(&request, &json!({ "echo": body["echo"] }))
+///             }
+///             _ => cx.not_supported(&request),
+///         }
+///     }
+/// }
+/// ```
+pub trait Node: Sized + 'static {
+    /// Builds the node, when its `init` message has come.
+    fn new(cx: &Context) -> Self;
+
+    /// Runs beside the handlers, from just after `init_ok` on: the place for
+    /// gossip and other things that happen by themselves.
+    fn start(self: Rc<Self>, cx: Context) -> impl Future<Output = Result<()>> {
+        let _nothing_to_do = cx;
+        async { Ok(()) }
+    }
+
+    /// Answers one request. An error that it returns answers the caller; a
+    /// handler that ends without either is logged.
+    fn handle(self: Rc<Self>, cx: Context, request: Request) -> impl Future<Output = Result<()>>;
+}

@@ -1,0 +1,123 @@
+//! A request: a message that asks this node for something.
+
+use crate::protocol::{Envelope, MsgId, Result, parse_body};
+use serde::Deserialize;
+use std::cell::Cell;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// A message for a handler.
+///
+/// It owns a copy of the line's essential parts, in memory that is used again
+/// for later requests; clones share it. What [`body`](Request::body) returns
+/// may borrow from it.
+///
+/// A request may be kept and answered later, after its handler has ended.
+#[derive(Debug, Clone)]
+pub struct Request {
+    parts: Rc<Parts>,
+}
+
+/// What a request is made of, in one string: sender, type, number, body.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    text: String,
+    src: Range<usize>,
+    kind: Range<usize>,
+    msg_id: Option<Range<usize>>,
+    body: Range<usize>,
+    answered: Cell<bool>,
+}
+
+/// A request's memory larger than this is not kept for the next one.
+const KEEP_BYTES: usize = 4 << 10;
+
+impl Request {
+    /// Fills `parts` from an envelope of type `kind`. Nobody else may hold them.
+    pub(crate) fn fill(mut parts: Rc<Parts>, envelope: &Envelope<'_>, kind: &str) -> Request {
+        if let Some(parts) = Rc::get_mut(&mut parts) {
+            parts.fill(envelope, kind);
+        }
+        Request { parts }
+    }
+
+    /// Gives the memory back if nobody else holds the request.
+    pub(crate) fn recycle(mut self) -> Option<Rc<Parts>> {
+        let parts = Rc::get_mut(&mut self.parts)?;
+        parts.text.clear();
+        parts.text.shrink_to(KEEP_BYTES);
+        Some(self.parts)
+    }
+
+    /// Who sent it.
+    pub fn src(&self) -> &str {
+        &self.parts.text[self.parts.src.clone()]
+    }
+
+    /// The body's `type`.
+    pub fn kind(&self) -> &str {
+        &self.parts.text[self.parts.kind.clone()]
+    }
+
+    /// The body's `msg_id`, digits as they came: a JSON integer of any length.
+    /// Without one the sender wants no reply.
+    pub fn msg_id(&self) -> Option<&str> {
+        let range = self.parts.msg_id.clone()?;
+        Some(&self.parts.text[range])
+    }
+
+    /// The whole body as JSON text, byte for byte as it came.
+    pub fn raw_body(&self) -> &str {
+        &self.parts.text[self.parts.body.clone()]
+    }
+
+    /// The body as a type of yours. Fields may borrow from the request
+    /// (`&str` where the text has no escapes, `Cow<str>`, `&RawValue`).
+    ///
+    /// # Errors
+    /// Error 12 that names the field, when the body has another shape. With `?`
+    /// it goes to the caller.
+    pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+        parse_body(self.raw_body(), self.kind())
+    }
+
+    /// Whether a reply to it was sent.
+    pub fn is_answered(&self) -> bool {
+        self.parts.answered.get()
+    }
+
+    /// Whether nobody but the session holds it any more.
+    pub(crate) fn is_last_handle(&self) -> bool {
+        Rc::strong_count(&self.parts) == 1
+    }
+
+    /// Takes back that it was answered: the reply could not be written.
+    pub(crate) fn unanswer(&self) {
+        self.parts.answered.set(false);
+    }
+
+    /// Marks it as answered; returns whether it was already.
+    pub(crate) fn answer(&self) -> bool {
+        self.parts.answered.replace(true)
+    }
+}
+
+impl Parts {
+    fn fill(&mut self, envelope: &Envelope<'_>, kind: &str) {
+        self.text.clear();
+        self.src = self.push(&envelope.src);
+        self.kind = self.push(kind);
+        self.msg_id = match envelope.header.msg_id {
+            MsgId::Integer(digits) => Some(self.push(digits)),
+            MsgId::Absent | MsgId::Invalid => None,
+        };
+        self.body = self.push(envelope.body);
+        self.answered.set(false);
+    }
+
+    fn push(&mut self, part: &str) -> Range<usize> {
+        let begin = self.text.len();
+        self.text.push_str(part);
+        begin..self.text.len()
+    }
+}

@@ -1,0 +1,86 @@
+//! The command line of the binary.
+
+use eddyline::Options;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
+
+const HELP: &str = "\
+A node that speaks the Maelstrom protocol on stdin and stdout: JSON messages,
+one a line. It answers echo, proxy, tcp_echo_start, tcp_echo_send and
+tcp_echo_stats. Diagnostics go to stderr.
+
+Usage: eddyline [OPTIONS]
+
+Options:
+  --rpc-timeout-ms N  how long a call to another node waits [default: 1000]
+  --tcp-bind ADDR     the IP address that TCP echo binds [default: 127.0.0.1]
+  --help              print this and exit
+  --version           print the version and exit
+";
+
+/// What a wrong option ends the process with.
+const USAGE_ERROR: u8 = 2;
+
+/// Reads the process's arguments. `Err` when there is nothing to run: help, the
+/// version, or an error that was printed.
+pub(crate) fn parse() -> Result<Options, ExitCode> {
+    match read(lexopt::Parser::from_env()) {
+        Ok(Choice::Run(options)) => Ok(options),
+        Ok(Choice::Print(text)) => {
+            print(&text);
+            Err(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            eprintln!("eddyline: {error}; see eddyline --help");
+            Err(ExitCode::from(USAGE_ERROR))
+        }
+    }
+}
+
+enum Choice {
+    Run(Options),
+    Print(String),
+}
+
+fn read(mut arguments: lexopt::Parser) -> Result<Choice, lexopt::Error> {
+    use lexopt::prelude::Long;
+
+    let mut choice = Choice::Run(Options::default());
+    while let Some(argument) = arguments.next()? {
+        match (argument, &mut choice) {
+            (Long("rpc-timeout-ms"), Choice::Run(options)) => {
+                let millis = value(&mut arguments, "--rpc-timeout-ms", "a whole number")?;
+                options.rpc_timeout = Duration::from_millis(millis);
+            }
+            (Long("tcp-bind"), Choice::Run(options)) => {
+                options.tcp_bind = value(&mut arguments, "--tcp-bind", "an IP address")?;
+            }
+            (Long("help"), _) => choice = Choice::Print(HELP.to_owned()),
+            (Long("version"), Choice::Run(_)) => {
+                let version = env!("CARGO_PKG_VERSION");
+                choice = Choice::Print(format!("eddyline {version}\n"));
+            }
+            (other, _) => return Err(other.unexpected()),
+        }
+    }
+    Ok(choice)
+}
+
+/// Reads the value of `option`, or says what it would have to be.
+fn value<T: FromStr>(
+    arguments: &mut lexopt::Parser,
+    option: &str,
+    expected: &str,
+) -> Result<T, lexopt::Error> {
+    let value = arguments.value()?;
+    let parsed = value.to_str().and_then(|value| value.parse().ok());
+    parsed.ok_or_else(|| format!("{option} wants {expected}, not {value:?}").into())
+}
+
+/// The protocol has not begun, so stdout is free; a reader that has gone is no
+/// error worth a panic.
+fn print(text: &str) {
+    use std::io::Write as _;
+    let _reader_has_gone = std::io::stdout().write_all(text.as_bytes());
+}

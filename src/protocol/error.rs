@@ -1,0 +1,217 @@
+//! Maelstrom's errors: a code that programs act on, and a text for people.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// What kind of failure an error message reports.
+///
+/// The meanings are Maelstrom's own, which its checkers act on. (Build
+/// Distributed Systems' introduction describes 11, 22 and 30 by other names.)
+///
+/// ```
+/// use eddyline::ErrorCode;
+///
+/// assert_eq!(ErrorCode::from(20), ErrorCode::KeyDoesNotExist);
+/// assert!(ErrorCode::KeyDoesNotExist.is_definite());
+/// assert!(!ErrorCode::Timeout.is_definite());
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// 0: no reply came in time. The operation may still happen.
+    Timeout,
+    /// 1: there is no node of that name.
+    NodeNotFound,
+    /// 10: this node does not know that type of request.
+    NotSupported,
+    /// 11: not now; trying again later may work.
+    TemporarilyUnavailable,
+    /// 12: the request does not have the shape that its type demands.
+    MalformedRequest,
+    /// 13: the node failed inside. The operation may have happened.
+    Crash,
+    /// 14: given up, and certainly not done.
+    Abort,
+    /// 20: there is no such key.
+    KeyDoesNotExist,
+    /// 21: the key is there already.
+    KeyAlreadyExists,
+    /// 22: what the request takes for granted does not hold.
+    PreconditionFailed,
+    /// 30: the transaction conflicts with another one.
+    TxnConflict,
+    /// Any other code; an author's own begin at 1000.
+    Other(i64),
+}
+
+impl ErrorCode {
+    /// Whether the operation certainly did not happen and will not happen.
+    ///
+    /// Codes that Maelstrom does not define count as indefinite.
+    pub fn is_definite(self) -> bool {
+        !matches!(
+            self,
+            ErrorCode::Timeout | ErrorCode::Crash | ErrorCode::Other(_)
+        )
+    }
+
+    /// The code as it goes over the wire.
+    pub fn number(self) -> i64 {
+        match self {
+            ErrorCode::Timeout => 0,
+            ErrorCode::NodeNotFound => 1,
+            ErrorCode::NotSupported => 10,
+            ErrorCode::TemporarilyUnavailable => 11,
+            ErrorCode::MalformedRequest => 12,
+            ErrorCode::Crash => 13,
+            ErrorCode::Abort => 14,
+            ErrorCode::KeyDoesNotExist => 20,
+            ErrorCode::KeyAlreadyExists => 21,
+            ErrorCode::PreconditionFailed => 22,
+            ErrorCode::TxnConflict => 30,
+            ErrorCode::Other(number) => number,
+        }
+    }
+}
+
+impl From<i64> for ErrorCode {
+    fn from(number: i64) -> ErrorCode {
+        match number {
+            0 => ErrorCode::Timeout,
+            1 => ErrorCode::NodeNotFound,
+            10 => ErrorCode::NotSupported,
+            11 => ErrorCode::TemporarilyUnavailable,
+            12 => ErrorCode::MalformedRequest,
+            13 => ErrorCode::Crash,
+            14 => ErrorCode::Abort,
+            20 => ErrorCode::KeyDoesNotExist,
+            21 => ErrorCode::KeyAlreadyExists,
+            22 => ErrorCode::PreconditionFailed,
+            30 => ErrorCode::TxnConflict,
+            other => ErrorCode::Other(other),
+        }
+    }
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.number())
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorCode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        i64::deserialize(deserializer).map(ErrorCode::from)
+    }
+}
+
+/// An error that one node tells another, or that a handler ends with.
+///
+/// A handler that returns one answers its caller with it, code and text.
+///
+/// ```
+/// use eddyline::{Error, ErrorCode};
+///
+/// let error = Error::new(ErrorCode::Other(1000), "the vault is shut");
+/// assert_eq!(error.to_string(), "the vault is shut (error 1000)");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What programs act on.
+    pub code: ErrorCode,
+    /// What people read.
+    pub text: String,
+}
+
+/// What handlers and calls return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of any code.
+    pub fn new(code: ErrorCode, text: impl Into<String>) -> Error {
+        Error {
+            code,
+            text: text.into(),
+        }
+    }
+
+    /// Error 0: no reply came in time.
+    pub fn timeout(text: impl Into<String>) -> Error {
+        Error::new(ErrorCode::Timeout, text)
+    }
+
+    /// Error 1: there is no node called `name`.
+    pub fn node_not_found(name: &str) -> Error {
+        let text = format!("there is no node, service or known sender called {name:?}");
+        Error::new(ErrorCode::NodeNotFound, text)
+    }
+
+    /// Error 10: requests of type `kind` are not known here.
+    pub fn not_supported(kind: &str) -> Error {
+        let text = format!("this node does not know requests of type {kind:?}");
+        Error::new(ErrorCode::NotSupported, text)
+    }
+
+    /// Error 11: not now.
+    pub fn temporarily_unavailable(text: impl Into<String>) -> Error {
+        Error::new(ErrorCode::TemporarilyUnavailable, text)
+    }
+
+    /// Error 12: the request has not the shape that its type demands.
+    pub fn malformed_request(text: impl Into<String>) -> Error {
+        Error::new(ErrorCode::MalformedRequest, text)
+    }
+
+    /// Error 13: the node failed inside.
+    pub fn crash(text: impl Into<String>) -> Error {
+        Error::new(ErrorCode::Crash, text)
+    }
+
+    /// Error 22: what the request takes for granted does not hold.
+    pub fn precondition_failed(text: impl Into<String>) -> Error {
+        Error::new(ErrorCode::PreconditionFailed, text)
+    }
+
+    /// Whether the operation certainly did not happen and will not happen.
+    pub fn is_definite(&self) -> bool {
+        self.code.is_definite()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (error {})", self.text, self.code.number())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The fields of an `error` body besides its header.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ErrorBody<T> {
+    /// The code as a JSON integer.
+    pub code: ErrorCode,
+    /// The text; an error without one is taken as well.
+    #[serde(default)]
+    pub text: T,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_survives_the_wire() {
+        for number in (-2..40).chain([1000, i64::MAX, i64::MIN]) {
+            assert_eq!(ErrorCode::from(number).number(), number);
+        }
+    }
+
+    #[test]
+    fn the_definite_codes_are_maelstroms() {
+        let definite: Vec<i64> = (0..2000)
+            .filter(|&number| ErrorCode::from(number).is_definite())
+            .collect();
+        assert_eq!(definite, [1, 10, 11, 12, 14, 20, 21, 22, 30]);
+    }
+}

@@ -1,0 +1,269 @@
+//! Writing a message: one compact JSON object and a newline, header keys first.
+
+use super::{Error, Result};
+use serde::Serialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// The keys of a body that the protocol itself gives a meaning.
+const HEADER_KEYS: [&str; 3] = ["type", "msg_id", "in_reply_to"];
+
+/// The fields of a body besides `type`, `msg_id` and `in_reply_to`.
+#[derive(Debug, Clone, Copy)]
+pub enum Fields<'a, T: ?Sized> {
+    /// Anything that serialises to a JSON object; `()` is an empty one.
+    Typed(&'a T),
+    /// An object that came from elsewhere. Its fields go out as they came,
+    /// in their order, but for the three header keys, which are ours to say.
+    Raw(&'a RawValue),
+}
+
+/// Which message this one is, and which it answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Numbers<'a> {
+    /// The body's `msg_id`.
+    pub msg_id: Option<u64>,
+    /// The body's `in_reply_to`, a JSON integer exactly as the request wrote it.
+    pub in_reply_to: Option<&'a str>,
+}
+
+/// Appends a message up to where the body's own fields follow. `suffix` is put
+/// behind `kind`: a reply is called `<the request's type>_ok`.
+pub fn write_header(
+    out: &mut Vec<u8>,
+    (src, dest): (&str, &str),
+    (kind, suffix): (&str, &str),
+    numbers: Numbers<'_>,
+) -> Result<()> {
+    write_addresses(out, src, dest)?;
+    write_string(out, kind)?;
+    if !suffix.is_empty() {
+        out.pop();
+        out.extend_from_slice(suffix.as_bytes());
+        out.push(b'"');
+    }
+    write_numbers(out, numbers)
+}
+
+/// Appends the body's own fields, and ends the message and its line.
+///
+/// # Errors
+/// Error 13 when the fields do not serialise to a JSON object. `out` may then
+/// end in part of a message: the caller cuts it back to where it was.
+///
+/// ```
+/// use eddyline::protocol::{Fields, Numbers, write_fields, write_header};
+///
+/// let mut out = Vec::new();
+/// let numbers = Numbers { msg_id: Some(1), in_reply_to: Some("2") };
+/// write_header(&mut out, ("n1", "c1"), ("echo", "_ok"), numbers)?;
+/// write_fields(&mut out, Fields::Typed(&serde_json::json!({"echo": "hi"})))?;
+/// assert_eq!(
+///     String::from_utf8_lossy(&out),
+///     "{\"src\":\"n1\",\"dest\":\"c1\",\"body\":{\"type\":\"echo_ok\",\
+///      \"msg_id\":1,\"in_reply_to\":2,\"echo\":\"hi\"}}\n",
+/// );
+/// # Ok::<(), eddyline::Error>(())
+/// ```
+pub fn write_fields<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: Fields<'_, T>) -> Result<()> {
+    let begin = out.len();
+    match fields {
+        Fields::Typed(fields) => write_typed(out, fields)?,
+        Fields::Raw(object) => write_own_fields(out, object)?,
+    }
+    // A newline can stand in valid JSON only between tokens, where an author's
+    // RawValue may have brought one. On the wire it would end the message.
+    let mut clean = begin;
+    while let Some(newline) = memchr::memchr(b'\n', &out[clean..]) {
+        clean += newline;
+        out[clean] = b' ';
+    }
+    out.extend_from_slice(b"}}\n");
+    Ok(())
+}
+
+/// A body without its numbers, serialised before it is known when, or how
+/// often, it will be sent.
+#[derive(Debug)]
+pub struct Content {
+    /// The type as a JSON string, then the fields and the end of the line.
+    bytes: Vec<u8>,
+    kind_len: usize,
+}
+
+impl Content {
+    /// Serialises a body into `bytes`, which are cleared first.
+    ///
+    /// # Errors
+    /// Error 13 when the fields do not serialise to a JSON object.
+    pub fn new<T: Serialize + ?Sized>(
+        mut bytes: Vec<u8>,
+        kind: &str,
+        fields: Fields<'_, T>,
+    ) -> Result<Content> {
+        bytes.clear();
+        write_string(&mut bytes, kind)?;
+        let kind_len = bytes.len();
+        write_fields(&mut bytes, fields)?;
+        Ok(Content { bytes, kind_len })
+    }
+
+    /// Appends a whole message with this body to `out`.
+    ///
+    /// # Errors
+    /// None in practice: writing to memory does not fail.
+    pub fn write(&self, out: &mut Vec<u8>, src: &str, dest: &str, msg_id: u64) -> Result<()> {
+        let (kind, fields) = self.bytes.split_at(self.kind_len);
+        write_addresses(out, src, dest)?;
+        out.extend_from_slice(kind);
+        let numbers = Numbers {
+            msg_id: Some(msg_id),
+            in_reply_to: None,
+        };
+        write_numbers(out, numbers)?;
+        out.extend_from_slice(fields);
+        Ok(())
+    }
+
+    /// The memory, to be used again.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+fn write_addresses(out: &mut Vec<u8>, src: &str, dest: &str) -> Result<()> {
+    out.extend_from_slice(b"{\"src\":");
+    write_string(out, src)?;
+    out.extend_from_slice(b",\"dest\":");
+    write_string(out, dest)?;
+    out.extend_from_slice(b",\"body\":{\"type\":");
+    Ok(())
+}
+
+fn write_numbers(out: &mut Vec<u8>, numbers: Numbers<'_>) -> Result<()> {
+    if let Some(msg_id) = numbers.msg_id {
+        out.extend_from_slice(b",\"msg_id\":");
+        serde_json::to_writer(&mut *out, &msg_id).map_err(unserialisable)?;
+    }
+    if let Some(in_reply_to) = numbers.in_reply_to {
+        out.extend_from_slice(b",\"in_reply_to\":");
+        out.extend_from_slice(in_reply_to.as_bytes());
+    }
+    Ok(())
+}
+
+/// Appends `,"key":value…`: an object's inside, joined to the header before it.
+fn write_typed<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: &T) -> Result<()> {
+    let begin = out.len();
+    serde_json::to_writer(&mut *out, fields).map_err(unserialisable)?;
+    match &out[begin..] {
+        b"{}" | b"null" => out.truncate(begin),
+        [b'{', .., b'}'] => {
+            out[begin] = b',';
+            out.pop();
+        }
+        other => {
+            let shown = super::Excerpt(other);
+            let text = format!("the fields of a body must be a JSON object, not {shown}");
+            return Err(Error::crash(text));
+        }
+    }
+    Ok(())
+}
+
+/// Appends the fields of an object that are not header keys, values byte for byte.
+fn write_own_fields(out: &mut Vec<u8>, object: &RawValue) -> Result<()> {
+    use serde::Deserializer as _;
+    serde_json::Deserializer::from_str(object.get())
+        .deserialize_map(OwnFields(out))
+        .map_err(|error| Error::malformed_request(format!("not a JSON object: {error}")))
+}
+
+struct OwnFields<'a>(&'a mut Vec<u8>);
+
+impl<'de> Visitor<'de> for OwnFields<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            let value: &'de RawValue = map.next_value()?;
+            if HEADER_KEYS.contains(&key.as_ref()) {
+                continue;
+            }
+            self.0.push(b',');
+            write_string(self.0, &key).map_err(serde::de::Error::custom)?;
+            self.0.push(b':');
+            self.0.extend_from_slice(value.get().as_bytes());
+        }
+        Ok(())
+    }
+}
+
+fn write_string(out: &mut Vec<u8>, text: &str) -> Result<()> {
+    serde_json::to_writer(out, text).map_err(unserialisable)
+}
+
+fn unserialisable(error: serde_json::Error) -> Error {
+    Error::crash(format!("the body does not serialise: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn written<T: Serialize + ?Sized>(fields: Fields<'_, T>) -> String {
+        let mut out = Vec::new();
+        write_header(&mut out, ("n1", "c\"1"), ("k", ""), Numbers::default()).unwrap();
+        write_fields(&mut out, fields).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_content_is_the_same_message_in_two_steps() {
+        let fields = json!({"a": 1});
+        let content = Content::new(vec![1, 2], "k", Fields::Typed(&fields)).unwrap();
+        let mut out = Vec::new();
+        content.write(&mut out, "n1", "n2", 7).unwrap();
+        let expected =
+            "{\"src\":\"n1\",\"dest\":\"n2\",\"body\":{\"type\":\"k\",\"msg_id\":7,\"a\":1}}\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn nothing_to_say_is_an_empty_body() {
+        let expected = "{\"src\":\"n1\",\"dest\":\"c\\\"1\",\"body\":{\"type\":\"k\"}}\n";
+        assert_eq!(written(Fields::Typed(&())), expected);
+        assert_eq!(written(Fields::Typed(&json!({}))), expected);
+    }
+
+    #[test]
+    fn a_raw_object_keeps_its_fields_and_loses_its_header() {
+        let object =
+            r#"{ "a":1e400,"msg_id":7,"b\u0021":[ 1 ,2],"type":"x","in_reply_to":0,"a":-0 }"#;
+        let object: &RawValue = serde_json::from_str(object).unwrap();
+        let line = written::<()>(Fields::Raw(object));
+        let body = r#"{"type":"k","a":1e400,"b!":[ 1 ,2],"a":-0}}"#;
+        assert!(line.trim_end().ends_with(body), "{line}");
+    }
+
+    #[test]
+    fn a_newline_in_raw_json_does_not_end_the_message() {
+        let object = RawValue::from_string("{\n\"a\":[\n1]}".to_owned()).unwrap();
+        let line = written::<()>(Fields::Raw(&object));
+        assert_eq!(line.matches('\n').count(), 1);
+        assert!(line.ends_with("\"a\":[ 1]}}\n"), "{line}");
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        let refused = write_fields(&mut Vec::new(), Fields::Typed(&[1, 2]));
+        assert!(refused.unwrap_err().text.contains("`[1,2]`"));
+    }
+}

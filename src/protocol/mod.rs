@@ -1,0 +1,23 @@
+//! Maelstrom's protocol: envelopes in, messages out, and the error codes.
+//!
+//! Everything here is a function of bytes. Parsing borrows from the line, and
+//! writing appends to a buffer that the caller owns.
+
+mod body;
+mod envelope;
+mod error;
+mod excerpt;
+mod init;
+mod message;
+mod name;
+mod raw_request;
+
+pub use envelope::{Envelope, Header, Malformed, MsgId, ReplyTo};
+pub use error::{Error, ErrorBody, ErrorCode, Result};
+pub use excerpt::Excerpt;
+pub use init::Init;
+pub use message::{Content, Fields, Numbers, write_fields, write_header};
+pub use name::is_service;
+pub use raw_request::RawRequest;
+
+pub(crate) use body::parse_body;

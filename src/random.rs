@@ -1,0 +1,85 @@
+//! Randomness that replays: a generator that is nothing but its seed.
+
+/// A stream of random numbers drawn from one seed.
+///
+/// The algorithm is SplitMix64 (Steele, Lea and Flood, 2014): ten lines, and the
+/// same numbers on every machine and in every version of this crate, which no
+/// library promises and a printed seed needs. It is not for secrets.
+///
+/// ```
+/// use eddyline::Random;
+///
+/// let (mut one, mut two) = (Random::new(7), Random::new(7));
+/// assert_eq!(one.next_u64(), two.next_u64());
+/// assert!(one.below(10) < 10);
+/// ```
+#[derive(Debug, Clone)]
+pub struct Random {
+    state: u64,
+}
+
+impl Random {
+    /// The stream of `seed`.
+    pub fn new(seed: u64) -> Random {
+        Random { state: seed }
+    }
+
+    /// Any number.
+    pub fn next_u64(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.state;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^ (bits >> 31)
+    }
+
+    /// A number below `bound`; 0 for a bound of 0. The bias is below `bound` in
+    /// 2^64.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        let product = u128::from(self.next_u64()) * u128::from(bound);
+        u64::try_from(product >> 64).unwrap_or(0)
+    }
+
+    /// A number from 0 up to, and not with, 1.
+    pub fn fraction(&mut self) -> f64 {
+        // 53 bits are what an f64 holds exactly.
+        #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
+        let bits = (self.next_u64() >> 11) as f64;
+        bits / (1u64 << 53) as f64
+    }
+
+    /// True with `probability` (0 to 1).
+    pub fn chance(&mut self, probability: f64) -> bool {
+        self.fraction() < probability
+    }
+
+    /// A generator of its own, for a part of a run whose draws should not
+    /// depend on how many another part makes.
+    pub fn fork(&mut self) -> Random {
+        Random::new(self.next_u64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_are_the_published_ones() {
+        let mut random = Random::new(1_234_567);
+        assert_eq!(random.next_u64(), 6_457_827_717_110_365_317);
+        assert_eq!(random.next_u64(), 3_203_168_211_198_807_973);
+    }
+
+    #[test]
+    fn draws_stay_within_their_bounds() {
+        let mut random = Random::new(1);
+        for bound in 1..1000 {
+            assert!(random.below(bound) < bound);
+            assert!((0.0..1.0).contains(&random.fraction()));
+        }
+        assert_eq!(random.below(0), 0);
+        assert!(!random.chance(0.0));
+        assert!(random.chance(1.0));
+    }
+}

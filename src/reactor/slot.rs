@@ -1,0 +1,83 @@
+//! One source's place in the slab.
+
+use super::readiness::Readiness;
+use std::num::NonZeroU32;
+
+/// A source and the reactor's own eight bytes next to it.
+///
+/// The generation cannot be zero, which leaves the slab a value to mark a vacant
+/// slot with: a slot costs its source plus eight bytes, and no word for a tag.
+#[derive(Debug)]
+pub(super) struct Slot<S> {
+    /// Which of those that lay in this slot this is.
+    pub(super) generation: NonZeroU32,
+    /// The sticky readiness in the low bits, the marks below above them.
+    flags: u8,
+    pub(super) source: S,
+}
+
+/// A fact about a source that is the reactor's own business.
+#[derive(Clone, Copy)]
+pub(super) enum Mark {
+    /// Stands in this turn's queue; a source stands there once.
+    Queued = 1 << Readiness::BITS,
+    /// Stands in the carry-over list; likewise once.
+    Carried = 1 << (Readiness::BITS + 1),
+    /// epoll refused it: no events, and its readiness never ends.
+    AlwaysReady = 1 << (Readiness::BITS + 2),
+}
+
+impl<S> Slot<S> {
+    pub(super) fn new(generation: NonZeroU32, source: S) -> Slot<S> {
+        Slot {
+            generation,
+            flags: 0,
+            source,
+        }
+    }
+
+    pub(super) fn readiness(&self) -> Readiness {
+        Readiness::from_bits(self.flags)
+    }
+
+    pub(super) fn merge(&mut self, readiness: Readiness) {
+        self.flags |= readiness.bits();
+    }
+
+    pub(super) fn clear(&mut self, readiness: Readiness) {
+        self.flags &= !readiness.bits();
+    }
+
+    pub(super) fn is(&self, mark: Mark) -> bool {
+        self.flags & mark as u8 != 0
+    }
+
+    /// Sets the mark; false if it was set already.
+    pub(super) fn mark(&mut self, mark: Mark) -> bool {
+        let is_new = !self.is(mark);
+        self.flags |= mark as u8;
+        is_new
+    }
+
+    pub(super) fn unmark(&mut self, mark: Mark) {
+        self.flags &= !(mark as u8);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_costs_eight_bytes_beyond_its_source() {
+        /// As slab lays out its entries.
+        enum Entry<T> {
+            #[expect(dead_code, reason = "only its size is looked at")]
+            Vacant(usize),
+            #[expect(dead_code, reason = "only its size is looked at")]
+            Occupied(T),
+        }
+        assert_eq!(size_of::<Entry<Slot<u64>>>(), 8 + 8);
+        assert_eq!(size_of::<Entry<Slot<[u64; 3]>>>(), 24 + 8);
+    }
+}

@@ -1,0 +1,268 @@
+//! One test for each rule of the reactor, on real descriptors.
+
+use super::*;
+use rustix::fs::{MemfdFlags, Mode, OFlags};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
+use rustix::pipe::PipeFlags;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
+
+type TestReactor = Reactor<OwnedFd>;
+
+/// (read end, write end)
+fn pipe() -> (OwnedFd, OwnedFd) {
+    rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).unwrap()
+}
+
+fn socket_pair() -> (OwnedFd, OwnedFd) {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap()
+}
+
+fn write(fd: &OwnedFd) {
+    rustix::io::write(fd, b"x").unwrap();
+}
+
+fn insert(reactor: &mut TestReactor, fd: OwnedFd) -> Token {
+    reactor.insert(fd.as_raw_fd(), BOTH, fd).unwrap()
+}
+
+fn remove(reactor: &mut TestReactor, token: Token) -> Option<OwnedFd> {
+    let fd = reactor.get(token)?.as_raw_fd();
+    reactor.remove(token, fd)
+}
+
+/// One turn's worth of sources, after a wait that must not last.
+fn turn(reactor: &mut TestReactor) -> Vec<Token> {
+    reactor.wait(AT_ONCE).unwrap();
+    std::iter::from_fn(|| reactor.next_ready()).collect()
+}
+
+#[test]
+fn readiness_sticks_until_it_is_cleared() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (read, write_end) = pipe();
+    let token = insert(&mut reactor, read);
+    assert_eq!(turn(&mut reactor), []);
+    write(&write_end);
+    assert_eq!(turn(&mut reactor), [token]);
+    assert_eq!(turn(&mut reactor), [], "one edge, one event");
+    assert!(reactor.readiness(token).is_readable(), "nobody has read");
+    reactor.clear(token, Readiness::READABLE);
+    assert_eq!(reactor.readiness(token), Readiness::NONE);
+    write(&write_end);
+    assert_eq!(turn(&mut reactor), [token]);
+    assert_eq!(reactor.readiness(token), Readiness::READABLE);
+}
+
+#[test]
+fn what_is_ready_before_it_is_registered_is_news() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (read, write_end) = pipe();
+    write(&write_end);
+    let reader = insert(&mut reactor, read);
+    let writer = insert(&mut reactor, write_end);
+    assert_eq!(turn(&mut reactor).len(), 2);
+    assert!(reactor.readiness(reader).is_readable());
+    assert!(reactor.readiness(writer).is_writable());
+}
+
+#[test]
+fn a_carried_source_is_served_once_in_the_next_turn_without_waiting() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (read, write_end) = pipe();
+    write(&write_end);
+    let token = insert(&mut reactor, read);
+    reactor.wait(None).unwrap();
+    reactor.carry_over(token);
+    reactor.carry_over(token);
+    assert_eq!(reactor.next_ready(), Some(token), "the edge");
+    assert_eq!(
+        reactor.next_ready(),
+        None,
+        "carried to the next turn, not this"
+    );
+    assert!(reactor.has_carried_over());
+    // An edge on top of it, and still once; a wait for ever that does not wait.
+    write(&write_end);
+    reactor.wait(None).unwrap();
+    assert_eq!(reactor.next_ready(), Some(token));
+    assert_eq!(reactor.next_ready(), None);
+    assert!(!reactor.has_carried_over());
+}
+
+#[test]
+fn what_a_turn_leaves_in_the_queue_comes_first_in_the_next() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (read, write_end) = pipe();
+    write(&write_end);
+    let token = insert(&mut reactor, read);
+    reactor.wait(None).unwrap();
+    assert!(reactor.has_carried_over());
+    reactor.wait(None).unwrap();
+    assert_eq!(reactor.next_ready(), Some(token));
+    assert_eq!(reactor.next_ready(), None);
+}
+
+#[test]
+fn gotcha_4_what_epoll_refuses_is_always_ready() {
+    let mut reactor = TestReactor::new().unwrap();
+    let file = rustix::fs::memfd_create("eddyline-test", MemfdFlags::CLOEXEC).unwrap();
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()).unwrap();
+    for fd in [file, null] {
+        let raw = fd.as_raw_fd();
+        let token = reactor.insert(raw, Interest::READABLE, fd).unwrap();
+        reactor.wait(None).unwrap();
+        assert_eq!(reactor.next_ready(), Some(token));
+        reactor.clear(token, Readiness::READABLE);
+        assert_eq!(reactor.readiness(token), Readiness::READABLE, "for ever");
+        assert_eq!(turn(&mut reactor), [], "but it does not spin by itself");
+        reactor.carry_over(token);
+        assert_eq!(turn(&mut reactor), [token]);
+        assert!(remove(&mut reactor, token).is_some());
+    }
+}
+
+#[test]
+fn gotcha_7_a_hang_up_alone_makes_readable() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (read, write_end) = pipe();
+    let token = insert(&mut reactor, read);
+    drop(write_end);
+    assert_eq!(turn(&mut reactor), [token]);
+    let readiness = reactor.readiness(token);
+    assert!(readiness.is_readable() && readiness.is_read_closed());
+}
+
+#[test]
+fn gotcha_9_an_error_alone_makes_writable() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (read, write_end) = pipe();
+    while rustix::io::write(&write_end, &[0; 4096]).is_ok() {}
+    let token = insert(&mut reactor, write_end);
+    assert_eq!(turn(&mut reactor), [], "full");
+    drop(read);
+    assert_eq!(turn(&mut reactor), [token]);
+    assert!(reactor.readiness(token).is_writable());
+}
+
+#[test]
+fn gotcha_6_data_and_close_in_one_edge_are_both_seen() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (ours, theirs) = socket_pair();
+    let token = insert(&mut reactor, ours);
+    assert_eq!(turn(&mut reactor), [token]);
+    write(&theirs);
+    rustix::net::shutdown(&theirs, rustix::net::Shutdown::Write).unwrap();
+    assert_eq!(turn(&mut reactor), [token]);
+    let readiness = reactor.readiness(token);
+    assert!(readiness.is_readable() && readiness.is_read_closed());
+    reactor.clear(token, Readiness::READABLE);
+    assert!(reactor.readiness(token).is_read_closed(), "sticky");
+}
+
+#[test]
+fn gotcha_14_an_event_for_a_removed_source_does_not_reach_its_successor() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (first, first_writer) = pipe();
+    let (second, second_writer) = pipe();
+    let (third, third_writer) = pipe();
+    let first = insert(&mut reactor, first);
+    let second = insert(&mut reactor, second);
+    write(&first_writer);
+    write(&second_writer);
+    reactor.wait(None).unwrap();
+    let served = reactor.next_ready().unwrap();
+    let removed = if served == first { second } else { first };
+    drop(remove(&mut reactor, removed));
+    let successor = insert(&mut reactor, third);
+    assert_eq!(successor.index(), removed.index(), "the same slot");
+    assert_ne!(successor, removed);
+    assert_eq!(reactor.next_ready(), None);
+    assert_eq!(reactor.stale_events(), 1);
+    assert!(reactor.get(removed).is_none() && reactor.get_mut(removed).is_none());
+    assert_eq!(reactor.readiness(removed), Readiness::NONE);
+    reactor.carry_over(removed);
+    assert!(!reactor.has_carried_over());
+    assert!(reactor.remove(removed, -1).is_none());
+    write(&third_writer);
+    assert_eq!(turn(&mut reactor), [successor]);
+    assert_eq!(reactor.len(), 2);
+}
+
+#[test]
+fn gotcha_14_a_descriptor_closed_before_its_removal_haunts_nobody() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (read, write_end) = pipe();
+    let _inherited = read.try_clone().unwrap();
+    let raw = read.as_raw_fd();
+    let token = reactor.insert(raw, Interest::READABLE, read).unwrap();
+    // Against the rule: epoll cannot find the closed number any more, while the
+    // duplicate keeps the registration alive.
+    drop(std::mem::replace(reactor.get_mut(token).unwrap(), pipe().0));
+    drop(reactor.remove(token, -1));
+    write(&write_end);
+    assert_eq!(turn(&mut reactor), []);
+    assert_eq!(reactor.stale_events(), 1);
+}
+
+#[test]
+fn gotcha_17_the_same_descriptor_twice_is_an_error_that_names_it() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (read, _write_end) = pipe();
+    let twin = read.try_clone().unwrap();
+    let raw = read.as_raw_fd();
+    insert(&mut reactor, read);
+    let error = reactor.insert(raw, BOTH, twin).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert!(error.to_string().contains(&format!("descriptor {raw}")));
+    assert_eq!(reactor.len(), 1);
+}
+
+#[test]
+fn two_descriptors_of_one_socket_are_two_sources() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (ours, theirs) = socket_pair();
+    let twin = ours.try_clone().unwrap();
+    let (raw, twin_raw) = (ours.as_raw_fd(), twin.as_raw_fd());
+    let input = reactor.insert(raw, Interest::READABLE, ours).unwrap();
+    let output = reactor.insert(twin_raw, Interest::WRITABLE, twin).unwrap();
+    write(&theirs);
+    turn(&mut reactor);
+    assert_eq!(reactor.readiness(input), Readiness::READABLE);
+    assert_eq!(reactor.readiness(output), Readiness::WRITABLE);
+    remove(&mut reactor, input);
+    write(&theirs);
+    turn(&mut reactor);
+    assert_eq!(
+        reactor.stale_events(),
+        0,
+        "deregistered, though its twin lives"
+    );
+}
+
+#[test]
+fn a_wake_from_another_thread_ends_the_wait() {
+    let mut reactor = TestReactor::new().unwrap();
+    let waker = reactor.waker().unwrap();
+    assert!(Arc::ptr_eq(&waker, &reactor.waker().unwrap()));
+    let thread = std::thread::spawn(move || waker.wake().unwrap());
+    reactor.wait(None).unwrap();
+    assert_eq!(reactor.next_ready(), None);
+    assert_eq!(reactor.stale_events(), 0);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_source_is_named_by_one_index_and_costs_few_bytes() {
+    let mut reactor = Reactor::<[u64; 2]>::new().unwrap();
+    let (read, _write_end) = pipe();
+    let token = reactor
+        .insert(read.as_raw_fd(), Interest::READABLE, [1, 2])
+        .unwrap();
+    reactor.get_mut(token).unwrap()[0] = 3;
+    assert_eq!(reactor.get(token), Some(&[3, 2]));
+    assert_eq!(size_of::<Slot<[u64; 2]>>(), 24);
+}

@@ -1,0 +1,130 @@
+//! Lines for people, on stderr.
+//!
+//! They are gathered and written once a turn, or when many have gathered, and
+//! never waited for: when stderr is full, lines are dropped and counted. `eprintln!` would panic instead when
+//! stderr shares a non-blocking description with stdout.
+
+use super::source::Source;
+use crate::reactor::{Interest, Reactor};
+use crate::sys::Output;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{ErrorKind, Write as _};
+use std::os::fd::AsRawFd;
+
+/// How many bytes of lines wait for a stderr that takes none: 256 KiB, four full
+/// pipes; whoever is that far behind does not read.
+const HELD_BYTES_MAX: usize = 256 << 10;
+
+/// What a pipe takes whole or not at all (PIPE_BUF): writes of at most this much
+/// never leave half a line in front of a message on a shared pipe.
+const WRITE_BYTES_MAX: usize = 4096;
+
+/// What stands in front of every line.
+const PREFIX: &str = "eddyline: ";
+
+/// The way to stderr.
+pub(super) struct Diagnostics {
+    /// `None` when stderr cannot be used: then nobody listens.
+    output: Option<Output>,
+    held: RefCell<Held>,
+    /// stdout has the beginning of a message only. stderr may be the same pipe,
+    /// and nothing may come between.
+    is_barred: Cell<bool>,
+    is_closed: Cell<bool>,
+}
+
+#[derive(Default)]
+struct Held {
+    bytes: VecDeque<u8>,
+    /// Lines that found no room.
+    dropped: u64,
+}
+
+impl Diagnostics {
+    /// Registers stderr, so that what it did not take is tried again on its edge.
+    pub(super) fn open(reactor: &mut Reactor<Source>) -> Diagnostics {
+        let output = Output::open_stderr().ok().filter(|output| {
+            let fd = output.as_raw_fd();
+            reactor
+                .insert(fd, Interest::WRITABLE, Source::Stderr)
+                .is_ok()
+        });
+        Diagnostics {
+            output,
+            held: RefCell::default(),
+            is_barred: Cell::new(false),
+            is_closed: Cell::new(false),
+        }
+    }
+
+    /// Takes one line, without its newline.
+    pub(super) fn line(&self, text: fmt::Arguments<'_>) {
+        if self.held.borrow().bytes.len() > HELD_BYTES_MAX {
+            self.flush();
+        }
+        let held = &mut *self.held.borrow_mut();
+        if held.bytes.len() > HELD_BYTES_MAX || self.is_closed.get() {
+            held.dropped += 1;
+            return;
+        }
+        let begin = held.bytes.len();
+        let _to_memory = writeln!(held.bytes, "{PREFIX}{text}");
+        // One line each, whatever a panic message or an author's text holds.
+        let end = held.bytes.len() - 1;
+        for byte in held.bytes.range_mut(begin..end) {
+            if byte.is_ascii_control() {
+                *byte = b' ';
+            }
+        }
+    }
+
+    /// Whether every line was written or dropped.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.borrow().bytes.is_empty()
+    }
+
+    /// Gives up on whoever reads stderr, and drops what it did not take.
+    pub(super) fn close(&self) {
+        self.is_closed.set(true);
+        self.held.borrow_mut().bytes.clear();
+    }
+
+    /// Forbids writing, or allows it again.
+    pub(super) fn bar(&self, is_barred: bool) {
+        self.is_barred.set(is_barred);
+    }
+
+    /// Writes what stderr takes now.
+    pub(super) fn flush(&self) {
+        if self.is_barred.get() {
+            return;
+        }
+        let mut held = self.held.borrow_mut();
+        let Some(output) = &self.output else {
+            held.bytes.clear();
+            return;
+        };
+        while !held.bytes.is_empty() {
+            let bytes = held.bytes.make_contiguous();
+            match output.write(whole_lines(bytes)) {
+                Ok(count) => drop(held.bytes.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_nobody_listens) => held.bytes.clear(),
+            }
+            if held.bytes.is_empty() && held.dropped > 0 {
+                let dropped = std::mem::take(&mut held.dropped);
+                let text = "lines were dropped: stderr was not read";
+                let _to_memory = writeln!(held.bytes, "{PREFIX}{dropped} {text}");
+            }
+        }
+    }
+}
+
+/// As many whole lines as a pipe takes at once; a single longer line as it is.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let most = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
+    let end = memchr::memrchr(b'\n', most).or_else(|| memchr::memchr(b'\n', bytes));
+    end.map_or(bytes, |end| &bytes[..=end])
+}

@@ -1,0 +1,193 @@
+//! The turn.
+
+use super::Options;
+use super::diagnostics::Diagnostics;
+use super::phase::{DRAIN_DEADLINE, Phase, STDERR_PATIENCE};
+use super::source::Source;
+use super::stdin::Stdin;
+use super::stdout::{Flushed, Stdout};
+use super::tcp_echo::TcpEcho;
+use crate::node::{Context, Node};
+use crate::reactor::Reactor;
+use crate::session::{Session, Settings};
+use crate::sys::{Input, Output};
+use crate::time::{Clock, Instant, MonotonicClock};
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How many tasks that were woken are polled in one turn: 200, as many as
+/// async-executor polls before it looks at I/O again.
+const TASK_POLLS_PER_TURN: usize = 200;
+
+/// A node process: a session, and the descriptors around it.
+pub(super) struct EventLoop {
+    clock: MonotonicClock,
+    reactor: Reactor<Source>,
+    session: Session,
+    stdin: Stdin,
+    stdout: Stdout,
+    tcp_echo: TcpEcho,
+    diagnostics: Rc<Diagnostics>,
+    phase: Phase,
+}
+
+impl EventLoop {
+    pub(super) fn new<N: Node>(
+        build: impl Fn(&Context) -> N + 'static,
+        options: &Options,
+    ) -> io::Result<EventLoop> {
+        let clock = MonotonicClock::start();
+        let mut reactor = Reactor::new()?;
+        let diagnostics = Rc::new(Diagnostics::open(&mut reactor));
+        let stdin = Stdin::new(&mut reactor, Input::take_stdin()?)?;
+        let stdout = Stdout::new(&mut reactor, Output::take_stdout()?)?;
+        let settings = Settings {
+            rpc_timeout: options.rpc_timeout,
+            seed: options.seed.unwrap_or_else(crate::sys::random_seed),
+        };
+        let log = diagnostics.clone();
+        let session = Session::new(build, settings, Rc::new(clock), move |text| log.line(text));
+        let waker = reactor.waker()?;
+        session.ready_queue().on_unpark(move || {
+            // It fails only when the kernel's counter is full, and then the
+            // loop is awake already.
+            let _awake = waker.wake();
+        });
+        Ok(EventLoop {
+            clock,
+            reactor,
+            session,
+            stdin,
+            stdout,
+            tcp_echo: TcpEcho::new(options.tcp_bind, clock.now()),
+            diagnostics,
+            phase: Phase::Serving,
+        })
+    }
+
+    /// One turn of the loop. Returns whether there will be another.
+    ///
+    /// The order is not free. A reply that arrived in this batch beats its own
+    /// timeout, so readiness comes before timers; everything that this turn
+    /// said leaves in one write, so the flush comes after the tasks; and what
+    /// has finished is closed last, when no event of this batch can mean it.
+    pub(super) fn turn(&mut self) -> io::Result<bool> {
+        self.wait()?; // 1. wait
+        let now = self.clock.now(); // 2. read the clock
+        self.deliver(now); // 3. deliver readiness, bounded
+        self.expire(now); // 4. expire timers
+        self.run_tasks(now); // 5. run tasks, bounded
+        self.flush(now)?; // 6. flush
+        self.close_finished(now); // 7. close
+        Ok(self.phase != Phase::Ended)
+    }
+
+    /// Waits for readiness, a deadline or a waker; not at all if work is left.
+    fn wait(&mut self) -> io::Result<()> {
+        let timeout = self.timeout();
+        let queue = self.session.ready_queue();
+        let timeout = if queue.park() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
+        let waited = self.reactor.wait(timeout);
+        self.session.ready_queue().unpark();
+        waited
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        if self.session.has_ready_tasks() || self.session.has_operations() {
+            return Some(Duration::ZERO);
+        }
+        let mut deadline = self.session.next_deadline();
+        for other in [self.tcp_echo.next_deadline(), self.phase_deadline()] {
+            deadline = [deadline, other].into_iter().flatten().min();
+        }
+        // Read anew: what the last turn took is no reason to wait longer.
+        Some(deadline?.since(self.clock.now()))
+    }
+
+    /// While flushing, only what waits for stderr's reader has a deadline.
+    fn phase_deadline(&self) -> Option<Instant> {
+        let waits = self.phase.runs_tasks() || !self.diagnostics.is_empty();
+        self.phase.deadline().filter(|_| waits)
+    }
+
+    fn deliver(&mut self, now: Instant) {
+        while let Some(token) = self.reactor.next_ready() {
+            let (reactor, session) = (&mut self.reactor, &mut self.session);
+            match reactor.get(token) {
+                Some(Source::Stdin) => self.stdin.ready(reactor, session),
+                // Their turn comes with the flush.
+                Some(Source::Stdout | Source::Stderr) | None => {}
+                Some(Source::Listener) => self.tcp_echo.accept(reactor, session, now),
+                Some(Source::Connection(_)) => self.tcp_echo.serve(reactor, token),
+                Some(Source::Client(_)) => self.tcp_echo.exchange(reactor, session, token),
+            }
+        }
+        if self.stdin.has_ended() && self.phase == Phase::Serving {
+            let deadline = now + DRAIN_DEADLINE;
+            self.phase = Phase::Draining { deadline };
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        self.tcp_echo
+            .expire(&mut self.reactor, &mut self.session, now);
+        if self.phase.runs_tasks() {
+            self.session.expire(now);
+        }
+    }
+
+    /// Runs what is ready, and carries out what it asked of the sockets.
+    fn run_tasks(&mut self, now: Instant) {
+        if !self.phase.runs_tasks() {
+            return;
+        }
+        let more = self.session.run_tasks(TASK_POLLS_PER_TURN);
+        while let Some(operation) = self.session.next_operation() {
+            self.tcp_echo
+                .begin(&mut self.reactor, &mut self.session, now, operation);
+        }
+        if let Phase::Draining { deadline } = self.phase {
+            let busy =
+                more || self.session.has_ready_tasks() || self.session.usage().operations > 0;
+            if !busy || now >= deadline {
+                let deadline = now + STDERR_PATIENCE;
+                self.phase = Phase::Flushing { deadline };
+            }
+        }
+    }
+
+    fn flush(&mut self, now: Instant) -> io::Result<()> {
+        let flushed = self.stdout.flush(&mut self.reactor, &mut self.session)?;
+        self.stdin.resume(&mut self.reactor, &self.session);
+        // stderr may be the same pipe: never into the middle of a message.
+        self.diagnostics.bar(self.stdout.is_inside_line());
+        self.diagnostics.flush();
+        match (flushed, self.phase) {
+            (Flushed::ReaderGone, _) => {
+                self.diagnostics.bar(false);
+                self.diagnostics.flush();
+                self.phase = Phase::Ended;
+            }
+            (Flushed::Fine, Phase::Flushing { deadline }) => {
+                if now >= deadline {
+                    self.diagnostics.close();
+                }
+                if self.diagnostics.is_empty() && self.session.output().is_empty() {
+                    self.phase = Phase::Ended;
+                }
+            }
+            (Flushed::Fine, _) => {}
+        }
+        Ok(())
+    }
+
+    fn close_finished(&mut self, now: Instant) {
+        self.tcp_echo
+            .close_finished(&mut self.reactor, &mut self.session, now);
+    }
+}

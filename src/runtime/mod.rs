@@ -1,0 +1,84 @@
+//! The runtime: one thread that drives a session, stdio and sockets on the reactor.
+//!
+//! The only room that knows all others. Everything that happens, happens in a
+//! turn; [`turn`](event_loop::EventLoop::turn) is the whole program.
+
+mod diagnostics;
+mod event_loop;
+mod phase;
+mod source;
+mod stdin;
+mod stdout;
+mod tcp_echo;
+
+use crate::node::{Context, Node};
+use crate::session::Settings;
+use event_loop::EventLoop;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// What a node process can be told.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long a call waits for its reply unless it says otherwise: 1 s.
+    pub rpc_timeout: Duration,
+    /// The address that TCP echo binds: 127.0.0.1, so that nobody outside this
+    /// machine reaches it unless told otherwise.
+    pub tcp_bind: IpAddr,
+    /// What the node's random numbers are drawn from; `None` for a seed that the
+    /// system picks, another one for each process.
+    pub seed: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            rpc_timeout: Settings::default().rpc_timeout,
+            tcp_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            seed: None,
+        }
+    }
+}
+
+/// Runs a node on stdin and stdout until stdin ends or nobody reads stdout any
+/// more.
+///
+/// stdin and stdout belong to the protocol from here on: what the process
+/// prints elsewhere, `println!` included, goes to stderr.
+///
+/// ```no_run
+/// # use eddyline::{Context, Node, Request, Result};
+/// # use std::rc::Rc;
+/// # struct Ping;
+/// # impl Node for Ping {
+/// #     fn new(_: &Context) -> Self { Ping }
+/// #     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+/// #         cx.reply(&request, &())
+/// #     }
+/// # }
+/// fn main() -> std::io::Result<()> {
+///     eddyline::run::<Ping>()
+/// }
+/// ```
+///
+/// # Errors
+/// When stdin or stdout cannot be used at all: the system's own error, with
+/// what was tried.
+pub fn run<N: Node>() -> io::Result<()> {
+    run_with(N::new, Options::default())
+}
+
+/// Like [`run`], for a node that `build` makes, with options.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with<N: Node>(
+    build: impl Fn(&Context) -> N + 'static,
+    options: Options,
+) -> io::Result<()> {
+    crate::task::capture_panic_places();
+    let mut event_loop = EventLoop::new(build, &options)?;
+    while event_loop.turn()? {}
+    Ok(())
+}

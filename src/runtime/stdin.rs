@@ -1,0 +1,140 @@
+//! stdin: lines for the session, as many as a turn may take.
+
+use super::source::Source;
+use crate::reactor::{Interest, Reactor, Readiness, Token};
+use crate::session::Session;
+use crate::sys::Input;
+use crate::wire::{Line, LineBuffer};
+use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
+
+/// How many reads of up to 64 KiB one turn makes: one. Its replies are then
+/// written before the next read, while they are in the cache, and a second read
+/// would save nothing but an `epoll_wait` that returns at once.
+const READS_PER_TURN: usize = 1;
+
+/// The process's standard input.
+pub(super) struct Stdin {
+    input: Input,
+    token: Token,
+    lines: LineBuffer,
+    state: State,
+}
+
+/// ```text
+///                 stdout congested
+///   reading <───────────────────────> held      any ──end of file──> ended
+///                 congestion over
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Reading,
+    /// Whoever reads stdout is behind: lines and readiness wait.
+    Held,
+    Ended,
+}
+
+impl Stdin {
+    pub(super) fn new(reactor: &mut Reactor<Source>, input: Input) -> io::Result<Stdin> {
+        let token = reactor.insert(input.as_raw_fd(), Interest::READABLE, Source::Stdin)?;
+        Ok(Stdin {
+            input,
+            token,
+            lines: LineBuffer::default(),
+            state: State::Reading,
+        })
+    }
+
+    /// Whether every line that will come has been received.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state == State::Ended
+    }
+
+    /// Receives what is there, within the turn's bound.
+    pub(super) fn ready(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) {
+        if self.has_ended() {
+            return;
+        }
+        self.state = State::Reading;
+        for _ in 0..READS_PER_TURN {
+            if !self.receive_lines(session) || !self.read(reactor, session) {
+                return;
+            }
+        }
+        if self.receive_lines(session) && reactor.readiness(self.token).is_readable() {
+            reactor.carry_over(self.token);
+        }
+    }
+
+    /// Reads on, if stdout's reader has caught up.
+    pub(super) fn resume(&mut self, reactor: &mut Reactor<Source>, session: &Session) {
+        if self.state == State::Held && !session.is_congested() {
+            reactor.carry_over(self.token);
+        }
+    }
+
+    /// Hands every whole line to the session. False if stdout's reader fell too
+    /// far behind first.
+    fn receive_lines(&mut self, session: &mut Session) -> bool {
+        loop {
+            if session.is_congested() {
+                self.state = State::Held;
+                return false;
+            }
+            match self.lines.next_line() {
+                Some(line) => receive(session, &line),
+                None => return true,
+            }
+        }
+    }
+
+    /// Reads once. False if there is nothing more for now, or ever.
+    fn read(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) -> bool {
+        let readiness = reactor.readiness(self.token);
+        if !readiness.is_readable() {
+            return false;
+        }
+        let space = self.lines.space();
+        let room = space.len();
+        match self.input.read(space) {
+            Ok(0) => {
+                self.end(session);
+                false
+            }
+            Ok(count) => {
+                self.lines.filled(count);
+                let drained = count < room && self.input.short_read_is_drained();
+                if drained && !readiness.is_read_closed() {
+                    reactor.clear(self.token, Readiness::READABLE);
+                }
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                reactor.clear(self.token, Readiness::READABLE);
+                false
+            }
+            Err(error) => {
+                session.log(format_args!(
+                    "stdin cannot be read, and counts as ended: {error}"
+                ));
+                self.end(session);
+                false
+            }
+        }
+    }
+
+    fn end(&mut self, session: &mut Session) {
+        if let Some(line) = self.lines.finish() {
+            receive(session, &line);
+        }
+        session.end_input();
+        self.state = State::Ended;
+    }
+}
+
+fn receive(session: &mut Session, line: &Line<'_>) {
+    match line {
+        Line::Whole(line) => session.receive(line),
+        Line::TooLong { excerpt } => session.receive_too_long(excerpt),
+    }
+}

@@ -1,0 +1,376 @@
+//! TCP echo: carries out what handlers ask for, and serves whoever connects.
+
+use super::source::{Source, from_tcp, to_tcp};
+use crate::protocol::{Error, Result};
+use crate::reactor::{Interest, Reactor, Token};
+use crate::session::{Operation, OperationId, Outcome, Session, TcpEchoStats};
+use crate::tcp::{
+    ACCEPT_RETRY_MS, Accepting, Connection, EXCHANGE_DEADLINE, EXCHANGES_MAX, EchoServer, Exchange,
+    Next, StartError,
+};
+use crate::time::{Instant, TimerId, Wheel};
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+/// A `tcp_echo_send` in flight: the client side of one exchange.
+pub(super) struct Client {
+    pub(super) exchange: Exchange,
+    ticket: Ticket,
+    /// Armed as soon as the client has its token.
+    deadline: Option<TimerId>,
+}
+
+/// A send that was asked for and has no outcome yet, in the order of asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Ticket {
+    number: u64,
+    operation: OperationId,
+}
+
+/// What a timer of this file is about.
+enum Deadline {
+    /// An exchange has taken too long.
+    Client(Token),
+    /// A paused listener tries again.
+    Accept,
+}
+
+/// A server that listens.
+struct Listening {
+    server: EchoServer,
+    token: Token,
+}
+
+/// Everything that has to do with TCP.
+pub(super) struct TcpEcho {
+    bind: IpAddr,
+    listening: Option<Listening>,
+    /// What was just accepted; empty between calls, kept for its memory.
+    accepted: Vec<Connection>,
+    /// Sends without an outcome; those of `queued` are among them.
+    sends: BTreeSet<Ticket>,
+    next_number: u64,
+    /// Sends that wait until one of the exchanges in flight has ended.
+    queued: VecDeque<(Ticket, String)>,
+    exchanges: usize,
+    /// Counts that were asked for, each with the number of the first send that
+    /// it need not wait for.
+    counts: VecDeque<(u64, OperationId)>,
+    wheel: Wheel<Deadline>,
+    due: Vec<Deadline>,
+    /// Sources that have finished, closed in the last step of the turn.
+    finished: Vec<Token>,
+}
+
+impl TcpEcho {
+    pub(super) fn new(bind: IpAddr, now: Instant) -> TcpEcho {
+        TcpEcho {
+            bind,
+            listening: None,
+            accepted: Vec::new(),
+            sends: BTreeSet::new(),
+            next_number: 0,
+            queued: VecDeque::new(),
+            exchanges: 0,
+            counts: VecDeque::new(),
+            wheel: Wheel::new(now),
+            due: Vec::new(),
+            finished: Vec::new(),
+        }
+    }
+
+    /// When to call [`expire`](TcpEcho::expire) next.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
+    }
+
+    /// Carries out one operation, or begins to.
+    pub(super) fn begin(
+        &mut self,
+        reactor: &mut Reactor<Source>,
+        session: &mut Session,
+        now: Instant,
+        (id, operation): (OperationId, Operation),
+    ) {
+        match operation {
+            Operation::Start { port } => {
+                let outcome = self.start(reactor, port);
+                session.complete_operation(id, outcome);
+            }
+            Operation::Send { data } => {
+                let ticket = Ticket {
+                    number: self.next_number,
+                    operation: id,
+                };
+                self.next_number += 1;
+                self.sends.insert(ticket);
+                if self.exchanges < EXCHANGES_MAX {
+                    self.send(reactor, session, now, ticket, data);
+                } else {
+                    self.queued.push_back((ticket, data));
+                }
+            }
+            Operation::Stats => {
+                self.counts.push_back((self.next_number, id));
+                self.complete_counts(session);
+            }
+        }
+    }
+
+    fn start(&mut self, reactor: &mut Reactor<Source>, port: u16) -> Result<Outcome> {
+        if let Some(Listening { server, .. }) = &self.listening {
+            let own = server.port();
+            if port == own || port == 0 {
+                return Ok(Outcome::Listening { port: own });
+            }
+            let text = format!("already listening on port {own}, so not on {port}");
+            return Err(Error::precondition_failed(text));
+        }
+        let server = EchoServer::start(self.bind, port).map_err(|error| match error {
+            StartError::PortInUse { .. } | StartError::Failed { .. } => {
+                Error::temporarily_unavailable(error.to_string())
+            }
+        })?;
+        let fd = server.as_raw_fd();
+        let token = reactor
+            .insert(fd, Interest::READABLE, Source::Listener)
+            .map_err(|error| Error::temporarily_unavailable(error.to_string()))?;
+        let port = server.port();
+        self.listening = Some(Listening { server, token });
+        Ok(Outcome::Listening { port })
+    }
+
+    fn send(
+        &mut self,
+        reactor: &mut Reactor<Source>,
+        session: &mut Session,
+        now: Instant,
+        ticket: Ticket,
+        data: String,
+    ) {
+        match self.connect(reactor, now, ticket, data) {
+            Ok(()) => self.exchanges += 1,
+            Err(error) => self.complete_send(session, ticket, Err(error)),
+        }
+    }
+
+    fn connect(
+        &mut self,
+        reactor: &mut Reactor<Source>,
+        now: Instant,
+        ticket: Ticket,
+        data: String,
+    ) -> Result<()> {
+        let Some(Listening { server, .. }) = &self.listening else {
+            let text = "the TCP echo server has not been started; send tcp_echo_start first";
+            return Err(Error::precondition_failed(text));
+        };
+        let unavailable = |error: &dyn std::fmt::Display| {
+            Error::temporarily_unavailable(format!("the echo could not be sent: {error}"))
+        };
+        let exchange = Exchange::start(server.local_client_address(), data.into_bytes())
+            .map_err(|error| unavailable(&error))?;
+        let fd = exchange.as_raw_fd();
+        let client = Box::new(Client {
+            exchange,
+            ticket,
+            deadline: None,
+        });
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let token = reactor
+            .insert(fd, interest, Source::Client(client))
+            .map_err(|error| unavailable(&error))?;
+        if let Some(Source::Client(client)) = reactor.get_mut(token) {
+            let deadline = now + EXCHANGE_DEADLINE;
+            client.deadline = Some(self.wheel.insert(deadline, Deadline::Client(token)));
+        }
+        Ok(())
+    }
+
+    fn complete_send(&mut self, session: &mut Session, ticket: Ticket, outcome: Result<Outcome>) {
+        self.sends.remove(&ticket);
+        session.complete_operation(ticket.operation, outcome);
+        self.complete_counts(session);
+    }
+
+    /// Answers every count whose sends have all ended.
+    fn complete_counts(&mut self, session: &mut Session) {
+        let oldest = self.sends.first().map_or(u64::MAX, |ticket| ticket.number);
+        while let Some(&(until, id)) = self.counts.front()
+            && until <= oldest
+        {
+            self.counts.pop_front();
+            let stats = self
+                .listening
+                .as_ref()
+                .map(|listening| listening.server.stats());
+            let stats = stats.unwrap_or_default();
+            let stats = TcpEchoStats {
+                connections: stats.total_connections,
+                bytes: stats.total_bytes,
+            };
+            session.complete_operation(id, Ok(Outcome::Stats(stats)));
+        }
+    }
+
+    /// Serves the listener: connections in, within the turn's bound.
+    pub(super) fn accept(
+        &mut self,
+        reactor: &mut Reactor<Source>,
+        session: &mut Session,
+        now: Instant,
+    ) {
+        let Some(Listening { server, token }) = &mut self.listening else {
+            return;
+        };
+        match server.accept(&mut self.accepted) {
+            Accepting::Idle => reactor.clear(*token, crate::reactor::Readiness::READABLE),
+            Accepting::CarryOver => reactor.carry_over(*token),
+            Accepting::Paused(reason) => {
+                if let Some(reason) = reason {
+                    session.log(format_args!(
+                        "TCP echo accepts no connections for now: {reason}"
+                    ));
+                }
+                let retry = now + Duration::from_millis(ACCEPT_RETRY_MS);
+                self.wheel.insert(retry, Deadline::Accept);
+            }
+        }
+        for connection in self.accepted.drain(..) {
+            let fd = connection.as_raw_fd();
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if let Err(error) = reactor.insert(fd, interest, Source::Connection(connection)) {
+                session.log(format_args!(
+                    "a TCP echo connection was closed at once: {error}"
+                ));
+                let _paused = server.released();
+            }
+        }
+    }
+
+    /// Serves one connection of the server.
+    pub(super) fn serve(&mut self, reactor: &mut Reactor<Source>, token: Token) {
+        let readiness = to_tcp(reactor.readiness(token));
+        let Some(Listening { server, .. }) = &mut self.listening else {
+            return;
+        };
+        let Some(Source::Connection(connection)) = reactor.get_mut(token) else {
+            return;
+        };
+        let progress = server.serve(connection, readiness);
+        reactor.clear(token, from_tcp(progress.used_up));
+        match progress.next {
+            Next::Wait => {}
+            Next::CarryOver => reactor.carry_over(token),
+            Next::Finished(_either_way) => self.finished.push(token),
+        }
+    }
+
+    /// Serves the client side of one exchange.
+    pub(super) fn exchange(
+        &mut self,
+        reactor: &mut Reactor<Source>,
+        session: &mut Session,
+        token: Token,
+    ) {
+        let readiness = to_tcp(reactor.readiness(token));
+        let Some(Source::Client(client)) = reactor.get_mut(token) else {
+            return;
+        };
+        let progress = client.exchange.ready(readiness);
+        let (ticket, deadline) = (client.ticket, client.deadline);
+        reactor.clear(token, from_tcp(progress.used_up));
+        match progress.next {
+            Next::Wait => {}
+            Next::CarryOver => reactor.carry_over(token),
+            Next::Finished(result) => {
+                self.finished.push(token);
+                if let Some(deadline) = deadline
+                    && self.wheel.cancel(deadline).is_none()
+                {
+                    // Its deadline has told the caller already.
+                    return;
+                }
+                let outcome = match result {
+                    Ok(data) => Ok(Outcome::Echoed { data }),
+                    Err(error) => Err(Error::temporarily_unavailable(error.to_string())),
+                };
+                self.complete_send(session, ticket, outcome);
+            }
+        }
+    }
+
+    /// Fires the deadlines that are due at `now`.
+    pub(super) fn expire(
+        &mut self,
+        reactor: &mut Reactor<Source>,
+        session: &mut Session,
+        now: Instant,
+    ) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(now, &mut due);
+        for deadline in due.drain(..) {
+            match deadline {
+                Deadline::Accept => {
+                    if let Some(Listening { token, .. }) = &self.listening {
+                        reactor.carry_over(*token);
+                    }
+                }
+                Deadline::Client(token) => {
+                    let Some(Source::Client(client)) = reactor.get(token) else {
+                        continue;
+                    };
+                    let ticket = client.ticket;
+                    let error = Error::timeout(client.exchange.timed_out().to_string());
+                    self.finished.push(token);
+                    self.complete_send(session, ticket, Err(error));
+                }
+            }
+        }
+        self.due = due;
+    }
+
+    /// Closes what has finished, out of the reactor first, and lets those that
+    /// waited for a place have it.
+    pub(super) fn close_finished(
+        &mut self,
+        reactor: &mut Reactor<Source>,
+        session: &mut Session,
+        now: Instant,
+    ) {
+        let mut finished = std::mem::take(&mut self.finished);
+        for token in finished.drain(..) {
+            let Some(fd) = reactor.get(token).and_then(Source::fd) else {
+                continue;
+            };
+            self.close(reactor, token, fd);
+        }
+        self.finished = finished;
+        while self.exchanges < EXCHANGES_MAX
+            && let Some((ticket, data)) = self.queued.pop_front()
+        {
+            self.send(reactor, session, now, ticket, data);
+        }
+    }
+
+    fn close(&mut self, reactor: &mut Reactor<Source>, token: Token, fd: RawFd) {
+        match reactor.remove(token, fd) {
+            Some(Source::Connection(connection)) => {
+                drop(connection);
+                if let Some(Listening { server, token }) = &mut self.listening
+                    && server.released()
+                {
+                    reactor.carry_over(*token);
+                }
+            }
+            Some(Source::Client(client)) => {
+                drop(client);
+                self.exchanges -= 1;
+            }
+            Some(_standard_stream_or_listener) => {}
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The host: an author's node, and the tasks that run its handlers.
+//!
+//! The session above does not know the node's type. All tasks of a host are
+//! one type of future, the handlers' own, so that they fit recycled slots.
+
+use crate::node::{Context, Core, Node, Request};
+use crate::protocol::{Error, Result};
+use crate::task::{Executor, Finished, Panic, ReadyQueue, catch};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// How many tasks may wait at once: 131,072. A request beyond it is refused with
+/// error 11. At about a kilobyte for a waiting proxy, this bounds what a flood
+/// of requests to a silent node can take.
+pub const TASKS_MAX: usize = 1 << 17;
+
+/// What the session asks of a node whose type it does not know.
+pub(super) trait Host {
+    /// Builds the node.
+    fn build(&mut self, cx: &Context) -> Result<(), Panic>;
+    /// Starts the node's background task.
+    fn start(&mut self, core: &Core, cx: &Context);
+    /// Starts a request's handler and polls it at once.
+    fn handle(&mut self, core: &Core, cx: &Context, request: Request);
+    /// Polls up to `polls` tasks that are ready. Returns whether more are.
+    fn run(&mut self, core: &Core, polls: usize) -> bool;
+    /// How many tasks have not ended.
+    fn tasks(&self) -> usize;
+    /// The queue that wakers fill.
+    fn ready_queue(&self) -> &Arc<ReadyQueue>;
+}
+
+/// What a task is to do.
+enum Job<N> {
+    Handle(Rc<N>, Context, Request),
+    Background(Pin<Box<dyn Future<Output = Result<()>>>>),
+}
+
+async fn run_job<N: Node>(job: Job<N>) -> Result<()> {
+    match job {
+        Job::Handle(node, cx, request) => node.handle(cx, request).await,
+        Job::Background(task) => task.await,
+    }
+}
+
+struct TypedHost<N, B, R, F: Future> {
+    build: B,
+    /// `run_job`, whose future has a type that only inference can name.
+    run_job: R,
+    node: Option<Rc<N>>,
+    /// Each handler comes with its request, which is needed again if it fails.
+    executor: Executor<F, Option<Request>>,
+}
+
+/// A host for the node that `build` makes.
+pub(super) fn host<N: Node>(build: impl Fn(&Context) -> N + 'static) -> Box<dyn Host> {
+    boxed(build, run_job::<N>)
+}
+
+fn boxed<N, B, R, F>(build: B, run_job: R) -> Box<dyn Host>
+where
+    N: Node,
+    B: Fn(&Context) -> N + 'static,
+    R: Fn(Job<N>) -> F + 'static,
+    F: Future<Output = Result<()>> + 'static,
+{
+    Box::new(TypedHost {
+        build,
+        run_job,
+        node: None,
+        executor: Executor::new(),
+    })
+}
+
+impl<N, B, R, F> Host for TypedHost<N, B, R, F>
+where
+    N: Node,
+    B: Fn(&Context) -> N,
+    R: Fn(Job<N>) -> F,
+    F: Future<Output = Result<()>>,
+{
+    fn build(&mut self, cx: &Context) -> Result<(), Panic> {
+        self.node = Some(Rc::new(catch(|| (self.build)(cx))?));
+        Ok(())
+    }
+
+    fn start(&mut self, core: &Core, cx: &Context) {
+        let Some(node) = self.node.clone() else {
+            return;
+        };
+        let cx = cx.clone();
+        core.spawn(Box::pin(async move { node.start(cx).await }));
+    }
+
+    fn handle(&mut self, core: &Core, cx: &Context, request: Request) {
+        let Some(node) = &self.node else {
+            return;
+        };
+        if self.executor.len() >= TASKS_MAX {
+            let error = Error::temporarily_unavailable(format!(
+                "{TASKS_MAX} requests are being handled already; try again later"
+            ));
+            return end(core, Some(request), Ok(Err(error)));
+        }
+        let job = Job::Handle(node.clone(), cx.clone(), request.clone());
+        // Calling the handler is the author's code too, if it is no async fn;
+        // inside run_job it runs when it is polled, where panics are caught.
+        let future = (self.run_job)(job);
+        if let Some(Finished { payload, outcome }) = self.executor.start(Some(request), future) {
+            end(core, payload, outcome);
+        }
+    }
+
+    fn run(&mut self, core: &Core, polls: usize) -> bool {
+        for _ in 0..polls {
+            let finished = if let Some(task) = core.next_spawned() {
+                self.executor
+                    .start(None, (self.run_job)(Job::Background(task)))
+            } else if let Some(finished) = self.executor.run_one() {
+                finished
+            } else {
+                return false;
+            };
+            if let Some(Finished { payload, outcome }) = finished {
+                end(core, payload, outcome);
+            }
+        }
+        core.has_spawned() || !self.executor.ready_queue().is_empty()
+    }
+
+    fn tasks(&self) -> usize {
+        self.executor.len()
+    }
+
+    fn ready_queue(&self) -> &Arc<ReadyQueue> {
+        self.executor.ready_queue()
+    }
+}
+
+/// What is left to do when a task has ended: a handler that failed has its
+/// caller told, and whatever nobody would hear of otherwise goes to the log.
+fn end(core: &Core, request: Option<Request>, outcome: Result<Result<()>, Panic>) {
+    let Some(request) = request else {
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => core.log(format_args!("a background task failed: {error}")),
+            Err(panic) => core.log(format_args!("a background task {panic}")),
+        }
+        return;
+    };
+    let wants_reply = request.msg_id().is_some() && !request.is_answered();
+    match outcome {
+        Ok(Ok(())) => {
+            if wants_reply && request.is_last_handle() {
+                log(core, &request, format_args!("ended without a reply"));
+            }
+        }
+        Ok(Err(error)) if wants_reply => answer(core, &request, &error),
+        Ok(Err(error)) => log(core, &request, format_args!("failed: {error}")),
+        Err(panic) => {
+            log(core, &request, format_args!("{panic}"));
+            if wants_reply {
+                let text = format!("the handler panicked: {}", panic.message);
+                answer(core, &request, &Error::crash(text));
+            }
+        }
+    }
+    core.recycle_request(request);
+}
+
+fn answer(core: &Core, request: &Request, error: &Error) {
+    if let Err(error) = core.reply_error(request, error) {
+        log(
+            core,
+            request,
+            format_args!("could not be answered: {error}"),
+        );
+    }
+}
+
+fn log(core: &Core, request: &Request, what: std::fmt::Arguments<'_>) {
+    let (kind, src) = (request.kind(), request.src());
+    core.log(format_args!("the handler of {kind:?} from {src:?} {what}"));
+}

@@ -1,0 +1,275 @@
+//! A session: a whole node, minus file descriptors.
+//!
+//! Lines and the passing of time go in; bytes, deadlines and operations on
+//! sockets come out. Nothing here asks the operating system for anything, so a
+//! session on a virtual clock replays exactly. quinn-proto and h2 are built
+//! like this; theirs is the idea that two of them can talk inside one test.
+
+mod host;
+
+pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
+pub use host::TASKS_MAX;
+
+use crate::node::{Context, Core, Log, Node};
+use crate::protocol::{Envelope, Error, Excerpt, Init, MsgId, ReplyTo, Result, parse_body};
+use crate::task::ReadyQueue;
+use crate::time::{Clock, Instant};
+use crate::wire::OutputBuffer;
+use host::{Host, host};
+use std::cell::RefMut;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A whole node without file descriptors.
+///
+/// ```
+/// use eddyline::session::{Session, Settings};
+/// use eddyline::time::VirtualClock;
+/// # use eddyline::{Context, Node, Request, Result};
+/// # use std::rc::Rc;
+/// # struct Ping;
+/// # impl Node for Ping {
+/// #     fn new(_: &Context) -> Self { Ping }
+/// #     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+/// #         cx.reply(&request, &())
+/// #     }
+/// # }
+///
+/// let clock = VirtualClock::default();
+/// let mut session = Session::new(Ping::new, Settings::default(), Rc::new(clock), |_| {});
+/// let init = r#"{"src":"c0","dest":"n1","body":{"type":"init","msg_id":1,
+///     "node_id":"n1","node_ids":["n1"]}}"#;
+/// session.receive(init.as_bytes());
+/// session.receive(br#"{"src":"c1","dest":"n1","body":{"type":"ping","msg_id":2}}"#);
+/// assert_eq!(
+///     session.take_output(),
+///     "{\"src\":\"n1\",\"dest\":\"c0\",\"body\":{\"type\":\"init_ok\",\"msg_id\":0,\"in_reply_to\":1}}\n\
+///      {\"src\":\"n1\",\"dest\":\"c1\",\"body\":{\"type\":\"ping_ok\",\"msg_id\":1,\"in_reply_to\":2}}\n",
+/// );
+/// ```
+pub struct Session {
+    core: Rc<Core>,
+    host: Box<dyn Host>,
+    state: State,
+    /// Lines received; the last one's number.
+    line_number: u64,
+}
+
+/// ```text
+///              init                       end of input
+///   nameless ────────> running ──────────────────────────> (the owner stops it)
+///                       │   ^
+///                       └───┘ init again: the same identity only
+/// ```
+enum State {
+    /// No `init` has come: every request is refused.
+    Nameless,
+    /// The node is built.
+    Running(Context),
+}
+
+impl Session {
+    /// A session for the node that `build` makes when `init` has come. Lines for
+    /// a person go to `log`, without a newline.
+    pub fn new<N: Node>(
+        build: impl Fn(&Context) -> N + 'static,
+        settings: Settings,
+        clock: Rc<dyn Clock>,
+        log: impl Fn(fmt::Arguments<'_>) + 'static,
+    ) -> Session {
+        let log: Log = Box::new(log);
+        Session {
+            core: Rc::new(Core::new(settings, clock, log)),
+            host: host(build),
+            state: State::Nameless,
+            line_number: 0,
+        }
+    }
+
+    /// Receives one line, without its newline. A request's handler runs at once,
+    /// until it waits or ends.
+    pub fn receive(&mut self, line: &[u8]) {
+        self.line_number += 1;
+        match Envelope::parse(line) {
+            Ok(envelope) => self.dispatch(&envelope),
+            Err(why) => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
+        }
+    }
+
+    /// Says that a line was longer than is taken; `excerpt` is its beginning.
+    pub fn receive_too_long(&mut self, excerpt: &[u8]) {
+        self.line_number += 1;
+        let limit = crate::wire::LINE_BYTES_MAX;
+        let excerpt = Excerpt(excerpt);
+        self.log_line(format_args!(
+            "longer than {limit} bytes, skipped: {excerpt}"
+        ));
+    }
+
+    fn dispatch(&mut self, envelope: &Envelope<'_>) {
+        let kind = envelope.header.kind.as_deref();
+        if kind == Some("init") && envelope.header.in_reply_to == ReplyTo::Absent {
+            return self.init(envelope);
+        }
+        let State::Running(cx) = &self.state else {
+            let error = Error::temporarily_unavailable("this node has had no init yet");
+            return self.refuse(envelope, &error);
+        };
+        if envelope.dest != cx.node_id() {
+            let (dest, own) = (&envelope.dest, cx.node_id());
+            return self.log_line(format_args!("ignored: it is for {dest:?}, not {own:?}"));
+        }
+        let src = self.core.sender(&envelope.src);
+        match envelope.header.in_reply_to {
+            ReplyTo::Call(msg_id) => self.core.complete_call(msg_id, src, envelope),
+            ReplyTo::Unknown => self.core.ignore_reply(),
+            ReplyTo::Absent => match kind {
+                Some(kind) if envelope.header.msg_id != MsgId::Invalid => {
+                    let request = self.core.new_request(envelope, kind);
+                    self.host.handle(&self.core, cx, request);
+                }
+                _ => {
+                    let error = Error::malformed_request(if kind.is_none() {
+                        "field `type`: missing or not a string"
+                    } else {
+                        "field `msg_id`: not an integer"
+                    });
+                    self.refuse(envelope, &error);
+                }
+            },
+        }
+    }
+
+    fn init(&mut self, envelope: &Envelope<'_>) {
+        let init: Init = match parse_body(envelope.body, "init") {
+            Ok(init) => init,
+            Err(error) => return self.refuse(envelope, &error),
+        };
+        if !self.core.identify(init) {
+            let own = self.core.node_id();
+            let error = Error::precondition_failed(format!(
+                "this node is {own:?} already, in another cluster or by another name than this init says"
+            ));
+            return self.refuse(envelope, &error);
+        }
+        let request = self.core.new_request(envelope, "init");
+        if let State::Nameless = self.state {
+            let cx = Context::new(self.core.clone());
+            if let Err(panic) = self.host.build(&cx) {
+                self.log_line(format_args!("building the node {panic}"));
+                let text = format!("building the node panicked: {}", panic.message);
+                return self.refuse(envelope, &Error::crash(text));
+            }
+            self.host.start(&self.core, &cx);
+            self.state = State::Running(cx);
+        }
+        self.core.sender(&envelope.src);
+        if let Err(error) = self.core.reply(&request, ("init", "_ok"), &()) {
+            self.log_line(format_args!("init could not be answered: {error}"));
+        }
+    }
+
+    /// Answers what no handler will see, or logs it if nobody waits.
+    fn refuse(&self, envelope: &Envelope<'_>, error: &Error) {
+        match (envelope.header.msg_id, envelope.header.in_reply_to) {
+            (_, ReplyTo::Call(_) | ReplyTo::Unknown) => self.core.ignore_reply(),
+            (MsgId::Integer(msg_id), _) => self.core.refuse(envelope, msg_id, error),
+            _ => {
+                let excerpt = Excerpt(envelope.body.as_bytes());
+                self.log_line(format_args!("ignored: {error}: {excerpt}"));
+            }
+        }
+    }
+
+    /// Writes a line for a person, as the session's own do.
+    pub fn log(&self, text: fmt::Arguments<'_>) {
+        self.core.log(text);
+    }
+
+    fn log_line(&self, text: fmt::Arguments<'_>) {
+        self.core
+            .log(format_args!("line {}: {text}", self.line_number));
+    }
+
+    /// Fires the timers that are due at `now`.
+    pub fn expire(&mut self, now: Instant) {
+        self.core.expire(now);
+    }
+
+    /// Polls up to `polls` tasks that are ready. Returns whether more are.
+    pub fn run_tasks(&mut self, polls: usize) -> bool {
+        self.host.run(&self.core, polls)
+    }
+
+    /// Whether a task is ready, so that nobody should wait before the next
+    /// [`run_tasks`](Session::run_tasks).
+    pub fn has_ready_tasks(&self) -> bool {
+        self.core.has_spawned() || !self.host.ready_queue().is_empty()
+    }
+
+    /// When to call [`expire`](Session::expire) next; `None` without timers. It
+    /// may be before the first timer is due, never after.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.core.next_deadline()
+    }
+
+    /// The queue of woken tasks, for an owner that waits: a waker may be used
+    /// by another thread meanwhile.
+    pub fn ready_queue(&self) -> &Arc<ReadyQueue> {
+        self.host.ready_queue()
+    }
+
+    /// The bytes to write. Borrowed: let go of it before the next call.
+    pub fn output(&mut self) -> RefMut<'_, OutputBuffer> {
+        self.core.output().borrow_mut()
+    }
+
+    /// Takes everything that waits to be written, as text.
+    pub fn take_output(&mut self) -> String {
+        let mut output = self.output();
+        let text = String::from_utf8_lossy(output.pending()).into_owned();
+        let len = output.len();
+        output.consume(len);
+        text
+    }
+
+    /// Whether the reader of the output is so far behind that no more lines
+    /// should be received.
+    pub fn is_congested(&self) -> bool {
+        self.core.output().borrow().is_congested()
+    }
+
+    /// The next operation on sockets that a handler has asked for.
+    pub fn next_operation(&mut self) -> Option<(OperationId, Operation)> {
+        self.core.next_operation()
+    }
+
+    /// Whether a handler has asked for an operation that nobody has taken.
+    pub fn has_operations(&self) -> bool {
+        self.core.has_operations()
+    }
+
+    /// Gives an operation its outcome.
+    pub fn complete_operation(&mut self, id: OperationId, outcome: Result<Outcome>) {
+        self.core.complete_operation(id, outcome);
+    }
+
+    /// Says that no more lines will come: calls that wait get no reply, and no
+    /// error 0 either.
+    pub fn end_input(&mut self) {
+        self.core.end_input();
+    }
+
+    /// How much of everything is in use.
+    pub fn usage(&self) -> Usage {
+        let mut usage = self.core.usage();
+        usage.tasks += self.host.tasks();
+        usage
+    }
+
+    /// How many replies found no call that waits for them.
+    pub fn ignored_replies(&self) -> u64 {
+        self.core.ignored_replies()
+    }
+}

@@ -1,0 +1,246 @@
+//! Standard output and the diagnostics' stderr, without waiting and without panics.
+
+use super::access::{Access, Handle};
+use rustix::event::PollFlags;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::SendFlags;
+use rustix::pipe::PIPE_BUF;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+/// What the node writes its lines to.
+#[derive(Debug)]
+pub(crate) struct Output {
+    handle: Handle,
+}
+
+impl Output {
+    /// Moves standard output away from fd 1.
+    ///
+    /// fd 1 then is a duplicate of fd 2: one stray `println!` in a handler would
+    /// otherwise be a line that is no message, and mute the node for good.
+    pub(crate) fn take_stdout() -> io::Result<Output> {
+        let explain = |what: &str, errno: Errno| {
+            let kind = io::Error::from(errno).kind();
+            io::Error::new(
+                kind,
+                format!("cannot take over standard output: {what}: {errno}"),
+            )
+        };
+        let handle = Handle::share(rustix::stdio::stdout())
+            .map_err(|errno| explain("no private descriptor for fd 1", errno))?;
+        rustix::stdio::dup2_stdout(rustix::stdio::stderr())
+            .map_err(|errno| explain("fd 2 does not take the place of fd 1", errno))?;
+        Ok(Output { handle })
+    }
+
+    /// A second way to where fd 2 leads, for diagnostics; fd 2 stays as it is.
+    ///
+    /// Who writes here ignores failures: stderr may share a terminal or a full
+    /// pipe with stdout, and a log line is not worth waiting for.
+    pub(crate) fn open_stderr() -> io::Result<Output> {
+        let handle = Handle::share(rustix::stdio::stderr())?;
+        Ok(Output { handle })
+    }
+
+    /// Writes to any descriptor, the way that standard output would be written.
+    #[cfg(test)]
+    pub(crate) fn from_fd(fd: std::os::fd::OwnedFd) -> io::Result<Output> {
+        let handle = Handle::share(fd.as_fd())?;
+        Ok(Output { handle })
+    }
+
+    /// Writes what there is room for; `WouldBlock` means that there is none.
+    ///
+    /// Fewer bytes than given is no proof of a full pipe (a gated write is cut
+    /// to PIPE_BUF): whoever waits for an edge writes until `WouldBlock` first.
+    /// Never waits, except for the disk behind a regular file and for a terminal
+    /// that can only be gated, whose room poll(2) does not measure.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let fd = &self.handle.fd;
+        let result = retry_on_intr(|| match self.handle.access {
+            Access::Private | Access::Plain => rustix::io::write(fd, bytes),
+            Access::Socket => {
+                rustix::net::send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+            }
+            Access::Gated => {
+                self.handle.pass_gate(PollFlags::OUT)?;
+                // A pipe is writable from one free page on, and PIPE_BUF bytes
+                // are what POSIX promises to take whole: more could wait.
+                rustix::io::write(fd, &bytes[..bytes.len().min(PIPE_BUF)])
+            }
+        });
+        Ok(result?)
+    }
+}
+
+impl AsFd for Output {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Output {
+    fn as_raw_fd(&self) -> RawFd {
+        self.handle.fd.as_raw_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing;
+    use rustix::net::SocketType;
+    use std::os::fd::OwnedFd;
+    use std::process::Stdio;
+
+    /// As if `fd` could not be reopened.
+    fn gated(fd: OwnedFd) -> Output {
+        let mut handle = Handle::share(fd.as_fd()).unwrap();
+        handle.fd = fd;
+        handle.access = Access::Gated;
+        Output { handle }
+    }
+
+    /// Writes until there is no room; returns what went out.
+    fn fill(output: &Output, bytes: &[u8]) -> usize {
+        let mut total = 0;
+        loop {
+            match output.write(bytes) {
+                Ok(count) => total += count,
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+                    return total;
+                }
+            }
+        }
+    }
+
+    fn drain(fd: &OwnedFd, mut count: usize) {
+        let mut buffer = vec![0; 4096];
+        while count > 0 {
+            let wanted = count.min(buffer.len());
+            count -= rustix::io::read(fd, &mut buffer[..wanted]).unwrap();
+        }
+    }
+
+    #[test]
+    fn no_kind_of_output_waits_when_there_is_no_room() {
+        let (pipe_reader, pipe) = testing::pipe();
+        let (gated_reader, gated_pipe) = testing::pipe();
+        let (stream_reader, stream) = testing::socket_pair(SocketType::STREAM);
+        let outputs = [
+            (Output::from_fd(pipe).unwrap(), pipe_reader),
+            (gated(gated_pipe), gated_reader),
+            (Output::from_fd(stream).unwrap(), stream_reader),
+        ];
+        for (output, reader) in outputs {
+            let total = fill(&output, &[7; 10_000]);
+            assert!(total > 10_000);
+            drain(&reader, total);
+            assert!(output.write(b"again").unwrap() == 5);
+        }
+    }
+
+    #[test]
+    fn gotcha_8_large_writes_are_cut_and_small_ones_are_whole_or_not_at_all() {
+        let (reader, pipe) = testing::pipe();
+        let output = Output::from_fd(pipe).unwrap();
+        let total = fill(&output, &[7; PIPE_BUF]);
+        drain(&reader, PIPE_BUF);
+        assert_eq!(output.write(&[7; 10_000]).unwrap(), PIPE_BUF, "in part");
+        drain(&reader, PIPE_BUF - 1);
+        let refused = output.write(&[7; PIPE_BUF]).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock, "or not at all");
+        drain(&reader, total - PIPE_BUF + 1);
+    }
+
+    #[test]
+    fn a_gated_write_is_no_larger_than_what_surely_fits() {
+        let (reader, pipe) = testing::pipe();
+        let output = gated(pipe);
+        assert_eq!(output.write(&[7; 3 * PIPE_BUF]).unwrap(), PIPE_BUF);
+        drain(&reader, PIPE_BUF);
+    }
+
+    #[test]
+    fn gotcha_9_a_reader_that_is_gone_is_an_error_and_no_signal() {
+        let (reader, pipe) = testing::pipe();
+        let (gated_reader, gated_pipe) = testing::pipe();
+        let (stream_reader, stream) = testing::socket_pair(SocketType::STREAM);
+        let outputs = [
+            Output::from_fd(pipe).unwrap(),
+            gated(gated_pipe),
+            Output::from_fd(stream).unwrap(),
+        ];
+        drop((reader, gated_reader, stream_reader));
+        for output in outputs {
+            let error = output.write(b"x").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        }
+    }
+
+    #[test]
+    fn a_file_is_written_on_from_the_offset_that_it_shares() {
+        let file = testing::file();
+        rustix::io::write(&file, b"before ").unwrap();
+        let output = Output::from_fd(file.try_clone().unwrap()).unwrap();
+        assert_eq!(output.write(b"after").unwrap(), 5);
+        assert_eq!(rustix::fs::tell(&file).unwrap(), 12);
+    }
+
+    #[test]
+    fn taken_stdout_keeps_stray_lines_out() {
+        const TEST: &str = concat!(module_path!(), "::taken_stdout_keeps_stray_lines_out");
+        if testing::is_child(TEST) {
+            let output = Output::take_stdout().unwrap();
+            println!("a stray line");
+            assert_eq!(output.write(b"a message\n").unwrap(), 10);
+            let stderr = Output::open_stderr().unwrap();
+            assert_eq!(stderr.write(b"a diagnostic\n").unwrap(), 13);
+            return;
+        }
+        let child = testing::in_child(TEST)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let stdout = String::from_utf8_lossy(&child.stdout);
+        let stderr = String::from_utf8_lossy(&child.stderr);
+        assert!(child.status.success(), "{stderr}");
+        assert!(stdout.contains("a message\n"), "{stdout}");
+        assert!(!stdout.contains("a stray line") && stderr.contains("a stray line\n"));
+        assert!(stderr.contains("a diagnostic\n"), "{stderr}");
+    }
+
+    #[test]
+    fn streams_that_were_closed_at_the_start_are_no_error() {
+        const TEST: &str = concat!(
+            module_path!(),
+            "::streams_that_were_closed_at_the_start_are_no_error"
+        );
+        if testing::is_child(TEST) {
+            let input = super::super::Input::take_stdin().unwrap();
+            assert_eq!(input.read(&mut [0; 8]).unwrap(), 0);
+            let output = Output::take_stdout().unwrap();
+            assert_eq!(output.write(b"into the void").unwrap(), 13);
+            return;
+        }
+        let child = testing::in_child(TEST);
+        let shell = std::process::Command::new("sh")
+            .args(["-c", "exec \"$0\" \"$@\" <&- >&-"])
+            .arg(child.get_program())
+            .args(child.get_args())
+            .envs(
+                child
+                    .get_envs()
+                    .filter_map(|(key, value)| Some((key, value?))),
+            )
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&shell.stderr);
+        assert!(shell.status.success(), "{stderr}");
+    }
+}

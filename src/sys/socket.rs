@@ -1,0 +1,242 @@
+//! TCP, call by call: socket, bind, listen, accept, connect, read, write, shutdown.
+//!
+//! Every socket made here is non-blocking and close-on-exec from its birth, and
+//! its description is ours alone, so the flag may be set. [`SocketAddr`] is used
+//! as plain data; nothing of std's or mio's networking is.
+
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::sockopt::{set_socket_reuseaddr, set_tcp_nodelay, socket_error};
+use rustix::net::{AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, ipproto};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Connections that the kernel completes ahead of `accept`. A burst of thousands
+/// of clients must not meet a full queue, whose price is a SYN sent again after
+/// a second; the kernel caps it at net.core.somaxconn, 4096 by default.
+const LISTEN_BACKLOG: i32 = 4096;
+
+/// What a failed `accept` means to a listener.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AcceptFailure {
+    /// The queue is empty; the next connection raises an edge.
+    Empty,
+    /// This connection died in the queue; the next one may live.
+    Skip,
+    /// No descriptor or memory for it, or a broken listener. The queue keeps
+    /// what is in it, and no new edge comes for that.
+    Stuck,
+}
+
+/// A listening socket on `address`; port 0 lets the kernel choose.
+///
+/// SO_REUSEADDR lets a restarted node take its port back from connections in
+/// TIME_WAIT; on Linux it does not let two listeners share one. Accepted sockets
+/// inherit TCP_NODELAY, so one call here spares one for each connection.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<OwnedFd> {
+    let fd = new_socket(address)?;
+    set_socket_reuseaddr(&fd, true)?;
+    rustix::net::bind(&fd, &address)?;
+    rustix::net::listen(&fd, LISTEN_BACKLOG)?;
+    Ok(fd)
+}
+
+/// Takes the next connection out of the listener's queue; see [`AcceptFailure`].
+pub(crate) fn accept(listener: impl AsFd) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(rustix::net::accept_with(listener, flags)?)
+}
+
+/// Judges an error of [`accept`].
+///
+/// Linux hands out errors that wait on the new connection as errors of `accept`
+/// itself; accept(2) lists them and asks that they be treated like a retry.
+pub(crate) fn accept_failure(error: &io::Error) -> AcceptFailure {
+    match Errno::from_io_error(error) {
+        Some(Errno::WOULDBLOCK) => AcceptFailure::Empty,
+        Some(
+            Errno::CONNABORTED
+            | Errno::INTR
+            | Errno::PROTO
+            | Errno::PERM
+            | Errno::NETDOWN
+            | Errno::NOPROTOOPT
+            | Errno::HOSTDOWN
+            | Errno::NONET
+            | Errno::HOSTUNREACH
+            | Errno::OPNOTSUPP
+            | Errno::NETUNREACH
+            | Errno::TIMEDOUT,
+        ) => AcceptFailure::Skip,
+        _ => AcceptFailure::Stuck,
+    }
+}
+
+/// Starts to connect. How it went is [`connect_result`]'s to say, after an edge.
+pub(crate) fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
+    let fd = new_socket(address)?;
+    match rustix::net::connect(&fd, &address) {
+        // Interrupted, it goes on in the background all the same.
+        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(fd),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Whether the connection stands; `WouldBlock` while it is still under way.
+///
+/// SO_ERROR decides, since an event may be spurious. It is 0 before the answer
+/// as well, and only getpeername tells these two apart.
+pub(crate) fn connect_result(fd: impl AsFd) -> io::Result<()> {
+    socket_error(&fd)??;
+    match rustix::net::getpeername(&fd) {
+        Err(Errno::NOTCONN) => Err(Errno::WOULDBLOCK.into()),
+        Err(errno) => Err(errno.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Reads what is there: `Ok(0)` is the peer's half-close, `WouldBlock` nothing yet.
+pub(crate) fn read(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| rustix::io::read(&fd, &mut *buffer))?)
+}
+
+/// Writes what there is room for. On a stream socket fewer bytes than given
+/// means that it is full and that the next room raises an edge.
+pub(crate) fn write(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| {
+        rustix::net::send(&fd, bytes, SendFlags::NOSIGNAL)
+    })?)
+}
+
+/// Half-closes: the peer reads to an end, and can still write.
+pub(crate) fn shutdown_write(fd: impl AsFd) -> io::Result<()> {
+    Ok(rustix::net::shutdown(fd, Shutdown::Write)?)
+}
+
+/// Where the socket is bound: tells which port the kernel chose.
+pub(crate) fn local_address(fd: impl AsFd) -> io::Result<SocketAddr> {
+    Ok(SocketAddr::try_from(rustix::net::getsockname(fd)?)?)
+}
+
+/// A socket that answers small writes at once: without TCP_NODELAY an echo of
+/// several small pieces waits up to 40 ms for the peer's delayed ACK.
+fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    let fd = rustix::net::socket_with(
+        family,
+        SocketType::STREAM,
+        SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
+        Some(ipproto::TCP),
+    )?;
+    set_tcp_nodelay(&fd, true)?;
+    Ok(fd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::await_any;
+    use rustix::event::PollFlags;
+    use rustix::fs::OFlags;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+    fn any_port(ip: impl Into<IpAddr>) -> SocketAddr {
+        SocketAddr::new(ip.into(), 0)
+    }
+
+    fn connected(listener: &OwnedFd) -> (OwnedFd, OwnedFd) {
+        let client = connect(local_address(listener).unwrap()).unwrap();
+        await_any(listener, PollFlags::IN);
+        let server = accept(listener).unwrap();
+        await_any(&client, PollFlags::OUT);
+        connect_result(&client).unwrap();
+        (client, server)
+    }
+
+    #[test]
+    fn bytes_go_there_and_back_on_both_families() {
+        for ip in [
+            IpAddr::from(Ipv4Addr::LOCALHOST),
+            Ipv6Addr::LOCALHOST.into(),
+        ] {
+            let listener = match listen(any_port(ip)) {
+                Ok(listener) => listener,
+                // A container may have no IPv6 at all.
+                Err(error) if ip.is_ipv6() => {
+                    assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+                    continue;
+                }
+                Err(error) => panic!("{error}"),
+            };
+            let (client, server) = connected(&listener);
+            assert_eq!(write(&client, b"ping").unwrap(), 4);
+            shutdown_write(&client).unwrap();
+            await_any(&server, PollFlags::RDHUP);
+            let mut buffer = [0; 8];
+            assert_eq!(read(&server, &mut buffer).unwrap(), 4);
+            assert_eq!(read(&server, &mut buffer).unwrap(), 0);
+            assert_eq!(write(&server, &buffer[..4]).unwrap(), 4, "half-closed only");
+        }
+    }
+
+    #[test]
+    fn every_socket_is_non_blocking_and_close_on_exec() {
+        let listener = listen(any_port(Ipv4Addr::LOCALHOST)).unwrap();
+        let empty = accept(&listener).unwrap_err();
+        assert_eq!(accept_failure(&empty), AcceptFailure::Empty);
+        let (client, server) = connected(&listener);
+        for fd in [&listener, &client, &server] {
+            let flags = rustix::fs::fcntl_getfl(fd).unwrap();
+            assert!(flags.contains(OFlags::NONBLOCK));
+            let flags = rustix::io::fcntl_getfd(fd).unwrap();
+            assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
+        }
+        assert!(
+            rustix::net::sockopt::tcp_nodelay(&server).unwrap(),
+            "inherited"
+        );
+    }
+
+    #[test]
+    fn gotcha_17_so_error_decides_over_a_connection() {
+        // Bound and not listening: nobody else can have the port, and nobody answers.
+        let bound = new_socket(any_port(Ipv4Addr::LOCALHOST)).unwrap();
+        rustix::net::bind(&bound, &any_port(Ipv4Addr::LOCALHOST)).unwrap();
+        let refused = connect(local_address(&bound).unwrap()).and_then(|fd| {
+            await_any(&fd, PollFlags::OUT);
+            connect_result(&fd)
+        });
+        assert_eq!(
+            refused.unwrap_err().kind(),
+            io::ErrorKind::ConnectionRefused
+        );
+        let unconnected = new_socket(any_port(Ipv4Addr::LOCALHOST)).unwrap();
+        let undecided = connect_result(&unconnected).unwrap_err();
+        assert_eq!(undecided.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn gotcha_11_errors_of_accept_are_told_apart() {
+        let judge = |errno: Errno| accept_failure(&io::Error::from(errno));
+        for errno in [
+            Errno::CONNABORTED,
+            Errno::INTR,
+            Errno::PROTO,
+            Errno::NETDOWN,
+        ] {
+            assert_eq!(judge(errno), AcceptFailure::Skip);
+        }
+        for errno in [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOBUFS,
+            Errno::NOMEM,
+            Errno::BADF,
+        ] {
+            assert_eq!(judge(errno), AcceptFailure::Stuck);
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Tasks in slots: polled in place, and their memory used again.
+//!
+//! async-executor and tokio allocate each task and share it between threads.
+//! Here there is one thread and one type of future, so a slot is a pinned box
+//! that the next future is moved into: `Pin::set` needs no allocation and no
+//! unsafe code.
+
+use super::panic::{Panic, catch};
+use super::ready_queue::{ReadyQueue, SlotWaker};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// How many free slots keep the memory of their last future. Beyond it, what a
+/// burst of waiting tasks took is given back.
+const WARM_SLOTS_MAX: usize = 1024;
+
+/// A task that has ended: what was said when it started, and how it ended.
+pub struct Finished<P, T> {
+    /// What the task was started with.
+    pub payload: P,
+    /// What it returned, or how it panicked.
+    pub outcome: Result<T, Panic>,
+}
+
+/// Runs futures of one type `F`, each with a payload `P` that comes back when
+/// it ends.
+///
+/// ```
+/// use eddyline::task::Executor;
+///
+/// let mut executor = Executor::new();
+/// let finished = executor.start("sum", async { 1 + 1 });
+/// assert!(matches!(finished, Some(done) if matches!(done.outcome, Ok(2))));
+/// assert_eq!(executor.len(), 0);
+/// ```
+pub struct Executor<F: Future, P> {
+    slots: Vec<Slot<F, P>>,
+    /// Slots without a task: cold ones in front, warm ones behind. The last one
+    /// freed is the first used again.
+    free: VecDeque<u32>,
+    /// How many slots in `free` have kept their memory.
+    warm: usize,
+    ready: Arc<ReadyQueue>,
+}
+
+struct Slot<F, P> {
+    /// `None` in a cold slot, whose memory was given back or never taken. In a
+    /// warm one the box stays, with nothing in it, for the next task.
+    place: Option<Pin<Box<Option<F>>>>,
+    /// `Some` for as long as a task lives here.
+    payload: Option<P>,
+    signal: Arc<SlotWaker>,
+    waker: Waker,
+}
+
+impl<F: Future, P> Default for Executor<F, P> {
+    fn default() -> Self {
+        Executor::new()
+    }
+}
+
+impl<F: Future, P> Executor<F, P> {
+    /// An executor without tasks.
+    pub fn new() -> Executor<F, P> {
+        Executor {
+            slots: Vec::new(),
+            free: VecDeque::new(),
+            warm: 0,
+            ready: Arc::new(ReadyQueue::default()),
+        }
+    }
+
+    /// The queue that this executor's wakers fill.
+    pub fn ready_queue(&self) -> &Arc<ReadyQueue> {
+        &self.ready
+    }
+
+    /// How many tasks have started and not ended.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether no task waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Starts a task and polls it at once. Returns it if that ended it.
+    pub fn start(&mut self, payload: P, future: F) -> Option<Finished<P, F::Output>> {
+        let index = self.free_slot();
+        let slot = &mut self.slots[index as usize];
+        slot.payload = Some(payload);
+        match &mut slot.place {
+            Some(place) => {
+                self.warm -= 1;
+                place.set(Some(future));
+            }
+            none => *none = Some(Box::pin(Some(future))),
+        }
+        self.poll(index)
+    }
+
+    /// Polls the task that was woken first. Outside is whether there was one,
+    /// inside the task if that ended it.
+    pub fn run_one(&mut self) -> Option<Option<Finished<P, F::Output>>> {
+        let index = self.ready.pop()?;
+        let slot = &self.slots[index as usize];
+        slot.signal.taken_from_queue();
+        if slot.payload.is_none() {
+            // Woken after it ended.
+            return Some(None);
+        }
+        Some(self.poll(index))
+    }
+
+    fn free_slot(&mut self) -> u32 {
+        self.free.pop_back().unwrap_or_else(|| {
+            let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+            let signal = SlotWaker::new(index, self.ready.clone());
+            self.slots.push(Slot {
+                place: None,
+                payload: None,
+                waker: Waker::from(signal.clone()),
+                signal,
+            });
+            index
+        })
+    }
+
+    fn poll(&mut self, index: u32) -> Option<Finished<P, F::Output>> {
+        let slot = &mut self.slots[index as usize];
+        let place = slot.place.as_mut()?;
+        let mut context = Context::from_waker(&slot.waker);
+        let polled = catch(|| {
+            let future = place.as_mut().as_pin_mut();
+            future.map_or(Poll::Pending, |future| future.poll(&mut context))
+        });
+        let outcome = match polled {
+            Ok(Poll::Pending) => return None,
+            Ok(Poll::Ready(output)) => Ok(output),
+            Err(panic) => Err(panic),
+        };
+        let outcome = self.free(index, outcome);
+        let payload = self.slots[index as usize].payload.take()?;
+        Some(Finished { payload, outcome })
+    }
+
+    /// Drops a task that has ended. Its destructor is the author's code too, and
+    /// may panic: `Pin::set` leaves the place empty all the same.
+    fn free<T>(&mut self, index: u32, outcome: Result<T, Panic>) -> Result<T, Panic> {
+        let slot = &mut self.slots[index as usize];
+        let dropped = catch(|| {
+            if let Some(place) = &mut slot.place {
+                place.set(None);
+            }
+        });
+        if self.warm < WARM_SLOTS_MAX {
+            self.warm += 1;
+            self.free.push_back(index);
+        } else {
+            slot.place = None;
+            self.free.push_front(index);
+        }
+        dropped.and(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::future::poll_fn;
+    use std::rc::Rc;
+
+    type Boxed = Pin<Box<dyn Future<Output = u32>>>;
+
+    fn boxed(future: impl Future<Output = u32> + 'static) -> Boxed {
+        Box::pin(future)
+    }
+
+    /// Waits for one wake by the waker that it leaves in `wakers`.
+    fn waits(wakers: Rc<RefCell<Vec<Waker>>>) -> Boxed {
+        let mut polled = false;
+        boxed(poll_fn(move |cx| {
+            if std::mem::replace(&mut polled, true) {
+                return Poll::Ready(7);
+            }
+            wakers.borrow_mut().push(cx.waker().clone());
+            Poll::Pending
+        }))
+    }
+
+    #[test]
+    fn tasks_run_in_the_order_in_which_they_were_woken() {
+        let mut executor = Executor::new();
+        let wakers = Rc::new(RefCell::new(Vec::new()));
+        for name in 0..3 {
+            assert!(executor.start(name, waits(wakers.clone())).is_none());
+        }
+        for name in [2, 0, 1, 0] {
+            wakers.borrow()[name].wake_by_ref();
+        }
+        let mut order = Vec::new();
+        while let Some(finished) = executor.run_one() {
+            order.extend(finished.map(|finished| finished.payload));
+        }
+        assert_eq!(order, [2, 0, 1]);
+        assert!(executor.is_empty());
+    }
+
+    #[test]
+    fn a_wake_after_the_end_is_harmless_to_the_next_task_in_the_slot() {
+        let mut executor = Executor::new();
+        let wakers = Rc::new(RefCell::new(Vec::new()));
+        executor.start("first", waits(wakers.clone()));
+        let stale = wakers.borrow()[0].clone();
+        stale.wake_by_ref();
+        assert!(executor.run_one().flatten().is_some());
+        stale.wake_by_ref();
+        assert!(
+            executor
+                .run_one()
+                .is_some_and(|finished| finished.is_none())
+        );
+        assert!(
+            executor
+                .start("second", boxed(std::future::pending()))
+                .is_none()
+        );
+        stale.wake_by_ref();
+        assert!(
+            executor
+                .run_one()
+                .is_some_and(|finished| finished.is_none())
+        );
+        assert_eq!(executor.len(), 1);
+    }
+
+    #[test]
+    fn a_task_that_wakes_itself_is_polled_again_and_not_for_ever_at_once() {
+        let mut executor: Executor<Boxed, ()> = Executor::new();
+        executor.start(
+            (),
+            boxed(poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })),
+        );
+        assert_eq!(executor.ready_queue().len(), 1);
+        assert!(
+            executor
+                .run_one()
+                .is_some_and(|finished| finished.is_none())
+        );
+        assert_eq!(executor.ready_queue().len(), 1);
+    }
+
+    #[test]
+    fn panics_are_caught_in_polls_and_in_destructors() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("in drop");
+            }
+        }
+        let mut executor: Executor<Boxed, &str> = Executor::new();
+        let finished = executor.start("poll", boxed(async { panic!("at {}", 5) }));
+        assert_eq!(finished.unwrap().outcome.unwrap_err().message, "at 5");
+        let bomb = Bomb;
+        let finished = executor.start(
+            "drop",
+            boxed(poll_fn(move |_| {
+                let _kept_alive = &bomb;
+                Poll::Ready(1)
+            })),
+        );
+        assert_eq!(finished.unwrap().outcome.unwrap_err().message, "in drop");
+        assert!(
+            matches!(executor.start("next", boxed(async { 3 })), Some(done) if matches!(done.outcome, Ok(3)))
+        );
+        assert!(executor.is_empty());
+    }
+
+    #[test]
+    fn slots_are_used_again_and_a_burst_gives_its_memory_back() {
+        let mut executor = Executor::new();
+        let wakers = Rc::new(RefCell::new(Vec::new()));
+        let burst = WARM_SLOTS_MAX + 10;
+        for _ in 0..burst {
+            executor.start((), waits(wakers.clone()));
+        }
+        wakers.borrow().iter().for_each(Waker::wake_by_ref);
+        while executor.run_one().is_some() {}
+        assert!(executor.is_empty());
+        let warm = executor
+            .slots
+            .iter()
+            .filter(|slot| slot.place.is_some())
+            .count();
+        assert_eq!((warm, executor.warm), (WARM_SLOTS_MAX, WARM_SLOTS_MAX));
+        executor.start((), boxed(async { 1 }));
+        assert_eq!(executor.warm, WARM_SLOTS_MAX, "a warm slot was used");
+        for _ in 0..burst {
+            executor.start((), waits(wakers.clone()));
+        }
+        assert_eq!(executor.slots.len(), burst);
+    }
+}

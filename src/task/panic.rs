@@ -1,0 +1,93 @@
+//! Panics in an author's code: caught, with their message and place.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+thread_local! {
+    /// A panic on this thread now would be caught by [`catch`].
+    static CATCHING: Cell<bool> = const { Cell::new(false) };
+    /// Where the panic that is being caught happened.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// A panic that was caught.
+#[derive(Debug)]
+pub struct Panic {
+    /// What the panic said.
+    pub message: String,
+    /// File, line and column; known after [`capture_panic_places`].
+    pub place: Option<String>,
+}
+
+impl Panic {
+    fn new(cause: &(dyn Any + Send)) -> Panic {
+        let message = cause
+            .downcast_ref::<&str>()
+            .map(|message| (*message).to_owned())
+            .or_else(|| cause.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "a panic without a message".to_owned());
+        let place = PLACE.with_borrow_mut(Option::take);
+        Panic { message, place }
+    }
+}
+
+impl fmt::Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "panicked: {}", self.message.escape_debug())?;
+        match &self.place {
+            Some(place) => write!(f, " ({place})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Runs an author's code, and catches its panic.
+///
+/// Whatever the code was changing may be half changed afterwards; the executor
+/// drops the future and never polls it again, and the author's own state is
+/// the author's to keep whole, as it is under any executor.
+///
+/// # Errors
+/// The panic, when there was one.
+pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
+    let outer = CATCHING.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(code));
+    CATCHING.set(outer);
+    result.map_err(|cause| Panic::new(&*cause))
+}
+
+/// Makes caught panics remember their place instead of printing themselves.
+/// Panics elsewhere in the process are reported as they were before.
+pub fn capture_panic_places() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !CATCHING.get() {
+                return previous(info);
+            }
+            let place = info.location().map(ToString::to_string);
+            PLACE.with_borrow_mut(|last| *last = place);
+        }));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caught_panic_knows_its_message_and_its_place() {
+        capture_panic_places();
+        let panic = catch(|| panic!("five\n{}", 5)).unwrap_err();
+        assert_eq!(panic.message, "five\n5");
+        let shown = panic.to_string();
+        assert!(
+            shown.starts_with("panicked: five\\n5 (src/task/panic.rs:"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,312 @@
+//! The client's side: sends some bytes to an echo server and reads them back.
+
+use super::{CALLS_PER_TURN, CHUNK_BYTES, Next, Progress, Readiness};
+use crate::sys::socket;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+/// How long an exchange may take, kept by the runtime: as long as a Maelstrom
+/// client waits for its reply. Over loopback it takes a fraction of a
+/// millisecond, so whoever meets this is stuck.
+pub(crate) const EXCHANGE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Exchanges in flight at once. Each takes two descriptors, ours and the
+/// server's; a process may have 1024 by default, and needs some for itself.
+pub(crate) const EXCHANGES_MAX: usize = 256;
+
+/// One `connect`, write, half-close, read to the end.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    fd: OwnedFd,
+    address: SocketAddr,
+    /// How many bytes go out, and are to come back.
+    expected: usize,
+    /// As long as what is expected and one byte more: room for the read that
+    /// finds the end, and proof that never more is held than was sent.
+    echoed: Vec<u8>,
+    received: usize,
+    state: State,
+}
+
+/// Where an exchange stands.
+///
+/// ```text
+///  start  +------------+ SO_ERROR 0  +---------+ all written:  +-----------+
+///  -----> | Connecting | ----------> | Sending | ------------> | Receiving |
+///         +------------+             +---------+ half-close    +-----------+
+///               |                      |    ^                        |
+///               | refused              +----+ reads as well: a       | read 0
+///               |                      | server that cannot write    |
+///               v                      v stops reading               v
+///         +-----------------------------------------------------------------+
+///         | Done: the bytes, or what went wrong                             |
+///         +-----------------------------------------------------------------+
+/// ```
+#[derive(Debug)]
+enum State {
+    Connecting { data: Vec<u8> },
+    Sending { data: Vec<u8>, sent: usize },
+    Receiving,
+    Done,
+}
+
+/// What an exchange with `address` came to grief over.
+#[derive(Debug)]
+pub(crate) enum ExchangeError {
+    Connect {
+        address: SocketAddr,
+        error: io::Error,
+    },
+    Send {
+        address: SocketAddr,
+        error: io::Error,
+    },
+    Receive {
+        address: SocketAddr,
+        error: io::Error,
+    },
+    /// The server ended before it had echoed everything.
+    CutShort {
+        address: SocketAddr,
+        expected: usize,
+        received: usize,
+    },
+    /// The server sent more than it was sent: it is no echo server.
+    TooMuch {
+        address: SocketAddr,
+        expected: usize,
+    },
+    /// Made by the runtime, through [`Exchange::timed_out`].
+    TimedOut {
+        address: SocketAddr,
+        expected: usize,
+        received: usize,
+    },
+}
+
+impl Exchange {
+    /// Starts to connect; the first edge brings it further.
+    pub(crate) fn start(address: SocketAddr, data: Vec<u8>) -> Result<Exchange, ExchangeError> {
+        let fd =
+            socket::connect(address).map_err(|error| ExchangeError::Connect { address, error })?;
+        Ok(Exchange {
+            fd,
+            address,
+            expected: data.len(),
+            echoed: vec![0; data.len() + 1],
+            received: 0,
+            state: State::Connecting { data },
+        })
+    }
+
+    /// Goes as far as readiness and the turn's bound allow.
+    pub(crate) fn ready(
+        &mut self,
+        readiness: Readiness,
+    ) -> Progress<Result<Vec<u8>, ExchangeError>> {
+        let mut left = readiness;
+        let before = self.received;
+        let next = match self.advance(&mut left) {
+            Ok(true) => Next::Finished(self.finish()),
+            Ok(false) if self.has_work(left) => Next::CarryOver,
+            Ok(false) => Next::Wait,
+            Err(error) => {
+                self.state = State::Done;
+                Next::Finished(Err(error))
+            }
+        };
+        Progress {
+            received_bytes: self.received - before,
+            used_up: readiness.without(left),
+            next,
+        }
+    }
+
+    /// What to say when the deadline comes first.
+    pub(crate) fn timed_out(&self) -> ExchangeError {
+        ExchangeError::TimedOut {
+            address: self.address,
+            expected: self.expected,
+            received: self.received,
+        }
+    }
+
+    /// Reads before writes: what is read makes room for the server to go on.
+    /// True once the server's end was read.
+    fn advance(&mut self, left: &mut Readiness) -> Result<bool, ExchangeError> {
+        let is_connecting = matches!(self.state, State::Connecting { .. });
+        if is_connecting && !self.connected(left)? || matches!(self.state, State::Done) {
+            return Ok(false);
+        }
+        if self.receive(left)? {
+            return Ok(true);
+        }
+        self.send(left)?;
+        Ok(false)
+    }
+
+    /// Connecting -> Sending, once SO_ERROR says so.
+    fn connected(&mut self, left: &mut Readiness) -> Result<bool, ExchangeError> {
+        if !left.writable {
+            return Ok(false);
+        }
+        match socket::connect_result(&self.fd) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                left.writable = false;
+                return Ok(false);
+            }
+            Err(error) => {
+                let address = self.address;
+                return Err(ExchangeError::Connect { address, error });
+            }
+        }
+        if let State::Connecting { data } = &mut self.state {
+            let data = std::mem::take(data);
+            self.state = State::Sending { data, sent: 0 };
+        }
+        Ok(true)
+    }
+
+    /// Reads what came back; true at its end.
+    fn receive(&mut self, left: &mut Readiness) -> Result<bool, ExchangeError> {
+        let address = self.address;
+        for _ in 0..CALLS_PER_TURN {
+            if !left.readable {
+                break;
+            }
+            let room = self.echoed.len() - self.received;
+            let end = self.received + room.min(CHUNK_BYTES);
+            let buffer = &mut self.echoed[self.received..end];
+            match socket::read(&self.fd, buffer) {
+                Ok(0) => return Ok(true),
+                Ok(count) => {
+                    if count < buffer.len() && !left.read_closed {
+                        left.readable = false;
+                    }
+                    self.received += count;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => left.readable = false,
+                Err(error) => return Err(ExchangeError::Receive { address, error }),
+            }
+            if self.received > self.expected {
+                let expected = self.expected;
+                return Err(ExchangeError::TooMuch { address, expected });
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes what there is room for, and half-closes behind the last byte.
+    fn send(&mut self, left: &mut Readiness) -> Result<(), ExchangeError> {
+        let address = self.address;
+        let State::Sending { data, sent } = &mut self.state else {
+            return Ok(());
+        };
+        let failed = |error| ExchangeError::Send { address, error };
+        for _ in 0..CALLS_PER_TURN {
+            if !left.writable || *sent == data.len() {
+                break;
+            }
+            let end = data.len().min(*sent + CHUNK_BYTES);
+            let chunk = &data[*sent..end];
+            match socket::write(&self.fd, chunk) {
+                Ok(count) => {
+                    left.writable = count == chunk.len();
+                    *sent += count;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => left.writable = false,
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        if *sent == data.len() {
+            socket::shutdown_write(&self.fd).map_err(failed)?;
+            // Also gives the data's memory back: what is echoed is as large.
+            self.state = State::Receiving;
+        }
+        Ok(())
+    }
+
+    /// Any -> Done, with what was echoed if it is all there.
+    fn finish(&mut self) -> Result<Vec<u8>, ExchangeError> {
+        self.state = State::Done;
+        if self.received < self.expected {
+            return Err(ExchangeError::CutShort {
+                address: self.address,
+                expected: self.expected,
+                received: self.received,
+            });
+        }
+        let mut echoed = std::mem::take(&mut self.echoed);
+        echoed.truncate(self.received);
+        Ok(echoed)
+    }
+
+    /// Whether something is left to do that raises no edge.
+    fn has_work(&self, left: Readiness) -> bool {
+        match self.state {
+            State::Connecting { .. } => false,
+            State::Sending { .. } => left.readable || left.writable,
+            State::Receiving => left.readable,
+            State::Done => false,
+        }
+    }
+}
+
+impl AsFd for Exchange {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl AsRawFd for Exchange {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+impl fmt::Display for ExchangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExchangeError::Connect { address, error } => {
+                write!(f, "cannot connect to the echo server at {address}: {error}")
+            }
+            ExchangeError::Send { address, error } => {
+                write!(f, "cannot send to the echo server at {address}: {error}")
+            }
+            ExchangeError::Receive { address, error } => {
+                write!(
+                    f,
+                    "cannot receive from the echo server at {address}: {error}"
+                )
+            }
+            ExchangeError::CutShort {
+                address,
+                expected,
+                received,
+            } => write!(
+                f,
+                "the echo server at {address} ended after {received} of {expected} bytes"
+            ),
+            ExchangeError::TooMuch { address, expected } => write!(
+                f,
+                "the server at {address} sent more than the {expected} bytes it was sent; \
+                 is it an echo server?"
+            ),
+            ExchangeError::TimedOut {
+                address,
+                expected,
+                received,
+            } => write!(
+                f,
+                "the echo server at {address} sent {received} of {expected} bytes within {} s",
+                EXCHANGE_DEADLINE.as_secs()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ExchangeError {}

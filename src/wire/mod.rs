@@ -1,0 +1,10 @@
+//! The wire: bytes to lines on the way in, messages to bytes on the way out.
+//!
+//! Neither buffer knows what a file descriptor or a message is. Both keep
+//! their memory between turns and give it back after a burst.
+
+mod line_buffer;
+mod output_buffer;
+
+pub use line_buffer::{LINE_BYTES_MAX, Line, LineBuffer, READ_BYTES};
+pub use output_buffer::{HIGH_WATERMARK_BYTES, LOW_WATERMARK_BYTES, OutputBuffer};

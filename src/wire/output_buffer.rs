@@ -1,0 +1,159 @@
+//! The output buffer: messages wait here for the turn's one write.
+//!
+//! Redis and libuv keep a list of blocks and write them with `writev`; one flat
+//! block costs a copy only when a slow reader leaves a rest, and lets a message
+//! be serialised in place.
+
+/// Above this many bytes the node stops reading its input: 256 KiB, four full
+/// pipes. Enough to keep a reader busy, little enough to stay in the cache.
+pub const HIGH_WATERMARK_BYTES: usize = 256 << 10;
+
+/// Below this many bytes the node reads again. One pipe's worth, so that the
+/// reader never runs dry while input waits.
+pub const LOW_WATERMARK_BYTES: usize = 64 << 10;
+
+/// A block larger than this is given back once it is empty.
+const KEEP_BYTES: usize = 2 * HIGH_WATERMARK_BYTES;
+
+/// Bytes on their way out.
+///
+/// ```
+/// use eddyline::wire::OutputBuffer;
+///
+/// let mut output = OutputBuffer::default();
+/// let mut draft = output.begin();
+/// draft.extend_from_slice(b"a message\n");
+/// output.commit(draft);
+/// assert_eq!(output.pending(), b"a message\n");
+/// output.consume(2);
+/// assert_eq!(output.pending(), b"message\n");
+/// ```
+#[derive(Debug, Default)]
+pub struct OutputBuffer {
+    bytes: Vec<u8>,
+    /// How many bytes at the front were written already.
+    written: usize,
+    /// The high watermark was passed, and the low one not yet reached again.
+    congested: bool,
+}
+
+impl OutputBuffer {
+    /// Lends the block out, so that a message can be appended to it while the
+    /// buffer itself is not borrowed: serialising runs the author's code, which
+    /// may send a message of its own.
+    pub fn begin(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// Takes the block back. What was appended meanwhile follows it.
+    pub fn commit(&mut self, mut draft: Vec<u8>) {
+        if !self.bytes.is_empty() {
+            draft.extend_from_slice(&self.bytes);
+        }
+        self.bytes = draft;
+        if self.len() > HIGH_WATERMARK_BYTES {
+            self.congested = true;
+        }
+    }
+
+    /// The bytes that wait to be written.
+    pub fn pending(&self) -> &[u8] {
+        self.bytes.get(self.written..).unwrap_or_default()
+    }
+
+    /// How many bytes wait. While a draft is out, what it holds does not count.
+    pub fn len(&self) -> usize {
+        self.bytes.len().saturating_sub(self.written)
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Says that the first `count` pending bytes were written.
+    ///
+    /// # Panics
+    /// When `count` is more than what was pending.
+    pub fn consume(&mut self, count: usize) {
+        assert!(count <= self.len(), "more than was pending");
+        self.written += count;
+        if self.is_empty() {
+            self.bytes.clear();
+            self.written = 0;
+            self.bytes.shrink_to(KEEP_BYTES);
+        } else if self.written > self.bytes.len() / 2 {
+            // At most as many bytes move as were written since the last move.
+            self.bytes.drain(..self.written);
+            self.written = 0;
+        }
+        if self.len() <= LOW_WATERMARK_BYTES {
+            self.congested = false;
+        }
+    }
+
+    /// Whether the reader is behind: true from the high watermark until the low
+    /// one, so that input does not start and stop with each byte.
+    pub fn is_congested(&self) -> bool {
+        self.congested
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(output: &mut OutputBuffer, bytes: &[u8]) {
+        let mut draft = output.begin();
+        draft.extend_from_slice(bytes);
+        output.commit(draft);
+    }
+
+    #[test]
+    fn what_is_appended_inside_a_draft_follows_it() {
+        let mut output = OutputBuffer::default();
+        append(&mut output, b"01");
+        output.consume(1);
+        let mut outer = output.begin();
+        append(&mut output, b"3");
+        outer.push(b'2');
+        output.commit(outer);
+        assert_eq!(output.pending(), b"123");
+    }
+
+    #[test]
+    fn partial_writes_lose_nothing_and_keep_the_order() {
+        let mut output = OutputBuffer::default();
+        let text: Vec<u8> = (0..=255).cycle().take(10_000).collect();
+        let mut read = Vec::new();
+        for (turn, piece) in text.chunks(97).enumerate() {
+            append(&mut output, piece);
+            let count = output.len().min(turn * 7 % 150);
+            read.extend_from_slice(&output.pending()[..count]);
+            output.consume(count);
+        }
+        read.extend_from_slice(output.pending());
+        assert_eq!(read, text);
+    }
+
+    #[test]
+    fn congestion_begins_above_the_high_watermark_and_ends_at_the_low_one() {
+        let mut output = OutputBuffer::default();
+        append(&mut output, &vec![b'x'; HIGH_WATERMARK_BYTES]);
+        assert!(!output.is_congested());
+        append(&mut output, b"x");
+        assert!(output.is_congested());
+        output.consume(HIGH_WATERMARK_BYTES - LOW_WATERMARK_BYTES);
+        assert!(output.is_congested());
+        output.consume(1);
+        assert!(!output.is_congested());
+    }
+
+    #[test]
+    fn a_burst_gives_its_memory_back() {
+        let mut output = OutputBuffer::default();
+        append(&mut output, &vec![b'x'; 4 * KEEP_BYTES]);
+        output.consume(output.len());
+        assert!(output.bytes.capacity() <= KEEP_BYTES);
+    }
+}
