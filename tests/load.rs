@@ -219,3 +219,23 @@ fn a_stderr_that_nobody_reads_stops_nobody() {
     assert_peak_below(&node, 32);
     assert!(node.finish().stdout.is_empty());
 }
+
+#[test]
+fn lines_that_stderr_had_no_room_for_are_counted() {
+    const LINES: usize = 20_000;
+    let mut state = SEED;
+    let mut node = Launch::new().ready();
+    let flood: Vec<u8> = (0..LINES).flat_map(|_| garbage(&mut state)).collect();
+    node.write(&flood);
+    node.check();
+    let ending = node.finish();
+    assert!(ending.stdout.is_empty());
+    let dropped = |line: &String| {
+        let count = line.strip_prefix("eddyline: ")?;
+        let count = count.strip_suffix(" lines were dropped: stderr was not read")?;
+        Some(count.parse::<usize>().expect("a count"))
+    };
+    let lines = ending.stderr.iter();
+    let told: usize = lines.map(|line| dropped(line).unwrap_or(1)).sum();
+    assert_eq!(told, LINES);
+}

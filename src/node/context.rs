@@ -114,7 +114,7 @@ impl Context {
 
     fn call<T: Serialize + ?Sized>(&self, dest: &str, kind: &str, fields: Fields<'_, T>) -> Call {
         let dest = self.core.find(dest);
-        let content = Content::new(self.core.spare_bytes(), kind, fields);
+        let content = Content::new(self.core.spares().bytes(), kind, fields);
         Call::new(self.core.clone(), dest, content)
     }
 
@@ -125,7 +125,7 @@ impl Context {
 
     /// The time now, by the node's clock.
     pub fn now(&self) -> Instant {
-        self.core.now()
+        self.core.timers().now()
     }
 
     /// Random numbers: `draw` is given the node's generator. In a simulation they

@@ -7,12 +7,14 @@
 use super::call_table::{CallTable, Entry, Progress};
 use super::directory::{Directory, NameId};
 use super::operations::{Operation, OperationId, Operations, Outcome};
-use super::request::{Parts, Request};
+use super::request::Request;
+use super::spares::Spares;
+use super::timers::{Timer, Timers};
 use crate::protocol::{
     Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, write_fields, write_header,
 };
 use crate::random::Random;
-use crate::time::{Clock, Instant, TimerId, Wheel};
+use crate::time::{Clock, Instant};
 use crate::wire::OutputBuffer;
 use serde::Serialize;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -31,12 +33,6 @@ const RPC_TIMEOUT: Duration = Duration::from_secs(1);
 /// at the high watermark, so there are few. Timers fire without any input, and
 /// without this bound a gossiping node with a dead reader would grow for ever.
 pub(super) const UNASKED_BYTES_MAX: usize = 8 << 20;
-
-/// How many blocks of memory are kept for the next request or call.
-const SPARES_MAX: usize = 1024;
-
-/// A spare block larger than this is not kept.
-const SPARE_BYTES_MAX: usize = 4 << 10;
 
 /// What a session can be told.
 #[derive(Debug, Clone)]
@@ -71,62 +67,46 @@ pub struct Usage {
     pub operations: usize,
 }
 
-/// What an armed timer does when it is due.
-enum Timer {
-    /// Ends a call with error 0.
-    Call(u64),
-    /// Wakes a task.
-    Wake(Waker),
-}
-
 /// Where lines for a person go.
 pub(crate) type Log = Box<dyn Fn(fmt::Arguments<'_>)>;
 pub(crate) type Spawned = Pin<Box<dyn Future<Output = Result<()>>>>;
 
 pub(crate) struct Core {
     settings: Settings,
-    clock: Rc<dyn Clock>,
     log: Log,
     /// Set by the first `init`, before any handler runs.
     init: OnceCell<Init>,
     output: RefCell<OutputBuffer>,
     directory: RefCell<Directory>,
     calls: RefCell<CallTable>,
-    wheel: RefCell<Wheel<Timer>>,
-    /// Empty between turns; kept for its memory.
-    due: Cell<Vec<Timer>>,
+    timers: Timers,
     next_msg_id: Cell<u64>,
     random: RefCell<Random>,
     spawned: RefCell<VecDeque<Spawned>>,
     pub(super) operations: RefCell<Operations>,
     input_ended: Cell<bool>,
     ignored_replies: Cell<u64>,
-    spare_parts: RefCell<Vec<Rc<Parts>>>,
-    spare_bytes: RefCell<Vec<Vec<u8>>>,
+    spares: Spares,
 }
 
 impl Core {
     pub(crate) fn new(settings: Settings, clock: Rc<dyn Clock>, log: Log) -> Core {
-        let wheel = Wheel::new(clock.now());
         let random = Random::new(settings.seed);
         Core {
             settings,
-            clock,
             log,
             init: OnceCell::new(),
             output: RefCell::default(),
             directory: RefCell::default(),
             calls: RefCell::default(),
-            wheel: RefCell::new(wheel),
-            due: Cell::default(),
+            timers: Timers::new(clock),
             next_msg_id: Cell::new(0),
             random: RefCell::new(random),
             spawned: RefCell::default(),
             operations: RefCell::default(),
             input_ended: Cell::new(false),
             ignored_replies: Cell::new(0),
-            spare_parts: RefCell::default(),
-            spare_bytes: RefCell::default(),
+            spares: Spares::default(),
         }
     }
 
@@ -319,11 +299,8 @@ impl Core {
         let name = directory.name(dest);
         let msg_id =
             self.emit_numbered(|out, msg_id| content.write(out, self.node_id(), name, msg_id))?;
-        let deadline = self.now() + timeout;
-        let timer = self
-            .wheel
-            .borrow_mut()
-            .insert(deadline, Timer::Call(msg_id));
+        let deadline = self.timers.now() + timeout;
+        let timer = self.timers.arm(deadline, Timer::Call(msg_id));
         self.calls.borrow_mut().insert(msg_id, dest, timer);
         Ok(msg_id)
     }
@@ -336,8 +313,8 @@ impl Core {
     pub(super) fn abandon_call(&self, msg_id: u64) {
         let removed = self.calls.borrow_mut().remove(msg_id);
         match removed {
-            Some(Entry::Waiting { timer, .. }) => self.disarm(timer),
-            Some(Entry::Ended(Ok(reply))) => self.recycle(reply),
+            Some(Entry::Waiting { timer, .. }) => self.timers.disarm(timer),
+            Some(Entry::Ended(Ok(reply))) => self.spares.recycle_bytes(reply),
             Some(Entry::Ended(Err(_))) | None => {}
         }
     }
@@ -348,11 +325,11 @@ impl Core {
         let Some(timer) = timer else {
             return self.ignore_reply();
         };
-        self.disarm(timer);
+        self.timers.disarm(timer);
         let outcome = if envelope.header.kind.as_deref() == Some("error") {
             Err(error_of(envelope.body))
         } else {
-            let mut bytes = self.spare_bytes();
+            let mut bytes = self.spares.bytes();
             bytes.extend_from_slice(envelope.body.as_bytes());
             Ok(bytes)
         };
@@ -370,54 +347,17 @@ impl Core {
 
     // Time.
 
-    /// The time now. Deadlines are counted from a fresh reading: one that was
-    /// taken before a long handler would make its timers early.
-    pub(crate) fn now(&self) -> Instant {
-        self.clock.now()
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    /// Fires every timer that is due at `now`.
+    pub(crate) fn expire(&self, now: Instant) {
+        self.timers.expire(now, |msg_id| self.expire_call(msg_id));
     }
 
     pub(crate) fn random(&self) -> &RefCell<Random> {
         &self.random
-    }
-
-    pub(super) fn arm_wake(&self, deadline: Instant, waker: &Waker) -> TimerId {
-        let timer = Timer::Wake(waker.clone());
-        self.wheel.borrow_mut().insert(deadline, timer)
-    }
-
-    /// Points a timer at another waker; false if it has fired.
-    pub(super) fn rearm_wake(&self, timer: TimerId, waker: &Waker) -> bool {
-        // Whatever is replaced is dropped last, when nothing is borrowed.
-        let mut fresh = waker.clone();
-        match self.wheel.borrow_mut().get_mut(timer) {
-            Some(Timer::Wake(known)) => std::mem::swap(known, &mut fresh),
-            _ => return false,
-        }
-        true
-    }
-
-    pub(super) fn disarm(&self, timer: TimerId) {
-        // Taken out first: dropping a waker may run foreign code.
-        let _disarmed = self.wheel.borrow_mut().cancel(timer);
-    }
-
-    /// When the next timer is due, at the latest.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.wheel.borrow().next_deadline()
-    }
-
-    /// Fires every timer that is due at `now`: all are collected first, so that
-    /// one which is armed anew at once waits for the next turn.
-    pub(crate) fn expire(&self, now: Instant) {
-        let mut due = self.due.take();
-        self.wheel.borrow_mut().expire(now, &mut due);
-        for timer in due.drain(..) {
-            match timer {
-                Timer::Wake(waker) => waker.wake(),
-                Timer::Call(msg_id) => self.expire_call(msg_id),
-            }
-        }
-        self.due.set(due);
     }
 
     fn expire_call(&self, msg_id: u64) {
@@ -475,30 +415,8 @@ impl Core {
         self.input_ended.set(true);
     }
 
-    pub(crate) fn new_request(&self, envelope: &Envelope<'_>, kind: &str) -> Request {
-        let spare = self.spare_parts.borrow_mut().pop();
-        Request::fill(spare.unwrap_or_default(), envelope, kind)
-    }
-
-    pub(crate) fn recycle_request(&self, request: Request) {
-        if let Some(parts) = request.recycle() {
-            let mut spares = self.spare_parts.borrow_mut();
-            if spares.len() < SPARES_MAX {
-                spares.push(parts);
-            }
-        }
-    }
-
-    pub(super) fn spare_bytes(&self) -> Vec<u8> {
-        self.spare_bytes.borrow_mut().pop().unwrap_or_default()
-    }
-
-    pub(super) fn recycle(&self, mut bytes: Vec<u8>) {
-        let mut spares = self.spare_bytes.borrow_mut();
-        if spares.len() < SPARES_MAX && bytes.capacity() <= SPARE_BYTES_MAX {
-            bytes.clear();
-            spares.push(bytes);
-        }
+    pub(crate) fn spares(&self) -> &Spares {
+        &self.spares
     }
 
     /// How much is in use, but for the tasks, which the core does not know.
@@ -508,7 +426,7 @@ impl Core {
             tasks: self.spawned.borrow().len(),
             calls: calls.len(),
             calls_waiting: calls.waiting(),
-            timers: self.wheel.borrow().len(),
+            timers: self.timers.len(),
             operations: self.operations.borrow().len(),
         }
     }

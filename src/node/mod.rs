@@ -8,8 +8,10 @@ mod directory;
 mod operations;
 mod reply;
 mod request;
+mod spares;
 mod tcp_echo;
 mod timer;
+mod timers;
 
 pub use call::Call;
 pub use context::Context;

@@ -52,6 +52,7 @@ impl Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         self.core
-            .recycle(std::mem::take(&mut self.body).into_bytes());
+            .spares()
+            .recycle_bytes(std::mem::take(&mut self.body).into_bytes());
     }
 }

@@ -166,7 +166,7 @@ fn end(core: &Core, request: Option<Request>, outcome: Result<Result<()>, Panic>
             }
         }
     }
-    core.recycle_request(request);
+    core.spares().recycle_request(request);
 }
 
 fn answer(core: &Core, request: &Request, error: &Error) {

@@ -126,7 +126,7 @@ impl Session {
             ReplyTo::Unknown => self.core.ignore_reply(),
             ReplyTo::Absent => match kind {
                 Some(kind) if envelope.header.msg_id != MsgId::Invalid => {
-                    let request = self.core.new_request(envelope, kind);
+                    let request = self.core.spares().request(envelope, kind);
                     self.host.handle(&self.core, cx, request);
                 }
                 _ => {
@@ -153,7 +153,7 @@ impl Session {
             ));
             return self.refuse(envelope, &error);
         }
-        let request = self.core.new_request(envelope, "init");
+        let request = self.core.spares().request(envelope, "init");
         if let State::Nameless = self.state {
             let cx = Context::new(self.core.clone());
             if let Err(panic) = self.host.build(&cx) {
@@ -211,7 +211,7 @@ impl Session {
     /// When to call [`expire`](Session::expire) next; `None` without timers. It
     /// may be before the first timer is due, never after.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.core.next_deadline()
+        self.core.timers().next_deadline()
     }
 
     /// The queue of woken tasks, for an owner that waits: a waker may be used

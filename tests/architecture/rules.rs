@@ -11,22 +11,29 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("sys", &[]),
     ("time", &[]),
+    ("random", &[]),
     ("wire", &[]),
     ("protocol", &[]),
     ("task", &[]),
     ("reactor", &[]),
     ("tcp", &["sys"]),
-    ("node", &["protocol", "task", "time", "wire"]),
-    ("session", &["node", "protocol", "task", "time", "wire"]),
-    ("sim", &["session", "node", "protocol", "time", "wire"]),
+    ("node", &["protocol", "random", "task", "time", "wire"]),
+    (
+        "session",
+        &["node", "protocol", "random", "task", "time", "wire"],
+    ),
+    (
+        "sim",
+        &["session", "node", "protocol", "random", "time", "wire"],
+    ),
     ("runtime", EVERYTHING),
 ];
 
 const EVERYTHING: &[&str] = &[
-    "sys", "time", "wire", "protocol", "task", "reactor", "tcp", "node", "session", "sim",
+    "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session", "sim",
 ];
 
 /// Crates that only some rooms may know.
