@@ -1,0 +1,125 @@
+//! A session in memory, with a clock that stands still unless it is moved.
+
+use eddyline::session::{Session, Settings};
+use eddyline::time::{Clock, VirtualClock};
+use eddyline::{Context, Node, Request, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::io::Write;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Echoes, calls another node, and sleeps.
+struct Bench;
+
+/// The node's own echo: the value goes back byte for byte.
+#[derive(Serialize, Deserialize)]
+struct Echo<'a> {
+    #[serde(borrow)]
+    echo: &'a RawValue,
+}
+
+impl Node for Bench {
+    fn new(_: &Context) -> Bench {
+        Bench
+    }
+
+    async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        match request.kind() {
+            "echo" => cx.reply(&request, &request.body::<Echo>()?),
+            "ask" => {
+                let reply = cx.sync_rpc("n2", "echo", &request.body::<Echo>()?).await?;
+                cx.reply(&request, &reply.body::<Echo>()?)
+            }
+            "nap" => {
+                cx.sleep(Duration::from_millis(1)).await;
+                cx.reply(&request, &())
+            }
+            _ => cx.not_supported(&request),
+        }
+    }
+}
+
+/// A session that had its `init`.
+pub(crate) struct Memory {
+    pub(crate) session: Session,
+    clock: VirtualClock,
+    /// The number of the next message that the session sends.
+    next_msg_id: u64,
+    /// A reply that is being written, kept for its memory.
+    line: Vec<u8>,
+}
+
+impl Memory {
+    pub(crate) fn new() -> Memory {
+        let clock = VirtualClock::default();
+        let shared: Rc<dyn Clock> = Rc::new(clock.clone());
+        let session = Session::new(Bench::new, Settings::default(), shared, |text| {
+            panic!("nothing is wrong, and yet: {text}")
+        });
+        let mut memory = Memory {
+            session,
+            clock,
+            next_msg_id: 1,
+            line: Vec::with_capacity(256),
+        };
+        memory.session.receive(
+            br#"{"id":0,"src":"c0","dest":"n1","body":{"type":"init","msg_id":1,"node_id":"n1","node_ids":["n1","n2"]}}"#,
+        );
+        memory.written();
+        memory
+    }
+
+    /// An echo: one line in, one line out.
+    pub(crate) fn echo(&mut self, line: &[u8]) -> usize {
+        self.session.receive(line);
+        self.next_msg_id += 1;
+        self.written()
+    }
+
+    /// A call and its reply: a request in, our own request out, its reply in,
+    /// and the answer out.
+    pub(crate) fn ask(&mut self, line: &[u8]) -> usize {
+        self.session.receive(line);
+        self.line.clear();
+        write!(
+            self.line,
+            r#"{{"id":7,"src":"n2","dest":"n1","body":{{"type":"echo_ok","in_reply_to":{},"echo":"hi"}}}}"#,
+            self.next_msg_id
+        )
+        .expect("memory takes every write");
+        self.next_msg_id += 2;
+        self.session.receive(&self.line);
+        self.session.run_tasks(200);
+        self.written()
+    }
+
+    /// A timer: a request in, a millisecond, and the answer out.
+    pub(crate) fn nap(&mut self, line: &[u8]) -> usize {
+        self.session.receive(line);
+        self.next_msg_id += 1;
+        self.clock.advance(Duration::from_millis(2));
+        self.session.expire(self.clock.now());
+        self.session.run_tasks(200);
+        self.written()
+    }
+
+    /// Takes what the session has said, and says how much it was.
+    fn written(&mut self) -> usize {
+        let mut output = self.session.output();
+        let len = output.len();
+        assert!(len > 0, "an answer to everything");
+        output.consume(len);
+        len
+    }
+}
+
+/// A request of about 100 bytes, as Maelstrom writes it.
+pub(crate) fn request(kind: &str, payload: &str) -> String {
+    format!(
+        r#"{{"id":42,"src":"c1","dest":"n1","body":{{"type":"{kind}","msg_id":1234,"echo":"{payload}"}}}}"#
+    )
+}
+
+/// What the short lines carry.
+pub(crate) const SHORT: &str = "Please echo 35 and more";

@@ -1,0 +1,46 @@
+//! A session in steady state does not allocate. Alone in its binary, since the
+//! counter replaces the allocator of whatever it is linked into.
+
+#[path = "../benches/support/memory.rs"]
+mod memory;
+
+use memory::{Memory, SHORT, request};
+
+const MESSAGES: u64 = 1_000;
+
+/// How often the memory was asked for anew, over `MESSAGES` of the same once
+/// as many have warmed the session up.
+fn allocations(mut message: impl FnMut()) -> u64 {
+    let mut messages = || (0..MESSAGES).for_each(|_| message());
+    messages();
+    allocation_counter::measure(messages).count_total
+}
+
+#[test]
+fn an_echo_allocates_nothing() {
+    let mut memory = Memory::new();
+    let cold = allocation_counter::measure(|| drop(Memory::new()));
+    assert!(cold.count_total > 0, "the counter counts");
+    let escaped = "\\u00e9\\n".repeat(100);
+    let kib = "x".repeat(1024);
+    for payload in [SHORT, &kib, &escaped] {
+        let line = request("echo", payload);
+        let counted = allocations(|| _ = memory.echo(line.as_bytes()));
+        assert_eq!(counted, 0, "{payload}");
+    }
+}
+
+#[test]
+fn a_call_and_its_reply_allocate_once_at_most() {
+    let mut memory = Memory::new();
+    let line = request("ask", SHORT);
+    let counted = allocations(|| _ = memory.ask(line.as_bytes()));
+    assert!(counted <= MESSAGES, "{counted} for {MESSAGES} calls");
+}
+
+#[test]
+fn a_timer_allocates_nothing() {
+    let mut memory = Memory::new();
+    let line = request("nap", SHORT);
+    assert_eq!(allocations(|| _ = memory.nap(line.as_bytes())), 0);
+}
