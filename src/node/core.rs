@@ -7,6 +7,7 @@
 use super::call_table::{CallTable, Entry, Progress};
 use super::directory::{Directory, NameId};
 use super::operations::{Operation, OperationId, Operations, Outcome};
+use super::outbox::Outbox;
 use super::request::Request;
 use super::spares::Spares;
 use super::timers::{Timer, Timers};
@@ -15,7 +16,6 @@ use crate::protocol::{
 };
 use crate::random::Random;
 use crate::time::{Clock, Instant};
-use crate::wire::OutputBuffer;
 use serde::Serialize;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -27,12 +27,6 @@ use std::time::Duration;
 
 /// How long a call waits unless it says otherwise.
 const RPC_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How many bytes may wait for a slow reader before messages that nobody asked
-/// for are refused (error 11): 8 MiB. Replies are never refused; reading stops
-/// at the high watermark, so there are few. Timers fire without any input, and
-/// without this bound a gossiping node with a dead reader would grow for ever.
-pub(super) const UNASKED_BYTES_MAX: usize = 8 << 20;
 
 /// What a session can be told.
 #[derive(Debug, Clone)]
@@ -76,11 +70,10 @@ pub(crate) struct Core {
     log: Log,
     /// Set by the first `init`, before any handler runs.
     init: OnceCell<Init>,
-    output: RefCell<OutputBuffer>,
+    outbox: Outbox,
     directory: RefCell<Directory>,
     calls: RefCell<CallTable>,
     timers: Timers,
-    next_msg_id: Cell<u64>,
     random: RefCell<Random>,
     spawned: RefCell<VecDeque<Spawned>>,
     pub(super) operations: RefCell<Operations>,
@@ -96,11 +89,10 @@ impl Core {
             settings,
             log,
             init: OnceCell::new(),
-            output: RefCell::default(),
+            outbox: Outbox::default(),
             directory: RefCell::default(),
             calls: RefCell::default(),
             timers: Timers::new(clock),
-            next_msg_id: Cell::new(0),
             random: RefCell::new(random),
             spawned: RefCell::default(),
             operations: RefCell::default(),
@@ -139,47 +131,8 @@ impl Core {
 
     // The way out.
 
-    pub(crate) fn output(&self) -> &RefCell<OutputBuffer> {
-        &self.output
-    }
-
-    /// Appends one message to the output, or nothing at all if `write` fails or
-    /// panics.
-    fn emit(&self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        /// Puts the draft back however `write` ends.
-        struct Draft<'a> {
-            output: &'a RefCell<OutputBuffer>,
-            bytes: Vec<u8>,
-            keep: usize,
-        }
-        impl Drop for Draft<'_> {
-            fn drop(&mut self) {
-                self.bytes.truncate(self.keep);
-                let bytes = std::mem::take(&mut self.bytes);
-                self.output.borrow_mut().commit(bytes);
-            }
-        }
-        let bytes = self.output.borrow_mut().begin();
-        let mut draft = Draft {
-            output: &self.output,
-            keep: bytes.len(),
-            bytes,
-        };
-        write(&mut draft.bytes)?;
-        draft.keep = draft.bytes.len();
-        Ok(())
-    }
-
-    /// Appends a message with the next number, which is used up only if the
-    /// message was written.
-    fn emit_numbered(&self, write: impl FnOnce(&mut Vec<u8>, u64) -> Result<()>) -> Result<u64> {
-        let msg_id = self.next_msg_id.get();
-        self.next_msg_id.set(msg_id + 1);
-        let written = self.emit(|out| write(out, msg_id));
-        if written.is_err() && self.next_msg_id.get() == msg_id + 1 {
-            self.next_msg_id.set(msg_id);
-        }
-        written.map(|()| msg_id)
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Sends the reply of type `kind` + `suffix` to a request. Nothing is sent
@@ -201,7 +154,7 @@ impl Core {
             ));
             return Ok(());
         }
-        let written = self.emit_numbered(|out, msg_id| {
+        let written = self.outbox.write_numbered(|out, msg_id| {
             let numbers = Numbers {
                 msg_id: Some(msg_id),
                 in_reply_to: Some(in_reply_to),
@@ -240,9 +193,10 @@ impl Core {
         };
         let written = match self.init() {
             Some(init) => self
-                .emit_numbered(|out, msg_id| write(out, &init.node_id, Some(msg_id)))
+                .outbox
+                .write_numbered(|out, msg_id| write(out, &init.node_id, Some(msg_id)))
                 .map(|_| ()),
-            None => self.emit(|out| write(out, &envelope.dest, None)),
+            None => self.outbox.write(|out| write(out, &envelope.dest, None)),
         };
         if let Err(error) = written {
             self.log(format_args!("a refusal could not be sent: {error}"));
@@ -257,8 +211,8 @@ impl Core {
         fields: &T,
     ) -> Result<()> {
         self.find(dest)?;
-        self.may_send_unasked()?;
-        self.emit(|out| {
+        self.outbox.may_send_unasked()?;
+        self.outbox.write(|out| {
             let numbers = Numbers::default();
             write_header(out, (self.node_id(), dest), (kind, ""), numbers)?;
             write_fields(out, Fields::Typed(fields))
@@ -277,16 +231,6 @@ impl Core {
         self.directory.borrow_mut().sender(name)
     }
 
-    fn may_send_unasked(&self) -> Result<()> {
-        let held = self.output.borrow().len();
-        if held < UNASKED_BYTES_MAX {
-            return Ok(());
-        }
-        Err(Error::temporarily_unavailable(format!(
-            "{held} bytes already wait for whoever reads this node's output"
-        )))
-    }
-
     /// Sends a call's request, enters it and arms its timer.
     pub(super) fn begin_call(
         &self,
@@ -294,11 +238,12 @@ impl Core {
         content: &Content,
         timeout: Duration,
     ) -> Result<u64> {
-        self.may_send_unasked()?;
+        self.outbox.may_send_unasked()?;
         let directory = self.directory.borrow();
         let name = directory.name(dest);
-        let msg_id =
-            self.emit_numbered(|out, msg_id| content.write(out, self.node_id(), name, msg_id))?;
+        let msg_id = self
+            .outbox
+            .write_numbered(|out, msg_id| content.write(out, self.node_id(), name, msg_id))?;
         let deadline = self.timers.now() + timeout;
         let timer = self.timers.arm(deadline, Timer::Call(msg_id));
         self.calls.borrow_mut().insert(msg_id, dest, timer);

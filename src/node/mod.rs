@@ -6,6 +6,7 @@ mod context;
 mod core;
 mod directory;
 mod operations;
+mod outbox;
 mod reply;
 mod request;
 mod spares;

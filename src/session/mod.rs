@@ -222,7 +222,7 @@ impl Session {
 
     /// The bytes to write. Borrowed: let go of it before the next call.
     pub fn output(&mut self) -> RefMut<'_, OutputBuffer> {
-        self.core.output().borrow_mut()
+        self.core.outbox().output()
     }
 
     /// Takes everything that waits to be written, as text.
@@ -237,7 +237,7 @@ impl Session {
     /// Whether the reader of the output is so far behind that no more lines
     /// should be received.
     pub fn is_congested(&self) -> bool {
-        self.core.output().borrow().is_congested()
+        self.core.outbox().output().is_congested()
     }
 
     /// The next operation on sockets that a handler has asked for.
