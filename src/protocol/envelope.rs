@@ -1,11 +1,11 @@
 //! Reading a message: the envelope and the body's header, borrowed from the line.
 //!
-//! Two passes of serde_json: one over the line, which proves that all of it is
-//! JSON, and one over the body for its three header keys. The values of all
-//! other keys are skipped without a limit on their depth.
+//! One pass proves that all of the line is JSON and picks out the six fields
+//! that the protocol gives a meaning; the values of all others are skipped,
+//! without a limit on their depth. serde_json would need two, one for the line
+//! and one for the body, and takes three times as long.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use super::scan::{Problem, Scanner};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -80,24 +80,39 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-#[derive(Deserialize)]
-struct EnvelopeFields<'a> {
-    #[serde(borrow)]
-    src: Cow<'a, str>,
-    #[serde(borrow)]
-    dest: Cow<'a, str>,
-    #[serde(borrow)]
-    body: &'a RawValue,
+/// Why a scan ended early. Names are those of fields.
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    Json(Problem),
+    LoneSurrogate,
+    Blank(&'static str),
+    NoObject(&'static str),
+    NoString(&'static str),
+    Duplicate(&'static str),
+    Missing(&'static str),
 }
 
-#[derive(Deserialize)]
-struct HeaderFields<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    msg_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    in_reply_to: Option<&'a RawValue>,
+impl From<Problem> for Trouble {
+    fn from(problem: Problem) -> Trouble {
+        Trouble::Json(problem)
+    }
+}
+
+impl Trouble {
+    /// In words, with the byte where the scanner stopped, counted from 1.
+    #[cold]
+    fn at(self, scanner: &Scanner<'_>) -> Malformed {
+        let byte = scanner.position() + 1;
+        Malformed(match self {
+            Trouble::Json(problem) => format!("{problem} at byte {byte}"),
+            Trouble::LoneSurrogate => format!("half a surrogate pair before byte {byte}"),
+            Trouble::Blank(what) => format!("{what} is blank"),
+            Trouble::NoObject(what) => format!("{what} is not a JSON object"),
+            Trouble::NoString(name) => format!("`{name}`: expected a string at byte {byte}"),
+            Trouble::Duplicate(name) => format!("duplicate field `{name}` before byte {byte}"),
+            Trouble::Missing(name) => format!("missing field `{name}`"),
+        })
+    }
 }
 
 impl<'a> Envelope<'a> {
@@ -109,19 +124,33 @@ impl<'a> Envelope<'a> {
     pub fn parse(line: &'a [u8]) -> Result<Envelope<'a>, Malformed> {
         let text = std::str::from_utf8(line)
             .map_err(|error| Malformed(format!("not UTF-8 at byte {}", error.valid_up_to() + 1)))?;
-        expect_object(text, "the line")?;
-        let fields: EnvelopeFields<'a> = serde_json::from_str(text).map_err(|error| {
-            // serde_json counts lines; there is one, so the column says it all.
-            let text = error.to_string().replace(" at line 1 column ", " at byte ");
-            Malformed(text)
-        })?;
-        let body = fields.body.get();
-        expect_object(body, "`body`")?;
+        let mut scanner = Scanner::new(text);
+        Envelope::scan(&mut scanner).map_err(|trouble| trouble.at(&scanner))
+    }
+
+    #[inline(always)]
+    fn scan(scanner: &mut Scanner<'a>) -> Result<Envelope<'a>, Trouble> {
+        open_object(scanner, "the line")?;
+        let (mut src, mut dest, mut body) = (None, None, None);
+        let mut is_first = true;
+        while let Some(key) = scanner.next_key(is_first)? {
+            is_first = false;
+            match &*key.text().ok_or(Trouble::LoneSurrogate)? {
+                "src" => set(&mut src, "src", string(scanner, "src")?)?,
+                "dest" => set(&mut dest, "dest", string(scanner, "dest")?)?,
+                "body" => set(&mut body, "body", Header::scan(scanner, "`body`")?)?,
+                _ => _ = scanner.value()?,
+            }
+        }
+        scanner.end()?;
+        let src = src.ok_or(Trouble::Missing("src"))?;
+        let dest = dest.ok_or(Trouble::Missing("dest"))?;
+        let (header, body) = body.ok_or(Trouble::Missing("body"))?;
         Ok(Envelope {
-            src: fields.src,
-            dest: fields.dest,
+            src,
+            dest,
             body,
-            header: Header::parse(body)?,
+            header,
         })
     }
 }
@@ -132,43 +161,106 @@ impl<'a> Header<'a> {
     /// # Errors
     /// When `body` is not an object, or names a header key twice.
     pub fn parse(body: &'a str) -> Result<Header<'a>, Malformed> {
-        expect_object(body, "the body")?;
-        let fields: HeaderFields<'a> = serde_json::from_str(body)
-            .map_err(|error| Malformed(format!("in the body: {error}")))?;
-        Ok(Header {
-            kind: fields.kind.and_then(|raw| string(raw.get())),
-            msg_id: match fields.msg_id.map(RawValue::get) {
-                None => MsgId::Absent,
-                Some(raw) if is_integer(raw) => MsgId::Integer(raw),
-                Some(_) => MsgId::Invalid,
-            },
-            in_reply_to: match fields.in_reply_to.map(RawValue::get) {
-                None => ReplyTo::Absent,
-                Some(raw) => raw.parse().map_or(ReplyTo::Unknown, ReplyTo::Call),
-            },
-        })
+        let mut scanner = Scanner::new(body);
+        let scanned = Header::scan(&mut scanner, "the body")
+            .and_then(|(header, _)| scanner.end().map(|()| header).map_err(Trouble::from));
+        scanned.map_err(|trouble| trouble.at(&scanner))
+    }
+
+    /// Reads a body; returns its header and the whole of it.
+    #[inline(always)]
+    fn scan(
+        scanner: &mut Scanner<'a>,
+        what: &'static str,
+    ) -> Result<(Header<'a>, &'a str), Trouble> {
+        open_object(scanner, what)?;
+        let begin = scanner.position() - 1;
+        let (mut kind, mut msg_id, mut in_reply_to) = (None, None, None);
+        let mut is_first = true;
+        while let Some(key) = scanner.next_key(is_first)? {
+            is_first = false;
+            match &*key.text().ok_or(Trouble::LoneSurrogate)? {
+                "type" => set(&mut kind, "type", any_string(scanner)?)?,
+                "msg_id" => set(&mut msg_id, "msg_id", MsgId::of(scanner.value()?))?,
+                "in_reply_to" => {
+                    let reply_to = ReplyTo::of(scanner.value()?);
+                    set(&mut in_reply_to, "in_reply_to", reply_to)?;
+                }
+                _ => _ = scanner.value()?,
+            }
+        }
+        let header = Header {
+            kind: kind.flatten(),
+            msg_id: msg_id.unwrap_or(MsgId::Absent),
+            in_reply_to: in_reply_to.unwrap_or(ReplyTo::Absent),
+        };
+        Ok((header, scanner.since(begin)))
     }
 }
 
-/// serde's derived structs take an array for an object; the protocol does not.
-fn expect_object(text: &str, what: &str) -> Result<(), Malformed> {
-    let blank = [' ', '\t', '\r', '\n'];
-    match text.trim_start_matches(blank).bytes().next() {
-        Some(b'{') => Ok(()),
-        Some(_) => Err(Malformed(format!("{what} is not a JSON object"))),
-        None => Err(Malformed(format!("{what} is blank"))),
+impl<'a> MsgId<'a> {
+    #[inline(always)]
+    fn of(raw: &'a str) -> MsgId<'a> {
+        match raw {
+            "null" => MsgId::Absent,
+            _ if is_integer(raw) => MsgId::Integer(raw),
+            _ => MsgId::Invalid,
+        }
     }
 }
 
-fn string(raw: &str) -> Option<Cow<'_, str>> {
-    let inside = raw.strip_prefix('"')?.strip_suffix('"')?;
-    if inside.contains('\\') {
-        return serde_json::from_str(raw).ok().map(Cow::Owned);
+impl ReplyTo {
+    fn of(raw: &str) -> ReplyTo {
+        match raw {
+            "null" => ReplyTo::Absent,
+            _ => raw.parse().map_or(ReplyTo::Unknown, ReplyTo::Call),
+        }
     }
-    Some(Cow::Borrowed(inside))
+}
+
+#[inline(always)]
+fn open_object(scanner: &mut Scanner<'_>, what: &'static str) -> Result<(), Trouble> {
+    if scanner.take(b'{') {
+        return Ok(());
+    }
+    let is_blank = scanner.peek().is_none();
+    Err(if is_blank {
+        Trouble::Blank(what)
+    } else {
+        Trouble::NoObject(what)
+    })
+}
+
+/// Sets a field that may come once.
+#[inline(always)]
+fn set<T>(field: &mut Option<T>, name: &'static str, value: T) -> Result<(), Trouble> {
+    match field.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Trouble::Duplicate(name)),
+    }
+}
+
+/// The text of a field that must be a string.
+#[inline(always)]
+fn string<'a>(scanner: &mut Scanner<'a>, name: &'static str) -> Result<Cow<'a, str>, Trouble> {
+    if !scanner.take(b'"') {
+        return Err(Trouble::NoString(name));
+    }
+    scanner.string()?.text().ok_or(Trouble::LoneSurrogate)
+}
+
+/// The text of a string; `None` for any other value.
+#[inline(always)]
+fn any_string<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>, Trouble> {
+    if scanner.take(b'"') {
+        return Ok(scanner.string()?.text());
+    }
+    scanner.value()?;
+    Ok(None)
 }
 
 /// Whether a JSON number is an integer: no fraction and no exponent.
+#[inline(always)]
 fn is_integer(raw: &str) -> bool {
     let digits = raw.strip_prefix('-').unwrap_or(raw);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())

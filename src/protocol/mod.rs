@@ -11,6 +11,7 @@ mod init;
 mod message;
 mod name;
 mod raw_request;
+mod scan;
 
 pub use envelope::{Envelope, Header, Malformed, MsgId, ReplyTo};
 pub use error::{Error, ErrorBody, ErrorCode, Result};

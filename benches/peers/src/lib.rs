@@ -1,0 +1,9 @@
+//! The parts of `measure`.
+
+pub mod flood;
+pub mod message;
+pub mod node;
+pub mod ping_pong;
+pub mod plot;
+pub mod stats;
+pub mod table;

@@ -1,0 +1,108 @@
+//! A node as a child process.
+
+use crate::message::INIT;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::unistd::Pid;
+use std::error::Error;
+use std::io::{Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+/// A node that had its `init`.
+pub struct Node {
+    child: Child,
+    /// Its input, until somebody takes it.
+    pub stdin: Option<ChildStdin>,
+    /// Its output.
+    pub stdout: ChildStdout,
+    buffer: Vec<u8>,
+    cpu_before: Duration,
+}
+
+impl Node {
+    /// Starts `program`, on one processor if there is a number.
+    pub fn start(program: &str, cpu: Option<usize>) -> Result<Node, Box<dyn Error>> {
+        let cpu_before = cpu_of_children()?;
+        let mut words = program.split_whitespace();
+        let mut child = Command::new(words.next().ok_or("no program")?)
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("{program}: {error}"))?;
+        if let Some(cpu) = cpu {
+            pin(i32::try_from(child.id())?, cpu)?;
+        }
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().ok_or("no pipe")?;
+        let mut node = Node {
+            child,
+            stdin,
+            stdout,
+            buffer: vec![0; 64 << 10],
+            cpu_before,
+        };
+        node.write(INIT)?;
+        node.read_lines(1)?;
+        Ok(node)
+    }
+
+    /// Writes all of `bytes`.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+        let stdin = self.stdin.as_mut().ok_or("the input was taken")?;
+        Ok(stdin.write_all(bytes)?)
+    }
+
+    /// Reads until `lines` lines have ended.
+    pub fn read_lines(&mut self, mut lines: usize) -> Result<(), Box<dyn Error>> {
+        while lines > 0 {
+            let count = self.stdout.read(&mut self.buffer)?;
+            if count == 0 {
+                return Err("the node ended too early".into());
+            }
+            let ended = memchr::memchr_iter(b'\n', &self.buffer[..count]).count();
+            lines = lines.checked_sub(ended).ok_or("too many replies")?;
+        }
+        Ok(())
+    }
+
+    /// Waits for its end; returns the processor time of its whole life, user
+    /// and system. The child is killed: not all nodes end with their input.
+    pub fn end(mut self) -> Result<Duration, Box<dyn Error>> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(cpu_of_children()? - self.cpu_before)
+    }
+}
+
+/// Keeps a process, or this thread if `pid` is 0, on one processor.
+pub fn pin(pid: i32, cpu: usize) -> Result<(), Box<dyn Error>> {
+    let mut set = CpuSet::new();
+    set.set(cpu)?;
+    Ok(sched_setaffinity(Pid::from_raw(pid), &set)?)
+}
+
+/// Lets this thread run anywhere again.
+pub fn unpin() -> Result<(), Box<dyn Error>> {
+    let mut set = CpuSet::new();
+    for cpu in 0..std::thread::available_parallelism()?
+        .get()
+        .max(CpuSet::count())
+    {
+        set.set(cpu)?;
+    }
+    Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
+}
+
+fn cpu_of_children() -> Result<Duration, Box<dyn Error>> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let of = |time: nix::sys::time::TimeVal| -> Result<Duration, Box<dyn Error>> {
+        Ok(Duration::new(
+            u64::try_from(time.tv_sec())?,
+            1_000 * u32::try_from(time.tv_usec())?,
+        ))
+    };
+    Ok(of(usage.user_time())? + of(usage.system_time())?)
+}

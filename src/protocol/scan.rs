@@ -1,0 +1,545 @@
+//! The scanner: one pass over JSON text that proves it and finds its pieces.
+//!
+//! serde_json's parser is general: it asks a visitor what to do with each
+//! token. What a node needs of a message is three strings, two numbers and
+//! where the body lies, so this reads the text once, front to back, skips what
+//! it is not asked for, and copies nothing. It takes and refuses exactly what
+//! serde_json takes and refuses when it skips a value (`RawValue`,
+//! `IgnoredAny`): the grammar of RFC 8259, no limit on depth, escapes checked
+//! for their form alone. A test compares the two on whole lines.
+//!
+//! It never recurses: what is nested costs a bit a level, on the heap only past
+//! the 64th.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Reads JSON text from the front.
+#[derive(Debug, Clone)]
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+/// What is wrong with the text, where the scanner stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Problem {
+    Cut,
+    Value,
+    Literal,
+    Digit,
+    LeadingZero,
+    Control,
+    Escape,
+    Key,
+    Colon,
+    CommaOrBrace,
+    CommaOrBracket,
+    Trailing,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Problem::Cut => "the JSON is cut off",
+            Problem::Value => "expected a value",
+            Problem::Literal => "expected `true`, `false` or `null`",
+            Problem::Digit => "expected a digit",
+            Problem::LeadingZero => "a number with a leading zero",
+            Problem::Control => "a control character in a string",
+            Problem::Escape => "a bad escape in a string",
+            Problem::Key => "expected a key in quotes",
+            Problem::Colon => "expected `:`",
+            Problem::CommaOrBrace => "expected `,` or `}`",
+            Problem::CommaOrBracket => "expected `,` or `]`",
+            Problem::Trailing => "trailing characters behind the JSON",
+        })
+    }
+}
+
+type Result<T> = std::result::Result<T, Problem>;
+
+/// A JSON string between its quotes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Quoted<'a> {
+    inside: &'a str,
+    has_escapes: bool,
+}
+
+impl<'a> Quoted<'a> {
+    /// The text that it stands for. `None` when an escaped surrogate is alone:
+    /// that is JSON by its grammar, and no text.
+    pub(super) fn text(self) -> Option<Cow<'a, str>> {
+        if self.has_escapes {
+            // Rare, so serde_json may take its time.
+            let quoted = format!("\"{}\"", self.inside);
+            return serde_json::from_str(&quoted).ok().map(Cow::Owned);
+        }
+        Some(Cow::Borrowed(self.inside))
+    }
+}
+
+impl<'a> Scanner<'a> {
+    /// A scanner at the beginning of `text`.
+    pub(super) fn new(text: &'a str) -> Scanner<'a> {
+        Scanner { text, at: 0 }
+    }
+
+    /// Where it stands: how many bytes lie behind it.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The text since `begin`.
+    pub(super) fn since(&self, begin: usize) -> &'a str {
+        &self.text[begin..self.at]
+    }
+
+    /// Skips blanks, and returns the byte that follows them, which stays.
+    #[inline(always)]
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        loop {
+            let byte = *self.text.as_bytes().get(self.at)?;
+            // Most text has no blanks at all, so this is one comparison.
+            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Steps over `byte` if it is next, blanks before it included.
+    #[inline(always)]
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        let is_next = self.peek() == Some(byte);
+        self.at += usize::from(is_next);
+        is_next
+    }
+
+    /// The next key of an object, the colon behind it included; `None` after
+    /// its last one, and the object is behind. `is_first` says that only the
+    /// object's brace was read.
+    #[inline(always)]
+    pub(super) fn next_key(&mut self, is_first: bool) -> Result<Option<Quoted<'a>>> {
+        match self.peek() {
+            Some(b'}') => {
+                self.at += 1;
+                return Ok(None);
+            }
+            Some(b'"') if is_first => {}
+            Some(b',') if !is_first => self.at += 1,
+            None => return Err(Problem::Cut),
+            Some(_) if is_first => return Err(Problem::Key),
+            Some(_) => return Err(Problem::CommaOrBrace),
+        }
+        self.key().map(Some)
+    }
+
+    #[inline(always)]
+    fn key(&mut self) -> Result<Quoted<'a>> {
+        if !self.take(b'"') {
+            return self.fail(Problem::Key);
+        }
+        let key = self.string()?;
+        if !self.take(b':') {
+            return self.fail(Problem::Colon);
+        }
+        Ok(key)
+    }
+
+    /// The rest of a string whose opening quote is behind.
+    #[inline(always)]
+    pub(super) fn string(&mut self) -> Result<Quoted<'a>> {
+        let begin = self.at;
+        let mut has_escapes = false;
+        loop {
+            self.at += plain_prefix(&self.text.as_bytes()[self.at..]);
+            match self.text.as_bytes().get(self.at) {
+                Some(b'"') => {
+                    let inside = self.since(begin);
+                    self.at += 1;
+                    return Ok(Quoted {
+                        inside,
+                        has_escapes,
+                    });
+                }
+                Some(b'\\') => {
+                    has_escapes = true;
+                    self.escapes()?;
+                }
+                Some(_) => return Err(Problem::Control),
+                None => return Err(Problem::Cut),
+            }
+        }
+    }
+
+    /// Steps over a run of escapes. They often come together, and each costs
+    /// little more than its bytes here.
+    fn escapes(&mut self) -> Result<()> {
+        let bytes = self.text.as_bytes();
+        while bytes.get(self.at) == Some(&b'\\') {
+            match bytes.get(self.at + 1) {
+                Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+                Some(b'u') => {
+                    let digits = bytes.get(self.at + 2..self.at + 6);
+                    if !digits
+                        .ok_or(Problem::Cut)?
+                        .iter()
+                        .all(u8::is_ascii_hexdigit)
+                    {
+                        return Err(Problem::Escape);
+                    }
+                    self.at += 6;
+                }
+                Some(_) => return Err(Problem::Escape),
+                None => return Err(Problem::Cut),
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps over any value, and returns its text.
+    #[inline]
+    pub(super) fn value(&mut self) -> Result<&'a str> {
+        let first = self.peek();
+        let begin = self.at;
+        if let Some(b'{' | b'[') = first {
+            self.nested()?;
+        } else {
+            self.scalar(first)?;
+        }
+        Ok(self.since(begin))
+    }
+
+    /// Steps over a value that is no object and no array; `first` is its first
+    /// byte.
+    #[inline(always)]
+    fn scalar(&mut self, first: Option<u8>) -> Result<()> {
+        match first {
+            Some(b'"') => {
+                self.at += 1;
+                self.string().map(|_| ())
+            }
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.literal("true"),
+            Some(b'f') => self.literal("false"),
+            Some(b'n') => self.literal("null"),
+            Some(_) => Err(Problem::Value),
+            None => Err(Problem::Cut),
+        }
+    }
+
+    /// Steps over an object or an array, and all that is in it.
+    fn nested(&mut self) -> Result<()> {
+        let mut nesting = Nesting::default();
+        loop {
+            // Here a value begins.
+            match self.peek() {
+                Some(b'{') => {
+                    self.at += 1;
+                    if !self.take(b'}') {
+                        nesting.enter(Container::Object);
+                        self.key()?;
+                        continue;
+                    }
+                }
+                Some(b'[') => {
+                    self.at += 1;
+                    if !self.take(b']') {
+                        nesting.enter(Container::Array);
+                        continue;
+                    }
+                }
+                first => self.scalar(first)?,
+            }
+            // Here one has ended, and with it perhaps what it was the last of.
+            loop {
+                match (nesting.innermost(), self.peek()) {
+                    (None, _) => return Ok(()),
+                    (Some(Container::Object), Some(b',')) => {
+                        self.at += 1;
+                        self.key()?;
+                        break;
+                    }
+                    (Some(Container::Array), Some(b',')) => {
+                        self.at += 1;
+                        break;
+                    }
+                    (Some(Container::Object), Some(b'}'))
+                    | (Some(Container::Array), Some(b']')) => {
+                        self.at += 1;
+                        nesting.leave();
+                    }
+                    (Some(Container::Object), _) => return self.fail(Problem::CommaOrBrace),
+                    (Some(Container::Array), _) => return self.fail(Problem::CommaOrBracket),
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn number(&mut self) -> Result<()> {
+        let bytes = self.text.as_bytes();
+        self.at += usize::from(bytes.get(self.at) == Some(&b'-'));
+        let begin = self.at;
+        self.digits()?;
+        if bytes[begin] == b'0' && self.at > begin + 1 {
+            return Err(Problem::LeadingZero);
+        }
+        match bytes.get(self.at) {
+            Some(b'.' | b'e' | b'E') => self.fraction_and_exponent(),
+            _ => Ok(()),
+        }
+    }
+
+    fn fraction_and_exponent(&mut self) -> Result<()> {
+        let bytes = self.text.as_bytes();
+        if bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = bytes.get(self.at) {
+            self.at += 1;
+            self.at += usize::from(matches!(bytes.get(self.at), Some(b'+' | b'-')));
+            self.digits()?;
+        }
+        Ok(())
+    }
+
+    /// Steps over digits, at least one.
+    #[inline(always)]
+    fn digits(&mut self) -> Result<()> {
+        let begin = self.at;
+        let bytes = self.text.as_bytes();
+        while bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        if self.at == begin {
+            return self.fail(Problem::Digit);
+        }
+        Ok(())
+    }
+
+    fn literal(&mut self, word: &str) -> Result<()> {
+        let rest = &self.text.as_bytes()[self.at..];
+        if rest.starts_with(word.as_bytes()) {
+            self.at += word.len();
+            return Ok(());
+        }
+        let is_cut = word.as_bytes().starts_with(rest);
+        Err(if is_cut {
+            Problem::Cut
+        } else {
+            Problem::Literal
+        })
+    }
+
+    /// Makes sure that nothing but blanks is left.
+    pub(super) fn end(&mut self) -> Result<()> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(Problem::Trailing),
+        }
+    }
+
+    /// The problem, unless it is that the text ends here.
+    #[cold]
+    fn fail<T>(&self, problem: Problem) -> Result<T> {
+        let is_cut = self.at >= self.text.len();
+        Err(if is_cut { Problem::Cut } else { problem })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Container {
+    Object,
+    Array,
+}
+
+/// What is open around a value, innermost last: a bit each, set for an object.
+#[derive(Default)]
+struct Nesting {
+    depth: usize,
+    /// The innermost up to 64.
+    bits: u64,
+    /// Those outside, 64 in each.
+    outer: Vec<u64>,
+}
+
+impl Nesting {
+    #[inline]
+    fn enter(&mut self, container: Container) {
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.outer.push(self.bits);
+        }
+        self.bits = self.bits << 1 | u64::from(container == Container::Object);
+        self.depth += 1;
+    }
+
+    #[inline]
+    fn innermost(&self) -> Option<Container> {
+        match (self.depth, self.bits & 1) {
+            (0, _) => None,
+            (_, 0) => Some(Container::Array),
+            _ => Some(Container::Object),
+        }
+    }
+
+    #[inline]
+    fn leave(&mut self) {
+        self.bits >>= 1;
+        self.depth -= 1;
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.bits = self.outer.pop().unwrap_or_default();
+        }
+    }
+}
+
+/// One word's worth of bytes.
+const WORD: usize = 8;
+
+/// A block is searched as a whole, by what vector instructions the target has.
+const BLOCK: usize = 32;
+
+/// How many bytes at the front stand for themselves in a JSON string: no quote,
+/// no backslash, no control character.
+///
+/// Most strings are short, so it begins with words; what has not ended after
+/// two of them is likely long, and goes by blocks, half an instruction a byte
+/// instead of two.
+#[inline(always)]
+pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(word) = bytes.get(at..at + WORD) {
+        let special = special_bytes(word);
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += WORD;
+        if at == 2 * WORD {
+            return at + plain_prefix_of_long(&bytes[at..]);
+        }
+    }
+    at + bytes[at..]
+        .iter()
+        .take_while(|&&byte| is_plain(byte))
+        .count()
+}
+
+#[inline(never)]
+fn plain_prefix_of_long(bytes: &[u8]) -> usize {
+    let blocks = bytes.chunks_exact(BLOCK);
+    let plain = blocks
+        .take_while(|block| {
+            // Without a branch inside, so that the compiler makes vectors of it.
+            let special = block.iter().fold(0, |found, &byte| {
+                found | u8::from(byte < b' ') | u8::from(byte == b'"') | u8::from(byte == b'\\')
+            });
+            special == 0
+        })
+        .count();
+    let mut at = plain * BLOCK;
+    while let Some(word) = bytes.get(at..at + WORD) {
+        let special = special_bytes(word);
+        if special != 0 {
+            return at + special.trailing_zeros() as usize / 8;
+        }
+        at += WORD;
+    }
+    at + bytes[at..]
+        .iter()
+        .take_while(|&&byte| is_plain(byte))
+        .count()
+}
+
+#[inline(always)]
+fn is_plain(byte: u8) -> bool {
+    byte >= b' ' && byte != b'"' && byte != b'\\'
+}
+
+/// Has the top bit of each byte set that does not stand for itself. Bytes above
+/// the lowest such one may be marked in error: a borrow runs upwards.
+///
+/// The trick is old (Mycroft, 1987): `x - 1` borrows from a zero byte's top bit.
+#[inline(always)]
+fn special_bytes(word: &[u8]) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    const TOPS: u64 = ONES << 7;
+    let Ok(word) = word.try_into().map(u64::from_le_bytes) else {
+        return 0;
+    };
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let quote = word ^ (ONES * b'"' as u64);
+    let quote = quote.wrapping_sub(ONES) & !quote;
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let backslash = backslash.wrapping_sub(ONES) & !backslash;
+    (control | quote | backslash) & TOPS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_prefix_ends_at_the_first_special_byte_wherever_it_is() {
+        for len in 0..100 {
+            let mut bytes = vec![b'x'; len];
+            bytes.iter_mut().step_by(3).for_each(|byte| *byte = 0xc3);
+            assert_eq!(plain_prefix(&bytes), len);
+            for at in 0..len {
+                let was = bytes[at];
+                for special in [b'"', b'\\', 0, 0x1f] {
+                    bytes[at] = special;
+                    assert_eq!(plain_prefix(&bytes), at, "{special} at {at} of {len}");
+                }
+                for plain in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
+                    bytes[at] = plain;
+                    assert_eq!(plain_prefix(&bytes), len, "{plain} at {at} of {len}");
+                }
+                bytes[at] = was;
+            }
+        }
+    }
+
+    #[test]
+    fn nesting_keeps_every_level() {
+        let mut nesting = Nesting::default();
+        let is_object = |level: usize| level.is_multiple_of(3) || level.is_multiple_of(7);
+        let kind = |level| match is_object(level) {
+            true => Container::Object,
+            false => Container::Array,
+        };
+        for level in 0..1000 {
+            nesting.enter(kind(level));
+        }
+        for level in (0..1000).rev() {
+            assert_eq!(nesting.innermost(), Some(kind(level)), "{level}");
+            nesting.leave();
+        }
+        assert_eq!(nesting.innermost(), None);
+    }
+
+    #[test]
+    fn a_problem_is_named_where_it_is() {
+        let problem = |text| {
+            let mut scanner = Scanner::new(text);
+            let found = scanner.value().and_then(|_| scanner.end());
+            (found.unwrap_err(), scanner.position())
+        };
+        assert_eq!(problem(""), (Problem::Cut, 0));
+        assert_eq!(problem("[1,]"), (Problem::Value, 3));
+        assert_eq!(problem("{\"a\":1,}"), (Problem::Key, 7));
+        assert_eq!(problem("{\"a\" 1}"), (Problem::Colon, 5));
+        assert_eq!(problem("[01]"), (Problem::LeadingZero, 3));
+        assert_eq!(problem("[-]"), (Problem::Digit, 2));
+        assert_eq!(problem("[1.]"), (Problem::Digit, 3));
+        assert_eq!(problem("[tru]"), (Problem::Literal, 1));
+        assert_eq!(problem("[tru"), (Problem::Cut, 1));
+        assert_eq!(problem("[1 2]"), (Problem::CommaOrBracket, 3));
+        assert_eq!(problem("{\"a\":1]"), (Problem::CommaOrBrace, 6));
+        assert_eq!(problem("\"\\x\""), (Problem::Escape, 1));
+        assert_eq!(problem("\"\\u12g4\""), (Problem::Escape, 1));
+        assert_eq!(problem("\"a\tb\""), (Problem::Control, 2));
+        assert_eq!(problem("1 2"), (Problem::Trailing, 2));
+    }
+}

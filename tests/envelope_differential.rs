@@ -1,0 +1,329 @@
+//! The scan of a message beside serde_json's: whatever the line is, both take
+//! it or both refuse it, and what they find in it is the same.
+
+use eddyline::protocol::{Envelope, MsgId, ReplyTo};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// What a line says, however it was found out.
+#[derive(Debug, PartialEq)]
+struct Found {
+    src: String,
+    dest: String,
+    body: String,
+    kind: Option<String>,
+    msg_id: Result<Option<String>, ()>,
+    in_reply_to: Result<Option<u64>, ()>,
+}
+
+fn scanned(line: &[u8]) -> Option<Found> {
+    let envelope = Envelope::parse(line).ok()?;
+    Some(Found {
+        src: envelope.src.into_owned(),
+        dest: envelope.dest.into_owned(),
+        body: envelope.body.to_owned(),
+        kind: envelope.header.kind.map(Cow::into_owned),
+        msg_id: match envelope.header.msg_id {
+            MsgId::Absent => Ok(None),
+            MsgId::Integer(digits) => Ok(Some(digits.to_owned())),
+            MsgId::Invalid => Err(()),
+        },
+        in_reply_to: match envelope.header.in_reply_to {
+            ReplyTo::Absent => Ok(None),
+            ReplyTo::Call(number) => Ok(Some(number)),
+            ReplyTo::Unknown => Err(()),
+        },
+    })
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    src: Cow<'a, str>,
+    #[serde(borrow)]
+    dest: Cow<'a, str>,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    msg_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    in_reply_to: Option<&'a RawValue>,
+}
+
+/// The same by serde_json: a pass over the line, and one over the body.
+fn parsed(line: &[u8]) -> Option<Found> {
+    let text = std::str::from_utf8(line).ok()?;
+    // Derived structs take arrays for objects; the protocol does not.
+    let is_object = |text: &str| text.trim_ascii_start().starts_with('{');
+    let line: Line = Some(text).filter(|text| is_object(text)).and_then(from)?;
+    let raw = line.body.get();
+    let body: Body = Some(raw).filter(|text| is_object(text)).and_then(from)?;
+    Some(Found {
+        src: line.src.into_owned(),
+        dest: line.dest.into_owned(),
+        body: raw.to_owned(),
+        kind: body.kind.and_then(|kind| from(kind.get())),
+        msg_id: match body.msg_id.map(RawValue::get) {
+            None => Ok(None),
+            Some(raw) if raw.contains(|c: char| !c.is_ascii_digit() && c != '-') => Err(()),
+            Some(raw) => Ok(Some(raw.to_owned())),
+        },
+        in_reply_to: match body.in_reply_to.map(RawValue::get) {
+            None => Ok(None),
+            Some("-0") => Err(()),
+            Some(raw) => from(raw).map(Some).ok_or(()),
+        },
+    })
+}
+
+fn from<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+#[track_caller]
+fn same(line: &[u8]) {
+    let shown = line.escape_ascii();
+    assert_eq!(scanned(line), parsed(line), "{shown}");
+}
+
+/// JSON, mostly: some of these are wrong in a small way.
+const SCALARS: [&str; 48] = [
+    "0",
+    "-0",
+    "7",
+    "-12",
+    "00",
+    "01",
+    "-",
+    "+1",
+    "1.5",
+    "1.",
+    ".5",
+    "-1.0e5",
+    "1e",
+    "1E+3",
+    "1e-07",
+    "1e400",
+    "0x1",
+    "18446744073709551615",
+    "18446744073709551616",
+    "NaN",
+    "true",
+    "false",
+    "null",
+    "nul",
+    "True",
+    "\"\"",
+    "\"c1\"",
+    "\"echo\"",
+    "\"a b\"",
+    "\"é\"",
+    "\"\u{7f}\"",
+    "\"\u{1f600}\"",
+    "\"\\n\\\"\\\\\\/\\b\\f\\r\\t\"",
+    "\"\\u0041\"",
+    "\"\\ud83d\\ude00\"",
+    "\"\\ud83d\"",
+    "\"\\ude00\\ud83d\"",
+    "\"\\u12\"",
+    "\"\\uzzzz\"",
+    "\"\\x\"",
+    "\"\t\"",
+    "\"\u{0}\"",
+    "\"",
+    "\"sixteen bytes ok\"",
+    "\"a string of more than forty-eight bytes, all of them plain\"",
+    "\"a string of more than forty-eight bytes with\\nan escape\"",
+    "\"a string of more than forty-eight bytes with a \u{1} control\"",
+    "",
+];
+
+const KEYS: [&str; 12] = [
+    "\"src\"",
+    "\"dest\"",
+    "\"body\"",
+    "\"type\"",
+    "\"msg_id\"",
+    "\"in_reply_to\"",
+    "\"echo\"",
+    "\"\"",
+    "\"\\u0073rc\"",
+    "\"t\\u0079pe\"",
+    "\"\\ud800\"",
+    "src",
+];
+
+const BLANKS: [&str; 8] = ["", "", "", "", " ", "\t", "\r\n ", "\u{a0}"];
+
+fn blank() -> impl Strategy<Value = &'static str> {
+    select(&BLANKS[..])
+}
+
+fn value() -> impl Strategy<Value = String> {
+    let scalar = select(&SCALARS[..]).prop_map(str::to_owned);
+    scalar.prop_recursive(6, 40, 5, |value| {
+        let padded = (blank(), value, blank())
+            .prop_map(|(a, value, b)| format!("{a}{value}{b}"))
+            .boxed();
+        let array = vec(padded.clone(), 0..5).prop_map(|items| format!("[{}]", items.join(",")));
+        prop_oneof![array, object(padded)]
+    })
+}
+
+fn object(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    let field = (blank(), select(&KEYS[..]), blank(), value)
+        .prop_map(|(a, key, b, value)| format!("{a}{key}{b}:{value}"));
+    vec(field, 0..6).prop_map(|fields| format!("{{{}}}", fields.join(",")))
+}
+
+/// What is almost always a message.
+fn message() -> impl Strategy<Value = String> {
+    let name = || {
+        select(vec![
+            "\"c1\"",
+            "\"n1\"",
+            "\"é\"",
+            "\"\\u006e1\"",
+            "5",
+            "\"\\ud800\"",
+        ])
+    };
+    let kind = select(vec![
+        "\"echo\"",
+        "\"\\u0065cho\"",
+        "\"\\ud800\"",
+        "null",
+        "[\"echo\"]",
+    ]);
+    let number = select(vec![
+        "0",
+        "-0",
+        "12",
+        "-5",
+        "1.0",
+        "1e2",
+        "null",
+        "\"1\"",
+        "18446744073709551616",
+        "{}",
+    ]);
+    let body = (kind, number.clone(), number, value()).prop_map(|(kind, id, reply, value)| {
+        format!(r#"{{"type":{kind},"msg_id":{id},"x":{value},"in_reply_to":{reply}}}"#)
+    });
+    let fields = (name(), name(), body, value(), blank()).prop_map(|(src, dest, body, id, s)| {
+        vec![
+            format!("{s}\"src\":{s}{src}"),
+            format!("\"dest\"{s}:{dest}{s}"),
+            format!("\"body\":{body}"),
+            format!("{s}\"id\":{id}"),
+        ]
+    });
+    fields
+        .prop_shuffle()
+        .prop_map(|fields| format!("{{{}}}", fields.join(",")))
+}
+
+/// Puts a byte that means something in the place of another, or beside it.
+fn mutated(mut line: Vec<u8>, changes: &[(Index, u8, u8)]) -> Vec<u8> {
+    for (at, byte, how) in changes {
+        let at = at.index(line.len() + 1);
+        match how {
+            0 => line.insert(at, *byte),
+            1 if at < line.len() => line[at] = *byte,
+            2 if at < line.len() => _ = line.remove(at),
+            3 => line.truncate(at),
+            _ => {}
+        }
+    }
+    line
+}
+
+fn changes() -> impl Strategy<Value = Vec<(Index, u8, u8)>> {
+    let bytes = b"{}[]\",:\\/u0123456789abef.eE+-tn \t\r\x00\x1f\x7f\x80\xc3\xa9\xed\xf0\xff";
+    vec((any::<Index>(), select(&bytes[..]), 0..4_u8), 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        // PROPTEST_CASES asks for more.
+        cases: ProptestConfig::default().cases.max(4096),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn of_messages(line in message()) {
+        same(line.as_bytes());
+    }
+
+    #[test]
+    fn of_messages_that_were_damaged(line in message(), changes in changes()) {
+        same(&mutated(line.into_bytes(), &changes));
+    }
+
+    #[test]
+    fn of_any_object(line in object(value())) {
+        same(line.as_bytes());
+    }
+
+    #[test]
+    fn of_any_value_in_a_message(value in value(), changes in changes()) {
+        let around = |value: &[u8]| {
+            [b"{\"src\":\"a\",\"dest\":\"b\",\"body\":{\"x\":", value, b"}}"].concat()
+        };
+        same(&around(value.as_bytes()));
+        same(&around(&mutated(value.into_bytes(), &changes)));
+    }
+
+    #[test]
+    fn of_strings_in_a_message(text in vec(any::<u8>(), 0..80)) {
+        same(&[b"{\"src\":\"a\",\"dest\":\"b\",\"body\":{\"x\":\"", &text[..], b"\"}}"].concat());
+    }
+
+    #[test]
+    fn of_random_bytes(line in vec(any::<u8>(), 0..40)) {
+        same(&line);
+    }
+}
+
+#[test]
+fn of_every_prefix_and_every_byte_in_every_place() {
+    let line = r#"{"id":1.5e-3,"src":"c\u0031","dest":"né","body":{"type":"a","msg_id":-12,"x":[true,{"y":null}]}} "#
+        .as_bytes();
+    for at in 0..line.len() {
+        same(&line[..at]);
+        for byte in 0..=255 {
+            let mut line = line.to_vec();
+            line[at] = byte;
+            same(&line);
+            line.insert(at, b'"');
+            same(&line);
+        }
+    }
+}
+
+#[test]
+fn of_depth() {
+    for depth in [1, 63, 64, 65, 127, 128, 129, 1000, 100_000] {
+        let arrays = "[".repeat(depth) + &"]".repeat(depth);
+        let objects = "{\"k\":".repeat(depth) + "0" + &"}".repeat(depth);
+        let mixed = "[{\"k\":".repeat(depth) + "0" + &"}]".repeat(depth);
+        for value in [arrays, objects, mixed] {
+            let line = format!(r#"{{"src":"a","dest":"b","body":{{"x":{value}}}}}"#);
+            assert!(scanned(line.as_bytes()).is_some());
+            same(line.as_bytes());
+            same(line.replacen("]}", "}]", 1).as_bytes());
+            same(&line.as_bytes()[..line.len() - 3]);
+        }
+    }
+}
