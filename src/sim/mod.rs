@@ -19,6 +19,7 @@
 
 mod address;
 mod cluster;
+mod diagram;
 mod driver;
 mod fault;
 mod fingerprint;

@@ -63,7 +63,7 @@ pub enum Loss {
 }
 
 impl Loss {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Loss::Lost => "lost",
             Loss::Cut => "partition",
