@@ -6,6 +6,7 @@ mod random;
 mod reactor;
 mod runtime;
 pub mod session;
+pub mod sim;
 mod sys;
 pub mod task;
 mod tcp;

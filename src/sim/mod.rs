@@ -1,0 +1,49 @@
+//! A simulated network: whole clusters on virtual time, in a test of your own.
+//!
+//! A [`Simulation`] puts sessions, Maelstrom's services and clients on a network
+//! that loses, doubles, delays and partitions, all of it drawn from one seed. A
+//! second of virtual time costs what its messages cost; the same seed makes the
+//! same run, on any machine.
+//!
+//! Two models were read before this was built. Maelstrom simulates the network
+//! around real processes, which replays nothing; its rules are kept (who may be
+//! sent to, when a partition swallows a message, what clients and services do),
+//! its threads are not. Turmoil gives each host an async runtime and advances all
+//! of them tick by tick; here the sessions are sans-IO already, so one queue of
+//! events and no tick is enough, and time jumps from one event to the next.
+//!
+//! What a node must do for its runs to replay: take time and randomness from its
+//! [`Context`](crate::Context), and never let the order of a `HashMap` decide what
+//! it sends (a `BTreeMap` has one order). A failed run is run twice, and says
+//! when it did not replay.
+
+mod address;
+mod cluster;
+mod diagram;
+mod driver;
+mod fault;
+mod fingerprint;
+mod history;
+mod latency;
+mod nemesis;
+mod network;
+mod partition;
+mod queue;
+mod report;
+mod service;
+mod simulation;
+mod statistics;
+mod trace;
+pub mod workload;
+
+pub use cluster::{Cluster, Violation};
+pub use fault::Fault;
+pub use history::{History, Operation, Outcome, Phase, Request};
+pub use latency::Latency;
+pub use nemesis::Nemesis;
+pub use partition::Partition;
+pub use report::{Anomalies, Failure, Report};
+pub use simulation::Simulation;
+pub use statistics::Statistics;
+pub use trace::{Event, Loss, Record, Trace};
+pub use workload::Workload;
