@@ -80,7 +80,7 @@ mod tcp;
 pub mod time;
 pub mod wire;
 
-pub use node::{Call, Context, Node, Reply, Request};
+pub use node::{Backoff, Call, Context, Kv, Node, Reply, Request, Tso, TypedCall};
 pub use protocol::{Error, ErrorCode, Result};
 pub use random::Random;
 pub use runtime::{Options, run, run_with};

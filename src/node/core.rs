@@ -143,6 +143,15 @@ impl Core {
         kind: (&str, &str),
         fields: &T,
     ) -> Result<()> {
+        self.reply_fields(request, kind, Fields::Typed(fields))
+    }
+
+    pub(super) fn reply_fields<T: Serialize + ?Sized>(
+        &self,
+        request: &Request,
+        kind: (&str, &str),
+        fields: Fields<'_, T>,
+    ) -> Result<()> {
         let Some(in_reply_to) = request.msg_id() else {
             return Ok(());
         };
@@ -160,7 +169,7 @@ impl Core {
                 in_reply_to: Some(in_reply_to),
             };
             write_header(out, (self.node_id(), request.src()), kind, numbers)?;
-            write_fields(out, Fields::Typed(fields))
+            write_fields(out, fields)
         });
         if written.is_err() {
             request.unanswer();
@@ -229,6 +238,11 @@ impl Core {
 
     pub(crate) fn sender(&self, name: &str) -> Option<NameId> {
         self.directory.borrow_mut().sender(name)
+    }
+
+    /// The name behind an id, for a message to a person.
+    pub(super) fn name(&self, id: NameId) -> String {
+        self.directory.borrow().name(id).to_owned()
     }
 
     /// Sends a call's request, enters it and arms its timer.
@@ -312,11 +326,8 @@ impl Core {
         let Some(dest) = dest.filter(|_| !self.input_ended.get()) else {
             return;
         };
-        let text = {
-            let directory = self.directory.borrow();
-            let name = directory.name(dest);
-            format!("no reply from {name:?} to message {msg_id} in time")
-        };
+        let name = self.name(dest);
+        let text = format!("no reply from {name:?} to message {msg_id} in time");
         let waker = self
             .calls
             .borrow_mut()
@@ -358,6 +369,10 @@ impl Core {
 
     pub(crate) fn end_input(&self) {
         self.input_ended.set(true);
+    }
+
+    pub(super) fn input_has_ended(&self) -> bool {
+        self.input_ended.get()
     }
 
     pub(crate) fn spares(&self) -> &Spares {
