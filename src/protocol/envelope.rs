@@ -84,7 +84,6 @@ impl std::error::Error for Malformed {}
 #[derive(Debug, Clone, Copy)]
 enum Trouble {
     Json(Problem),
-    LoneSurrogate,
     Blank(&'static str),
     NoObject(&'static str),
     NoString(&'static str),
@@ -105,7 +104,6 @@ impl Trouble {
         let byte = scanner.position() + 1;
         Malformed(match self {
             Trouble::Json(problem) => format!("{problem} at byte {byte}"),
-            Trouble::LoneSurrogate => format!("half a surrogate pair before byte {byte}"),
             Trouble::Blank(what) => format!("{what} is blank"),
             Trouble::NoObject(what) => format!("{what} is not a JSON object"),
             Trouble::NoString(name) => format!("`{name}`: expected a string at byte {byte}"),
@@ -133,12 +131,13 @@ impl<'a> Envelope<'a> {
         open_object(scanner, "the line")?;
         let (mut src, mut dest, mut body) = (None, None, None);
         let mut is_first = true;
-        while let Some(key) = scanner.next_key(is_first)? {
+        let names = ["\"src\":", "\"dest\":", "\"body\":"];
+        while let Some(name) = scanner.next_field(is_first, names)? {
             is_first = false;
-            match &*key.text().ok_or(Trouble::LoneSurrogate)? {
-                "src" => set(&mut src, "src", string(scanner, "src")?)?,
-                "dest" => set(&mut dest, "dest", string(scanner, "dest")?)?,
-                "body" => set(&mut body, "body", Header::scan(scanner, "`body`")?)?,
+            match name {
+                0 => set(&mut src, "src", string(scanner, "src")?)?,
+                1 => set(&mut dest, "dest", string(scanner, "dest")?)?,
+                2 => set(&mut body, "body", Header::scan(scanner, "`body`")?)?,
                 _ => _ = scanner.value()?,
             }
         }
@@ -177,12 +176,13 @@ impl<'a> Header<'a> {
         let begin = scanner.position() - 1;
         let (mut kind, mut msg_id, mut in_reply_to) = (None, None, None);
         let mut is_first = true;
-        while let Some(key) = scanner.next_key(is_first)? {
+        let names = ["\"type\":", "\"msg_id\":", "\"in_reply_to\":"];
+        while let Some(name) = scanner.next_field(is_first, names)? {
             is_first = false;
-            match &*key.text().ok_or(Trouble::LoneSurrogate)? {
-                "type" => set(&mut kind, "type", any_string(scanner)?)?,
-                "msg_id" => set(&mut msg_id, "msg_id", MsgId::of(scanner.value()?))?,
-                "in_reply_to" => {
+            match name {
+                0 => set(&mut kind, "type", any_string(scanner)?)?,
+                1 => set(&mut msg_id, "msg_id", MsgId::of(scanner.value()?))?,
+                2 => {
                     let reply_to = ReplyTo::of(scanner.value()?);
                     set(&mut in_reply_to, "in_reply_to", reply_to)?;
                 }
@@ -246,7 +246,10 @@ fn string<'a>(scanner: &mut Scanner<'a>, name: &'static str) -> Result<Cow<'a, s
     if !scanner.take(b'"') {
         return Err(Trouble::NoString(name));
     }
-    scanner.string()?.text().ok_or(Trouble::LoneSurrogate)
+    scanner
+        .string()?
+        .text()
+        .ok_or(Trouble::Json(Problem::Surrogate))
 }
 
 /// The text of a string; `None` for any other value.

@@ -1,5 +1,6 @@
 //! Writing a message: one compact JSON object and a newline, header keys first.
 
+use super::scan::plain_prefix;
 use super::{Error, Result};
 use serde::Serialize;
 use serde::de::{MapAccess, Visitor};
@@ -205,8 +206,17 @@ impl<'de> Visitor<'de> for OwnFields<'_> {
     }
 }
 
+/// Appends a JSON string. Names and types hardly ever need an escape, and then
+/// a copy between quotes is a quarter of the work.
+#[inline]
 fn write_string(out: &mut Vec<u8>, text: &str) -> Result<()> {
-    serde_json::to_writer(out, text).map_err(unserialisable)
+    if plain_prefix(text.as_bytes()) < text.len() {
+        return serde_json::to_writer(out, text).map_err(unserialisable);
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Ok(())
 }
 
 fn unserialisable(error: serde_json::Error) -> Error {
