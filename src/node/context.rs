@@ -349,7 +349,8 @@ impl Context {
     /// loop {
     ///     ticks.tick().await;
     ///     for peer in cx.peers() {
-    ///         cx.send(peer, "gossip", &())?;
+    ///         // An error here (a slow reader) passes; the next tick tries again.
+    ///         let _next_time = cx.send(peer, "gossip", &());
     ///     }
     /// }
     /// # }

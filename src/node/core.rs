@@ -17,6 +17,7 @@ use crate::protocol::{
 use crate::random::Random;
 use crate::time::{Clock, Instant};
 use serde::Serialize;
+use serde_json::Value;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -107,9 +108,9 @@ impl Core {
     /// Gives the node its name; returns false if it has another one already.
     pub(crate) fn identify(&self, init: Init) -> bool {
         if let Some(known) = self.init.get() {
-            return *known == init;
+            return known.is_same_cluster(&init);
         }
-        self.directory.borrow_mut().add_nodes(&init.node_ids);
+        self.directory.borrow_mut().add_nodes(&init);
         self.init.set(init).is_ok()
     }
 
@@ -163,18 +164,18 @@ impl Core {
             ));
             return Ok(());
         }
-        let written = self.outbox.write_numbered(|out, msg_id| {
+        // Taken back if serialising fails or panics: then the caller is told that.
+        let answer = Answer(request);
+        self.outbox.write_numbered(|out, msg_id| {
             let numbers = Numbers {
                 msg_id: Some(msg_id),
                 in_reply_to: Some(in_reply_to),
             };
             write_header(out, (self.node_id(), request.src()), kind, numbers)?;
             write_fields(out, fields)
-        });
-        if written.is_err() {
-            request.unanswer();
-        }
-        written.map(|_| ())
+        })?;
+        std::mem::forget(answer);
+        Ok(())
     }
 
     pub(crate) fn reply_error(&self, request: &Request, error: &Error) -> Result<()> {
@@ -392,10 +393,27 @@ impl Core {
     }
 }
 
+/// A request being answered.
+struct Answer<'a>(&'a Request);
+
+impl Drop for Answer<'_> {
+    fn drop(&mut self) {
+        self.0.unanswer();
+    }
+}
+
 /// The error that an `error` body carries.
 fn error_of(body: &str) -> Error {
-    match serde_json::from_str::<ErrorBody<Option<String>>>(body) {
-        Ok(body) => Error::new(body.code, body.text.unwrap_or_default()),
+    match serde_json::from_str::<ErrorBody<Value>>(body) {
+        Ok(ErrorBody { code, text }) => Error::new(
+            code,
+            match text {
+                Value::String(text) => text,
+                Value::Null => String::new(),
+                // No text by the protocol, but better than none.
+                other => other.to_string(),
+            },
+        ),
         Err(why) => Error::crash(format!("an error reply without a usable code: {why}")),
     }
 }

@@ -26,19 +26,6 @@ impl Outbox {
     /// Appends one message to the output, or nothing at all if `write` fails or
     /// panics.
     pub(super) fn write(&self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        /// Puts the draft back however `write` ends.
-        struct Draft<'a> {
-            output: &'a RefCell<OutputBuffer>,
-            bytes: Vec<u8>,
-            keep: usize,
-        }
-        impl Drop for Draft<'_> {
-            fn drop(&mut self) {
-                self.bytes.truncate(self.keep);
-                let bytes = std::mem::take(&mut self.bytes);
-                self.output.borrow_mut().commit(bytes);
-            }
-        }
         let bytes = self.output.borrow_mut().begin();
         let mut draft = Draft {
             output: &self.output,
@@ -58,11 +45,14 @@ impl Outbox {
     ) -> Result<u64> {
         let msg_id = self.next_msg_id.get();
         self.next_msg_id.set(msg_id + 1);
-        let written = self.write(|out| write(out, msg_id));
-        if written.is_err() && self.next_msg_id.get() == msg_id + 1 {
-            self.next_msg_id.set(msg_id);
-        }
-        written.map(|()| msg_id)
+        let mut number = Number {
+            next: &self.next_msg_id,
+            msg_id,
+            is_used: false,
+        };
+        self.write(|out| write(out, msg_id))?;
+        number.is_used = true;
+        Ok(msg_id)
     }
 
     /// Refuses a message that is no reply when too much waits already.
@@ -74,5 +64,37 @@ impl Outbox {
         Err(Error::temporarily_unavailable(format!(
             "{held} bytes already wait for whoever reads this node's output"
         )))
+    }
+}
+
+/// A message being written. Puts the bytes back however that ends: what was not
+/// finished, because it failed or panicked, is cut off.
+struct Draft<'a> {
+    output: &'a RefCell<OutputBuffer>,
+    bytes: Vec<u8>,
+    keep: usize,
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        self.bytes.truncate(self.keep);
+        let bytes = std::mem::take(&mut self.bytes);
+        self.output.borrow_mut().commit(bytes);
+    }
+}
+
+/// The number of a message being written. Goes back if it was not used, unless a
+/// message inside that message has taken the next one.
+struct Number<'a> {
+    next: &'a Cell<u64>,
+    msg_id: u64,
+    is_used: bool,
+}
+
+impl Drop for Number<'_> {
+    fn drop(&mut self) {
+        if !self.is_used && self.next.get() == self.msg_id + 1 {
+            self.next.set(self.msg_id);
+        }
     }
 }

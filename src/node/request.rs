@@ -81,6 +81,11 @@ impl Request {
         parse_body(self.raw_body(), self.kind())
     }
 
+    /// How many bytes it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.parts.text.len()
+    }
+
     /// Whether a reply to it was sent.
     pub fn is_answered(&self) -> bool {
         self.parts.answered.get()

@@ -62,14 +62,21 @@ impl Diagnostics {
         }
     }
 
+    /// Whether lines lead to where `output` leads.
+    pub(super) fn shares(&self, output: &Output) -> bool {
+        let stderr = self.output.as_ref();
+        stderr.is_some_and(|stderr| stderr.is_same_file(output))
+    }
+
     /// Takes one line, without its newline.
     pub(super) fn line(&self, text: fmt::Arguments<'_>) {
         // Formatted first: an author's `Display` may log a line of its own. And
         // one line each, whatever a panic message or that text holds.
         let clean = |c: char| if c.is_control() { ' ' } else { c };
         let text = format!("{PREFIX}{text}");
-        let mut line: String = text.chars().map(clean).take(LINE_CHARS_MAX).collect();
-        if text.len() > line.len() {
+        let mut chars = text.chars().map(clean);
+        let mut line: String = chars.by_ref().take(LINE_CHARS_MAX).collect();
+        if chars.next().is_some() {
             line.push('…');
         }
         line.push('\n');

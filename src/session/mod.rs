@@ -142,6 +142,10 @@ impl Session {
     }
 
     fn init(&mut self, envelope: &Envelope<'_>) {
+        if envelope.header.msg_id == MsgId::Invalid {
+            let error = Error::malformed_request("field `msg_id`: not an integer");
+            return self.refuse(envelope, &error);
+        }
         let init: Init = match parse_body(envelope.body, "init") {
             Ok(init) => init,
             Err(error) => return self.refuse(envelope, &error),

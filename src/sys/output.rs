@@ -43,6 +43,16 @@ impl Output {
         Ok(Output { handle })
     }
 
+    /// Whether both lead to the same pipe, terminal, socket or file.
+    pub(crate) fn is_same_file(&self, other: &Output) -> bool {
+        let file = |output: &Output| {
+            let stat = rustix::fs::fstat(&output.handle.fd).ok()?;
+            Some((stat.st_dev, stat.st_ino))
+        };
+        // Where fstat fails nothing is known, and caution costs little.
+        file(self) == file(other)
+    }
+
     /// Writes to any descriptor, the way that standard output would be written.
     #[cfg(test)]
     pub(crate) fn from_fd(fd: std::os::fd::OwnedFd) -> io::Result<Output> {

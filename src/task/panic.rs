@@ -23,13 +23,18 @@ pub struct Panic {
 }
 
 impl Panic {
-    fn new(cause: &(dyn Any + Send)) -> Panic {
+    fn new(cause: Box<dyn Any + Send>) -> Panic {
         let message = cause
             .downcast_ref::<&str>()
             .map(|message| (*message).to_owned())
             .or_else(|| cause.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "a panic without a message".to_owned());
         let place = PLACE.with_borrow_mut(Option::take);
+        // What was thrown is the author's too, and may panic when it is dropped;
+        // what that throws is not looked at any more.
+        if let Err(thrown) = catch_unwind(AssertUnwindSafe(|| drop(cause))) {
+            std::mem::forget(thrown);
+        }
         Panic { message, place }
     }
 }
@@ -56,7 +61,7 @@ pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     let outer = CATCHING.replace(true);
     let result = catch_unwind(AssertUnwindSafe(code));
     CATCHING.set(outer);
-    result.map_err(|cause| Panic::new(&*cause))
+    result.map_err(Panic::new)
 }
 
 /// Makes caught panics remember their place instead of printing themselves.

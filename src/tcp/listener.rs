@@ -36,8 +36,11 @@ pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
 pub(crate) struct Listener {
     fd: OwnedFd,
     address: SocketAddr,
-    /// The last attempt got stuck; said once, so that retries do not flood the log.
+    /// The last attempt got stuck.
     is_paused: bool,
+    /// The queue was never empty since somebody was told why: one line for each
+    /// time that the server fills up, not for each place that comes free.
+    is_told: bool,
 }
 
 /// Where a listener's turn ended.
@@ -77,6 +80,7 @@ impl Listener {
                 fd,
                 address,
                 is_paused: false,
+                is_told: false,
             }),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 Err(StartError::PortInUse { address })
@@ -113,6 +117,7 @@ impl Listener {
                     AcceptFailure::Skip => {}
                     AcceptFailure::Empty => {
                         self.is_paused = false;
+                        self.is_told = false;
                         return Accepting::Idle;
                     }
                     AcceptFailure::Stuck => return self.pause(error),
@@ -123,8 +128,8 @@ impl Listener {
     }
 
     fn pause(&mut self, reason: io::Error) -> Accepting {
-        let is_news = !self.is_paused;
         self.is_paused = true;
+        let is_news = !std::mem::replace(&mut self.is_told, true);
         Accepting::Paused(is_news.then_some(reason))
     }
 }

@@ -21,7 +21,7 @@ mod server;
 mod tests;
 
 pub(crate) use connection::Connection;
-pub(crate) use exchange::{EXCHANGE_DEADLINE, EXCHANGES_MAX, Exchange};
+pub(crate) use exchange::{EXCHANGE_DEADLINE, EXCHANGES_MAX, Exchange, ExchangeError};
 pub(crate) use listener::{ACCEPT_RETRY_MS, Accepting, StartError};
 pub(crate) use server::EchoServer;
 

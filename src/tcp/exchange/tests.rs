@@ -107,8 +107,9 @@ fn a_refused_connection_is_an_error_that_names_the_address() {
     let bound = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     rustix::net::bind(&bound, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let address = socket::local_address(&bound).unwrap();
-    let outcome =
-        Exchange::start(address, DATA.to_vec()).and_then(|mut exchange| finish(&mut exchange));
+    let outcome = Exchange::start(address, DATA.to_vec())
+        .map_err(|(error, _)| error)
+        .and_then(|mut exchange| finish(&mut exchange));
     let error = outcome.unwrap_err();
     assert!(matches!(error, ExchangeError::Connect { .. }), "{error}");
     assert!(error.to_string().contains(&address.to_string()), "{error}");
