@@ -1,10 +1,17 @@
 //! Clusters in simulation: what the simulator itself promises.
 
-mod nodes;
+mod broadcast;
+mod counter;
+mod echo;
+mod g_set;
+mod kafka;
+mod lin_kv;
+mod txn;
+mod unique_ids;
 
 use eddyline::sim::workload;
 use eddyline::sim::{Fault, Latency, Nemesis, Partition, Simulation};
-use nodes::{Echo, GSet};
+use g_set::GSet;
 use serde_json::json;
 use std::time::Duration;
 
@@ -16,16 +23,6 @@ fn rough(seed: u64) -> Simulation {
         .duplication(0.05)
         .reordering(0.05)
         .nemesis(Nemesis::every(Duration::from_secs(1)).partitions().pauses())
-}
-
-#[test]
-fn echo_echoes() {
-    let report = Simulation::new(1)
-        .nodes(3)
-        .run::<Echo, _>(workload::Echo::new())
-        .unwrap();
-    assert!(report.summary.echoed > 900, "{:?}", report.summary);
-    assert_eq!(report.statistics.among_servers(), 0);
 }
 
 #[test]

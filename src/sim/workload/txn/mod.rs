@@ -51,3 +51,6 @@ impl TxnSummary {
         summary
     }
 }
+
+#[cfg(test)]
+mod tests;
