@@ -129,6 +129,7 @@ fn simulation(seed: u64) -> Simulation {
         .nodes(3)
         .clients(6)
         .rate(50.0)
+        .duration(Duration::from_secs(6))
         .latency(Latency::exponential_ms(5))
         .nemesis(Nemesis::every(Duration::from_secs(2)).pauses())
 }
@@ -146,7 +147,7 @@ fn list_append(bug: Bug, model: ConsistencyModel) -> Result<TxnSummary, Box<Fail
 fn list_append_passes_on_compare_and_set() {
     let summary = list_append(Bug::None, ConsistencyModel::StrictSerializable).unwrap();
     assert!(
-        summary.committed > 100 && summary.dependencies > 200,
+        summary.committed > 100 && summary.dependencies > 500,
         "{summary:?}"
     );
 }
@@ -162,13 +163,10 @@ fn wrong_list_appends_are_found_out() {
     let dirty = failure(Bug::DirtyAborts, ReadCommitted);
     assert!(dirty.mentions("G1a"), "{dirty}");
     let halves = failure(Bug::TwoHalves, Serializable);
-    assert!(halves.mentions("G"), "{halves}");
+    assert!(halves.mentions("G-single"), "{halves}");
     assert!(failure(Bug::TwoHalves, ReadCommitted).mentions("G1b"));
     let unstored = failure(Bug::LosesAcknowledged, StrictSerializable);
-    assert!(
-        unstored.mentions("realtime") || unstored.mentions("incompatible"),
-        "{unstored}"
-    );
+    assert!(unstored.mentions("G-single"), "{unstored}");
 }
 
 /// Every node has a copy, and tells the others of its transactions' writes.

@@ -3,7 +3,7 @@
 use super::model::ConsistencyModel;
 use super::operations::Txn;
 use crate::sim::report::Anomalies;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 /// Why one transaction came before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,17 +36,80 @@ fn writes_and_reads(why: Why) -> bool {
     matches!(why, Why::WriteWrite(_) | Why::WriteRead(_))
 }
 
-fn all_but_real_time(why: Why) -> bool {
-    why != Why::RealTime
+fn misses(why: Why) -> bool {
+    matches!(why, Why::ReadWrite(_))
 }
 
-fn no_read_write(why: Why) -> bool {
-    !matches!(why, Why::ReadWrite(_))
+fn no_misses(why: Why) -> bool {
+    !misses(why)
+}
+
+fn no_real_time(why: Why) -> bool {
+    why != Why::RealTime
 }
 
 fn all(_: Why) -> bool {
     true
 }
+
+/// A kind of cycle: one dependency of the first sort, and back by the rest.
+struct Kind {
+    name: &'static str,
+    first: Allowed,
+    rest: Allowed,
+    /// The mildest model that forbids it.
+    level: ConsistencyModel,
+}
+
+/// All kinds, the worst first.
+const KINDS: [Kind; 7] = [
+    Kind {
+        name: "G0, a cycle of writes",
+        first: writes,
+        rest: writes,
+        level: ConsistencyModel::ReadUncommitted,
+    },
+    Kind {
+        name: "G1c, a cycle of writes and reads",
+        first: writes_and_reads,
+        rest: writes_and_reads,
+        level: ConsistencyModel::ReadCommitted,
+    },
+    Kind {
+        name: "G-single, a read that missed one write and saw a later one",
+        first: misses,
+        rest: writes_and_reads,
+        level: ConsistencyModel::SnapshotIsolation,
+    },
+    Kind {
+        name: "G2, a cycle with several missed writes",
+        first: misses,
+        rest: no_real_time,
+        level: ConsistencyModel::Serializable,
+    },
+    Kind {
+        name: "G1c-realtime, a read or write of what was yet to come",
+        first: writes_and_reads,
+        rest: no_misses,
+        level: ConsistencyModel::StrictSerializable,
+    },
+    Kind {
+        name: "G-single-realtime, a stale read",
+        first: misses,
+        rest: no_misses,
+        level: ConsistencyModel::StrictSerializable,
+    },
+    Kind {
+        name: "G2-realtime, a cycle with several stale reads",
+        first: misses,
+        rest: all,
+        level: ConsistencyModel::StrictSerializable,
+    },
+];
+
+/// How many dependencies of a group are tried as the one missed write of a
+/// G-single, where a G2 would be as bad: each costs a walk through the group.
+const TRIES_MAX: usize = 1_000;
 
 impl Graph {
     pub(super) fn new(txns: usize) -> Graph {
@@ -91,99 +154,44 @@ impl Graph {
         }
     }
 
-    /// Reports the cycles that `model` forbids, of each group of transactions
-    /// that depend on each other the worst one.
+    /// Reports the cycles that `model` forbids: of each group of transactions
+    /// that depend on each other, the worst one.
     pub(super) fn check(
         &self,
         model: ConsistencyModel,
         txns: &[Txn<'_>],
         anomalies: &mut Anomalies,
     ) {
-        use ConsistencyModel::{ReadCommitted, ReadUncommitted, Serializable, SnapshotIsolation};
-        let (search, single): (Allowed, bool) = match model {
-            ReadUncommitted => (writes, false),
-            ReadCommitted => (writes_and_reads, false),
-            SnapshotIsolation => (all_but_real_time, true),
-            Serializable => (all_but_real_time, false),
-            ConsistencyModel::StrictSerializable => (all, false),
-        };
-        for component in self.components(search) {
-            let worst = self.worst_cycle(&component, model);
-            if let Some((name, cycle)) = worst
-                && !(single && name.starts_with("G2"))
-            {
-                anomalies.add(describe(name, &cycle, txns));
+        let mut reported = vec![false; self.edges.len()];
+        for kind in KINDS.iter().filter(|kind| kind.level <= model) {
+            for component in self.components(|why| (kind.first)(why) || (kind.rest)(why)) {
+                if component.iter().any(|&node| reported[node]) {
+                    continue;
+                }
+                // A snapshot may have cycles that are no G-single: look at them all.
+                let is_last = model == ConsistencyModel::SnapshotIsolation;
+                let tries = if is_last { usize::MAX } else { TRIES_MAX };
+                if let Some(cycle) = self.cycle(&component, kind, tries) {
+                    anomalies.add(describe(kind.name, &cycle, txns));
+                    component.iter().for_each(|&node| reported[node] = true);
+                }
             }
         }
     }
 
-    fn worst_cycle(
-        &self,
-        component: &[usize],
-        model: ConsistencyModel,
-    ) -> Option<(&'static str, Vec<(usize, Why)>)> {
-        let inside: BTreeSet<usize> = component.iter().copied().collect();
-        let real_time = model.has_real_time();
-        let kinds: [(&'static str, Allowed, Allowed, bool); 7] = [
-            ("G0, a cycle of writes", writes, writes, false),
-            (
-                "G1c, a cycle of writes and reads",
-                writes_and_reads,
-                writes_and_reads,
-                false,
-            ),
-            (
-                "G-single, a read that missed one write and saw a later one",
-                read_write,
-                writes_and_reads,
-                false,
-            ),
-            (
-                "G2, a cycle with several missed writes",
-                read_write,
-                all_but_real_time,
-                false,
-            ),
-            (
-                "G1c-realtime, a read or write of what was yet to come",
-                data,
-                no_read_write,
-                true,
-            ),
-            (
-                "G-single-realtime, a stale read",
-                read_write,
-                no_read_write,
-                true,
-            ),
-            (
-                "G2-realtime, a cycle with several stale reads",
-                read_write,
-                all,
-                true,
-            ),
-        ];
-        for (name, first, rest, needs_real_time) in kinds {
-            if needs_real_time && !real_time {
-                continue;
-            }
-            // The cycle goes over one edge of the first kind and back by the rest.
-            for &from in component {
-                for &(to, why) in self.edges[from]
-                    .iter()
-                    .filter(|(to, _)| inside.contains(to))
-                {
-                    if !first(why) {
-                        continue;
-                    }
-                    if let Some(mut path) = self.path(to, from, rest, &inside) {
-                        path.insert(0, (from, why));
-                        return Some((name, path));
-                    }
-                }
-            }
-        }
-        None
+    fn cycle(&self, component: &[usize], kind: &Kind, tries: usize) -> Option<Vec<(usize, Why)>> {
+        let mut inside = vec![false; self.edges.len()];
+        component.iter().for_each(|&node| inside[node] = true);
+        let edges = component.iter().flat_map(|&from| {
+            let edges = self.edges[from].iter();
+            edges.map(move |&(to, why)| (from, to, why))
+        });
+        let firsts = edges.filter(|&(_, to, why)| (kind.first)(why) && inside[to]);
+        firsts.take(tries).find_map(|(from, to, why)| {
+            let mut path = self.path(to, from, kind.rest, &inside)?;
+            path.insert(0, (from, why));
+            Some(path)
+        })
     }
 
     /// The shortest path, as nodes with the edge that leaves each.
@@ -192,16 +200,16 @@ impl Graph {
         from: usize,
         to: usize,
         allowed: Allowed,
-        inside: &BTreeSet<usize>,
+        inside: &[bool],
     ) -> Option<Vec<(usize, Why)>> {
-        let mut came_from: BTreeMap<usize, (usize, Why)> = BTreeMap::new();
+        let mut came_from: Vec<Option<(usize, Why)>> = vec![None; self.edges.len()];
         let mut todo = VecDeque::from([from]);
         while let Some(node) = todo.pop_front() {
             if node == to {
                 let mut path = Vec::new();
                 let mut at = to;
                 while at != from {
-                    let (before, why) = *came_from.get(&at)?;
+                    let (before, why) = came_from[at]?;
                     path.push((before, why));
                     at = before;
                 }
@@ -209,9 +217,9 @@ impl Graph {
                 return Some(path);
             }
             for &(next, why) in &self.edges[node] {
-                let fresh = next != from && !came_from.contains_key(&next);
-                if allowed(why) && fresh && inside.contains(&next) {
-                    came_from.insert(next, (node, why));
+                let fresh = next != from && came_from[next].is_none();
+                if allowed(why) && fresh && inside[next] {
+                    came_from[next] = Some((node, why));
                     todo.push_back(next);
                 }
             }
@@ -221,7 +229,7 @@ impl Graph {
 
     /// Tarjan's strongly connected components of more than one node, without
     /// recursion: a chain of ten thousand transactions would overflow the stack.
-    fn components(&self, allowed: Allowed) -> Vec<Vec<usize>> {
+    fn components(&self, allowed: impl Fn(Why) -> bool) -> Vec<Vec<usize>> {
         const UNSEEN: usize = usize::MAX;
         let count = self.edges.len();
         let next_of = |node: usize| -> Vec<usize> {
@@ -276,14 +284,6 @@ impl Graph {
     }
 }
 
-fn read_write(why: Why) -> bool {
-    matches!(why, Why::ReadWrite(_))
-}
-
-fn data(why: Why) -> bool {
-    writes_and_reads(why)
-}
-
 /// How many transactions of a cycle are shown.
 const SHOWN: usize = 8;
 
@@ -334,9 +334,8 @@ mod tests {
         graph.add(1, 2, Why::WriteWrite(0));
         graph.add(2, 0, Why::ReadWrite(0));
         graph.add(1, 0, Why::ReadWrite(1));
-        let worst = graph.worst_cycle(&[0, 1, 2], ConsistencyModel::Serializable);
-        let (name, cycle) = worst.unwrap();
-        assert!(name.starts_with("G-single"), "{name}");
+        let g_single = &KINDS[2];
+        let cycle = graph.cycle(&[0, 1, 2], g_single, 10).unwrap();
         assert_eq!(cycle.len(), 2);
     }
 }
