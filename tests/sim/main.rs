@@ -6,6 +6,7 @@ mod echo;
 mod g_set;
 mod kafka;
 mod lin_kv;
+mod rules;
 mod txn;
 mod unique_ids;
 
