@@ -1,7 +1,8 @@
 //! A sequence diagram of a trace: who said what to whom, as a picture.
 //!
-//! Time runs down the page, one row for each instant at which something
-//! happened, so that a second of silence takes no more room than a millisecond.
+//! Time runs down the page, one row for each thing that happened, so that a
+//! second of silence takes no more room than a millisecond. What a node sends to
+//! several others at once shares a row.
 
 use super::trace::{Event, Loss, Trace};
 use crate::protocol::Envelope;
@@ -20,7 +21,7 @@ const COLUMNS_MAX: usize = 40;
 const COLUMN_WIDTH: usize = 150;
 const LEFT: usize = 110;
 const TOP: usize = 50;
-const ROW_HEIGHT: usize = 18;
+const ROW_HEIGHT: usize = 14;
 
 /// How many characters of a message's type are written on its arrow.
 const LABEL_CHARS: usize = 24;
@@ -44,11 +45,20 @@ enum End {
     Dropped(usize, Loss),
 }
 
+/// What happens in one row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shared<'a> {
+    /// Somebody sends.
+    Sent(&'a str),
+    /// A message arrives or is dropped, or a fault comes: each has its own row.
+    Alone(usize),
+}
+
 /// What is to be drawn.
 #[derive(Default)]
 struct Picture<'a> {
-    /// The instant of each row.
-    rows: Vec<Instant>,
+    /// The instant of each row, and what shares it.
+    rows: Vec<(Instant, Shared<'a>)>,
     arrows: Vec<Arrow<'a>>,
     /// What is written across a row: faults.
     notes: Vec<(usize, &'a str)>,
@@ -102,7 +112,7 @@ impl<'a> Picture<'a> {
                     dest,
                     line,
                 } => {
-                    let sent_row = picture.row(record.at);
+                    let sent_row = picture.row(record.at, Shared::Sent(src));
                     arrow_of.insert(*id, picture.arrows.len());
                     picture.arrows.push(Arrow {
                         src,
@@ -114,7 +124,7 @@ impl<'a> Picture<'a> {
                 }
                 Event::Arrived(id) => {
                     if let Some(&arrow) = arrow_of.get(id) {
-                        let row = picture.row(record.at);
+                        let row = picture.row_alone(record.at);
                         // The first copy of a doubled message is the one drawn.
                         if let End::Open = picture.arrows[arrow].end {
                             picture.arrows[arrow].end = End::Arrived(row);
@@ -123,12 +133,12 @@ impl<'a> Picture<'a> {
                 }
                 Event::Dropped(id, loss) => {
                     if let Some(&arrow) = arrow_of.get(id) {
-                        let row = picture.row(record.at);
+                        let row = picture.row_alone(record.at);
                         picture.arrows[arrow].end = End::Dropped(row, *loss);
                     }
                 }
                 Event::Fault(text) if picture.left_out == 0 => {
-                    let row = picture.row(record.at);
+                    let row = picture.row_alone(record.at);
                     picture.notes.push((row, text));
                 }
                 Event::Fault(_) | Event::Log(..) => {}
@@ -137,12 +147,17 @@ impl<'a> Picture<'a> {
         picture
     }
 
-    /// The row of an instant, which is the last one's or a later one.
-    fn row(&mut self, at: Instant) -> usize {
-        if self.rows.last() != Some(&at) {
-            self.rows.push(at);
+    /// The row of what happens now: the last one, or a new one below it.
+    fn row(&mut self, at: Instant, shared: Shared<'a>) -> usize {
+        if self.rows.last() != Some(&(at, shared)) {
+            self.rows.push((at, shared));
         }
         self.rows.len() - 1
+    }
+
+    fn row_alone(&mut self, at: Instant) -> usize {
+        let number = self.rows.len();
+        self.row(at, Shared::Alone(number))
     }
 
     /// Who takes part, from left to right: clients, nodes, services.
@@ -215,7 +230,11 @@ impl<'a> Picture<'a> {
     }
 
     fn draw_rows(&self, svg: &mut String, width: usize) {
-        for (row, at) in self.rows.iter().enumerate() {
+        let mut last = None;
+        for (row, (at, _)) in self.rows.iter().enumerate() {
+            if last.replace(*at) == Some(*at) {
+                continue;
+            }
             let micros = at.as_nanos() / 1_000;
             let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
             let y = y_of(row) + 4;

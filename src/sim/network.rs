@@ -72,11 +72,16 @@ impl Network {
         }
     }
 
-    /// What becomes of a message between two servers, or of a client's.
-    pub(super) fn fate(&mut self, client: bool) -> Fate {
-        if client && !self.conditions.clients_too {
+    /// What becomes of a message from or to a client.
+    pub(super) fn client_fate(&mut self, is_safe: bool) -> Fate {
+        if is_safe || !self.conditions.clients_too {
             return Fate::Arrives(Duration::ZERO, None);
         }
+        self.fate()
+    }
+
+    /// What becomes of a message between two servers.
+    pub(super) fn fate(&mut self) -> Fate {
         let (conditions, streams) = (&self.conditions, &mut self.streams);
         let mut delay = conditions.latency.draw(&mut streams.latency);
         // Drawn only when they can come true: most simulations have neither.
@@ -142,7 +147,7 @@ mod tests {
         let (mut perfect, mut lossy) = (network(0.0), network(0.3));
         let mut lost = 0;
         for _ in 0..1000 {
-            match (perfect.fate(false), lossy.fate(false)) {
+            match (perfect.fate(), lossy.fate()) {
                 (_, Fate::Lost) => lost += 1,
                 (one, other) => assert_eq!(one, other),
             }
@@ -154,9 +159,10 @@ mod tests {
     fn clients_suffer_only_when_told_to() {
         let mut network = network(1.0);
         let at_once = Fate::Arrives(Duration::ZERO, None);
-        assert_eq!(network.fate(true), at_once);
+        assert_eq!(network.client_fate(false), at_once);
         network.conditions.clients_too = true;
-        assert_eq!(network.fate(true), Fate::Lost);
+        assert_eq!(network.client_fate(true), at_once);
+        assert_eq!(network.client_fate(false), Fate::Lost);
     }
 
     #[test]

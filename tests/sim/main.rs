@@ -1,10 +1,18 @@
 //! Clusters in simulation: what the simulator itself promises.
 
-mod nodes;
+mod broadcast;
+mod counter;
+mod echo;
+mod g_set;
+mod kafka;
+mod lin_kv;
+mod rules;
+mod txn;
+mod unique_ids;
 
 use eddyline::sim::workload;
 use eddyline::sim::{Fault, Latency, Nemesis, Partition, Simulation};
-use nodes::{Echo, GSet};
+use g_set::GSet;
 use serde_json::json;
 use std::time::Duration;
 
@@ -19,18 +27,8 @@ fn rough(seed: u64) -> Simulation {
 }
 
 #[test]
-fn echo_echoes() {
-    let report = Simulation::new(1)
-        .nodes(3)
-        .run::<Echo, _>(workload::Echo::new())
-        .unwrap();
-    assert!(report.summary.echoed > 900, "{:?}", report.summary);
-    assert_eq!(report.statistics.among_servers(), 0);
-}
-
-#[test]
 fn a_g_set_converges_whatever_the_network_does() {
-    for seed in 0..8 {
+    for seed in 0..4 {
         let report = rough(seed).run::<GSet, _>(workload::GSet::new()).unwrap();
         assert_eq!(report.summary.final_reads, 5);
         assert!(report.statistics.cut > 0 && report.statistics.lost > 0);

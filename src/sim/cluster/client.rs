@@ -14,6 +14,8 @@ pub(in crate::sim) const CLIENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A client as the network sees it: a mailbox.
 pub(super) struct Client {
     pub(super) is_open: bool,
+    /// It brings an `init`, which no network loses: without one there is no node.
+    pub(super) is_midwife: bool,
     /// Messages that nobody has taken yet; only for clients driven by hand.
     pub(super) inbox: Vec<Value>,
 }
@@ -99,6 +101,7 @@ impl Cluster {
     fn add_client(&mut self, name: &str) -> usize {
         self.clients.push(Client {
             is_open: true,
+            is_midwife: false,
             inbox: Vec::new(),
         });
         self.book.add_client(name)

@@ -76,8 +76,13 @@ impl Cluster {
             };
             trace.push(self.clock.now(), event);
         }
-        let client = matches!(src, Address::Client(_)) || matches!(dest, Address::Client(_));
-        match self.network.fate(client) {
+        let fate = match (src, dest) {
+            (Address::Client(client), _) | (_, Address::Client(client)) => {
+                self.network.client_fate(self.clients[client].is_midwife)
+            }
+            _ => self.network.fate(),
+        };
+        match fate {
             Fate::Lost => {
                 self.statistics.lost += 1;
                 self.drop_message(id, Loss::Lost);

@@ -37,6 +37,7 @@ impl Cluster {
         });
         let session: Session = (self.spawn)(settings, std::rc::Rc::new(self.clock.clone()), log);
         let client = self.open_client();
+        self.clients[client].is_midwife = true;
         self.servers[node] = Server {
             state: State::Running(Box::new(session)),
             wake_at: None,
