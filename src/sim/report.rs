@@ -69,6 +69,21 @@ impl Anomalies {
         }
     }
 
+    /// Adds every operation of the load that was not done, for workloads that
+    /// must always be answered.
+    pub fn check_availability(&mut self, history: &History) {
+        for operation in history.load().filter(|operation| !operation.is_ok()) {
+            self.add(format_args!(
+                "not available: n{} did not do {} of {} at {:?}: {:?}",
+                operation.node,
+                operation.kind(),
+                operation.client,
+                operation.invoked,
+                operation.outcome,
+            ));
+        }
+    }
+
     /// Those that were kept, the first hundred.
     pub fn found(&self) -> &[String] {
         &self.found

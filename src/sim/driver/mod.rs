@@ -8,7 +8,7 @@ use super::history::{History, Phase};
 use super::latency::up_to;
 use super::report::{Anomalies, Failure, Report};
 use super::simulation::Plan;
-use super::workload::Workload;
+use super::workload::{Observed, Workload};
 use crate::random::Random;
 use crate::time::Instant;
 use std::rc::Rc;
@@ -199,8 +199,11 @@ impl<W: Workload> Driver<W> {
     ) -> Result<Report<W::Summary>, Box<Failure>> {
         let violations = self.cluster.violations().to_vec();
         let checked = if violations.is_empty() {
-            let servers = self.cluster.statistics().among_servers();
-            self.workload.check(&self.history, servers)
+            self.workload.check(&Observed {
+                history: &self.history,
+                statistics: self.cluster.statistics(),
+                server_messages_per_operation,
+            })
         } else {
             Err(Anomalies::default())
         };

@@ -145,14 +145,20 @@ impl<W: Workload> Driver<W> {
         let operation = self.history.get_mut(index);
         operation.outcome = outcome;
         operation.completed = self.cluster.now();
-        if let Outcome::Ok(body) = &operation.outcome {
-            let fields = self.workload.reply_fields(operation.kind());
-            if let Err(why) = schema::check(body, operation.kind(), fields)
-                .and_then(|()| self.workload.answered(&operation.clone()))
-            {
-                let (node, body) = (operation.node, body.to_string());
-                return self.blame(node, why, &body);
+        let operation = operation.clone();
+        let shape = match &operation.outcome {
+            Outcome::Ok(body) => {
+                let fields = self.workload.reply_fields(operation.kind());
+                schema::check(body, operation.kind(), fields)
             }
+            Outcome::Fail(_) | Outcome::Info(_) => Ok(()),
+        };
+        if let Err(why) = shape.and_then(|()| self.workload.ended(&operation)) {
+            let body = match &operation.outcome {
+                Outcome::Ok(body) => body,
+                Outcome::Fail(_) | Outcome::Info(_) => "",
+            };
+            return self.blame(operation.node, why, body);
         }
         if gave_up {
             self.replace_client(worker);

@@ -1,7 +1,7 @@
 //! echo: whatever was sent comes back.
 
-use super::{Anomalies, Turn, Workload};
-use crate::sim::history::{History, Request};
+use super::{Anomalies, Observed, Turn, Workload};
+use crate::sim::history::Request;
 use serde_json::{Value, json};
 
 /// Maelstrom's `echo`: `echo {echo}` -> `{echo}`.
@@ -44,10 +44,10 @@ impl Workload for Echo {
         &["echo"]
     }
 
-    fn check(&self, history: &History, _: u64) -> Result<EchoSummary, Anomalies> {
+    fn check(&self, run: &Observed<'_>) -> Result<EchoSummary, Anomalies> {
         let mut anomalies = Anomalies::default();
         let mut echoed = 0;
-        for operation in history.operations() {
+        for operation in run.history.operations() {
             let (client, node) = (&operation.client, operation.node);
             if !operation.is_ok() {
                 let outcome = &operation.outcome;

@@ -1,7 +1,7 @@
 //! g-set: a set that only grows. What was added must be in every final read.
 
-use super::{Anomalies, Turn, Workload};
-use crate::sim::history::{History, Operation, Phase, Request};
+use super::{Anomalies, Observed, Turn, Workload};
+use crate::sim::history::{Operation, Phase, Request};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -64,14 +64,14 @@ impl Workload for GSet {
         last.is_none().then(|| Request::new("read", &()))
     }
 
-    fn check(&self, history: &History, _: u64) -> Result<GSetSummary, Anomalies> {
+    fn check(&self, run: &Observed<'_>) -> Result<GSetSummary, Anomalies> {
         let element = |operation: &Operation| Some(operation.asked::<Add>()?.element);
-        let attempted = history.of_kind("add").filter(|add| !add.is_fail());
+        let attempted = run.history.of_kind("add").filter(|add| !add.is_fail());
         let attempted: BTreeSet<u64> = attempted.filter_map(element).collect();
-        let added: BTreeSet<u64> = history.done("add").filter_map(element).collect();
+        let added: BTreeSet<u64> = run.history.done("add").filter_map(element).collect();
         let mut anomalies = Anomalies::default();
         let mut final_reads = 0;
-        for read in history.done("read") {
+        for read in run.history.done("read") {
             let (client, node) = (&read.client, read.node);
             let Some(Read { value }) = read.replied() else {
                 anomalies.add(format_args!(

@@ -1,14 +1,27 @@
 //! Workloads: what clients ask for, and what must hold of the answers.
 
+mod broadcast;
+mod counter;
 mod echo;
 mod g_set;
+mod kafka;
+mod lin_kv;
 pub(super) mod schema;
+mod txn;
+mod unique_ids;
 
+pub use broadcast::{Broadcast, BroadcastSummary, Topology};
+pub use counter::{Counter, CounterSummary};
 pub use echo::{Echo, EchoSummary};
 pub use g_set::{GSet, GSetSummary};
+pub use kafka::{Kafka, KafkaSummary};
+pub use lin_kv::{LinKv, LinKvSummary};
+pub use txn::{ConsistencyModel, TxnListAppend, TxnRwRegister, TxnSummary};
+pub use unique_ids::{UniqueIds, UniqueIdsSummary};
 
 use super::history::{History, Operation, Request};
 use super::report::Anomalies;
+use super::statistics::Statistics;
 use crate::random::Random;
 use std::fmt::Debug;
 use std::time::Duration;
@@ -53,11 +66,11 @@ pub trait Workload: Clone {
     /// the header: all of these and no others, as in Maelstrom.
     fn reply_fields(&self, kind: &str) -> &'static [&'static str];
 
-    /// Looks at an operation that was just done.
+    /// Looks at an operation that has just ended, in whichever way.
     ///
     /// # Errors
     /// Why the reply has not the shape that it must have; this ends the run.
-    fn answered(&mut self, operation: &Operation) -> Result<(), String> {
+    fn ended(&mut self, operation: &Operation) -> Result<(), String> {
         let _ = operation;
         Ok(())
     }
@@ -75,9 +88,21 @@ pub trait Workload: Clone {
         super::cluster::CLIENT_TIMEOUT
     }
 
-    /// Checks a whole run. `server_messages` went among nodes and services.
+    /// Checks a whole run.
     ///
     /// # Errors
     /// All that does not hold.
-    fn check(&self, history: &History, server_messages: u64) -> Result<Self::Summary, Anomalies>;
+    fn check(&self, run: &Observed<'_>) -> Result<Self::Summary, Anomalies>;
+}
+
+/// What a run leaves to be checked.
+#[derive(Debug)]
+pub struct Observed<'a> {
+    /// All operations.
+    pub history: &'a History,
+    /// How many messages went where.
+    pub statistics: Statistics,
+    /// How many messages went among servers during the load, for each of its
+    /// operations.
+    pub server_messages_per_operation: f64,
 }
