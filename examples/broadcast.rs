@@ -79,7 +79,7 @@ struct ReadOk<'a> {
 
 impl Link {
     /// Sends all that is due, in one message.
-    fn flush(&mut self, cx: &Context, peer: &str) -> Result<()> {
+    fn flush(&mut self, cx: &Context, peer: &str) {
         let now = cx.now();
         let mut messages = Vec::new();
         for (&message, due) in self.unacked.iter_mut().filter(|(_, due)| **due <= now) {
@@ -87,10 +87,11 @@ impl Link {
             *due = now + RESEND_AFTER;
         }
         if messages.is_empty() && (self.acks.is_empty() || self.acks_due > now) {
-            return Ok(());
+            return;
         }
         let acks = std::mem::take(&mut self.acks);
-        cx.send(peer, "gossip", &Gossip { messages, acks })
+        // What cannot be sent now is as good as lost: it is sent again later.
+        let _lost = cx.send(peer, "gossip", &Gossip { messages, acks });
     }
 
     fn receive(&mut self, now: Instant, gossip: &Gossip) {
@@ -121,11 +122,11 @@ impl Broadcast {
     }
 
     /// Takes in messages, and passes on those that are new.
-    fn learn(&self, cx: &Context, from: &str, mut messages: Vec<i64>) -> Result<()> {
+    fn learn(&self, cx: &Context, from: &str, mut messages: Vec<i64>) {
         messages.retain(|&message| self.messages.borrow_mut().insert(message));
         let mut links = self.links.borrow_mut();
         if self.shape == Shape::Direct && links.contains_key(from) {
-            return Ok(()); // whoever told us tells all others
+            return; // whoever told us tells all others
         }
         // A leaf has nothing to gain by waiting for more.
         let gathers = self.shape == Shape::Hub && links.len() > 1;
@@ -133,10 +134,9 @@ impl Broadcast {
             link.unacked
                 .extend(messages.iter().map(|&message| (message, cx.now())));
             if !gathers {
-                link.flush(cx, peer)?;
+                link.flush(cx, peer);
             }
         }
-        Ok(())
     }
 }
 
@@ -150,7 +150,7 @@ impl Node for Broadcast {
         loop {
             ticks.tick().await;
             for (peer, link) in self.links.borrow_mut().iter_mut() {
-                link.flush(&cx, peer)?;
+                link.flush(&cx, peer);
             }
         }
     }
@@ -161,7 +161,7 @@ impl Node for Broadcast {
             "topology" => cx.reply(&request, &()),
             "broadcast" => {
                 let Message { message } = request.body()?;
-                self.learn(&cx, request.src(), vec![message])?;
+                self.learn(&cx, request.src(), vec![message]);
                 cx.reply(&request, &())
             }
             "read" => {
@@ -173,7 +173,8 @@ impl Node for Broadcast {
                 if let Some(link) = self.links.borrow_mut().get_mut(request.src()) {
                     link.receive(cx.now(), &gossip);
                 }
-                self.learn(&cx, request.src(), gossip.messages)
+                self.learn(&cx, request.src(), gossip.messages);
+                Ok(())
             }
             _ => cx.not_supported(&request),
         }

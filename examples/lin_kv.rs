@@ -18,7 +18,6 @@
 //!     --concurrency 4n --time-limit 30 --rate 100 --nemesis partition
 //! ```
 
-use eddyline::protocol::RawRequest;
 use eddyline::time::Instant;
 use eddyline::{Context, Error, Node, Request, Result};
 use serde::{Deserialize, Serialize};
@@ -204,9 +203,11 @@ impl Raft {
             self.put_off_election();
         }
         // Their entries may be committed yet, by another leader.
-        let error = Error::timeout("the leader has lost its office; it may happen yet");
+        let error = Err(Error::timeout(
+            "the leader has lost its office; it may happen yet",
+        ));
         for request in std::mem::take(&mut self.waiting).into_values() {
-            self.cx.reply_error(&request, &error);
+            self.answer(&request, &error);
         }
     }
 
@@ -306,7 +307,7 @@ impl Raft {
 
     fn append_to_all(&mut self) {
         let peers: Vec<String> = self.cx.peers().map(str::to_owned).collect();
-        peers.iter().try_for_each(|peer| self.append_to(peer))
+        peers.iter().for_each(|peer| self.append_to(peer));
     }
 
     /// The leader's: sends a peer what it does not have, if only a heartbeat.
@@ -419,12 +420,8 @@ impl Raft {
             self.applied += 1;
             let operation = self.log[self.applied].operation.clone();
             let outcome = self.execute(operation);
-            let Some(request) = self.waiting.remove(&self.applied) else {
-                continue;
-            };
-            match outcome {
-                Ok(fields) => self.cx.reply(&request, &fields)?,
-                Err(error) => self.cx.reply_error(&request, &error)?,
+            if let Some(request) = self.waiting.remove(&self.applied) {
+                self.answer(&request, &outcome);
             }
         }
     }
@@ -500,26 +497,22 @@ impl Node for LinKv {
 
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
         let peer = request.src();
+        let raft = || self.raft.borrow_mut();
         match request.kind() {
             "read" | "write" | "cas" => {
-                let leader = self.raft.borrow_mut().accept(&request)?;
+                let leader = raft().accept(&request)?;
                 if let Some(leader) = leader {
-                    let reply = cx
-                        .sync_rpc_raw(&leader, &request.body::<RawRequest>()?)
-                        .await?;
+                    let reply = cx.sync_rpc_raw(&leader, &request.body()?).await?;
                     cx.reply_raw(&request, reply.raw_value()?)?;
                 }
-                Ok(())
             }
-            "request_vote" => self
-                .raft
-                .borrow_mut()
-                .on_request_vote(peer, &request.body()?),
-            "vote" => self.raft.borrow_mut().on_vote(peer, &request.body()?),
-            "append" => self.raft.borrow_mut().on_append(peer, request.body()?),
-            "appended" => self.raft.borrow_mut().on_appended(peer, &request.body()?),
-            _ => cx.not_supported(&request),
+            "request_vote" => raft().on_request_vote(peer, &request.body()?),
+            "vote" => raft().on_vote(peer, &request.body()?),
+            "append" => raft().on_append(peer, request.body()?),
+            "appended" => raft().on_appended(peer, &request.body()?),
+            _ => cx.not_supported(&request)?,
         }
+        Ok(())
     }
 }
 

@@ -349,7 +349,8 @@ impl Context {
     /// loop {
     ///     ticks.tick().await;
     ///     for peer in cx.peers() {
-    ///         cx.send(peer, "gossip", &())?;
+    ///         // No `?`: it would end the task for good when the output is full.
+    ///         let _lost = cx.send(peer, "gossip", &());
     ///     }
     /// }
     /// # }
