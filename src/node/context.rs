@@ -349,8 +349,8 @@ impl Context {
     /// loop {
     ///     ticks.tick().await;
     ///     for peer in cx.peers() {
-    ///         // An error here (a slow reader) passes; the next tick tries again.
-    ///         let _next_time = cx.send(peer, "gossip", &());
+    ///         // No `?`: it would end the task for good when the output is full.
+    ///         let _lost = cx.send(peer, "gossip", &());
     ///     }
     /// }
     /// # }
