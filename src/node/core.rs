@@ -226,7 +226,7 @@ impl Core {
                 msg_id: Some(msg_id),
                 in_reply_to: Some(in_reply_to),
             };
-            write_header(out, (self.node_id(), request.src()), kind, numbers)?;
+            write_header(out, (self.node_id(), request.src()), kind, numbers);
             write_fields(out, Fields::Typed(fields))
         });
         if written.is_err() {
@@ -255,7 +255,7 @@ impl Core {
                 msg_id,
                 in_reply_to: Some(in_reply_to),
             };
-            write_header(out, (src, &envelope.src), ("error", ""), numbers)?;
+            write_header(out, (src, &envelope.src), ("error", ""), numbers);
             write_fields(out, Fields::Typed(&body))
         };
         let written = match self.init() {
@@ -280,7 +280,7 @@ impl Core {
         self.may_send_unasked()?;
         self.emit(|out| {
             let numbers = Numbers::default();
-            write_header(out, (self.node_id(), dest), (kind, ""), numbers)?;
+            write_header(out, (self.node_id(), dest), (kind, ""), numbers);
             write_fields(out, Fields::Typed(fields))
         })
     }
@@ -317,8 +317,10 @@ impl Core {
         self.may_send_unasked()?;
         let directory = self.directory.borrow();
         let name = directory.name(dest);
-        let msg_id =
-            self.emit_numbered(|out, msg_id| content.write(out, self.node_id(), name, msg_id))?;
+        let msg_id = self.emit_numbered(|out, msg_id| {
+            content.write(out, self.node_id(), name, msg_id);
+            Ok(())
+        })?;
         let deadline = self.now() + timeout;
         let timer = self
             .wheel

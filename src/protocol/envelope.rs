@@ -98,10 +98,10 @@ impl From<Problem> for Trouble {
 }
 
 impl Trouble {
-    /// In words, with the byte where the scanner stopped, counted from 1.
+    /// In words, with the byte where the scanner stopped: it counts from 0, people from 1.
     #[cold]
-    fn at(self, scanner: &Scanner<'_>) -> Malformed {
-        let byte = scanner.position() + 1;
+    fn at(self, position: usize) -> Malformed {
+        let byte = position + 1;
         Malformed(match self {
             Trouble::Json(problem) => format!("{problem} at byte {byte}"),
             Trouble::Blank(what) => format!("{what} is blank"),
@@ -123,7 +123,7 @@ impl<'a> Envelope<'a> {
         let text = std::str::from_utf8(line)
             .map_err(|error| Malformed(format!("not UTF-8 at byte {}", error.valid_up_to() + 1)))?;
         let mut scanner = Scanner::new(text);
-        Envelope::scan(&mut scanner).map_err(|trouble| trouble.at(&scanner))
+        Envelope::scan(&mut scanner).map_err(|trouble| trouble.at(scanner.position()))
     }
 
     #[inline(always)]
@@ -163,7 +163,7 @@ impl<'a> Header<'a> {
         let mut scanner = Scanner::new(body);
         let scanned = Header::scan(&mut scanner, "the body")
             .and_then(|(header, _)| scanner.end().map(|()| header).map_err(Trouble::from));
-        scanned.map_err(|trouble| trouble.at(&scanner))
+        scanned.map_err(|trouble| trouble.at(scanner.position()))
     }
 
     /// Reads a body; returns its header and the whole of it.
