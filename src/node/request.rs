@@ -1,6 +1,6 @@
 //! A request: a message that asks this node for something.
 
-use crate::protocol::{Envelope, MsgId, Result, parse_body};
+use crate::protocol::{Envelope, MsgId, Outline, Result, parse_outlined};
 use serde::Deserialize;
 use std::cell::Cell;
 use std::ops::Range;
@@ -26,6 +26,7 @@ pub(crate) struct Parts {
     kind: Range<usize>,
     msg_id: Option<Range<usize>>,
     body: Range<usize>,
+    outline: Outline,
     answered: Cell<bool>,
 }
 
@@ -78,7 +79,7 @@ impl Request {
     /// Error 12 that names the field, when the body has another shape. With `?`
     /// it goes to the caller.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        parse_body(self.raw_body(), self.kind())
+        parse_outlined(self.raw_body(), &self.parts.outline, self.kind())
     }
 
     /// Whether a reply to it was sent.
@@ -112,6 +113,7 @@ impl Parts {
             MsgId::Absent | MsgId::Invalid => None,
         };
         self.body = self.push(envelope.body);
+        self.outline = envelope.outline;
         self.answered.set(false);
     }
 

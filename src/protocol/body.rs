@@ -5,6 +5,7 @@
 //! `type`, `msg_id` and whatever else the type does not name far faster than
 //! serde_json does, because their values are not looked at again.
 
+use super::outline::Outline;
 use super::scan::{Problem, Quoted, Scanner};
 use super::{Error, Result};
 use serde::Deserialize;
@@ -18,7 +19,16 @@ type JsonResult<T> = std::result::Result<T, JsonError>;
 /// Parses a body. What fails is parsed once more by serde_json alone, for the
 /// path to the culprit: only what goes wrong pays for a good message.
 pub(crate) fn parse_body<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
-    T::deserialize(Body(body)).or_else(|_| parse_again(body, kind))
+    T::deserialize(Body(body, None)).or_else(|_| parse_again(body, kind))
+}
+
+/// As [`parse_body`], when it is known where the body's fields lie.
+pub(crate) fn parse_outlined<'a, T: Deserialize<'a>>(
+    body: &'a str,
+    outline: &Outline,
+    kind: &str,
+) -> Result<T> {
+    T::deserialize(Body(body, Some(outline))).or_else(|_| parse_again(body, kind))
 }
 
 #[cold]
@@ -36,8 +46,9 @@ fn parse_again<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
     )))
 }
 
-/// A JSON object that was scanned before.
-struct Body<'de>(&'de str);
+/// A JSON object that was scanned before, and where its fields lie if that was
+/// noted.
+struct Body<'de, 'o>(&'de str, Option<&'o Outline>);
 
 /// What is no map is none of the fast path's business.
 macro_rules! leave_to_serde_json {
@@ -48,10 +59,24 @@ macro_rules! leave_to_serde_json {
     )*};
 }
 
-impl<'de> Deserializer<'de> for Body<'de> {
+impl<'de> Deserializer<'de> for Body<'de, '_> {
     type Error = JsonError;
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> JsonResult<V::Value> {
+        if let Some(outline) = self.1.filter(|outline| outline.is_whole()) {
+            let mut fields = Outlined {
+                body: self.0,
+                outline,
+                next: 0,
+                value: "",
+            };
+            let value = visitor.visit_map(&mut fields)?;
+            // serde_json takes no visitor's leaving early for an answer, either.
+            return match outline.field(self.0, fields.next) {
+                None => Ok(value),
+                Some(_) => Err(wrong(Problem::Trailing)),
+            };
+        }
         let mut scanner = Scanner::new(self.0);
         if !scanner.take(b'{') {
             return Err(JsonError::custom("not a JSON object"));
@@ -114,6 +139,35 @@ impl<'de> MapAccess<'de> for &mut Fields<'de> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> JsonResult<V::Value> {
         let value = self.scanner.value().map_err(wrong)?;
         seed.deserialize(Value(value))
+    }
+}
+
+/// The fields of a body whose places are known.
+struct Outlined<'de, 'o> {
+    body: &'de str,
+    outline: &'o Outline,
+    next: usize,
+    /// Belongs to the last key.
+    value: &'de str,
+}
+
+impl<'de> MapAccess<'de> for &mut Outlined<'de, '_> {
+    type Error = JsonError;
+
+    #[inline]
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> JsonResult<Option<K::Value>> {
+        let Some((key, value)) = self.outline.field(self.body, self.next) else {
+            return Ok(None);
+        };
+        self.next += 1;
+        self.value = value;
+        seed.deserialize(BorrowedStrDeserializer::new(key))
+            .map(Some)
+    }
+
+    #[inline]
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> JsonResult<V::Value> {
+        seed.deserialize(Value(self.value))
     }
 }
 
@@ -212,9 +266,14 @@ mod tests {
     /// By both ways it is the same.
     #[track_caller]
     fn same<'a, T: Deserialize<'a> + Debug + PartialEq>(body: &'a str) -> T {
-        let fast = T::deserialize(Body(body)).ok();
-        assert_eq!(fast, serde_json::from_str(body).ok());
-        fast.expect("it has this shape")
+        let slow = serde_json::from_str(body).ok();
+        let line = format!(r#"{{"src":"a","dest":"b","body":{body}}}"#);
+        let outline = super::super::Envelope::parse(line.as_bytes())
+            .unwrap()
+            .outline;
+        assert_eq!(T::deserialize(Body(body.trim(), Some(&outline))).ok(), slow);
+        assert_eq!(T::deserialize(Body(body, None)).ok(), slow);
+        slow.expect("it has this shape")
     }
 
     #[derive(Debug, PartialEq, Deserialize)]
@@ -257,6 +316,14 @@ mod tests {
     }
 
     #[test]
+    fn a_key_may_have_escapes_and_fields_may_be_many() {
+        same::<serde_json::Value>(r#"{"\u0061":1,"b":2}"#);
+        let many: Vec<_> = (0..20).map(|n| format!("\"k{n}\":{n}")).collect();
+        let body: &'static str = format!("{{{}}}", many.join(",")).leak();
+        assert_eq!(same::<BTreeMap<String, u8>>(body)["k19"], 19);
+    }
+
+    #[test]
     fn a_raw_value_is_given_its_text_and_not_parsed() {
         #[derive(Deserialize)]
         struct Raws<'a> {
@@ -265,7 +332,7 @@ mod tests {
             o: Option<Box<RawValue>>,
             e: Box<RawValue>,
         }
-        let raws = Raws::deserialize(Body(BODY)).unwrap();
+        let raws = Raws::deserialize(Body(BODY, None)).unwrap();
         assert_eq!((raws.n.get(), raws.e.get()), ("[1,2.5]", r#"{"V":1}"#));
         assert!(raws.o.is_none());
         // Were it parsed, this would not do: what serde_json asks for is known.

@@ -5,6 +5,7 @@
 //! without a limit on their depth. serde_json would need two, one for the line
 //! and one for the body, and takes three times as long.
 
+use super::outline::Outline;
 use super::scan::{Problem, Scanner};
 use std::borrow::Cow;
 use std::fmt;
@@ -32,6 +33,8 @@ pub struct Envelope<'a> {
     pub body: &'a str,
     /// What the body says of itself.
     pub header: Header<'a>,
+    /// Where the body's fields are.
+    pub(crate) outline: Outline,
 }
 
 /// The keys of a body that the protocol itself gives a meaning.
@@ -130,15 +133,19 @@ impl<'a> Envelope<'a> {
     fn scan(scanner: &mut Scanner<'a>) -> Result<Envelope<'a>, Trouble> {
         open_object(scanner, "the line")?;
         let (mut src, mut dest, mut body) = (None, None, None);
+        let mut outline = Outline::new();
         let mut is_first = true;
         let names = ["\"src\":", "\"dest\":", "\"body\":"];
-        while let Some(name) = scanner.next_field(is_first, names)? {
+        while let Some(field) = scanner.next_field(is_first, names)? {
             is_first = false;
-            match name {
+            match field.name {
                 0 => set(&mut src, "src", string(scanner, "src")?)?,
                 1 => set(&mut dest, "dest", string(scanner, "dest")?)?,
-                2 => set(&mut body, "body", Header::scan(scanner, "`body`")?)?,
-                _ => _ = scanner.value()?,
+                2 => {
+                    let header = Header::scan(scanner, "`body`", &mut outline)?;
+                    set(&mut body, "body", header)?;
+                }
+                _ => _ = scanner.skip()?,
             }
         }
         scanner.end()?;
@@ -150,6 +157,7 @@ impl<'a> Envelope<'a> {
             dest,
             body,
             header,
+            outline,
         })
     }
 }
@@ -161,7 +169,7 @@ impl<'a> Header<'a> {
     /// When `body` is not an object, or names a header key twice.
     pub fn parse(body: &'a str) -> Result<Header<'a>, Malformed> {
         let mut scanner = Scanner::new(body);
-        let scanned = Header::scan(&mut scanner, "the body")
+        let scanned = Header::scan(&mut scanner, "the body", &mut Outline::new())
             .and_then(|(header, _)| scanner.end().map(|()| header).map_err(Trouble::from));
         scanned.map_err(|trouble| trouble.at(scanner.position()))
     }
@@ -171,22 +179,32 @@ impl<'a> Header<'a> {
     fn scan(
         scanner: &mut Scanner<'a>,
         what: &'static str,
+        outline: &mut Outline,
     ) -> Result<(Header<'a>, &'a str), Trouble> {
         open_object(scanner, what)?;
         let begin = scanner.position() - 1;
         let (mut kind, mut msg_id, mut in_reply_to) = (None, None, None);
         let mut is_first = true;
         let names = ["\"type\":", "\"msg_id\":", "\"in_reply_to\":"];
-        while let Some(name) = scanner.next_field(is_first, names)? {
+        while let Some(field) = scanner.next_field(is_first, names)? {
             is_first = false;
-            match name {
+            scanner.peek();
+            let value = scanner.position();
+            match field.name {
                 0 => set(&mut kind, "type", any_string(scanner)?)?,
                 1 => set(&mut msg_id, "msg_id", MsgId::of(scanner.value()?))?,
                 2 => {
                     let reply_to = ReplyTo::of(scanner.value()?);
                     set(&mut in_reply_to, "in_reply_to", reply_to)?;
                 }
-                _ => _ = scanner.value()?,
+                _ => _ = scanner.skip()?,
+            }
+            match field.key {
+                Some((from, to)) => outline.note(
+                    from - begin..to - begin,
+                    value - begin..scanner.position() - begin,
+                ),
+                None => *outline = Outline::unknown(),
             }
         }
         let header = Header {

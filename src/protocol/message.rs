@@ -100,7 +100,7 @@ impl Content {
         fields: Fields<'_, T>,
     ) -> Result<Content> {
         bytes.clear();
-        put(&mut bytes, [&escaped(kind)]);
+        bytes.extend_from_slice(escaped(kind).as_bytes());
         let kind_len = bytes.len();
         write_fields(&mut bytes, fields)?;
         Ok(Content { bytes, kind_len })
@@ -129,19 +129,31 @@ impl Content {
 }
 
 /// Appends a message up to and with its type.
+///
+/// Names and types hardly ever need an escape, and to see that is a quarter of
+/// the work of escaping them.
 #[inline(always)]
 fn write_front(out: &mut Vec<u8>, src: &str, dest: &str, kind: &str, suffix: &str) {
-    let [src, dest, kind, suffix] = [src, dest, kind, suffix].map(escaped);
+    if is_plain(src) && is_plain(dest) && is_plain(kind) && is_plain(suffix) {
+        write_plain_front(out, src, dest, kind, suffix);
+    } else {
+        let [src, dest, kind, suffix] = [src, dest, kind, suffix].map(escape);
+        write_plain_front(out, &src, &dest, &kind, &suffix);
+    }
+}
+
+#[inline(always)]
+fn write_plain_front(out: &mut Vec<u8>, src: &str, dest: &str, kind: &str, suffix: &str) {
     put(
         out,
         [
             "{\"src\":\"",
-            &src,
+            src,
             "\",\"dest\":\"",
-            &dest,
+            dest,
             "\",\"body\":{\"type\":\"",
-            &kind,
-            &suffix,
+            kind,
+            suffix,
             "\"",
         ],
     );
@@ -166,16 +178,19 @@ fn put<const N: usize>(out: &mut Vec<u8>, pieces: [&str; N]) {
     }
 }
 
-/// What stands between the quotes of a JSON string. Names and types hardly ever
-/// need an escape, and to see that is a quarter of the work of escaping them.
-#[inline(always)]
 fn escaped(text: &str) -> Cow<'_, str> {
-    match plain_prefix(text.as_bytes()) == text.len() {
+    match is_plain(text) {
         true => Cow::Borrowed(text),
         false => Cow::Owned(escape(text)),
     }
 }
 
+#[inline(always)]
+fn is_plain(text: &str) -> bool {
+    plain_prefix(text.as_bytes()) == text.len()
+}
+
+/// What stands between the quotes of a JSON string.
 #[cold]
 fn escape(text: &str) -> String {
     // A string that stands alone serialises, always.
@@ -241,7 +256,9 @@ impl<'de> Visitor<'de> for OwnFields<'_> {
             if HEADER_KEYS.contains(&key.as_ref()) {
                 continue;
             }
-            put(self.0, [",\"", &escaped(&key), "\":", value.get()]);
+            put(self.0, [",\""]);
+            self.0.extend_from_slice(escaped(&key).as_bytes());
+            put(self.0, ["\":", value.get()]);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod excerpt;
 mod init;
 mod message;
 mod name;
+mod outline;
 mod raw_request;
 mod scan;
 
@@ -21,4 +22,5 @@ pub use message::{Content, Fields, Numbers, write_fields, write_header};
 pub use name::is_service;
 pub use raw_request::RawRequest;
 
-pub(crate) use body::parse_body;
+pub(crate) use body::{parse_body, parse_outlined};
+pub(crate) use outline::Outline;

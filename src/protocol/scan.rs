@@ -65,7 +65,19 @@ type Result<T> = std::result::Result<T, Problem>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quoted<'a> {
     inside: &'a str,
+    /// Where it begins in the scanned text.
+    begin: usize,
     has_escapes: bool,
+}
+
+/// A field of an object, up to its value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    /// Which of the names that were asked for it has; any other number if none.
+    pub(super) name: usize,
+    /// Where its key begins and ends between the quotes; `None` if it has
+    /// escapes.
+    pub(super) key: Option<(usize, usize)>,
 }
 
 impl<'a> Quoted<'a> {
@@ -124,9 +136,9 @@ impl<'a> Scanner<'a> {
         is_next
     }
 
-    /// Steps to the next field of an object, up to its value. Returns which of
-    /// `names` it has, or `N` for any other name; `None` after the last field, and
-    /// the object is behind. `is_first` says that only its brace was read.
+    /// Steps to the next field of an object, up to its value; `None` after the
+    /// last one, and the object is behind. `is_first` says that only its brace
+    /// was read.
     ///
     /// Each name is given as it is spelled almost always, with its quotes and its
     /// colon: comparing a few bytes with a constant takes 4 instructions, where
@@ -136,20 +148,26 @@ impl<'a> Scanner<'a> {
         &mut self,
         is_first: bool,
         names: [&'static str; N],
-    ) -> Result<Option<usize>> {
+    ) -> Result<Option<Field>> {
         if !self.has_next_field(is_first)? {
             return Ok(None);
         }
         let rest = &self.text.as_bytes()[self.at..];
         for (index, name) in names.iter().enumerate() {
             if rest.starts_with(name.as_bytes()) {
+                let key = Some((self.at + 1, self.at + name.len() - 2));
                 self.at += name.len();
-                return Ok(Some(index));
+                return Ok(Some(Field { name: index, key }));
             }
         }
-        let key = self.key()?.text().ok_or(Problem::Surrogate)?;
-        let is_named = |name: &&str| name[1..name.len() - 2] == *key;
-        Ok(Some(names.iter().position(is_named).unwrap_or(N)))
+        let key = self.key()?;
+        let range = (key.begin, key.begin + key.inside.len());
+        let text = key.text().ok_or(Problem::Surrogate)?;
+        let is_named = |name: &&str| name[1..name.len() - 2] == *text;
+        Ok(Some(Field {
+            name: names.iter().position(is_named).unwrap_or(N),
+            key: (!key.has_escapes).then_some(range),
+        }))
     }
 
     /// The key of the next field, for whoever wants them all.
@@ -204,6 +222,7 @@ impl<'a> Scanner<'a> {
                 self.at += 1;
                 return Ok(Quoted {
                     inside,
+                    begin,
                     has_escapes: false,
                 });
             }
@@ -233,6 +252,7 @@ impl<'a> Scanner<'a> {
                     self.at += 1;
                     return Ok(Quoted {
                         inside,
+                        begin,
                         has_escapes,
                     });
                 }
@@ -274,14 +294,19 @@ impl<'a> Scanner<'a> {
     /// Steps over any value, and returns its text.
     #[inline(always)]
     pub(super) fn value(&mut self) -> Result<&'a str> {
+        self.skip().map(|begin| self.since(begin))
+    }
+
+    /// Steps over any value, and returns where it begins.
+    #[inline(always)]
+    pub(super) fn skip(&mut self) -> Result<usize> {
         let first = self.peek();
         let begin = self.at;
-        if let Some(b'{' | b'[') = first {
-            self.apart(Scanner::nested)?;
-        } else {
-            self.scalar(first)?;
+        match first {
+            Some(b'{' | b'[') => self.apart(Scanner::nested)?,
+            first => self.scalar(first)?,
         }
-        Ok(self.since(begin))
+        Ok(begin)
     }
 
     /// Steps over a value that is no object and no array; `first` is its first
