@@ -162,7 +162,8 @@ fn write_plain_front(out: &mut Vec<u8>, src: &str, dest: &str, kind: &str, suffi
 #[inline(always)]
 fn write_numbers(out: &mut Vec<u8>, numbers: Numbers<'_>) {
     if let Some(msg_id) = numbers.msg_id {
-        put(out, [",\"msg_id\":", digits(msg_id, &mut [0; 20])]);
+        put(out, [",\"msg_id\":"]);
+        out.extend_from_slice(digits(msg_id, &mut [0; 20]));
     }
     if let Some(in_reply_to) = numbers.in_reply_to {
         put(out, [",\"in_reply_to\":", in_reply_to]);
@@ -201,7 +202,7 @@ fn escape(text: &str) -> String {
 
 /// A number in decimal, written into `room` from behind.
 #[inline(always)]
-fn digits(mut number: u64, room: &mut [u8; 20]) -> &str {
+fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
     let mut begin = room.len();
     loop {
         begin -= 1;
@@ -209,7 +210,7 @@ fn digits(mut number: u64, room: &mut [u8; 20]) -> &str {
         room[begin] = b'0' + (number % 10) as u8;
         number /= 10;
         if number == 0 || begin == 0 {
-            return std::str::from_utf8(&room[begin..]).unwrap_or_default();
+            return &room[begin..];
         }
     }
 }

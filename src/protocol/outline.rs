@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-/// How many fields are noted. Maelstrom's own messages have at most 7; a body
-/// with more is walked again.
-pub(crate) const OUTLINE_FIELDS_MAX: usize = 8;
+/// How many fields are noted. Maelstrom's own messages have at most 6 (`cas`); a
+/// body with more is walked again.
+const OUTLINE_FIELDS_MAX: usize = 6;
 
 /// Where a field's key, between its quotes, and its value lie in the body.
 #[derive(Debug, Clone, Copy, Default)]
