@@ -9,7 +9,8 @@ use super::directory::{Directory, NameId};
 use super::request::{Parts, Request};
 use super::tcp_echo::Operations;
 use crate::protocol::{
-    Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, write_fields, write_header,
+    Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, is_plain, write_fields,
+    write_header, write_plain_header,
 };
 use crate::random::Random;
 use crate::time::{Clock, Instant, TimerId, Wheel};
@@ -89,6 +90,8 @@ pub(crate) struct Core {
     log: Log,
     /// Set by the first `init`, before any handler runs.
     init: OnceCell<Init>,
+    /// The node's name needs no escapes.
+    is_plain: Cell<bool>,
     output: RefCell<OutputBuffer>,
     directory: RefCell<Directory>,
     calls: RefCell<CallTable>,
@@ -114,6 +117,7 @@ impl Core {
             clock,
             log,
             init: OnceCell::new(),
+            is_plain: Cell::new(false),
             output: RefCell::default(),
             directory: RefCell::default(),
             calls: RefCell::default(),
@@ -138,6 +142,7 @@ impl Core {
             return *known == init;
         }
         self.directory.borrow_mut().add_nodes(&init.node_ids);
+        self.is_plain.set(is_plain(&init.node_id));
         self.init.set(init).is_ok()
     }
 
@@ -226,7 +231,12 @@ impl Core {
                 msg_id: Some(msg_id),
                 in_reply_to: Some(in_reply_to),
             };
-            write_header(out, (self.node_id(), request.src()), kind, numbers);
+            let addresses = (self.node_id(), request.src());
+            if request.is_plain() && self.is_plain.get() {
+                write_plain_header(out, addresses, kind, numbers);
+            } else {
+                write_header(out, addresses, kind, numbers);
+            }
             write_fields(out, Fields::Typed(fields))
         });
         if written.is_err() {

@@ -33,6 +33,8 @@ pub struct Envelope<'a> {
     pub body: &'a str,
     /// What the body says of itself.
     pub header: Header<'a>,
+    /// The whole line, in which all that was borrowed lies.
+    pub(crate) line: &'a str,
     /// Where the body's fields are.
     pub(crate) outline: Outline,
 }
@@ -157,6 +159,7 @@ impl<'a> Envelope<'a> {
             dest,
             body,
             header,
+            line: scanner.since(0),
             outline,
         })
     }

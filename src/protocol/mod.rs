@@ -23,4 +23,5 @@ pub use name::is_service;
 pub use raw_request::RawRequest;
 
 pub(crate) use body::{parse_body, parse_outlined};
+pub(crate) use message::{is_plain, write_plain_header};
 pub(crate) use outline::Outline;
