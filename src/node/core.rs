@@ -12,7 +12,8 @@ use super::request::Request;
 use super::spares::Spares;
 use super::timers::{Timer, Timers};
 use crate::protocol::{
-    Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, write_fields, write_header,
+    Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, is_plain, write_fields,
+    write_header, write_plain_header,
 };
 use crate::random::Random;
 use crate::time::{Clock, Instant};
@@ -72,6 +73,8 @@ pub(crate) struct Core {
     /// Set by the first `init`, before any handler runs.
     init: OnceCell<Init>,
     outbox: Outbox,
+    /// The node's name needs no escapes.
+    is_plain: Cell<bool>,
     directory: RefCell<Directory>,
     calls: RefCell<CallTable>,
     timers: Timers,
@@ -91,6 +94,7 @@ impl Core {
             log,
             init: OnceCell::new(),
             outbox: Outbox::default(),
+            is_plain: Cell::new(false),
             directory: RefCell::default(),
             calls: RefCell::default(),
             timers: Timers::new(clock),
@@ -111,6 +115,7 @@ impl Core {
             return known.is_same_cluster(&init);
         }
         self.directory.borrow_mut().add_nodes(&init);
+        self.is_plain.set(is_plain(&init.node_id));
         self.init.set(init).is_ok()
     }
 
@@ -171,7 +176,12 @@ impl Core {
                 msg_id: Some(msg_id),
                 in_reply_to: Some(in_reply_to),
             };
-            write_header(out, (self.node_id(), request.src()), kind, numbers)?;
+            let addresses = (self.node_id(), request.src());
+            if request.is_plain() && self.is_plain.get() {
+                write_plain_header(out, addresses, kind, numbers);
+            } else {
+                write_header(out, addresses, kind, numbers);
+            }
             write_fields(out, fields)
         })?;
         std::mem::forget(answer);
@@ -198,7 +208,7 @@ impl Core {
                 msg_id,
                 in_reply_to: Some(in_reply_to),
             };
-            write_header(out, (src, &envelope.src), ("error", ""), numbers)?;
+            write_header(out, (src, &envelope.src), ("error", ""), numbers);
             write_fields(out, Fields::Typed(&body))
         };
         let written = match self.init() {
@@ -224,7 +234,7 @@ impl Core {
         self.outbox.may_send_unasked()?;
         self.outbox.write(|out| {
             let numbers = Numbers::default();
-            write_header(out, (self.node_id(), dest), (kind, ""), numbers)?;
+            write_header(out, (self.node_id(), dest), (kind, ""), numbers);
             write_fields(out, Fields::Typed(fields))
         })
     }
@@ -256,9 +266,10 @@ impl Core {
         self.outbox.may_send_unasked()?;
         let directory = self.directory.borrow();
         let name = directory.name(dest);
-        let msg_id = self
-            .outbox
-            .write_numbered(|out, msg_id| content.write(out, self.node_id(), name, msg_id))?;
+        let msg_id = self.outbox.write_numbered(|out, msg_id| {
+            content.write(out, self.node_id(), name, msg_id);
+            Ok(())
+        })?;
         let deadline = self.timers.now() + timeout;
         let timer = self.timers.arm(deadline, Timer::Call(msg_id));
         self.calls.borrow_mut().insert(msg_id, dest, timer);

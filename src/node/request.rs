@@ -1,6 +1,6 @@
 //! A request: a message that asks this node for something.
 
-use crate::protocol::{Envelope, MsgId, Result, parse_body};
+use crate::protocol::{Envelope, MsgId, Outline, Result, parse_outlined};
 use serde::Deserialize;
 use std::cell::Cell;
 use std::ops::Range;
@@ -18,14 +18,18 @@ pub struct Request {
     parts: Rc<Parts>,
 }
 
-/// What a request is made of, in one string: sender, type, number, body.
+/// What a request is made of: its line, and where the parts lie in it.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
+    /// The line, and behind it what the line has only with escapes.
     text: String,
+    /// Sender and type stand in the line as they are, without escapes.
+    is_plain: bool,
     src: Range<usize>,
     kind: Range<usize>,
     msg_id: Option<Range<usize>>,
     body: Range<usize>,
+    outline: Outline,
     answered: Cell<bool>,
 }
 
@@ -78,7 +82,12 @@ impl Request {
     /// Error 12 that names the field, when the body has another shape. With `?`
     /// it goes to the caller.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        parse_body(self.raw_body(), self.kind())
+        parse_outlined(self.raw_body(), &self.parts.outline, self.kind())
+    }
+
+    /// Whether sender and type need no escapes as JSON strings.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.parts.is_plain
     }
 
     /// How many bytes it holds.
@@ -109,18 +118,30 @@ impl Request {
 
 impl Parts {
     fn fill(&mut self, envelope: &Envelope<'_>, kind: &str) {
+        let line = envelope.line;
+        // One copy of the line is less work than one of each part.
         self.text.clear();
-        self.src = self.push(&envelope.src);
-        self.kind = self.push(kind);
+        self.text.push_str(line);
+        self.src = self.place(line, &envelope.src);
+        self.kind = self.place(line, kind);
+        self.is_plain = self.text.len() == line.len();
         self.msg_id = match envelope.header.msg_id {
-            MsgId::Integer(digits) => Some(self.push(digits)),
+            MsgId::Integer(digits) => Some(self.place(line, digits)),
             MsgId::Absent | MsgId::Invalid => None,
         };
-        self.body = self.push(envelope.body);
+        self.body = self.place(line, envelope.body);
+        self.outline = envelope.outline;
         self.answered.set(false);
     }
 
-    fn push(&mut self, part: &str) -> Range<usize> {
+    /// Where `part` lies in the copy of `line`, if it was borrowed from it;
+    /// otherwise it is appended.
+    #[inline(always)]
+    fn place(&mut self, line: &str, part: &str) -> Range<usize> {
+        let offset = part.as_ptr().addr().wrapping_sub(line.as_ptr().addr());
+        if offset <= line.len() && part.len() <= line.len() - offset {
+            return offset..offset + part.len();
+        }
         let begin = self.text.len();
         self.text.push_str(part);
         begin..self.text.len()

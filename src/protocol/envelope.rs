@@ -5,6 +5,7 @@
 //! without a limit on their depth. serde_json would need two, one for the line
 //! and one for the body, and takes three times as long.
 
+use super::outline::Outline;
 use super::scan::{Problem, Scanner};
 use std::borrow::Cow;
 use std::fmt;
@@ -32,6 +33,10 @@ pub struct Envelope<'a> {
     pub body: &'a str,
     /// What the body says of itself.
     pub header: Header<'a>,
+    /// The whole line, in which all that was borrowed lies.
+    pub(crate) line: &'a str,
+    /// Where the body's fields are.
+    pub(crate) outline: Outline,
 }
 
 /// The keys of a body that the protocol itself gives a meaning.
@@ -98,10 +103,10 @@ impl From<Problem> for Trouble {
 }
 
 impl Trouble {
-    /// In words, with the byte where the scanner stopped, counted from 1.
+    /// In words, with the byte where the scanner stopped: it counts from 0, people from 1.
     #[cold]
-    fn at(self, scanner: &Scanner<'_>) -> Malformed {
-        let byte = scanner.position() + 1;
+    fn at(self, position: usize) -> Malformed {
+        let byte = position + 1;
         Malformed(match self {
             Trouble::Json(problem) => format!("{problem} at byte {byte}"),
             Trouble::Blank(what) => format!("{what} is blank"),
@@ -123,22 +128,26 @@ impl<'a> Envelope<'a> {
         let text = std::str::from_utf8(line)
             .map_err(|error| Malformed(format!("not UTF-8 at byte {}", error.valid_up_to() + 1)))?;
         let mut scanner = Scanner::new(text);
-        Envelope::scan(&mut scanner).map_err(|trouble| trouble.at(&scanner))
+        Envelope::scan(&mut scanner).map_err(|trouble| trouble.at(scanner.position()))
     }
 
     #[inline(always)]
     fn scan(scanner: &mut Scanner<'a>) -> Result<Envelope<'a>, Trouble> {
         open_object(scanner, "the line")?;
         let (mut src, mut dest, mut body) = (None, None, None);
+        let mut outline = Outline::new();
         let mut is_first = true;
         let names = ["\"src\":", "\"dest\":", "\"body\":"];
-        while let Some(name) = scanner.next_field(is_first, names)? {
+        while let Some(field) = scanner.next_field(is_first, names)? {
             is_first = false;
-            match name {
+            match field.name {
                 0 => set(&mut src, "src", string(scanner, "src")?)?,
                 1 => set(&mut dest, "dest", string(scanner, "dest")?)?,
-                2 => set(&mut body, "body", Header::scan(scanner, "`body`")?)?,
-                _ => _ = scanner.value()?,
+                2 => {
+                    let header = Header::scan(scanner, "`body`", &mut outline)?;
+                    set(&mut body, "body", header)?;
+                }
+                _ => _ = scanner.skip()?,
             }
         }
         scanner.end()?;
@@ -150,6 +159,8 @@ impl<'a> Envelope<'a> {
             dest,
             body,
             header,
+            line: scanner.since(0),
+            outline,
         })
     }
 }
@@ -161,9 +172,9 @@ impl<'a> Header<'a> {
     /// When `body` is not an object, or names a header key twice.
     pub fn parse(body: &'a str) -> Result<Header<'a>, Malformed> {
         let mut scanner = Scanner::new(body);
-        let scanned = Header::scan(&mut scanner, "the body")
+        let scanned = Header::scan(&mut scanner, "the body", &mut Outline::new())
             .and_then(|(header, _)| scanner.end().map(|()| header).map_err(Trouble::from));
-        scanned.map_err(|trouble| trouble.at(&scanner))
+        scanned.map_err(|trouble| trouble.at(scanner.position()))
     }
 
     /// Reads a body; returns its header and the whole of it.
@@ -171,22 +182,32 @@ impl<'a> Header<'a> {
     fn scan(
         scanner: &mut Scanner<'a>,
         what: &'static str,
+        outline: &mut Outline,
     ) -> Result<(Header<'a>, &'a str), Trouble> {
         open_object(scanner, what)?;
         let begin = scanner.position() - 1;
         let (mut kind, mut msg_id, mut in_reply_to) = (None, None, None);
         let mut is_first = true;
         let names = ["\"type\":", "\"msg_id\":", "\"in_reply_to\":"];
-        while let Some(name) = scanner.next_field(is_first, names)? {
+        while let Some(field) = scanner.next_field(is_first, names)? {
             is_first = false;
-            match name {
+            scanner.peek();
+            let value = scanner.position();
+            match field.name {
                 0 => set(&mut kind, "type", any_string(scanner)?)?,
                 1 => set(&mut msg_id, "msg_id", MsgId::of(scanner.value()?))?,
                 2 => {
                     let reply_to = ReplyTo::of(scanner.value()?);
                     set(&mut in_reply_to, "in_reply_to", reply_to)?;
                 }
-                _ => _ = scanner.value()?,
+                _ => _ = scanner.skip()?,
+            }
+            match field.key {
+                Some((from, to)) => outline.note(
+                    from - begin..to - begin,
+                    value - begin..scanner.position() - begin,
+                ),
+                None => *outline = Outline::unknown(),
             }
         }
         let header = Header {

@@ -11,6 +11,7 @@ mod fields;
 mod init;
 mod message;
 mod name;
+mod outline;
 mod raw_request;
 mod scan;
 
@@ -22,4 +23,6 @@ pub use message::{Content, Fields, Numbers, write_fields, write_header};
 pub use name::is_service;
 pub use raw_request::RawRequest;
 
-pub(crate) use body::parse_body;
+pub(crate) use body::{parse_body, parse_outlined};
+pub(crate) use message::{is_plain, write_plain_header};
+pub(crate) use outline::Outline;

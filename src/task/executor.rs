@@ -133,37 +133,38 @@ impl<F: Future, P> Executor<F, P> {
         let slot = &mut self.slots[index as usize];
         let place = slot.place.as_mut()?;
         let mut context = Context::from_waker(&slot.waker);
+        // A future that has ended is dropped inside as well, where its destructor
+        // may panic: `Pin::set` leaves the place empty all the same.
         let polled = catch(|| {
             let future = place.as_mut().as_pin_mut();
-            future.map_or(Poll::Pending, |future| future.poll(&mut context))
+            let polled = future.map_or(Poll::Pending, |future| future.poll(&mut context));
+            if polled.is_ready() {
+                place.set(None);
+            }
+            polled
         });
         let outcome = match polled {
             Ok(Poll::Pending) => return None,
             Ok(Poll::Ready(output)) => Ok(output),
-            Err(panic) => Err(panic),
+            Err(panic) => {
+                // Its other destructors run, too; what they say is not news.
+                let _second_panic = catch(|| place.set(None));
+                Err(panic)
+            }
         };
-        let outcome = self.free(index, outcome);
-        let payload = self.slots[index as usize].payload.take()?;
+        let payload = slot.payload.take()?;
+        self.free(index);
         Some(Finished { payload, outcome })
     }
 
-    /// Drops a task that has ended. Its destructor is the author's code too, and
-    /// may panic: `Pin::set` leaves the place empty all the same.
-    fn free<T>(&mut self, index: u32, outcome: Result<T, Panic>) -> Result<T, Panic> {
-        let slot = &mut self.slots[index as usize];
-        let dropped = catch(|| {
-            if let Some(place) = &mut slot.place {
-                place.set(None);
-            }
-        });
+    fn free(&mut self, index: u32) {
         if self.warm < WARM_SLOTS_MAX {
             self.warm += 1;
             self.free.push_back(index);
         } else {
-            slot.place = None;
+            self.slots[index as usize].place = None;
             self.free.push_front(index);
         }
-        dropped.and(outcome)
     }
 }
 

@@ -233,8 +233,8 @@ impl Cluster {
             in_reply_to: None,
         };
         let names = (&**self.book.name(src), &**self.book.name(dest));
-        let written = write_header(&mut line, names, (kind, ""), numbers)
-            .and_then(|()| write_fields::<()>(&mut line, Fields::Raw(fields)));
+        write_header(&mut line, names, (kind, ""), numbers);
+        let written = write_fields::<()>(&mut line, Fields::Raw(fields));
         line.pop();
         debug_assert!(written.is_ok(), "a request is made of JSON");
         self.send(src, dest, &line);
