@@ -355,24 +355,25 @@ impl<'a> Scanner<'a> {
             }
             // Here one has ended, and with it perhaps what it was the last of.
             loop {
-                match (nesting.innermost(), self.peek()) {
-                    (None, _) => return Ok(()),
-                    (Some(Container::Object), Some(b',')) => {
+                let Some(container) = nesting.innermost() else {
+                    return Ok(());
+                };
+                match (container, self.peek()) {
+                    (Container::Object, Some(b',')) => {
                         self.at += 1;
                         self.key()?;
                         break;
                     }
-                    (Some(Container::Array), Some(b',')) => {
+                    (Container::Array, Some(b',')) => {
                         self.at += 1;
                         break;
                     }
-                    (Some(Container::Object), Some(b'}'))
-                    | (Some(Container::Array), Some(b']')) => {
+                    (Container::Object, Some(b'}')) | (Container::Array, Some(b']')) => {
                         self.at += 1;
                         nesting.leave();
                     }
-                    (Some(Container::Object), _) => return self.fail(Problem::CommaOrBrace),
-                    (Some(Container::Array), _) => return self.fail(Problem::CommaOrBracket),
+                    (Container::Object, _) => return self.fail(Problem::CommaOrBrace),
+                    (Container::Array, _) => return self.fail(Problem::CommaOrBracket),
                 }
             }
         }
@@ -610,6 +611,22 @@ mod tests {
             nesting.leave();
         }
         assert_eq!(nesting.innermost(), None);
+    }
+
+    #[test]
+    fn a_value_is_its_own_text_without_blanks_around_it() {
+        for value in [
+            "[ 1 ]",
+            "{ \"a\" : 1 }",
+            "{ }",
+            "\"a b\"",
+            "-1.5e+3",
+            "null",
+            "[ [ ] ]",
+        ] {
+            let text = format!(" \t{value} \r,");
+            assert_eq!(Scanner::new(&text).value(), Ok(value));
+        }
     }
 
     #[test]
