@@ -256,7 +256,7 @@ fn changes() -> impl Strategy<Value = Vec<(Index, u8, u8)>> {
 proptest! {
     #![proptest_config(ProptestConfig {
         // PROPTEST_CASES asks for more.
-        cases: ProptestConfig::default().cases.max(4096),
+        cases: ProptestConfig::default().cases.max(1024),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

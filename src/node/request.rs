@@ -54,23 +54,27 @@ impl Request {
     }
 
     /// Who sent it.
+    #[inline]
     pub fn src(&self) -> &str {
         &self.parts.text[self.parts.src.clone()]
     }
 
     /// The body's `type`.
+    #[inline]
     pub fn kind(&self) -> &str {
         &self.parts.text[self.parts.kind.clone()]
     }
 
     /// The body's `msg_id`, digits as they came: a JSON integer of any length.
     /// Without one the sender wants no reply.
+    #[inline]
     pub fn msg_id(&self) -> Option<&str> {
         let range = self.parts.msg_id.clone()?;
         Some(&self.parts.text[range])
     }
 
     /// The whole body as JSON text, byte for byte as it came.
+    #[inline]
     pub fn raw_body(&self) -> &str {
         &self.parts.text[self.parts.body.clone()]
     }
@@ -82,7 +86,7 @@ impl Request {
     /// Error 12 that names the field, when the body has another shape. With `?`
     /// it goes to the caller.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        parse_outlined(self.raw_body(), &self.parts.outline, self.kind())
+        parse_outlined(self.raw_body(), &self.parts.outline, || self.kind())
     }
 
     /// Whether sender and type need no escapes as JSON strings.

@@ -26,9 +26,9 @@ pub(crate) fn parse_body<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> R
 pub(crate) fn parse_outlined<'a, T: Deserialize<'a>>(
     body: &'a str,
     outline: &Outline,
-    kind: &str,
+    kind: impl FnOnce() -> &'a str,
 ) -> Result<T> {
-    T::deserialize(Body(body, Some(outline))).or_else(|_| parse_again(body, kind))
+    T::deserialize(Body(body, Some(outline))).or_else(|_| parse_again(body, kind()))
 }
 
 #[cold]
@@ -335,6 +335,9 @@ mod tests {
         let raws = Raws::deserialize(Body(BODY, None)).unwrap();
         assert_eq!((raws.n.get(), raws.e.get()), ("[1,2.5]", r#"{"V":1}"#));
         assert!(raws.o.is_none());
+        let blanks = r#"{ "n" : [ 1 ] , "o" : null , "e" : { } }"#;
+        let raws = Raws::deserialize(Body(blanks, None)).unwrap();
+        assert_eq!((raws.n.get(), raws.e.get()), ("[ 1 ]", "{ }"));
         // Were it parsed, this would not do: what serde_json asks for is known.
         let raw = <&RawValue>::deserialize(Value("no JSON")).unwrap();
         assert_eq!(raw.get(), "no JSON");
