@@ -450,28 +450,36 @@ impl Raft {
     /// Takes a request in if this is the leader. If not, returns who is.
     fn accept(&mut self, request: &Request) -> Result<Option<String>> {
         let is_forwarded = self.cx.peers().any(|peer| peer == request.src());
+        if is_forwarded && !self.is_first(request) {
+            return Ok(None);
+        }
         match (&self.role, &self.leader) {
             (Role::Leader { .. }, _) => {}
             // One pass only: two nodes might each hold the other for the leader.
             (_, Some(leader)) if !is_forwarded => return Ok(Some(leader.clone())),
             _ => return Err(Error::temporarily_unavailable("there is no leader now")),
         }
-        if is_forwarded {
-            let name = (
-                request.src().to_owned(),
-                request.msg_id().unwrap_or("").to_owned(),
-            );
-            if self.forwarded.contains(&name) {
-                return Ok(None);
-            }
-            self.forwarded.push_back(name);
-            let excess = self.forwarded.len().saturating_sub(FORWARDED_MAX);
-            self.forwarded.drain(..excess);
-        }
         let operation = request.body()?;
         self.waiting.insert(self.log.len(), request.clone());
         self.propose(operation);
         Ok(None)
+    }
+
+    /// Whether a forwarded request is not the network's copy of one. Those that
+    /// were refused count too: a copy that is carried out after all would belie
+    /// the answer.
+    fn is_first(&mut self, request: &Request) -> bool {
+        let name = (
+            request.src().to_owned(),
+            request.msg_id().unwrap_or("").to_owned(),
+        );
+        if self.forwarded.contains(&name) {
+            return false;
+        }
+        self.forwarded.push_back(name);
+        let excess = self.forwarded.len().saturating_sub(FORWARDED_MAX);
+        self.forwarded.drain(..excess);
+        true
     }
 }
 

@@ -1,18 +1,18 @@
 //! The linearizable store on Raft.
 
 use super::{lin_kv::LinKv, lossy, over_seeds, partitions};
-use eddyline::sim::{Latency, Nemesis, Report, workload};
+use eddyline::sim::workload::{self, LinKvSummary};
+use eddyline::sim::{Latency, Nemesis, Report};
 use std::time::Duration;
 
-fn assert_progress<S: std::fmt::Debug>(reports: &[Report<S>], least: f64) {
+/// It answered clients, and after all faults too: clients sit beside every
+/// node, so what a minority refuses says nothing.
+#[track_caller]
+fn assert_progress(reports: &[Report<LinKvSummary>], done_least: usize) {
     for report in reports {
-        let availability = report.history.availability();
-        let seed = report.seed;
-        assert!(
-            availability > least,
-            "seed {seed}: {availability}, {:?}",
-            report.summary
-        );
+        let (seed, summary) = (report.seed, &report.summary);
+        assert!(summary.done >= done_least, "seed {seed}: {summary:?}");
+        assert_eq!(summary.undecided, 0, "seed {seed}: {summary:?}");
     }
 }
 
@@ -22,7 +22,7 @@ fn raft_is_linearizable_under_partitions() {
         let simulation = lossy(seed).duplication(0.05).nemesis(partitions());
         simulation.run::<LinKv, _>(workload::LinKv::new())
     });
-    assert_progress(&reports, 0.1);
+    assert_progress(&reports, 20);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn raft_is_linearizable_under_pauses_and_crashes() {
         let simulation = lossy(seed).nemesis(nemesis());
         simulation.run::<LinKv, _>(workload::LinKv::new())
     });
-    assert_progress(&reports, 0.05);
+    assert_progress(&reports, 20);
 }
 
 #[test]
@@ -46,5 +46,5 @@ fn raft_works_at_a_latency_of_a_tenth_of_a_second() {
         let simulation = lossy(seed).loss(0.0).latency(Latency::exponential_ms(100));
         simulation.run::<LinKv, _>(workload::LinKv::new())
     });
-    assert_progress(&reports, 0.5);
+    assert_progress(&reports, 50);
 }
