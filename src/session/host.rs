@@ -54,9 +54,11 @@ struct TypedHost<N, B, R, F: Future> {
     build: B,
     /// `run_job`, whose future has a type that only inference can name.
     run_job: R,
-    node: Option<Rc<N>>,
     /// Each handler comes with its request, which is needed again if it fails.
+    /// Dropped before the node: the last task to go would take the node with it,
+    /// and if the destructors of both panicked, the process would abort.
     executor: Executor<F, Option<Request>>,
+    node: Option<Rc<N>>,
     /// The bytes of the requests whose handlers wait.
     held_bytes: usize,
 }
@@ -76,8 +78,8 @@ where
     Box::new(TypedHost {
         build,
         run_job,
-        node: None,
         executor: Executor::new(),
+        node: None,
         held_bytes: 0,
     })
 }

@@ -185,6 +185,8 @@ mod tests {
         ];
         drop((reader, gated_reader, stream_reader));
         for output in outputs {
+            // A child that another test starts holds the readers until its exec.
+            testing::await_any(&output, PollFlags::empty());
             let error = output.write(b"x").unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         }
