@@ -42,12 +42,18 @@ impl Outline {
     /// Notes one field.
     #[inline(always)]
     pub(super) fn note(&mut self, key: Range<usize>, value: Range<usize>) {
-        let pair = |range: Range<usize>| Some((narrow(range.start)?, narrow(range.end)?));
-        let (Some(key), Some(value)) = (pair(key), pair(value)) else {
+        // Lines are at most 16 MiB; of a longer text all places are given up.
+        if u32::try_from(value.end).is_err() {
             return *self = Outline::unknown();
-        };
+        }
         if let Some(span) = self.spans.get_mut(self.len as usize) {
-            *span = Span { key, value };
+            // Nothing lies behind the value's end, which fits.
+            #[expect(clippy::cast_possible_truncation)]
+            let pair = |range: Range<usize>| (range.start as u32, range.end as u32);
+            *span = Span {
+                key: pair(key),
+                value: pair(value),
+            };
         }
         self.len = self.len.saturating_add(1);
     }
@@ -64,9 +70,4 @@ impl Outline {
     pub(super) fn is_whole(&self) -> bool {
         self.len as usize <= OUTLINE_FIELDS_MAX
     }
-}
-
-#[inline(always)]
-fn narrow(place: usize) -> Option<u32> {
-    u32::try_from(place).ok()
 }
