@@ -77,6 +77,10 @@ impl AddressBook {
         }
     }
 
+    pub(super) fn server_name(&self, server: usize) -> &Rc<str> {
+        &self.servers[server]
+    }
+
     pub(super) fn servers(&self) -> usize {
         self.servers.len()
     }

@@ -126,6 +126,15 @@ impl Operation {
 }
 
 /// All operations of a run, in the order in which they were invoked.
+///
+/// ```
+/// # use eddyline::sim::{Failure, Report};
+/// # fn look<S>(report: &Report<S>) {
+/// let slow = report.history.latency(0.99);
+/// let adds = report.history.done("add").count();
+/// println!("{adds} adds, 99 of 100 operations within {slow:?}");
+/// # }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct History {
     operations: Vec<Operation>,

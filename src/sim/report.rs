@@ -100,6 +100,25 @@ impl Anomalies {
 ///
 /// It was run a second time with the trace on, so that the whole conversation is
 /// at hand: [`trace`](Report::trace) of the [`report`](Failure::report).
+///
+/// ```
+/// use eddyline::sim::{Simulation, workload::Echo};
+/// # use eddyline::{Context, Node, Request, Result};
+/// # use serde_json::json;
+/// # use std::rc::Rc;
+/// # struct Parrot;
+/// # impl Node for Parrot {
+/// #     fn new(_: &Context) -> Self { Parrot }
+/// #     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+/// #         cx.reply(&request, &json!({"echo": "hello"}))
+/// #     }
+/// # }
+///
+/// let failure = Simulation::new(7).run::<Parrot, _>(Echo::new()).unwrap_err();
+/// assert!(failure.to_string().starts_with("echo failed with seed 7"));
+/// assert!(failure.mentions("\"hello\" came back"));
+/// assert!(!failure.report.trace.records().is_empty());
+/// ```
 pub struct Failure {
     /// The name of the workload.
     pub workload: &'static str,

@@ -266,3 +266,64 @@ fn quick_dest<'a>(line: &'a [u8], src: &str) -> Option<&'a str> {
     }
     std::str::from_utf8(dest).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sim::Simulation;
+    use crate::{Context, Node, Request, Result};
+    use std::rc::Rc;
+
+    struct Mute;
+
+    impl Node for Mute {
+        fn new(_: &Context) -> Self {
+            Mute
+        }
+
+        async fn handle(self: Rc<Self>, _: Context, _: Request) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is wrong with a line of n0's; nothing if it is sent.
+    fn wrong(line: &str) -> String {
+        let mut cluster = Simulation::new(1).nodes(2).build::<Mute>();
+        cluster.send_from_node(0, line.as_bytes());
+        let violations = cluster.violations().iter().map(ToString::to_string);
+        violations.collect()
+    }
+
+    #[test]
+    fn a_line_that_maelstrom_does_not_take_is_a_violation() {
+        for line in [
+            r#"{"src":"n0","dest":"n1","body":{"type":"x"}}"#,
+            r#"{"src":"n0","dest":"seq-kv","body":{"type":"x"}}"#,
+            r#"{ "id": 7, "dest": "n\u0031", "src": "n0", "body": {} }"#,
+        ] {
+            assert_eq!(wrong(line), "");
+        }
+        for (line, why) in [
+            ("", "no message"),
+            ("Hello", "no message"),
+            (
+                r#"{"src":"n0","dest":"n9","body":{"type":"x"}}"#,
+                "nobody called \"n9\"",
+            ),
+            (
+                r#"{"src":"n0","dest":"c5","body":{"type":"x"}}"#,
+                "nobody called \"c5\"",
+            ),
+            (
+                r#"{"src":"n0","dest":"n1","body":{},"extra":1}"#,
+                "unknown field `extra`",
+            ),
+            (r#"{"src":"n0","dest":5,"body":{}}"#, "expected a string"),
+            (r#"{"dest":"n1","body":{}}"#, "missing field `src`"),
+            (r#"{"src":"n0","dest":"n1","body":[]}"#, "not an object"),
+        ] {
+            let violation = wrong(line);
+            assert!(violation.contains(why), "{line}: {violation}");
+            assert!(violation.contains("n0"), "{violation}");
+        }
+    }
+}

@@ -7,10 +7,11 @@ use crate::protocol::{Envelope, Error};
 use crate::session::{Session, Settings};
 use crate::sim::address::Address;
 use crate::sim::fault::Fault;
-use crate::sim::partition::Link;
+use crate::sim::partition::{Link, Partition};
 use crate::sim::trace;
 use crate::time::Instant;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a node may take to answer `init`: Maelstrom's 10 s.
@@ -170,6 +171,7 @@ impl Cluster {
             Fault::Partition(partition) => {
                 let links = self.draw_links(partition);
                 self.network.cut(&links);
+                return self.record_cut(partition, &links);
             }
             Fault::Heal => self.network.heal(),
             Fault::Pause(node) if running(self, *node) => {
@@ -212,11 +214,39 @@ impl Cluster {
         }
     }
 
-    pub(super) fn draw_links(&mut self, partition: &super::Partition) -> Vec<Link> {
+    pub(super) fn draw_links(&mut self, partition: &Partition) -> Vec<Link> {
         let book = &self.book;
         partition.links(self.servers.len(), &mut self.partition_draws, |name| {
             book.find(name).and_then(|address| book.server(address))
         })
+    }
+
+    /// Says who no longer hears whom: those who reach the same nodes together.
+    pub(super) fn record_cut(&mut self, partition: &Partition, links: &[Link]) {
+        if self.trace.is_none() {
+            return;
+        }
+        let mut unheard: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &(from, to) in links {
+            unheard.entry(from).or_default().push(to);
+        }
+        let mut groups: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+        for (from, mut to) in unheard {
+            to.sort_unstable();
+            groups.entry(to).or_default().push(from);
+        }
+        let names = |servers: &[usize]| {
+            let names = servers
+                .iter()
+                .map(|&server| &**self.book.server_name(server));
+            names.collect::<Vec<&str>>().join(",")
+        };
+        let groups = groups
+            .iter()
+            .map(|(to, from)| format!("{} ↛ {}", names(from), names(to)));
+        let groups = groups.collect::<Vec<String>>().join("; ");
+        let fault = Fault::Partition(partition.clone());
+        self.record(trace::Event::Fault(format!("{fault}: {groups}")));
     }
 
     pub(super) fn violate_node(&mut self, node: usize, line: String, why: &str) {

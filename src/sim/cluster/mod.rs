@@ -274,7 +274,7 @@ impl Cluster {
                 let links = self.draw_links(&partition);
                 self.network.cut(&links);
                 self.partitions[index].1 = links;
-                self.record(trace::Event::Fault(Fault::Partition(partition).to_string()));
+                self.record_cut(&partition, &self.partitions[index].1.clone());
             }
             Event::Mend(index) => {
                 let links = std::mem::take(&mut self.partitions[index].1);

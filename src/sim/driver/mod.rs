@@ -93,10 +93,7 @@ impl<W: Workload> Driver<W> {
         let sent = self.cluster.statistics();
         self.recover();
         self.finale();
-        let operations = self.history.load().count();
-        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
-        let per_operation = sent.among_servers() as f64 / operations.max(1) as f64;
-        self.report(per_operation)
+        self.report(sent.among_servers())
     }
 
     fn broken(&self) -> bool {
@@ -193,17 +190,16 @@ impl<W: Workload> Driver<W> {
         }
     }
 
-    fn report(
-        mut self,
-        server_messages_per_operation: f64,
-    ) -> Result<Report<W::Summary>, Box<Failure>> {
+    fn report(mut self, server_messages: u64) -> Result<Report<W::Summary>, Box<Failure>> {
         let violations = self.cluster.violations().to_vec();
+        let observed = Observed {
+            history: &self.history,
+            statistics: self.cluster.statistics(),
+            server_messages,
+        };
+        let server_messages_per_operation = observed.messages_per_operation(|_| true);
         let checked = if violations.is_empty() {
-            self.workload.check(&Observed {
-                history: &self.history,
-                statistics: self.cluster.statistics(),
-                server_messages_per_operation,
-            })
+            self.workload.check(&observed)
         } else {
             Err(Anomalies::default())
         };

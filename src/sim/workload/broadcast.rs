@@ -25,6 +25,12 @@ pub enum Topology {
 
 /// Maelstrom's `broadcast`: `topology` once, then `broadcast {message}` and
 /// `read` -> `{messages}`, half of each.
+///
+/// ```
+/// use eddyline::sim::workload::{Broadcast, Topology};
+///
+/// let workload = Broadcast::new().topology(Topology::Tree(4));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Broadcast {
     topology: Topology,
@@ -184,7 +190,7 @@ impl Workload for Broadcast {
             stable_latency_median: quantile(&stable, 0.5),
             stable_latency_p99: quantile(&stable, 0.99),
             stable_latency_max: quantile(&stable, 1.0),
-            messages_per_operation: run.server_messages_per_operation,
+            messages_per_operation: run.messages_per_operation(|_| true),
         })
     }
 }

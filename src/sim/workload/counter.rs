@@ -9,6 +9,12 @@ use std::collections::BTreeSet;
 
 /// Maelstrom's `g-counter` and `pn-counter`: `add {delta}` and `read` ->
 /// `{value}`, half of each.
+///
+/// ```
+/// use eddyline::sim::workload::Counter;
+///
+/// let workload = Counter::pn();
+/// ```
 #[derive(Debug, Clone)]
 pub struct Counter {
     decrements: bool,

@@ -5,6 +5,12 @@ use crate::sim::history::Request;
 use serde_json::{Value, json};
 
 /// Maelstrom's `echo`: `echo {echo}` -> `{echo}`.
+///
+/// ```
+/// use eddyline::sim::workload::Echo;
+///
+/// let workload = Echo::new();
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Echo {}
 

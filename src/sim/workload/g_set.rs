@@ -9,6 +9,12 @@ use std::collections::BTreeSet;
 /// Maelstrom's `g-set`: `add {element}` and `read` -> `{value: [..]}`.
 ///
 /// Half of the operations add a number that was never added before, half read.
+///
+/// ```
+/// use eddyline::sim::workload::GSet;
+///
+/// let workload = GSet::new();
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct GSet {
     next: u64,

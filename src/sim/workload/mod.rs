@@ -46,6 +46,56 @@ pub struct Turn<'a> {
 ///
 /// Those of Maelstrom are in this module; another one of your own is a type
 /// that implements this trait.
+///
+/// ```
+/// use eddyline::sim::workload::{Observed, Turn};
+/// use eddyline::sim::{Anomalies, Request, Simulation, Workload};
+/// # use eddyline::{Context, Node, Result};
+/// # use std::rc::Rc;
+/// # struct Clock;
+/// # impl Node for Clock {
+/// #     fn new(_: &Context) -> Self { Clock }
+/// #     async fn handle(self: Rc<Self>, cx: Context, request: eddyline::Request) -> Result<()> {
+/// #         cx.reply(&request, &serde_json::json!({"ms": cx.now().as_nanos() / 1_000_000}))
+/// #     }
+/// # }
+///
+/// /// Asks for the time, which must not run backwards.
+/// #[derive(Clone)]
+/// struct Time;
+///
+/// impl Workload for Time {
+///     type Summary = ();
+///
+///     fn name(&self) -> &'static str {
+///         "time"
+///     }
+///
+///     fn next(&mut self, _: Turn<'_>) -> Option<Request> {
+///         Some(Request::new("time", &()))
+///     }
+///
+///     fn reply_fields(&self, _: &str) -> &'static [&'static str] {
+///         &["ms"]
+///     }
+///
+///     fn check(&self, run: &Observed<'_>) -> Result<(), Anomalies> {
+///         let mut anomalies = Anomalies::default();
+///         let mut last = 0;
+///         for answer in run.history.done("time") {
+///             let ms = answer.replied().map_or(0, |body: serde_json::Value| body["ms"].as_u64().unwrap());
+///             if ms < last {
+///                 anomalies.add(format_args!("n{} went back from {last} to {ms}", answer.node));
+///             }
+///             last = ms;
+///         }
+///         anomalies.or(())
+///     }
+/// }
+///
+/// Simulation::new(1).nodes(3).run::<Clock, _>(Time)?;
+/// # Ok::<(), Box<eddyline::sim::Failure>>(())
+/// ```
 pub trait Workload: Clone {
     /// What a run that passes has shown.
     type Summary: Debug;
@@ -102,7 +152,16 @@ pub struct Observed<'a> {
     pub history: &'a History,
     /// How many messages went where.
     pub statistics: Statistics,
-    /// How many messages went among servers during the load, for each of its
-    /// operations.
-    pub server_messages_per_operation: f64,
+    /// How many messages went among nodes and services during the load.
+    pub server_messages: u64,
+}
+
+impl Observed<'_> {
+    /// How many messages went among nodes and services during the load, for each
+    /// of its operations that `counts`.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+    pub fn messages_per_operation(&self, counts: impl Fn(&Operation) -> bool) -> f64 {
+        let operations = self.history.load().filter(|operation| counts(operation));
+        self.server_messages as f64 / operations.count().max(1) as f64
+    }
 }

@@ -6,6 +6,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// Maelstrom's `unique-ids`: `generate` -> `{id}`, of any JSON type.
+///
+/// ```
+/// use eddyline::sim::workload::UniqueIds;
+///
+/// let workload = UniqueIds::new().total_availability();
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct UniqueIds {
     must_always_answer: bool,

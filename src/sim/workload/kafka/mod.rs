@@ -16,6 +16,12 @@ use std::collections::BTreeMap;
 /// Maelstrom's `kafka`: `send {key, msg}` -> `{offset}`, `poll {offsets}` ->
 /// `{msgs}`, `commit_offsets {offsets}`, `list_committed_offsets {keys}` ->
 /// `{offsets}`.
+///
+/// ```
+/// use eddyline::sim::workload::Kafka;
+///
+/// let workload = Kafka::new().keys(8);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Kafka {
     keys: usize,
@@ -32,7 +38,8 @@ pub struct KafkaSummary {
     pub sent: usize,
     /// Different messages that were polled.
     pub polled: usize,
-    /// Messages among nodes and services during the load for each operation.
+    /// Messages among nodes and services during the load for each operation. A
+    /// commit is no operation of its own: Maelstrom counts it to its poll.
     pub messages_per_operation: f64,
     /// The part of the load's operations that were done.
     pub availability: f64,
@@ -223,7 +230,8 @@ impl Workload for Kafka {
         anomalies.or(KafkaSummary {
             sent: run.history.done("send").count(),
             polled: logs.polled(),
-            messages_per_operation: run.server_messages_per_operation,
+            messages_per_operation: run
+                .messages_per_operation(|operation| operation.kind() != "commit_offsets"),
             availability: run.history.availability(),
         })
     }

@@ -23,6 +23,12 @@ const KEY_UNKNOWN_MAX: u32 = 10;
 ///
 /// A read that fails with error 20 has seen that there is no such key. Other
 /// operations that fail have not happened, and say nothing else, as in Jepsen.
+///
+/// ```
+/// use eddyline::sim::workload::LinKv;
+///
+/// let workload = LinKv::new().keys(5);
+/// ```
 #[derive(Debug, Clone)]
 pub struct LinKv {
     keys: usize,

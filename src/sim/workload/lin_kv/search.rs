@@ -19,6 +19,7 @@
 use crate::sim::history::Operation;
 use crate::time::Instant;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 
 /// What an operation does to a register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +62,10 @@ struct State {
 }
 
 /// All configurations: for each state the least sets of open operations.
-type Configurations = HashMap<State, Vec<u128>>;
+///
+/// The hasher has no random key: a search must not be given up on one machine
+/// and decided on another.
+type Configurations = HashMap<State, Vec<u128>, BuildHasherDefault<DefaultHasher>>;
 
 impl Action {
     fn apply(self, value: Option<i64>) -> Option<Option<i64>> {
@@ -109,7 +113,7 @@ pub(super) fn linearize(attempts: &[Attempt<'_>]) -> Verdict {
     };
     let mut search = Search {
         attempts,
-        configurations: HashMap::from([(initial, vec![0])]),
+        configurations: Configurations::from_iter([(initial, vec![0])]),
         slots: Vec::new(),
         open: Vec::new(),
     };
@@ -150,8 +154,8 @@ impl Search<'_> {
     fn finish(&mut self, index: usize) -> Option<bool> {
         let slot = self.slots.iter().position(|slot| *slot == Some(index))?;
         let bit = 1u64 << slot;
-        let mut kept = Configurations::new();
-        let mut seen = Configurations::new();
+        let mut kept = Configurations::default();
+        let mut seen = Configurations::default();
         let mut todo: Vec<(State, u128)> = Vec::new();
         for (state, opens) in self.configurations.drain() {
             todo.extend(opens.into_iter().map(|open| (state, open)));

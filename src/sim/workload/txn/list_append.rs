@@ -21,6 +21,12 @@ const FINAL_KEYS: u64 = 16;
 /// Maelstrom's `txn-list-append`: `txn {txn: [["r", k, null], ["append", k, v]]}`
 /// -> `{txn}`; one to four operations in each, ten keys at a time, 16 appends to
 /// each key.
+///
+/// ```
+/// use eddyline::sim::workload::{ConsistencyModel, TxnListAppend};
+///
+/// let workload = TxnListAppend::new().model(ConsistencyModel::Serializable);
+/// ```
 #[derive(Debug, Clone)]
 pub struct TxnListAppend {
     model: ConsistencyModel,

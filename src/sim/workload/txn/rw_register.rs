@@ -19,6 +19,12 @@ const FINAL_KEYS: u64 = 16;
 
 /// Maelstrom's `txn-rw-register`: `txn {txn: [["r", k, null], ["w", k, v]]}` ->
 /// `{txn}`; one to four operations in each, ten keys at a time.
+///
+/// ```
+/// use eddyline::sim::workload::TxnRwRegister;
+///
+/// let workload = TxnRwRegister::new().total_availability();
+/// ```
 #[derive(Debug, Clone)]
 pub struct TxnRwRegister {
     model: ConsistencyModel,

@@ -57,7 +57,7 @@ fn found<W: Workload>(workload: &W, history: &History) -> String {
     let run = Observed {
         history,
         statistics: Statistics::default(),
-        server_messages_per_operation: 0.0,
+        server_messages: 0,
     };
     match workload.check(&run) {
         Ok(_) => String::new(),
