@@ -178,7 +178,7 @@ impl Random {
     /// A number below `bound`, by the high half of a product: no division.
     fn below(&mut self, bound: u64) -> u64 {
         let product = u128::from(self.next()) * u128::from(bound);
-        // The upper 64 of 128 bits.
+        // The upper 64 of 128 bits: nothing is cut off.
         (product >> 64) as u64
     }
 

@@ -109,7 +109,7 @@ fn main() -> ExitCode {
     match eddyline::run_with(Tracks::new, options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("eddyline: {error}");
+            options::complain(&error);
             ExitCode::FAILURE
         }
     }

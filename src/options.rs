@@ -15,7 +15,7 @@ Usage: eddyline [OPTIONS]
 Options:
   --rpc-timeout-ms N  how long a call to another node waits [default: 1000]
   --tcp-bind ADDR     the IP address that TCP echo binds [default: 127.0.0.1]
-  --help              print this and exit
+  -h, --help          print this and exit
   --version           print the version and exit
 ";
 
@@ -27,12 +27,9 @@ const USAGE_ERROR: u8 = 2;
 pub(crate) fn parse() -> Result<Options, ExitCode> {
     match read(lexopt::Parser::from_env()) {
         Ok(Choice::Run(options)) => Ok(options),
-        Ok(Choice::Print(text)) => {
-            print(&text);
-            Err(ExitCode::SUCCESS)
-        }
+        Ok(Choice::Print(text)) => Err(print(&text)),
         Err(error) => {
-            eprintln!("eddyline: {error}; see eddyline --help");
+            complain(&format!("{error}; see eddyline --help"));
             Err(ExitCode::from(USAGE_ERROR))
         }
     }
@@ -44,7 +41,7 @@ enum Choice {
 }
 
 fn read(mut arguments: lexopt::Parser) -> Result<Choice, lexopt::Error> {
-    use lexopt::prelude::Long;
+    use lexopt::prelude::{Long, Short};
 
     let mut choice = Choice::Run(Options::default());
     while let Some(argument) = arguments.next()? {
@@ -56,8 +53,8 @@ fn read(mut arguments: lexopt::Parser) -> Result<Choice, lexopt::Error> {
             (Long("tcp-bind"), Choice::Run(options)) => {
                 options.tcp_bind = value(&mut arguments, "--tcp-bind", "an IP address")?;
             }
-            (Long("help"), _) => choice = Choice::Print(HELP.to_owned()),
-            (Long("version"), Choice::Run(_)) => {
+            (Long("help") | Short('h'), _) => choice = Choice::Print(HELP.to_owned()),
+            (Long("version"), _) => {
                 let version = env!("CARGO_PKG_VERSION");
                 choice = Choice::Print(format!("eddyline {version}\n"));
             }
@@ -78,9 +75,22 @@ fn value<T: FromStr>(
     parsed.ok_or_else(|| format!("{option} wants {expected}, not {value:?}").into())
 }
 
-/// The protocol has not begun, so stdout is free; a reader that has gone is no
-/// error worth a panic.
-fn print(text: &str) {
+/// The protocol has not begun, so stdout is free.
+fn print(text: &str) -> ExitCode {
+    use std::io::{ErrorKind, Write as _};
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(&format!("stdout cannot be written: {error}"));
+            ExitCode::FAILURE
+        }
+        // A reader that has seen enough is no error.
+        Ok(()) | Err(_) => ExitCode::SUCCESS,
+    }
+}
+
+/// Says what is wrong on stderr, if anybody listens; `eprintln!` would panic if
+/// nobody can.
+pub(crate) fn complain(what: &dyn std::fmt::Display) {
     use std::io::Write as _;
-    let _reader_has_gone = std::io::stdout().write_all(text.as_bytes());
+    let _nobody_listens = writeln!(std::io::stderr(), "eddyline: {what}");
 }

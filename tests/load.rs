@@ -170,39 +170,72 @@ fn a_flood_of_blank_lines_is_never_answered() {
     assert!(node.finish().stdout.is_empty());
 }
 
+/// A line of bytes that are no message, the same in every run.
+fn garbage(state: &mut u64) -> Vec<u8> {
+    let mut line = vec![b'#'];
+    for _ in 0..8 {
+        // xorshift64
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        let bytes = state.to_le_bytes();
+        line.extend(bytes.into_iter().filter(|&byte| byte != b'\n'));
+    }
+    line.push(b'\n');
+    line
+}
+
+const SEED: u64 = 0x2545_f491_4f6c_dd1d;
+
 #[test]
 fn a_flood_of_garbage_is_named_line_by_line() {
-    const LINES: usize = 20_000;
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut garbage = Vec::new();
-    for _ in 0..LINES {
-        garbage.push(b'#');
-        for _ in 0..8 {
-            // xorshift64: the same garbage in every run.
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            let bytes = state.to_le_bytes();
-            garbage.extend(bytes.into_iter().filter(|&byte| byte != b'\n'));
-        }
-        garbage.push(b'\n');
-    }
+    // A batch's diagnostics are read before the next is sent: what a reader of
+    // stderr who falls behind gets to see is another test's question.
+    const BATCHES: usize = 100;
+    const BATCH: usize = 200;
+    let mut state = SEED;
     let mut node = Launch::new().ready();
-    node.write(&garbage);
+    for _ in 0..BATCHES {
+        let batch: Vec<u8> = (0..BATCH).flat_map(|_| garbage(&mut state)).collect();
+        node.write(&batch);
+        for _ in 0..BATCH {
+            node.stderr_line();
+        }
+    }
     node.check();
     assert_peak_below(&node, 32);
+    node.finish_quietly();
+}
+
+#[test]
+fn a_stderr_that_nobody_reads_stops_nobody() {
+    const LINES: usize = 20_000;
+    let mut state = SEED;
+    let mut node = Launch::new().ready();
+    node.leave_stderr_unread();
+    let flood: Vec<u8> = (0..LINES).flat_map(|_| garbage(&mut state)).collect();
+    node.write(&flood);
+    node.check();
+    assert_peak_below(&node, 32);
+    assert!(node.finish().stdout.is_empty());
+}
+
+#[test]
+fn lines_that_stderr_had_no_room_for_are_counted() {
+    const LINES: usize = 20_000;
+    let mut state = SEED;
+    let mut node = Launch::new().ready();
+    let flood: Vec<u8> = (0..LINES).flat_map(|_| garbage(&mut state)).collect();
+    node.write(&flood);
+    node.check();
     let ending = node.finish();
     assert!(ending.stdout.is_empty());
-    // Nobody waits for stderr's reader: lines that it had no room for are counted.
     let dropped = |line: &String| {
         let count = line.strip_prefix("eddyline: ")?;
         let count = count.strip_suffix(" lines were dropped: stderr was not read")?;
         Some(count.parse::<usize>().expect("a count"))
     };
-    let named: usize = ending
-        .stderr
-        .iter()
-        .map(|line| dropped(line).unwrap_or(1))
-        .sum();
-    assert_eq!(named, LINES);
+    let lines = ending.stderr.iter();
+    let told: usize = lines.map(|line| dropped(line).unwrap_or(1)).sum();
+    assert_eq!(told, LINES);
 }

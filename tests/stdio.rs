@@ -143,10 +143,10 @@ fn stdin_and_stdout_may_be_the_same_terminal() {
 
 #[test]
 fn a_terminal_that_hangs_up_ends_the_input() {
-    let mut stdin = Channel::terminal();
-    let ours = stdin.ours.take();
-    let mut node = Launch::new().stdin(stdin).start();
-    let mut terminal = File::from(ours.expect("our side"));
+    let mut channel = Channel::terminal();
+    let ours = channel.ours.take().expect("our side");
+    let mut node = Launch::new().stdin(channel).start();
+    let mut terminal = File::from(ours);
     terminal.write_all(conversation().as_bytes()).unwrap();
     assert_replies(&[node.line(), node.line()]);
     drop(terminal);

@@ -2,13 +2,16 @@
 
 use super::call::Call;
 use super::core::Core;
+use super::kv::Kv;
 use super::request::Request;
 use super::tcp_echo::TcpEcho;
 use super::timer::{Interval, Sleep};
+use super::tso::Tso;
 use crate::protocol::{Content, Error, Fields, RawRequest, Result};
 use crate::random::Random;
 use crate::time::Instant;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,20 +32,60 @@ impl Context {
     }
 
     /// This node's name.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use serde_json::json;
+    /// # fn whoami(cx: Context, request: Request) -> Result<()> {
+    /// cx.reply(&request, &json!({ "name": cx.node_id() }))
+    /// # }
+    /// ```
     pub fn node_id(&self) -> &str {
         self.core.node_id()
     }
 
     /// The names of all nodes, this one among them, as `init` gave them.
+    ///
+    /// ```
+    /// # use eddyline::Context;
+    /// # fn owner<'a>(cx: &'a Context, key: usize) -> &'a str {
+    /// let nodes = cx.node_ids();
+    /// &nodes[key % nodes.len()]
+    /// # }
+    /// ```
     pub fn node_ids(&self) -> &[String] {
         self.core.init().map_or(&[], |init| &init.node_ids)
     }
 
     /// The names of all other nodes.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # use serde_json::json;
+    /// # fn tell(cx: Context) -> Result<()> {
+    /// for peer in cx.peers() {
+    ///     cx.send(peer, "gossip", &json!({ "heard": 1 }))?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn peers(&self) -> impl Iterator<Item = &str> {
         let own = self.node_id();
         let names = self.node_ids().iter().map(String::as_str);
         names.filter(move |&name| name != own)
+    }
+
+    /// How many nodes are more than half of all: 3 of 5, and 3 of 4.
+    ///
+    /// See [`Call`] for how to ask all peers and wait for that many.
+    ///
+    /// ```
+    /// # fn decided(cx: eddyline::Context, votes: usize) -> bool {
+    /// votes >= cx.majority()
+    /// # }
+    /// ```
+    pub fn majority(&self) -> usize {
+        self.node_ids().len() / 2 + 1
     }
 
     /// Answers a request. The reply's type is the request's with `_ok` behind
@@ -52,14 +95,60 @@ impl Context {
     /// A request that wants no reply (it has no `msg_id`) gets none, and one
     /// that has its reply already gets no second one.
     ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use serde::Serialize;
+    /// #[derive(Serialize)]
+    /// struct ReadOk<'a> {
+    ///     messages: &'a [u64],
+    /// }
+    ///
+    /// # fn read(cx: Context, request: Request) -> Result<()> {
+    /// cx.reply(&request, &ReadOk { messages: &[1, 2] })
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Error 13 when `fields` do not serialise to a JSON object.
     pub fn reply<T: Serialize + ?Sized>(&self, request: &Request, fields: &T) -> Result<()> {
         self.core.reply(request, (request.kind(), "_ok"), fields)
     }
 
+    /// Answers a request with fields that came from elsewhere: a JSON object,
+    /// whose `type`, `msg_id` and `in_reply_to` are replaced by those of this
+    /// reply. With [`sync_rpc_raw`](Context::sync_rpc_raw) it passes a request on
+    /// to whom it concerns:
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # async fn forward(cx: Context, request: Request) -> Result<()> {
+    /// let reply = cx.sync_rpc_raw("n1", &request.body()?).await?;
+    /// cx.reply_raw(&request, reply.raw_value()?)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Error 12 when `fields` are not a JSON object.
+    pub fn reply_raw(&self, request: &Request, fields: &RawValue) -> Result<()> {
+        let fields = Fields::<()>::Raw(fields);
+        self.core
+            .reply_fields(request, (request.kind(), "_ok"), fields)
+    }
+
     /// Answers a request with an error. Returning the error from the handler
-    /// does the same.
+    /// does the same; this is for requests that are answered elsewhere, such as
+    /// ones that were kept.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Error, Request, Result};
+    /// # fn drop_all(cx: Context, kept: Vec<Request>) -> Result<()> {
+    /// let error = Error::temporarily_unavailable("no longer the leader");
+    /// for request in kept {
+    ///     cx.reply_error(&request, &error)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// None in practice: an error always serialises.
@@ -69,6 +158,16 @@ impl Context {
 
     /// Error 10, for the last arm of a handler's `match`.
     ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # fn handle(cx: Context, request: Request) -> Result<()> {
+    /// match request.kind() {
+    ///     "ping" => cx.reply(&request, &()),
+    ///     _ => cx.not_supported(&request),
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Always: that is the answer.
     pub fn not_supported(&self, request: &Request) -> Result<()> {
@@ -76,6 +175,14 @@ impl Context {
     }
 
     /// Sends a message that wants no reply, of type `kind`.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # use serde_json::json;
+    /// # fn tell(cx: Context) -> Result<()> {
+    /// cx.send("n2", "gossip", &json!({ "heard": [1, 2] }))
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Error 1 when `dest` is no node, service or sender seen before: nothing
@@ -89,7 +196,7 @@ impl Context {
     ///
     /// The call ends with the reply, with the error that the other side replied,
     /// with error 0 when no reply comes in time, or with the errors of
-    /// [`send`](Context::send).
+    /// [`send`](Context::send). With `?` that error goes to whoever called us.
     ///
     /// ```
     /// # use eddyline::{Context, Result};
@@ -108,24 +215,100 @@ impl Context {
 
     /// Calls `dest` with a request that came from elsewhere. Its fields go out as
     /// they are; its `msg_id` is replaced by one of ours.
+    /// See [`reply_raw`](Context::reply_raw) for passing the reply back.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # async fn forward(cx: Context, request: Request) -> Result<()> {
+    /// let reply = cx.sync_rpc_raw("n1", &request.body()?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sync_rpc_raw(&self, dest: &str, request: &RawRequest<'_>) -> Call {
         self.call(dest, request.kind(), Fields::<()>::Raw(request.body()))
     }
 
     fn call<T: Serialize + ?Sized>(&self, dest: &str, kind: &str, fields: Fields<'_, T>) -> Call {
         let dest = self.core.find(dest);
-        let content = Content::new(self.core.spare_bytes(), kind, fields);
+        let content = Content::new(self.core.spares().bytes(), kind, fields);
         Call::new(self.core.clone(), dest, content)
     }
 
+    /// A client of `lin-kv`, the linearizable key-value service.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # async fn next(cx: Context) -> Result<u64> {
+    /// cx.lin_kv().update("last id", 0, |last| last + 1).await
+    /// # }
+    /// ```
+    pub fn lin_kv(&self) -> Kv {
+        Kv::new(self.clone(), "lin-kv")
+    }
+
+    /// A client of `seq-kv`, the sequentially consistent key-value service.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # async fn sum(cx: Context) -> Result<u64> {
+    /// Ok(cx.seq_kv().read("sum").await?.unwrap_or(0))
+    /// # }
+    /// ```
+    pub fn seq_kv(&self) -> Kv {
+        Kv::new(self.clone(), "seq-kv")
+    }
+
+    /// A client of `lww-kv`, the key-value service whose last write wins.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # async fn remember(cx: Context) -> Result<()> {
+    /// cx.lww_kv().write(["seen", cx.node_id()], true).await
+    /// # }
+    /// ```
+    pub fn lww_kv(&self) -> Kv {
+        Kv::new(self.clone(), "lww-kv")
+    }
+
+    /// A client of `lin-tso`, the timestamp oracle.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # async fn unique(cx: Context) -> Result<u64> {
+    /// cx.lin_tso().ts().await
+    /// # }
+    /// ```
+    pub fn lin_tso(&self) -> Tso {
+        Tso::new(self.clone())
+    }
+
     /// How long a call waits unless it says otherwise.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # async fn ping(cx: Context) -> Result<()> {
+    /// let call = cx.sync_rpc("n2", "ping", &());
+    /// call.timeout(cx.rpc_timeout() * 3).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn rpc_timeout(&self) -> Duration {
         self.core.settings().rpc_timeout
     }
 
-    /// The time now, by the node's clock.
+    /// The time now, by the node's clock; virtual in a simulation.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # async fn measure(cx: Context) -> Result<()> {
+    /// let begun = cx.now();
+    /// cx.sync_rpc("n2", "ping", &()).await?;
+    /// cx.log(format_args!("it took {:?}", cx.now().since(begun)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn now(&self) -> Instant {
-        self.core.now()
+        self.core.timers().now()
     }
 
     /// Random numbers: `draw` is given the node's generator. In a simulation they
@@ -143,6 +326,15 @@ impl Context {
     }
 
     /// Waits for `duration`, and holds nobody up.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use std::time::Duration;
+    /// # async fn slow(cx: Context, request: Request) -> Result<()> {
+    /// cx.sleep(Duration::from_millis(20)).await;
+    /// cx.reply(&request, &())
+    /// # }
+    /// ```
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep::until(self.core.clone(), self.now() + duration)
     }
@@ -157,7 +349,8 @@ impl Context {
     /// loop {
     ///     ticks.tick().await;
     ///     for peer in cx.peers() {
-    ///         cx.send(peer, "gossip", &())?;
+    ///         // No `?`: it would end the task for good when the output is full.
+    ///         let _lost = cx.send(peer, "gossip", &());
     ///     }
     /// }
     /// # }
@@ -167,16 +360,41 @@ impl Context {
     }
 
     /// Runs a task beside the handlers. An error that it ends with is logged.
+    ///
+    /// ```
+    /// # use eddyline::{Backoff, Context, Request, Result};
+    /// # use serde_json::json;
+    /// # use std::time::Duration;
+    /// # fn add(cx: Context, request: Request, element: u64) -> Result<()> {
+    /// let call = cx.sync_rpc("n2", "merge", &json!({ "elements": [element] }));
+    /// let call = call.retry(Backoff::default()).timeout(Duration::from_secs(60));
+    /// cx.spawn(async move { call.await.map(|_| ()) });
+    /// cx.reply(&request, &())
+    /// # }
+    /// ```
     pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
         self.core.spawn(Box::pin(task));
     }
 
     /// The node's TCP echo server.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # async fn start(cx: Context) -> Result<u16> {
+    /// cx.tcp_echo().start(0).await
+    /// # }
+    /// ```
     pub fn tcp_echo(&self) -> TcpEcho {
         TcpEcho::new(self.core.clone())
     }
 
     /// Writes a line for people to stderr. stdout carries messages only.
+    ///
+    /// ```
+    /// # fn tell(cx: eddyline::Context) {
+    /// cx.log(format_args!("{} has won the election", cx.node_id()));
+    /// # }
+    /// ```
     pub fn log(&self, text: fmt::Arguments<'_>) {
         self.core.log(text);
     }

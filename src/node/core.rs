@@ -6,16 +6,19 @@
 
 use super::call_table::{CallTable, Entry, Progress};
 use super::directory::{Directory, NameId};
-use super::request::{Parts, Request};
-use super::tcp_echo::Operations;
+use super::operations::{Operation, OperationId, Operations, Outcome};
+use super::outbox::Outbox;
+use super::request::Request;
+use super::spares::Spares;
+use super::timers::{Timer, Timers};
 use crate::protocol::{
     Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, is_plain, write_fields,
     write_header, write_plain_header,
 };
 use crate::random::Random;
-use crate::time::{Clock, Instant, TimerId, Wheel};
-use crate::wire::OutputBuffer;
+use crate::time::{Clock, Instant};
 use serde::Serialize;
+use serde_json::Value;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -26,18 +29,6 @@ use std::time::Duration;
 
 /// How long a call waits unless it says otherwise.
 const RPC_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How many bytes may wait for a slow reader before messages that nobody asked
-/// for are refused (error 11): 8 MiB. Replies are never refused; reading stops
-/// at the high watermark, so there are few. Timers fire without any input, and
-/// without this bound a gossiping node with a dead reader would grow for ever.
-pub(super) const UNASKED_BYTES_MAX: usize = 8 << 20;
-
-/// How many blocks of memory are kept for the next request or call.
-const SPARES_MAX: usize = 1024;
-
-/// A spare block larger than this is not kept.
-const SPARE_BYTES_MAX: usize = 4 << 10;
 
 /// What a session can be told.
 #[derive(Debug, Clone)]
@@ -72,65 +63,47 @@ pub struct Usage {
     pub operations: usize,
 }
 
-/// What an armed timer does when it is due.
-enum Timer {
-    /// Ends a call with error 0.
-    Call(u64),
-    /// Wakes a task.
-    Wake(Waker),
-}
-
 /// Where lines for a person go.
 pub(crate) type Log = Box<dyn Fn(fmt::Arguments<'_>)>;
 pub(crate) type Spawned = Pin<Box<dyn Future<Output = Result<()>>>>;
 
 pub(crate) struct Core {
     settings: Settings,
-    clock: Rc<dyn Clock>,
     log: Log,
     /// Set by the first `init`, before any handler runs.
     init: OnceCell<Init>,
+    outbox: Outbox,
     /// The node's name needs no escapes.
     is_plain: Cell<bool>,
-    output: RefCell<OutputBuffer>,
     directory: RefCell<Directory>,
     calls: RefCell<CallTable>,
-    wheel: RefCell<Wheel<Timer>>,
-    /// Empty between turns; kept for its memory.
-    due: Cell<Vec<Timer>>,
-    next_msg_id: Cell<u64>,
+    timers: Timers,
     random: RefCell<Random>,
     spawned: RefCell<VecDeque<Spawned>>,
     pub(super) operations: RefCell<Operations>,
     input_ended: Cell<bool>,
     ignored_replies: Cell<u64>,
-    spare_parts: RefCell<Vec<Rc<Parts>>>,
-    spare_bytes: RefCell<Vec<Vec<u8>>>,
+    spares: Spares,
 }
 
 impl Core {
     pub(crate) fn new(settings: Settings, clock: Rc<dyn Clock>, log: Log) -> Core {
-        let wheel = Wheel::new(clock.now());
         let random = Random::new(settings.seed);
         Core {
             settings,
-            clock,
             log,
             init: OnceCell::new(),
+            outbox: Outbox::default(),
             is_plain: Cell::new(false),
-            output: RefCell::default(),
             directory: RefCell::default(),
             calls: RefCell::default(),
-            wheel: RefCell::new(wheel),
-            due: Cell::default(),
-            next_msg_id: Cell::new(0),
+            timers: Timers::new(clock),
             random: RefCell::new(random),
             spawned: RefCell::default(),
             operations: RefCell::default(),
             input_ended: Cell::new(false),
             ignored_replies: Cell::new(0),
-            spare_parts: RefCell::default(),
-            spare_bytes: RefCell::default(),
+            spares: Spares::default(),
         }
     }
 
@@ -139,9 +112,9 @@ impl Core {
     /// Gives the node its name; returns false if it has another one already.
     pub(crate) fn identify(&self, init: Init) -> bool {
         if let Some(known) = self.init.get() {
-            return *known == init;
+            return known.is_same_cluster(&init);
         }
-        self.directory.borrow_mut().add_nodes(&init.node_ids);
+        self.directory.borrow_mut().add_nodes(&init);
         self.is_plain.set(is_plain(&init.node_id));
         self.init.set(init).is_ok()
     }
@@ -164,47 +137,8 @@ impl Core {
 
     // The way out.
 
-    pub(crate) fn output(&self) -> &RefCell<OutputBuffer> {
-        &self.output
-    }
-
-    /// Appends one message to the output, or nothing at all if `write` fails or
-    /// panics.
-    fn emit(&self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        /// Puts the draft back however `write` ends.
-        struct Draft<'a> {
-            output: &'a RefCell<OutputBuffer>,
-            bytes: Vec<u8>,
-            keep: usize,
-        }
-        impl Drop for Draft<'_> {
-            fn drop(&mut self) {
-                self.bytes.truncate(self.keep);
-                let bytes = std::mem::take(&mut self.bytes);
-                self.output.borrow_mut().commit(bytes);
-            }
-        }
-        let bytes = self.output.borrow_mut().begin();
-        let mut draft = Draft {
-            output: &self.output,
-            keep: bytes.len(),
-            bytes,
-        };
-        write(&mut draft.bytes)?;
-        draft.keep = draft.bytes.len();
-        Ok(())
-    }
-
-    /// Appends a message with the next number, which is used up only if the
-    /// message was written.
-    fn emit_numbered(&self, write: impl FnOnce(&mut Vec<u8>, u64) -> Result<()>) -> Result<u64> {
-        let msg_id = self.next_msg_id.get();
-        self.next_msg_id.set(msg_id + 1);
-        let written = self.emit(|out| write(out, msg_id));
-        if written.is_err() && self.next_msg_id.get() == msg_id + 1 {
-            self.next_msg_id.set(msg_id);
-        }
-        written.map(|()| msg_id)
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Sends the reply of type `kind` + `suffix` to a request. Nothing is sent
@@ -214,6 +148,15 @@ impl Core {
         request: &Request,
         kind: (&str, &str),
         fields: &T,
+    ) -> Result<()> {
+        self.reply_fields(request, kind, Fields::Typed(fields))
+    }
+
+    pub(super) fn reply_fields<T: Serialize + ?Sized>(
+        &self,
+        request: &Request,
+        kind: (&str, &str),
+        fields: Fields<'_, T>,
     ) -> Result<()> {
         let Some(in_reply_to) = request.msg_id() else {
             return Ok(());
@@ -226,7 +169,9 @@ impl Core {
             ));
             return Ok(());
         }
-        let written = self.emit_numbered(|out, msg_id| {
+        // Taken back if serialising fails or panics: then the caller is told that.
+        let answer = Answer(request);
+        self.outbox.write_numbered(|out, msg_id| {
             let numbers = Numbers {
                 msg_id: Some(msg_id),
                 in_reply_to: Some(in_reply_to),
@@ -237,12 +182,10 @@ impl Core {
             } else {
                 write_header(out, addresses, kind, numbers);
             }
-            write_fields(out, Fields::Typed(fields))
-        });
-        if written.is_err() {
-            request.unanswer();
-        }
-        written.map(|_| ())
+            write_fields(out, fields)
+        })?;
+        std::mem::forget(answer);
+        Ok(())
     }
 
     pub(crate) fn reply_error(&self, request: &Request, error: &Error) -> Result<()> {
@@ -270,9 +213,10 @@ impl Core {
         };
         let written = match self.init() {
             Some(init) => self
-                .emit_numbered(|out, msg_id| write(out, &init.node_id, Some(msg_id)))
+                .outbox
+                .write_numbered(|out, msg_id| write(out, &init.node_id, Some(msg_id)))
                 .map(|_| ()),
-            None => self.emit(|out| write(out, &envelope.dest, None)),
+            None => self.outbox.write(|out| write(out, &envelope.dest, None)),
         };
         if let Err(error) = written {
             self.log(format_args!("a refusal could not be sent: {error}"));
@@ -287,8 +231,8 @@ impl Core {
         fields: &T,
     ) -> Result<()> {
         self.find(dest)?;
-        self.may_send_unasked()?;
-        self.emit(|out| {
+        self.outbox.may_send_unasked()?;
+        self.outbox.write(|out| {
             let numbers = Numbers::default();
             write_header(out, (self.node_id(), dest), (kind, ""), numbers);
             write_fields(out, Fields::Typed(fields))
@@ -307,14 +251,9 @@ impl Core {
         self.directory.borrow_mut().sender(name)
     }
 
-    fn may_send_unasked(&self) -> Result<()> {
-        let held = self.output.borrow().len();
-        if held < UNASKED_BYTES_MAX {
-            return Ok(());
-        }
-        Err(Error::temporarily_unavailable(format!(
-            "{held} bytes already wait for whoever reads this node's output"
-        )))
+    /// The name behind an id, for a message to a person.
+    pub(super) fn name(&self, id: NameId) -> String {
+        self.directory.borrow().name(id).to_owned()
     }
 
     /// Sends a call's request, enters it and arms its timer.
@@ -324,18 +263,15 @@ impl Core {
         content: &Content,
         timeout: Duration,
     ) -> Result<u64> {
-        self.may_send_unasked()?;
+        self.outbox.may_send_unasked()?;
         let directory = self.directory.borrow();
         let name = directory.name(dest);
-        let msg_id = self.emit_numbered(|out, msg_id| {
+        let msg_id = self.outbox.write_numbered(|out, msg_id| {
             content.write(out, self.node_id(), name, msg_id);
             Ok(())
         })?;
-        let deadline = self.now() + timeout;
-        let timer = self
-            .wheel
-            .borrow_mut()
-            .insert(deadline, Timer::Call(msg_id));
+        let deadline = self.timers.now() + timeout;
+        let timer = self.timers.arm(deadline, Timer::Call(msg_id));
         self.calls.borrow_mut().insert(msg_id, dest, timer);
         Ok(msg_id)
     }
@@ -348,8 +284,8 @@ impl Core {
     pub(super) fn abandon_call(&self, msg_id: u64) {
         let removed = self.calls.borrow_mut().remove(msg_id);
         match removed {
-            Some(Entry::Waiting { timer, .. }) => self.disarm(timer),
-            Some(Entry::Ended(Ok(reply))) => self.recycle(reply),
+            Some(Entry::Waiting { timer, .. }) => self.timers.disarm(timer),
+            Some(Entry::Ended(Ok(reply))) => self.spares.recycle_bytes(reply),
             Some(Entry::Ended(Err(_))) | None => {}
         }
     }
@@ -360,11 +296,11 @@ impl Core {
         let Some(timer) = timer else {
             return self.ignore_reply();
         };
-        self.disarm(timer);
+        self.timers.disarm(timer);
         let outcome = if envelope.header.kind.as_deref() == Some("error") {
             Err(error_of(envelope.body))
         } else {
-            let mut bytes = self.spare_bytes();
+            let mut bytes = self.spares.bytes();
             bytes.extend_from_slice(envelope.body.as_bytes());
             Ok(bytes)
         };
@@ -382,54 +318,17 @@ impl Core {
 
     // Time.
 
-    /// The time now. Deadlines are counted from a fresh reading: one that was
-    /// taken before a long handler would make its timers early.
-    pub(crate) fn now(&self) -> Instant {
-        self.clock.now()
+    pub(crate) fn timers(&self) -> &Timers {
+        &self.timers
+    }
+
+    /// Fires every timer that is due at `now`.
+    pub(crate) fn expire(&self, now: Instant) {
+        self.timers.expire(now, |msg_id| self.expire_call(msg_id));
     }
 
     pub(crate) fn random(&self) -> &RefCell<Random> {
         &self.random
-    }
-
-    pub(super) fn arm_wake(&self, deadline: Instant, waker: &Waker) -> TimerId {
-        let timer = Timer::Wake(waker.clone());
-        self.wheel.borrow_mut().insert(deadline, timer)
-    }
-
-    /// Points a timer at another waker; false if it has fired.
-    pub(super) fn rearm_wake(&self, timer: TimerId, waker: &Waker) -> bool {
-        // Whatever is replaced is dropped last, when nothing is borrowed.
-        let mut fresh = waker.clone();
-        match self.wheel.borrow_mut().get_mut(timer) {
-            Some(Timer::Wake(known)) => std::mem::swap(known, &mut fresh),
-            _ => return false,
-        }
-        true
-    }
-
-    pub(super) fn disarm(&self, timer: TimerId) {
-        // Taken out first: dropping a waker may run foreign code.
-        let _disarmed = self.wheel.borrow_mut().cancel(timer);
-    }
-
-    /// When the next timer is due, at the latest.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.wheel.borrow().next_deadline()
-    }
-
-    /// Fires every timer that is due at `now`: all are collected first, so that
-    /// one which is armed anew at once waits for the next turn.
-    pub(crate) fn expire(&self, now: Instant) {
-        let mut due = self.due.take();
-        self.wheel.borrow_mut().expire(now, &mut due);
-        for timer in due.drain(..) {
-            match timer {
-                Timer::Wake(waker) => waker.wake(),
-                Timer::Call(msg_id) => self.expire_call(msg_id),
-            }
-        }
-        self.due.set(due);
     }
 
     fn expire_call(&self, msg_id: u64) {
@@ -439,15 +338,30 @@ impl Core {
         let Some(dest) = dest.filter(|_| !self.input_ended.get()) else {
             return;
         };
-        let text = {
-            let directory = self.directory.borrow();
-            let name = directory.name(dest);
-            format!("no reply from {name:?} to message {msg_id} in time")
-        };
+        let name = self.name(dest);
+        let text = format!("no reply from {name:?} to message {msg_id} in time");
         let waker = self
             .calls
             .borrow_mut()
             .end(msg_id, Err(Error::timeout(text)));
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    // Operations.
+
+    /// The next operation that a handler has asked for.
+    pub(crate) fn next_operation(&self) -> Option<(OperationId, Operation)> {
+        self.operations.borrow_mut().next()
+    }
+
+    /// Whether a handler has asked for an operation that nobody has taken.
+    pub(crate) fn has_operations(&self) -> bool {
+        self.operations.borrow().has_queued()
+    }
+
+    /// Gives an operation its outcome.
+    pub(crate) fn complete_operation(&self, id: OperationId, outcome: Result<Outcome>) {
+        let waker = self.operations.borrow_mut().complete(id, outcome);
         waker.into_iter().for_each(Waker::wake);
     }
 
@@ -469,30 +383,12 @@ impl Core {
         self.input_ended.set(true);
     }
 
-    pub(crate) fn new_request(&self, envelope: &Envelope<'_>, kind: &str) -> Request {
-        let spare = self.spare_parts.borrow_mut().pop();
-        Request::fill(spare.unwrap_or_default(), envelope, kind)
+    pub(super) fn input_has_ended(&self) -> bool {
+        self.input_ended.get()
     }
 
-    pub(crate) fn recycle_request(&self, request: Request) {
-        if let Some(parts) = request.recycle() {
-            let mut spares = self.spare_parts.borrow_mut();
-            if spares.len() < SPARES_MAX {
-                spares.push(parts);
-            }
-        }
-    }
-
-    pub(super) fn spare_bytes(&self) -> Vec<u8> {
-        self.spare_bytes.borrow_mut().pop().unwrap_or_default()
-    }
-
-    pub(super) fn recycle(&self, mut bytes: Vec<u8>) {
-        let mut spares = self.spare_bytes.borrow_mut();
-        if spares.len() < SPARES_MAX && bytes.capacity() <= SPARE_BYTES_MAX {
-            bytes.clear();
-            spares.push(bytes);
-        }
+    pub(crate) fn spares(&self) -> &Spares {
+        &self.spares
     }
 
     /// How much is in use, but for the tasks, which the core does not know.
@@ -502,16 +398,33 @@ impl Core {
             tasks: self.spawned.borrow().len(),
             calls: calls.len(),
             calls_waiting: calls.waiting(),
-            timers: self.wheel.borrow().len(),
+            timers: self.timers.len(),
             operations: self.operations.borrow().len(),
         }
     }
 }
 
+/// A request being answered.
+struct Answer<'a>(&'a Request);
+
+impl Drop for Answer<'_> {
+    fn drop(&mut self) {
+        self.0.unanswer();
+    }
+}
+
 /// The error that an `error` body carries.
 fn error_of(body: &str) -> Error {
-    match serde_json::from_str::<ErrorBody<Option<String>>>(body) {
-        Ok(body) => Error::new(body.code, body.text.unwrap_or_default()),
+    match serde_json::from_str::<ErrorBody<Value>>(body) {
+        Ok(ErrorBody { code, text }) => Error::new(
+            code,
+            match text {
+                Value::String(text) => text,
+                Value::Null => String::new(),
+                // No text by the protocol, but better than none.
+                other => other.to_string(),
+            },
+        ),
         Err(why) => Error::crash(format!("an error reply without a usable code: {why}")),
     }
 }

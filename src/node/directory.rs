@@ -1,6 +1,6 @@
 //! The names that a message may be sent to.
 
-use crate::protocol::is_service;
+use crate::protocol::{Init, is_service};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -8,6 +8,9 @@ use std::rc::Rc;
 /// it are answered like all others; only a message to one of them that is not a
 /// reply is refused. The bound keeps made-up names from filling the memory.
 const SENDERS_MAX: usize = 1 << 16;
+
+/// The longest name of a sender that is remembered, for the same reason.
+const NAME_BYTES_MAX: usize = 256;
 
 /// A name in the directory. Comparing two is cheaper than comparing names, and
 /// a call in flight holds one instead of a string.
@@ -28,8 +31,10 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// Enters the nodes of the cluster.
-    pub(crate) fn add_nodes(&mut self, node_ids: &[String]) {
-        for name in node_ids {
+    pub(crate) fn add_nodes(&mut self, init: &Init) {
+        // A node that the list forgets may still call itself.
+        self.add(&init.node_id);
+        for name in &init.node_ids {
             self.add(name);
         }
     }
@@ -44,7 +49,7 @@ impl Directory {
         }
         let id = match self.ids.get(name) {
             Some(&id) => id,
-            None if self.senders == SENDERS_MAX => return None,
+            None if self.senders == SENDERS_MAX || name.len() > NAME_BYTES_MAX => return None,
             None => {
                 self.senders += 1;
                 self.add(name)
@@ -85,10 +90,17 @@ impl Directory {
 mod tests {
     use super::*;
 
+    fn init(node_ids: &[&str]) -> Init {
+        Init {
+            node_id: "n1".to_owned(),
+            node_ids: node_ids.iter().map(ToString::to_string).collect(),
+        }
+    }
+
     #[test]
     fn nodes_services_and_senders_are_known_and_nobody_else() {
         let mut directory = Directory::default();
-        directory.add_nodes(&["n1".to_owned(), "n2".to_owned(), "n1".to_owned()]);
+        directory.add_nodes(&init(&["n1", "n2", "n1"]));
         assert!(directory.find("n2").is_some());
         assert!(directory.find("seq-kv").is_some());
         assert!(directory.find("c1").is_none());
@@ -101,10 +113,13 @@ mod tests {
     #[test]
     fn made_up_senders_do_not_fill_the_memory() {
         let mut directory = Directory::default();
-        directory.add_nodes(&["n1".to_owned()]);
+        directory.add_nodes(&init(&["n1"]));
         for number in 0..SENDERS_MAX {
             assert!(directory.sender(&format!("c{number}")).is_some());
         }
+        let long = "x".repeat(NAME_BYTES_MAX + 1);
+        assert!(Directory::default().sender(&long).is_none());
+        assert!(Directory::default().sender(&long[1..]).is_some());
         assert!(directory.sender("one too many").is_none());
         assert!(directory.find("one too many").is_none());
         assert!(directory.sender("c7").is_some());

@@ -1,21 +1,35 @@
 //! What authors write against: a [`Node`], and the [`Context`] that it acts through.
 
+mod backoff;
 mod call;
 mod call_table;
 mod context;
 mod core;
 mod directory;
+mod kv;
+mod operations;
+mod outbox;
 mod reply;
 mod request;
+mod retry;
+mod spares;
 mod tcp_echo;
 mod timer;
+mod timers;
+mod tso;
+mod typed_call;
 
+pub use backoff::Backoff;
 pub use call::Call;
 pub use context::Context;
+pub use kv::Kv;
+pub use operations::{Operation, OperationId, Outcome, TcpEchoStats};
 pub use reply::Reply;
 pub use request::Request;
-pub use tcp_echo::{Operation, OperationId, Outcome, TcpEcho, TcpEchoStats};
+pub use tcp_echo::TcpEcho;
 pub use timer::{Interval, Sleep};
+pub use tso::Tso;
+pub use typed_call::TypedCall;
 
 pub(crate) use self::core::{Core, Log};
 pub use self::core::{Settings, Usage};

@@ -1,7 +1,7 @@
 //! A reply: what a call ended with.
 
 use super::core::Core;
-use crate::protocol::{Header, Result, parse_body};
+use crate::protocol::{Error, Header, Result, parse_body};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -22,25 +22,74 @@ impl Reply {
     }
 
     /// The body's `type`.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # async fn ping(cx: Context) -> Result<()> {
+    /// assert_eq!(cx.sync_rpc("n2", "ping", &()).await?.kind(), "ping_ok");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn kind(&self) -> Cow<'_, str> {
         let header = Header::parse(&self.body).ok();
         header.and_then(|header| header.kind).unwrap_or_default()
     }
 
     /// The whole body as JSON text, byte for byte as it came.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # async fn ping(cx: Context) -> Result<()> {
+    /// let reply = cx.sync_rpc("n2", "ping", &()).await?;
+    /// cx.log(format_args!("n2 says {}", reply.raw_body()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn raw_body(&self) -> &str {
         &self.body
     }
 
     /// The body as a type of yours, which may borrow from the reply.
     ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # use serde::Deserialize;
+    /// #[derive(Deserialize)]
+    /// struct Greeting<'a> {
+    ///     text: &'a str,
+    /// }
+    ///
+    /// # async fn greet(cx: Context) -> Result<()> {
+    /// let reply = cx.sync_rpc("n2", "greet", &()).await?;
+    /// let Greeting { text } = reply.body()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
-    /// Error 12 that names the field, when the body has another shape.
+    /// Error 13 that names the field, when the body has another shape. Not 12:
+    /// that would tell our own caller, by way of `?`, that its request was at
+    /// fault and that nothing has happened, while the other side has acted.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        parse_body(&self.body, "reply")
+        parse_body(&self.body, &self.kind()).map_err(|error| Error::crash(error.text))
     }
 
     /// The whole body as a piece of JSON that can be put into a reply.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use serde::Serialize;
+    /// # use serde_json::value::RawValue;
+    /// #[derive(Serialize)]
+    /// struct ProxyOk<'a> {
+    ///     result: &'a RawValue,
+    /// }
+    ///
+    /// # async fn proxy(cx: Context, request: Request) -> Result<()> {
+    /// let reply = cx.sync_rpc("n2", "ping", &()).await?;
+    /// cx.reply(&request, &ProxyOk { result: reply.raw_value()? })
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// None in practice: the body was JSON when it came.
@@ -52,6 +101,7 @@ impl Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         self.core
-            .recycle(std::mem::take(&mut self.body).into_bytes());
+            .spares()
+            .recycle_bytes(std::mem::take(&mut self.body).into_bytes());
     }
 }

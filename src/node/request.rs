@@ -94,6 +94,11 @@ impl Request {
         self.parts.is_plain
     }
 
+    /// How many bytes it holds.
+    pub(crate) fn len(&self) -> usize {
+        self.parts.text.len()
+    }
+
     /// Whether a reply to it was sent.
     pub fn is_answered(&self) -> bool {
         self.parts.answered.get()

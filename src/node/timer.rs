@@ -1,6 +1,7 @@
 //! Waiting for time to pass: once, or again and again.
 
 use super::core::Core;
+use super::timers::Timer;
 use crate::time::{Instant, TimerId};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -35,11 +36,14 @@ impl Future for Sleep {
             // past is due in the next turn, and so even a sleep of zero lets
             // everybody else go first.
             None => {
-                let timer = self.core.arm_wake(self.deadline, cx.waker());
+                let timer = self
+                    .core
+                    .timers()
+                    .arm(self.deadline, Timer::Wake(cx.waker().clone()));
                 self.timer = Some(timer);
                 true
             }
-            Some(timer) => self.core.rearm_wake(timer, cx.waker()),
+            Some(timer) => self.core.timers().point_at(timer, cx.waker()),
         };
         if armed {
             Poll::Pending
@@ -52,7 +56,7 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(timer) = self.timer {
-            self.core.disarm(timer);
+            self.core.timers().disarm(timer);
         }
     }
 }
@@ -68,7 +72,7 @@ impl Interval {
     pub(crate) fn new(core: Rc<Core>, period: Duration) -> Interval {
         // A period of zero would never let the loop wait.
         let period = period.max(Duration::from_millis(1));
-        let next = core.now() + period;
+        let next = core.timers().now() + period;
         Interval { core, period, next }
     }
 
@@ -77,7 +81,7 @@ impl Interval {
     /// pause comes one tick, not a burst.
     pub async fn tick(&mut self) {
         Sleep::until(self.core.clone(), self.next).await;
-        let late = self.core.now().since(self.next).as_nanos();
+        let late = self.core.timers().now().since(self.next).as_nanos();
         let missed = late / self.period.as_nanos();
         let periods = u32::try_from(missed + 1).unwrap_or(u32::MAX);
         self.next = self.next + self.period.saturating_mul(periods);

@@ -112,8 +112,10 @@ impl<'de> Deserialize<'de> for ErrorCode {
 /// ```
 /// use eddyline::{Error, ErrorCode};
 ///
-/// let error = Error::new(ErrorCode::Other(1000), "the vault is shut");
+/// // An error of one's own: 1000 and up. It counts as indefinite.
+/// let error = Error::new(1000, "the vault is shut");
 /// assert_eq!(error.to_string(), "the vault is shut (error 1000)");
+/// assert_eq!(error.code, ErrorCode::Other(1000));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
@@ -127,10 +129,10 @@ pub struct Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An error of any code.
-    pub fn new(code: ErrorCode, text: impl Into<String>) -> Error {
+    /// An error of any code, given as an [`ErrorCode`] or as its number.
+    pub fn new(code: impl Into<ErrorCode>, text: impl Into<String>) -> Error {
         Error {
-            code,
+            code: code.into(),
             text: text.into(),
         }
     }
@@ -167,9 +169,29 @@ impl Error {
         Error::new(ErrorCode::Crash, text)
     }
 
+    /// Error 14: given up, and certainly not done.
+    pub fn abort(text: impl Into<String>) -> Error {
+        Error::new(ErrorCode::Abort, text)
+    }
+
+    /// Error 20: there is no such key.
+    pub fn key_does_not_exist(text: impl Into<String>) -> Error {
+        Error::new(ErrorCode::KeyDoesNotExist, text)
+    }
+
+    /// Error 21: the key is there already.
+    pub fn key_already_exists(text: impl Into<String>) -> Error {
+        Error::new(ErrorCode::KeyAlreadyExists, text)
+    }
+
     /// Error 22: what the request takes for granted does not hold.
     pub fn precondition_failed(text: impl Into<String>) -> Error {
         Error::new(ErrorCode::PreconditionFailed, text)
+    }
+
+    /// Error 30: the transaction conflicts with another one.
+    pub fn txn_conflict(text: impl Into<String>) -> Error {
+        Error::new(ErrorCode::TxnConflict, text)
     }
 
     /// Whether the operation certainly did not happen and will not happen.

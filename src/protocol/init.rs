@@ -1,6 +1,7 @@
 //! The body of `init`, which gives a node its name.
 
 use serde::Deserialize;
+use std::collections::BTreeSet;
 
 /// Who a node is: the body of Maelstrom's `init` message.
 ///
@@ -17,4 +18,12 @@ pub struct Init {
     pub node_id: String,
     /// The names of all nodes, this one among them.
     pub node_ids: Vec<String>,
+}
+
+impl Init {
+    /// Whether both name the same node of the same cluster, in whatever order.
+    pub fn is_same_cluster(&self, other: &Init) -> bool {
+        let names = |init: &Init| init.node_ids.iter().cloned().collect::<BTreeSet<_>>();
+        self.node_id == other.node_id && names(self) == names(other)
+    }
 }

@@ -1,5 +1,6 @@
 //! Writing a message: one compact JSON object and a newline, header keys first.
 
+use super::fields::{HEADER_KEYS, Keys, write_object};
 use super::scan::plain_prefix;
 use super::{Error, Result};
 use serde::Serialize;
@@ -8,13 +9,11 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// The keys of a body that the protocol itself gives a meaning.
-const HEADER_KEYS: [&str; 3] = ["type", "msg_id", "in_reply_to"];
-
 /// The fields of a body besides `type`, `msg_id` and `in_reply_to`.
 #[derive(Debug, Clone, Copy)]
 pub enum Fields<'a, T: ?Sized> {
-    /// Anything that serialises to a JSON object; `()` is an empty one.
+    /// Anything that serialises to a JSON object, but for its fields that are
+    /// named like header keys; `()` is an empty one.
     Typed(&'a T),
     /// An object that came from elsewhere. Its fields go out as they came,
     /// in their order, but for the three header keys, which are ours to say.
@@ -82,7 +81,8 @@ pub fn write_fields<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: Fields<'_,
         Fields::Raw(object) => write_own_fields(out, object)?,
     }
     // A newline can stand in valid JSON only between tokens, where an author's
-    // RawValue may have brought one. On the wire it would end the message.
+    // RawValue may have brought one. On the wire it would end the message. A CR
+    // may stay: what is echoed goes back byte for byte.
     let mut clean = begin;
     while let Some(newline) = memchr::memchr(b'\n', &out[clean..]) {
         clean += newline;
@@ -232,17 +232,18 @@ fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
 /// Appends `,"key":value…`: an object's inside, joined to the header before it.
 fn write_typed<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: &T) -> Result<()> {
     let begin = out.len();
-    serde_json::to_writer(&mut *out, fields).map_err(unserialisable)?;
+    let keys = write_object(out, fields)?;
     match &out[begin..] {
-        b"{}" | b"null" => out.truncate(begin),
-        [b'{', .., b'}'] => {
+        [] | b"{}" => out.truncate(begin),
+        object if keys == Keys::Any => {
+            let object = String::from_utf8_lossy(object).into_owned();
+            let object = RawValue::from_string(object).map_err(unserialisable)?;
+            out.truncate(begin);
+            write_own_fields(out, &object)?;
+        }
+        _ => {
             out[begin] = b',';
             out.pop();
-        }
-        other => {
-            let shown = super::Excerpt(other);
-            let text = format!("the fields of a body must be a JSON object, not {shown}");
-            return Err(Error::crash(text));
         }
     }
     Ok(())
@@ -334,6 +335,31 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused() {
         let refused = write_fields(&mut Vec::new(), Fields::Typed(&[1, 2]));
-        assert!(refused.unwrap_err().text.contains("`[1,2]`"));
+        assert!(refused.unwrap_err().text.contains("must be a JSON object"));
+    }
+
+    #[test]
+    fn header_keys_are_written_once_whoever_else_says_them() {
+        #[derive(Serialize)]
+        struct Whole {
+            r#type: &'static str,
+            msg_id: u64,
+            a: u64,
+        }
+        let whole = Whole {
+            r#type: "x",
+            msg_id: 5,
+            a: 1,
+        };
+        let expected = r#"{"type":"k","a":1}}"#;
+        assert!(
+            written(Fields::Typed(&whole))
+                .trim_end()
+                .ends_with(expected)
+        );
+        let map = json!({"a": 1, "type": "x", "in_reply_to": 7, "msg_id": 5});
+        assert!(written(Fields::Typed(&map)).trim_end().ends_with(expected));
+        let raw = RawValue::from_string(map.to_string()).unwrap();
+        assert!(written(Fields::Typed(&raw)).trim_end().ends_with(expected));
     }
 }

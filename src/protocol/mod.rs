@@ -7,6 +7,7 @@ mod body;
 mod envelope;
 mod error;
 mod excerpt;
+mod fields;
 mod init;
 mod message;
 mod name;

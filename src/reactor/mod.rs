@@ -188,7 +188,7 @@ impl<S> Reactor<S> {
     /// ever), not at all if anything was carried over, and queues what is ready.
     ///
     /// mio rounds the timeout up to whole milliseconds. A signal ends the wait
-    /// early, like a turn without events. What a turn did not fetch from the
+    /// early. What a turn did not fetch from the
     /// queue is not lost: it comes first in the next one.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = if self.has_carried_over() {
@@ -196,11 +196,15 @@ impl<S> Reactor<S> {
         } else {
             timeout
         };
-        if let Err(error) = self.poll.poll(&mut self.events, timeout)
-            && error.kind() != io::ErrorKind::Interrupted
+        let mut polled = self.poll.poll(&mut self.events, timeout);
+        while let Err(error) = &polled
+            && error.kind() == io::ErrorKind::Interrupted
         {
-            return Err(error);
+            // The wait is over, but not the look: after a pause (SIGSTOP) replies
+            // wait in the pipe, and must not find their deadlines expired first.
+            polled = self.poll.poll(&mut self.events, Some(Duration::ZERO));
         }
+        polled?;
         for token in self.carried.drain(..) {
             // A carried source that was removed since is no event gone stale.
             if let Some(slot) = slot_mut(&mut self.slots, token) {

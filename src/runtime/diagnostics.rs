@@ -21,6 +21,9 @@ const HELD_BYTES_MAX: usize = 256 << 10;
 /// never leave half a line in front of a message on a shared pipe.
 const WRITE_BYTES_MAX: usize = 4096;
 
+/// How many characters of a line are written: a name in it may be one of 16 MiB.
+const LINE_CHARS_MAX: usize = 800;
+
 /// What stands in front of every line.
 const PREFIX: &str = "eddyline: ";
 
@@ -59,24 +62,32 @@ impl Diagnostics {
         }
     }
 
+    /// Whether lines lead to where `output` leads.
+    pub(super) fn shares(&self, output: &Output) -> bool {
+        let stderr = self.output.as_ref();
+        stderr.is_some_and(|stderr| stderr.is_same_file(output))
+    }
+
     /// Takes one line, without its newline.
     pub(super) fn line(&self, text: fmt::Arguments<'_>) {
+        // Formatted first: an author's `Display` may log a line of its own. And
+        // one line each, whatever a panic message or that text holds.
+        let clean = |c: char| if c.is_control() { ' ' } else { c };
+        let text = format!("{PREFIX}{text}");
+        let mut chars = text.chars().map(clean);
+        let mut line: String = chars.by_ref().take(LINE_CHARS_MAX).collect();
+        if chars.next().is_some() {
+            line.push('…');
+        }
+        line.push('\n');
         if self.held.borrow().bytes.len() > HELD_BYTES_MAX {
             self.flush();
         }
         let held = &mut *self.held.borrow_mut();
         if held.bytes.len() > HELD_BYTES_MAX || self.is_closed.get() {
             held.dropped += 1;
-            return;
-        }
-        let begin = held.bytes.len();
-        let _to_memory = writeln!(held.bytes, "{PREFIX}{text}");
-        // One line each, whatever a panic message or an author's text holds.
-        let end = held.bytes.len() - 1;
-        for byte in held.bytes.range_mut(begin..end) {
-            if byte.is_ascii_control() {
-                *byte = b' ';
-            }
+        } else {
+            held.bytes.extend(line.as_bytes());
         }
     }
 

@@ -20,6 +20,12 @@ use std::time::Duration;
 /// async-executor polls before it looks at I/O again.
 const TASK_POLLS_PER_TURN: usize = 200;
 
+/// For how many turns timers that are due wait for input that has arrived: 16,
+/// at 64 KiB each the largest pipe that Linux gives without privileges. A reply
+/// in there beats its timeout even after a pause; under an endless flood of
+/// input timers are late by this much and no more.
+const DEFER_TURNS_MAX: u32 = 16;
+
 /// A node process: a session, and the descriptors around it.
 pub(super) struct EventLoop {
     clock: MonotonicClock,
@@ -29,7 +35,11 @@ pub(super) struct EventLoop {
     stdout: Stdout,
     tcp_echo: TcpEcho,
     diagnostics: Rc<Diagnostics>,
+    /// stderr leads to where stdout leads.
+    shares_output: bool,
     phase: Phase,
+    /// How many turns in a row due timers have waited for input.
+    turns_deferred: u32,
 }
 
 impl EventLoop {
@@ -41,7 +51,9 @@ impl EventLoop {
         let mut reactor = Reactor::new()?;
         let diagnostics = Rc::new(Diagnostics::open(&mut reactor));
         let stdin = Stdin::new(&mut reactor, Input::take_stdin()?)?;
-        let stdout = Stdout::new(&mut reactor, Output::take_stdout()?)?;
+        let output = Output::take_stdout()?;
+        let shares_output = diagnostics.shares(&output);
+        let stdout = Stdout::new(&mut reactor, output)?;
         let settings = Settings {
             rpc_timeout: options.rpc_timeout,
             seed: options.seed.unwrap_or_else(crate::sys::random_seed),
@@ -62,7 +74,9 @@ impl EventLoop {
             stdout,
             tcp_echo: TcpEcho::new(options.tcp_bind, clock.now()),
             diagnostics,
+            shares_output,
             phase: Phase::Serving,
+            turns_deferred: 0,
         })
     }
 
@@ -80,33 +94,35 @@ impl EventLoop {
         self.run_tasks(now); // 5. run tasks, bounded
         self.flush(now)?; // 6. flush
         self.close_finished(now); // 7. close
-        Ok(self.phase != Phase::Ended)
+        if self.phase == Phase::Ended {
+            // What came before was answered; only then is this said.
+            return self.stdin.take_failure().map_or(Ok(false), Err);
+        }
+        Ok(true)
     }
 
     /// Waits for readiness, a deadline or a waker; not at all if work is left.
     fn wait(&mut self) -> io::Result<()> {
-        let timeout = self.timeout();
-        let queue = self.session.ready_queue();
-        let timeout = if queue.park() {
-            timeout
-        } else {
-            Some(Duration::ZERO)
-        };
+        let mut timeout = self.timeout();
+        if self.phase.runs_tasks() && !self.session.ready_queue().park() {
+            timeout = Some(Duration::ZERO);
+        }
         let waited = self.reactor.wait(timeout);
         self.session.ready_queue().unpark();
         waited
     }
 
     fn timeout(&self) -> Option<Duration> {
-        if self.session.has_ready_tasks() || self.session.has_operations() {
-            return Some(Duration::ZERO);
+        let mut deadlines = [None, self.tcp_echo.next_deadline(), self.phase_deadline()];
+        if self.phase.runs_tasks() {
+            if self.session.has_ready_tasks() || self.session.has_operations() {
+                return Some(Duration::ZERO);
+            }
+            deadlines[0] = self.session.next_deadline();
         }
-        let mut deadline = self.session.next_deadline();
-        for other in [self.tcp_echo.next_deadline(), self.phase_deadline()] {
-            deadline = [deadline, other].into_iter().flatten().min();
-        }
+        let deadline = deadlines.into_iter().flatten().min()?;
         // Read anew: what the last turn took is no reason to wait longer.
-        Some(deadline?.since(self.clock.now()))
+        Some(deadline.since(self.clock.now()))
     }
 
     /// While flushing, only what waits for stderr's reader has a deadline.
@@ -136,9 +152,21 @@ impl EventLoop {
     fn expire(&mut self, now: Instant) {
         self.tcp_echo
             .expire(&mut self.reactor, &mut self.session, now);
-        if self.phase.runs_tasks() {
-            self.session.expire(now);
+        if !self.phase.runs_tasks() {
+            return;
         }
+        // A reply that has arrived beats its timeout, wherever in the pipe it
+        // stands: what is there is read first, as long as that is not for ever.
+        let is_due = self
+            .session
+            .next_deadline()
+            .is_some_and(|deadline| deadline <= now);
+        if is_due && self.stdin.has_more(&self.reactor) && self.turns_deferred < DEFER_TURNS_MAX {
+            self.turns_deferred += 1;
+            return;
+        }
+        self.turns_deferred = 0;
+        self.session.expire(now);
     }
 
     /// Runs what is ready, and carries out what it asked of the sockets.
@@ -162,10 +190,12 @@ impl EventLoop {
     }
 
     fn flush(&mut self, now: Instant) -> io::Result<()> {
-        let flushed = self.stdout.flush(&mut self.reactor, &mut self.session)?;
+        let flushed = self.stdout.flush(&mut self.reactor, &mut self.session);
+        let flushed = flushed.inspect_err(|_| self.diagnostics.flush())?;
         self.stdin.resume(&mut self.reactor, &self.session);
         // stderr may be the same pipe: never into the middle of a message.
-        self.diagnostics.bar(self.stdout.is_inside_line());
+        let is_shared = self.shares_output && self.stdout.is_inside_line();
+        self.diagnostics.bar(is_shared);
         self.diagnostics.flush();
         match (flushed, self.phase) {
             (Flushed::ReaderGone, _) => {

@@ -3,6 +3,7 @@
 //! The only room that knows all others. Everything that happens, happens in a
 //! turn; [`turn`](event_loop::EventLoop::turn) is the whole program.
 
+mod client;
 mod diagnostics;
 mod event_loop;
 mod phase;
@@ -79,6 +80,15 @@ pub fn run_with<N: Node>(
 ) -> io::Result<()> {
     crate::task::capture_panic_places();
     let mut event_loop = EventLoop::new(build, &options)?;
-    while event_loop.turn()? {}
-    Ok(())
+    let ended = loop {
+        match event_loop.turn() {
+            Ok(true) => {}
+            Ok(false) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    // Destructors of the author's node and tasks run here, and may panic; the
+    // replies are written, and that is what the exit status tells.
+    let _panic_at_the_end = crate::task::catch(|| drop(event_loop));
+    ended
 }

@@ -1,10 +1,9 @@
 //! What the reactor holds for the runtime.
 
+use super::client::Client;
 use crate::reactor;
 use crate::tcp::{self, Connection};
 use std::os::fd::{AsRawFd, RawFd};
-
-use super::tcp_echo::Client;
 
 /// Who a token stands for. Connections are thousands, so their state machines
 /// lie in the reactor's slab itself; there is one of everything else.

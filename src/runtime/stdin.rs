@@ -19,6 +19,8 @@ pub(super) struct Stdin {
     token: Token,
     lines: LineBuffer,
     state: State,
+    /// Why it could not be read to its end.
+    failure: Option<io::Error>,
 }
 
 /// ```text
@@ -42,12 +44,25 @@ impl Stdin {
             token,
             lines: LineBuffer::default(),
             state: State::Reading,
+            failure: None,
         })
     }
 
     /// Whether every line that will come has been received.
     pub(super) fn has_ended(&self) -> bool {
         self.state == State::Ended
+    }
+
+    /// Why stdin ended, if that was an error.
+    pub(super) fn take_failure(&mut self) -> Option<io::Error> {
+        let error = self.failure.take()?;
+        let text = format!("stdin cannot be read: {error}");
+        Some(io::Error::new(error.kind(), text))
+    }
+
+    /// Whether more was there than the turn has taken.
+    pub(super) fn has_more(&self, reactor: &Reactor<Source>) -> bool {
+        self.state == State::Reading && reactor.readiness(self.token).is_readable()
     }
 
     /// Receives what is there, within the turn's bound.
@@ -114,9 +129,9 @@ impl Stdin {
                 false
             }
             Err(error) => {
-                session.log(format_args!(
-                    "stdin cannot be read, and counts as ended: {error}"
-                ));
+                if error.kind() != ErrorKind::ConnectionReset {
+                    self.failure = Some(error);
+                }
                 self.end(session);
                 false
             }

@@ -1,5 +1,6 @@
 //! TCP echo: carries out what handlers ask for, and serves whoever connects.
 
+use super::client::{Client, SendError, Ticket};
 use super::source::{Source, from_tcp, to_tcp};
 use crate::protocol::{Error, Result};
 use crate::reactor::{Interest, Reactor, Token};
@@ -8,26 +9,11 @@ use crate::tcp::{
     ACCEPT_RETRY_MS, Accepting, Connection, EXCHANGE_DEADLINE, EXCHANGES_MAX, EchoServer, Exchange,
     Next, StartError,
 };
-use crate::time::{Instant, TimerId, Wheel};
+use crate::time::{Instant, Wheel};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
-
-/// A `tcp_echo_send` in flight: the client side of one exchange.
-pub(super) struct Client {
-    pub(super) exchange: Exchange,
-    ticket: Ticket,
-    /// Armed as soon as the client has its token.
-    deadline: Option<TimerId>,
-}
-
-/// A send that was asked for and has no outcome yet, in the order of asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Ticket {
-    number: u64,
-    operation: OperationId,
-}
 
 /// What a timer of this file is about.
 enum Deadline {
@@ -53,12 +39,14 @@ pub(super) struct TcpEcho {
     sends: BTreeSet<Ticket>,
     next_number: u64,
     /// Sends that wait until one of the exchanges in flight has ended.
-    queued: VecDeque<(Ticket, String)>,
+    queued: VecDeque<(Ticket, Vec<u8>)>,
     exchanges: usize,
     /// Counts that were asked for, each with the number of the first send that
     /// it need not wait for.
     counts: VecDeque<(u64, OperationId)>,
     wheel: Wheel<Deadline>,
+    /// A paused listener's timer is armed.
+    retries_accept: bool,
     due: Vec<Deadline>,
     /// Sources that have finished, closed in the last step of the turn.
     finished: Vec<Token>,
@@ -76,6 +64,7 @@ impl TcpEcho {
             exchanges: 0,
             counts: VecDeque::new(),
             wheel: Wheel::new(now),
+            retries_accept: false,
             due: Vec::new(),
             finished: Vec::new(),
         }
@@ -106,11 +95,8 @@ impl TcpEcho {
                 };
                 self.next_number += 1;
                 self.sends.insert(ticket);
-                if self.exchanges < EXCHANGES_MAX {
-                    self.send(reactor, session, now, ticket, data);
-                } else {
-                    self.queued.push_back((ticket, data));
-                }
+                self.queued.push_back((ticket, data.into_bytes()));
+                self.send_queued(reactor, session, now);
             }
             Operation::Stats => {
                 self.counts.push_back((self.next_number, id));
@@ -142,18 +128,28 @@ impl TcpEcho {
         Ok(Outcome::Listening { port })
     }
 
-    fn send(
-        &mut self,
-        reactor: &mut Reactor<Source>,
-        session: &mut Session,
-        now: Instant,
-        ticket: Ticket,
-        data: String,
-    ) {
-        match self.connect(reactor, now, ticket, data) {
-            Ok(()) => self.exchanges += 1,
-            Err(error) => self.complete_send(session, ticket, Err(error)),
+    /// Begins as many of the sends that wait as there is room for.
+    fn send_queued(&mut self, reactor: &mut Reactor<Source>, session: &mut Session, now: Instant) {
+        while self.has_room()
+            && let Some((ticket, data)) = self.queued.pop_front()
+        {
+            match self.connect(reactor, now, ticket, data) {
+                Ok(()) => self.exchanges += 1,
+                Err((error, data)) if error.may_pass() && self.exchanges > 0 => {
+                    // The next exchange to end gives its descriptor back.
+                    return self.queued.push_front((ticket, data));
+                }
+                Err((error, _)) => self.complete_send(session, ticket, Err(error.into())),
+            }
         }
+    }
+
+    /// Whether another exchange may begin. Clients must not take the descriptors
+    /// that their own server needs to accept them.
+    fn has_room(&self) -> bool {
+        let server = self.listening.as_ref().map(|listening| &listening.server);
+        let is_paused = server.is_some_and(EchoServer::is_paused);
+        self.exchanges < EXCHANGES_MAX && !(is_paused && self.exchanges > 0)
     }
 
     fn connect(
@@ -161,17 +157,13 @@ impl TcpEcho {
         reactor: &mut Reactor<Source>,
         now: Instant,
         ticket: Ticket,
-        data: String,
-    ) -> Result<()> {
+        data: Vec<u8>,
+    ) -> std::result::Result<(), (SendError, Vec<u8>)> {
         let Some(Listening { server, .. }) = &self.listening else {
-            let text = "the TCP echo server has not been started; send tcp_echo_start first";
-            return Err(Error::precondition_failed(text));
+            return Err((SendError::NotStarted, data));
         };
-        let unavailable = |error: &dyn std::fmt::Display| {
-            Error::temporarily_unavailable(format!("the echo could not be sent: {error}"))
-        };
-        let exchange = Exchange::start(server.local_client_address(), data.into_bytes())
-            .map_err(|error| unavailable(&error))?;
+        let exchange = Exchange::start(server.local_client_address(), data)
+            .map_err(|(error, data)| (SendError::Exchange(error), data))?;
         let fd = exchange.as_raw_fd();
         let client = Box::new(Client {
             exchange,
@@ -181,7 +173,7 @@ impl TcpEcho {
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = reactor
             .insert(fd, interest, Source::Client(client))
-            .map_err(|error| unavailable(&error))?;
+            .map_err(|error| (SendError::Reactor(error), Vec::new()))?;
         if let Some(Source::Client(client)) = reactor.get_mut(token) {
             let deadline = now + EXCHANGE_DEADLINE;
             client.deadline = Some(self.wheel.insert(deadline, Deadline::Client(token)));
@@ -234,8 +226,11 @@ impl TcpEcho {
                         "TCP echo accepts no connections for now: {reason}"
                     ));
                 }
-                let retry = now + Duration::from_millis(ACCEPT_RETRY_MS);
-                self.wheel.insert(retry, Deadline::Accept);
+                if !self.retries_accept {
+                    let retry = now + Duration::from_millis(ACCEPT_RETRY_MS);
+                    self.wheel.insert(retry, Deadline::Accept);
+                    self.retries_accept = true;
+                }
             }
         }
         for connection in self.accepted.drain(..) {
@@ -295,7 +290,7 @@ impl TcpEcho {
                 }
                 let outcome = match result {
                     Ok(data) => Ok(Outcome::Echoed { data }),
-                    Err(error) => Err(Error::temporarily_unavailable(error.to_string())),
+                    Err(error) => Err(SendError::Exchange(error).into()),
                 };
                 self.complete_send(session, ticket, outcome);
             }
@@ -314,6 +309,7 @@ impl TcpEcho {
         for deadline in due.drain(..) {
             match deadline {
                 Deadline::Accept => {
+                    self.retries_accept = false;
                     if let Some(Listening { token, .. }) = &self.listening {
                         reactor.carry_over(*token);
                     }
@@ -348,11 +344,7 @@ impl TcpEcho {
             self.close(reactor, token, fd);
         }
         self.finished = finished;
-        while self.exchanges < EXCHANGES_MAX
-            && let Some((ticket, data)) = self.queued.pop_front()
-        {
-            self.send(reactor, session, now, ticket, data);
-        }
+        self.send_queued(reactor, session, now);
     }
 
     fn close(&mut self, reactor: &mut Reactor<Source>, token: Token, fd: RawFd) {

@@ -15,6 +15,10 @@ use std::sync::Arc;
 /// of requests to a silent node can take.
 pub const TASKS_MAX: usize = 1 << 17;
 
+/// How many bytes of requests waiting handlers may hold: 64 MiB. A request beyond
+/// it is refused with error 11, for a few long lines weigh as much as many tasks.
+const HELD_BYTES_MAX: usize = 64 << 20;
+
 /// What the session asks of a node whose type it does not know.
 pub(super) trait Host {
     /// Builds the node.
@@ -34,8 +38,10 @@ pub(super) trait Host {
 /// What a task is to do.
 enum Job<N> {
     Handle(Rc<N>, Context, Request),
-    Background(Pin<Box<dyn Future<Output = Result<()>>>>),
+    Background(Background),
 }
+
+type Background = Pin<Box<dyn Future<Output = Result<()>>>>;
 
 async fn run_job<N: Node>(job: Job<N>) -> Result<()> {
     match job {
@@ -48,9 +54,13 @@ struct TypedHost<N, B, R, F: Future> {
     build: B,
     /// `run_job`, whose future has a type that only inference can name.
     run_job: R,
-    node: Option<Rc<N>>,
     /// Each handler comes with its request, which is needed again if it fails.
+    /// Dropped before the node: the last task to go would take the node with it,
+    /// and if the destructors of both panicked, the process would abort.
     executor: Executor<F, Option<Request>>,
+    node: Option<Rc<N>>,
+    /// The bytes of the requests whose handlers wait.
+    held_bytes: usize,
 }
 
 /// A host for the node that `build` makes.
@@ -68,9 +78,28 @@ where
     Box::new(TypedHost {
         build,
         run_job,
-        node: None,
         executor: Executor::new(),
+        node: None,
+        held_bytes: 0,
     })
+}
+
+impl<N, B, R, F> TypedHost<N, B, R, F>
+where
+    R: Fn(Job<N>) -> F,
+    F: Future<Output = Result<()>>,
+{
+    fn start_background(&mut self, core: &Core, task: Background) {
+        if self.executor.len() >= TASKS_MAX {
+            return core.log(format_args!(
+                "a background task was dropped: {TASKS_MAX} tasks wait already"
+            ));
+        }
+        let future = (self.run_job)(Job::Background(task));
+        if let Some(Finished { payload, outcome }) = self.executor.start(None, future) {
+            end(core, payload, outcome);
+        }
+    }
 }
 
 impl<N, B, R, F> Host for TypedHost<N, B, R, F>
@@ -103,27 +132,39 @@ where
             ));
             return end(core, Some(request), Ok(Err(error)));
         }
+        if self.held_bytes > HELD_BYTES_MAX {
+            let error = Error::temporarily_unavailable(format!(
+                "requests of {} bytes are being handled already; try again later",
+                self.held_bytes
+            ));
+            return end(core, Some(request), Ok(Err(error)));
+        }
+        let bytes = request.len();
         let job = Job::Handle(node.clone(), cx.clone(), request.clone());
         // Calling the handler is the author's code too, if it is no async fn;
         // inside run_job it runs when it is polled, where panics are caught.
         let future = (self.run_job)(job);
-        if let Some(Finished { payload, outcome }) = self.executor.start(Some(request), future) {
-            end(core, payload, outcome);
+        match self.executor.start(Some(request), future) {
+            Some(Finished { payload, outcome }) => end(core, payload, outcome),
+            None => self.held_bytes += bytes,
         }
     }
 
     fn run(&mut self, core: &Core, polls: usize) -> bool {
-        for _ in 0..polls {
-            let finished = if let Some(task) = core.next_spawned() {
-                self.executor
-                    .start(None, (self.run_job)(Job::Background(task)))
-            } else if let Some(finished) = self.executor.run_one() {
-                finished
-            } else {
-                return false;
-            };
-            if let Some(Finished { payload, outcome }) = finished {
-                end(core, payload, outcome);
+        for _ in 0..polls.div_ceil(2) {
+            // A new one, then one that was woken: neither kind starves the other.
+            let spawned = core.next_spawned();
+            let is_new = spawned.is_some();
+            if let Some(task) = spawned {
+                self.start_background(core, task);
+            }
+            match self.executor.run_one() {
+                Some(Some(Finished { payload, outcome })) => {
+                    self.held_bytes -= payload.as_ref().map_or(0, Request::len);
+                    end(core, payload, outcome);
+                }
+                None if !is_new => return false,
+                Some(None) | None => {}
             }
         }
         core.has_spawned() || !self.executor.ready_queue().is_empty()
@@ -166,7 +207,7 @@ fn end(core: &Core, request: Option<Request>, outcome: Result<Result<()>, Panic>
             }
         }
     }
-    core.recycle_request(request);
+    core.spares().recycle_request(request);
 }
 
 fn answer(core: &Core, request: &Request, error: &Error) {

@@ -126,7 +126,7 @@ impl Session {
             ReplyTo::Unknown => self.core.ignore_reply(),
             ReplyTo::Absent => match kind {
                 Some(kind) if envelope.header.msg_id != MsgId::Invalid => {
-                    let request = self.core.new_request(envelope, kind);
+                    let request = self.core.spares().request(envelope, kind);
                     self.host.handle(&self.core, cx, request);
                 }
                 _ => {
@@ -142,6 +142,10 @@ impl Session {
     }
 
     fn init(&mut self, envelope: &Envelope<'_>) {
+        if envelope.header.msg_id == MsgId::Invalid {
+            let error = Error::malformed_request("field `msg_id`: not an integer");
+            return self.refuse(envelope, &error);
+        }
         let init: Init = match parse_body(envelope.body, "init") {
             Ok(init) => init,
             Err(error) => return self.refuse(envelope, &error),
@@ -153,7 +157,7 @@ impl Session {
             ));
             return self.refuse(envelope, &error);
         }
-        let request = self.core.new_request(envelope, "init");
+        let request = self.core.spares().request(envelope, "init");
         if let State::Nameless = self.state {
             let cx = Context::new(self.core.clone());
             if let Err(panic) = self.host.build(&cx) {
@@ -211,7 +215,7 @@ impl Session {
     /// When to call [`expire`](Session::expire) next; `None` without timers. It
     /// may be before the first timer is due, never after.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.core.next_deadline()
+        self.core.timers().next_deadline()
     }
 
     /// The queue of woken tasks, for an owner that waits: a waker may be used
@@ -222,7 +226,7 @@ impl Session {
 
     /// The bytes to write. Borrowed: let go of it before the next call.
     pub fn output(&mut self) -> RefMut<'_, OutputBuffer> {
-        self.core.output().borrow_mut()
+        self.core.outbox().output()
     }
 
     /// Takes everything that waits to be written, as text.
@@ -237,7 +241,7 @@ impl Session {
     /// Whether the reader of the output is so far behind that no more lines
     /// should be received.
     pub fn is_congested(&self) -> bool {
-        self.core.output().borrow().is_congested()
+        self.core.outbox().output().is_congested()
     }
 
     /// The next operation on sockets that a handler has asked for.

@@ -28,6 +28,9 @@ impl Input {
                 format!("cannot take over standard input: {what}: {errno}"),
             )
         };
+        if rustix::fs::fcntl_getfl(rustix::stdio::stdin())? & OFlags::ACCMODE == OFlags::WRONLY {
+            return Err(explain("fd 0 is open for writing only", Errno::BADF));
+        }
         let handle = Handle::share(rustix::stdio::stdin())
             .map_err(|errno| explain("no private descriptor for fd 0", errno))?;
         let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())

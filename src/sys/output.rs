@@ -43,6 +43,16 @@ impl Output {
         Ok(Output { handle })
     }
 
+    /// Whether both lead to the same pipe, terminal, socket or file.
+    pub(crate) fn is_same_file(&self, other: &Output) -> bool {
+        let file = |output: &Output| {
+            let stat = rustix::fs::fstat(&output.handle.fd).ok()?;
+            Some((stat.st_dev, stat.st_ino))
+        };
+        // Where fstat fails nothing is known, and caution costs little.
+        file(self) == file(other)
+    }
+
     /// Writes to any descriptor, the way that standard output would be written.
     #[cfg(test)]
     pub(crate) fn from_fd(fd: std::os::fd::OwnedFd) -> io::Result<Output> {
@@ -175,6 +185,8 @@ mod tests {
         ];
         drop((reader, gated_reader, stream_reader));
         for output in outputs {
+            // A child that another test starts holds the readers until its exec.
+            testing::await_any(&output, PollFlags::empty());
             let error = output.write(b"x").unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
         }

@@ -168,6 +168,17 @@ impl<F: Future, P> Executor<F, P> {
     }
 }
 
+impl<F: Future, P> Drop for Executor<F, P> {
+    /// Drops the tasks that still wait, each by itself: the destructor of one
+    /// may panic, and a second panic on the way out would abort the process.
+    fn drop(&mut self) {
+        for slot in &mut self.slots {
+            let place = slot.place.take();
+            let _panic_at_the_end = catch(|| drop(place));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,13 +23,19 @@ pub struct Panic {
 }
 
 impl Panic {
-    fn new(cause: &(dyn Any + Send)) -> Panic {
+    fn new(cause: Box<dyn Any + Send>) -> Panic {
         let message = cause
             .downcast_ref::<&str>()
             .map(|message| (*message).to_owned())
             .or_else(|| cause.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "a panic without a message".to_owned());
         let place = PLACE.with_borrow_mut(Option::take);
+        // What was thrown is the author's too, and may panic when it is dropped;
+        // neither what that throws nor where is looked at any more.
+        if let Err(thrown) = catch_unwind(AssertUnwindSafe(|| drop(cause))) {
+            std::mem::forget(thrown);
+            PLACE.set(None);
+        }
         Panic { message, place }
     }
 }
@@ -54,9 +60,10 @@ impl fmt::Display for Panic {
 /// The panic, when there was one.
 pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
     let outer = CATCHING.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(code));
+    // To drop what was thrown may panic too, and is part of the catching.
+    let result = catch_unwind(AssertUnwindSafe(code)).map_err(Panic::new);
     CATCHING.set(outer);
-    result.map_err(|cause| Panic::new(&*cause))
+    result
 }
 
 /// Makes caught panics remember their place instead of printing themselves.

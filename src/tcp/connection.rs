@@ -369,6 +369,18 @@ mod tests {
     }
 
     #[test]
+    fn a_rest_held_after_the_end_was_announced_is_still_half_closed() {
+        let (mut connection, peer) = connection();
+        rustix::net::sockopt::set_socket_send_buffer_size(&connection, 4096).unwrap();
+        socket::write(&peer, &[b'x'; 50_000]).unwrap();
+        socket::shutdown_write(&peer).unwrap();
+        let progress = connection.ready(ENDED, &mut vec![0; 1 << 16]);
+        assert_eq!(progress.received_bytes, 50_000);
+        assert!(matches!(progress.next, Next::Wait));
+        assert!(matches!(connection.state, State::HalfClosed(Some(_))));
+    }
+
+    #[test]
     fn a_reset_is_a_quiet_end_whatever_the_state() {
         let mut scratch = vec![0; 1 << 16];
         let (mut open, peer) = connection();

@@ -1,7 +1,7 @@
 //! The client's side: sends some bytes to an echo server and reads them back.
 
 use super::{CALLS_PER_TURN, CHUNK_BYTES, Next, Progress, Readiness};
-use crate::sys::socket;
+use crate::sys::socket::{self, AcceptFailure};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -14,8 +14,9 @@ use std::time::Duration;
 pub(crate) const EXCHANGE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Exchanges in flight at once. Each takes two descriptors, ours and the
-/// server's; a process may have 1024 by default, and needs some for itself.
-pub(crate) const EXCHANGES_MAX: usize = 256;
+/// server's: few enough that the clients leave some for the server to accept
+/// with, many enough to keep a core busy. More wait for their turn.
+pub(crate) const EXCHANGES_MAX: usize = 32;
 
 /// One `connect`, write, half-close, read to the end.
 #[derive(Debug)]
@@ -88,10 +89,16 @@ pub(crate) enum ExchangeError {
 }
 
 impl Exchange {
-    /// Starts to connect; the first edge brings it further.
-    pub(crate) fn start(address: SocketAddr, data: Vec<u8>) -> Result<Exchange, ExchangeError> {
-        let fd =
-            socket::connect(address).map_err(|error| ExchangeError::Connect { address, error })?;
+    /// Starts to connect; the first edge brings it further. What fails gives the
+    /// data back.
+    pub(crate) fn start(
+        address: SocketAddr,
+        data: Vec<u8>,
+    ) -> Result<Exchange, (ExchangeError, Vec<u8>)> {
+        let fd = match socket::connect(address) {
+            Ok(fd) => fd,
+            Err(error) => return Err((ExchangeError::Connect { address, error }, data)),
+        };
         Ok(Exchange {
             fd,
             address,
@@ -268,6 +275,19 @@ impl AsRawFd for Exchange {
     }
 }
 
+impl ExchangeError {
+    /// Whether it is for want of descriptors or memory, which come back when
+    /// others give theirs.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            ExchangeError::Connect { error, .. } => {
+                matches!(socket::accept_failure(error), AcceptFailure::Stuck)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for ExchangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -310,3 +330,6 @@ impl fmt::Display for ExchangeError {
 }
 
 impl std::error::Error for ExchangeError {}
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Connections taken in one turn: half a millisecond's work, so that a storm of
-/// clients does not starve those that are already connected. redis takes 10 and
-/// raised it to 1000 for TLS; the cost of more turns is one `epoll_wait` each.
+/// clients does not starve those that are already connected. redis takes 10 by
+/// default, and pays for a burst with more turns of one `epoll_wait` each.
 pub(crate) const ACCEPTS_PER_TURN: usize = 64;
 
 /// After how long a paused listener tries again even if no connection of ours
@@ -36,8 +36,11 @@ pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
 pub(crate) struct Listener {
     fd: OwnedFd,
     address: SocketAddr,
-    /// The last attempt got stuck; said once, so that retries do not flood the log.
+    /// The last attempt got stuck.
     is_paused: bool,
+    /// The queue was never empty since somebody was told why: one line for each
+    /// time that the server fills up, not for each place that comes free.
+    is_told: bool,
 }
 
 /// Where a listener's turn ended.
@@ -77,6 +80,7 @@ impl Listener {
                 fd,
                 address,
                 is_paused: false,
+                is_told: false,
             }),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 Err(StartError::PortInUse { address })
@@ -113,6 +117,7 @@ impl Listener {
                     AcceptFailure::Skip => {}
                     AcceptFailure::Empty => {
                         self.is_paused = false;
+                        self.is_told = false;
                         return Accepting::Idle;
                     }
                     AcceptFailure::Stuck => return self.pause(error),
@@ -123,8 +128,8 @@ impl Listener {
     }
 
     fn pause(&mut self, reason: io::Error) -> Accepting {
-        let is_news = !self.is_paused;
         self.is_paused = true;
+        let is_news = !std::mem::replace(&mut self.is_told, true);
         Accepting::Paused(is_news.then_some(reason))
     }
 }
@@ -156,3 +161,107 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::{self, await_any};
+    use rustix::event::PollFlags;
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    use std::net::Ipv4Addr;
+
+    fn listener() -> Listener {
+        Listener::bind(Ipv4Addr::LOCALHOST.into(), 0).unwrap()
+    }
+
+    /// That many clients, whose connections stand.
+    fn clients(listener: &Listener, count: usize) -> Vec<OwnedFd> {
+        let clients: Vec<OwnedFd> = (0..count)
+            .map(|_| socket::connect(listener.address()).unwrap())
+            .collect();
+        for client in &clients {
+            await_any(client, PollFlags::OUT);
+        }
+        clients
+    }
+
+    #[test]
+    fn a_port_in_use_is_told_from_the_rest() {
+        let first = listener();
+        let port = first.address().port();
+        let error = Listener::bind(Ipv4Addr::LOCALHOST.into(), port).unwrap_err();
+        assert!(matches!(error, StartError::PortInUse { .. }), "{error}");
+        assert!(error.to_string().contains(&first.address().to_string()));
+        // TEST-NET-1: no machine has this address.
+        let error = Listener::bind(Ipv4Addr::new(192, 0, 2, 1).into(), 0).unwrap_err();
+        assert!(matches!(error, StartError::Failed { .. }), "{error}");
+    }
+
+    #[test]
+    fn gotcha_12_accepts_are_bounded_in_a_turn() {
+        let mut listener = listener();
+        let clients = clients(&listener, 2 * ACCEPTS_PER_TURN + 1);
+        let mut total = 0;
+        while total < clients.len() {
+            await_any(&listener, PollFlags::IN);
+            let mut taken = 0;
+            let accepting = listener.accept(usize::MAX, |_| taken += 1);
+            assert!(taken <= ACCEPTS_PER_TURN);
+            let is_carried = matches!(accepting, Accepting::CarryOver);
+            assert_eq!(is_carried, taken == ACCEPTS_PER_TURN);
+            total += taken;
+        }
+        let accepting = listener.accept(usize::MAX, |_| panic!("one too many"));
+        assert!(matches!(accepting, Accepting::Idle));
+    }
+
+    #[test]
+    fn a_full_server_pauses_and_goes_on_when_there_is_room() {
+        let mut listener = listener();
+        let _clients = clients(&listener, 2);
+        let mut taken = vec![];
+        await_any(&listener, PollFlags::IN);
+        let accepting = listener.accept(1, |fd| taken.push(fd));
+        assert!(matches!(accepting, Accepting::Paused(Some(_))));
+        let accepting = listener.accept(0, |_| panic!("no room"));
+        assert!(matches!(accepting, Accepting::Paused(None)), "said once");
+        assert!(listener.is_paused());
+        await_any(&listener, PollFlags::IN);
+        let accepting = listener.accept(2, |fd| taken.push(fd));
+        assert!(matches!(accepting, Accepting::Idle));
+        assert!(!listener.is_paused());
+        assert_eq!(taken.len(), 2);
+    }
+
+    #[test]
+    fn gotcha_11_without_descriptors_the_queue_waits_for_one() {
+        const TEST: &str = concat!(
+            module_path!(),
+            "::gotcha_11_without_descriptors_the_queue_waits_for_one"
+        );
+        if !testing::is_child(TEST) {
+            let child = testing::in_child(TEST).output().unwrap();
+            let stderr = String::from_utf8_lossy(&child.stderr);
+            assert!(child.status.success(), "{stderr}");
+            return;
+        }
+        let mut listener = listener();
+        let mut clients = clients(&listener, 3);
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = Some(u64::try_from(clients[2].as_raw_fd()).unwrap() + 1);
+        setrlimit(Resource::Nofile, limit).unwrap();
+        let Accepting::Paused(Some(error)) = listener.accept(8, |_| panic!("taken")) else {
+            panic!("not paused");
+        };
+        assert!(error.to_string().contains("files"), "{error}");
+        let mut taken = vec![];
+        clients.pop();
+        let accepting = listener.accept(8, |fd| taken.push(fd));
+        assert!(matches!(accepting, Accepting::Paused(_)));
+        assert_eq!(taken.len(), 1, "whoever was first in the queue");
+        clients.clear();
+        while taken.len() < 3 {
+            listener.accept(8, |fd| taken.push(fd));
+        }
+    }
+}

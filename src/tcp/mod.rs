@@ -4,8 +4,8 @@
 //! what they want next. They make their own reads and writes, but know neither
 //! the reactor nor the clock: the runtime owns the sources, applies each answer
 //! ([`Next`]) and keeps the deadlines. That is calloop's way (a callback returns
-//! its intent, the loop applies it); nginx and redis let a connection rearm and
-//! free itself in the middle of a batch, and need guards against its ghost.
+//! its intent, the loop applies it). nginx lets a handler free its connection in
+//! the middle of a batch, and needs an instance bit against the ghost's events.
 //!
 //! ```text
 //!   exchange (client)                 listener --accept--> connection (server)
@@ -21,7 +21,7 @@ mod server;
 mod tests;
 
 pub(crate) use connection::Connection;
-pub(crate) use exchange::{EXCHANGE_DEADLINE, EXCHANGES_MAX, Exchange};
+pub(crate) use exchange::{EXCHANGE_DEADLINE, EXCHANGES_MAX, Exchange, ExchangeError};
 pub(crate) use listener::{ACCEPT_RETRY_MS, Accepting, StartError};
 pub(crate) use server::EchoServer;
 

@@ -59,6 +59,11 @@ impl EchoServer {
         address
     }
 
+    /// Whether connections wait that cannot be taken in for now.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.listener.is_paused()
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         self.stats
     }

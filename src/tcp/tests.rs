@@ -4,7 +4,7 @@ use super::exchange::ExchangeError;
 use super::server::Stats;
 use super::*;
 use rustix::event::epoll;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -183,7 +183,7 @@ fn a_payload_larger_than_all_buffers_does_not_deadlock() {
 #[test]
 fn more_clients_than_a_turn_accepts_are_all_served() {
     let mut run = Loop::new(start());
-    let clients = 3 * listener::ACCEPTS_PER_TURN;
+    let clients = 2 * listener::ACCEPTS_PER_TURN;
     for number in 0..clients {
         run.send(vec![b'x'; number * 100]);
     }
@@ -192,4 +192,24 @@ fn more_clients_than_a_turn_accepts_are_all_served() {
         assert_eq!(outcome.unwrap().len(), number * 100);
     }
     assert_eq!(stats.total_connections, clients as u64);
+}
+
+#[test]
+fn all_interfaces_are_reached_over_loopback() {
+    for ip in [
+        IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        Ipv6Addr::UNSPECIFIED.into(),
+    ] {
+        let server = match EchoServer::start(ip, 0) {
+            Ok(server) => server,
+            Err(error) => {
+                assert!(ip.is_ipv6(), "{error}");
+                continue;
+            }
+        };
+        assert!(server.local_client_address().ip().is_loopback());
+        let mut run = Loop::new(server);
+        run.send(b"x".to_vec());
+        assert_eq!(run.run().0.remove(0).unwrap(), b"x");
+    }
 }

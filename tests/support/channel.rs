@@ -1,7 +1,7 @@
 //! The kinds of file that a node's standard input and output can be.
 
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use std::fs::{File, OpenOptions};
@@ -49,6 +49,12 @@ impl Channel {
             ours: Some(reader),
             end: End::Close,
         }
+    }
+
+    /// Gives a pipe room for `bytes`: a power of two, at least a page.
+    pub(crate) fn holding(self, bytes: usize) -> Channel {
+        fcntl_setpipe_size(&self.theirs, bytes).expect("F_SETPIPE_SZ");
+        self
     }
 
     /// A socket, good for either direction and for both.

@@ -32,7 +32,8 @@ impl Launch {
         Launch::command(command)
     }
 
-    fn command(command: Command) -> Launch {
+    /// Starts another node than the binary's.
+    pub(crate) fn command(command: Command) -> Launch {
         Launch {
             command,
             stdin: None,
@@ -107,6 +108,7 @@ impl Launch {
             end: stdin.end,
             stdout: Stream::new(stdout.ours),
             stderr: Stream::new(stderr.ours),
+            unread: None,
         }
     }
 
@@ -128,6 +130,8 @@ pub(crate) struct Node {
     end: End,
     stdout: Stream,
     stderr: Stream,
+    /// stderr's reading end while it is open and not read.
+    unread: Option<OwnedFd>,
 }
 
 /// What was left of a node when it had exited.
@@ -241,6 +245,18 @@ impl Node {
         super::assert_body(&reply, "c1", &body);
     }
 
+    /// The next line of stderr, while nobody reads stdout.
+    #[track_caller]
+    pub(crate) fn stderr_line_with_stdout_unread(&mut self) -> String {
+        let mut line = None;
+        wait_until("a line comes on stderr", || {
+            self.stderr.fill();
+            line = self.stderr.take_line();
+            line.is_some()
+        });
+        line.expect("there is one")
+    }
+
     /// The next line of stderr.
     #[track_caller]
     pub(crate) fn stderr_line(&mut self) -> String {
@@ -263,6 +279,11 @@ impl Node {
     /// Gives the reading end of stdout up, as a harness does that has gone.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout.fd = None;
+    }
+
+    /// Reads stderr no more, but leaves it open: it fills up.
+    pub(crate) fn leave_stderr_unread(&mut self) {
+        self.unread = self.stderr.fd.take();
     }
 
     /// Waits for the exit, whatever its status.
@@ -294,9 +315,13 @@ impl Node {
         assert_eq!(ending.stderr, nothing);
     }
 
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("kill");
+    }
+
     /// kill -9, and waits until the process is gone.
     pub(crate) fn kill(mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::KILL).expect("kill");
+        self.signal(Signal::KILL);
         self.child.wait().expect("wait");
     }
 

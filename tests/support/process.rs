@@ -49,6 +49,11 @@ impl Process {
         self.stat_field(3) == "S"
     }
 
+    /// Whether a signal has stopped the process.
+    pub(crate) fn is_stopped(self) -> bool {
+        self.stat_field(3) == "T"
+    }
+
     /// A field of /proc/PID/stat, numbered from 1 as in the manual page proc(5).
     fn stat_field(self, number: usize) -> String {
         let stat = self.read("stat");

@@ -11,57 +11,24 @@
 //! It never recurses: what is nested costs a bit a level, on the heap only past
 //! the 64th.
 
+mod nesting;
+mod plain;
+mod problem;
+#[cfg(test)]
+mod tests;
+
+pub(super) use plain::plain_prefix;
+pub(super) use problem::Problem;
+
+use nesting::{Container, Nesting};
+use plain::{WORD, first_word, special_bytes};
 use std::borrow::Cow;
-use std::fmt;
 
 /// Reads JSON text from the front.
 #[derive(Debug, Clone)]
 pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
-}
-
-/// What is wrong with the text, where the scanner stopped.
-///
-/// As wide as a word: of a `Result` with a narrower error the compiler copies the
-/// bytes behind the tag by moves that straddle how they were stored, and the
-/// processor then waits for the stores. A tenth of an echo's time went there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-pub(super) enum Problem {
-    Cut,
-    Value,
-    Literal,
-    Digit,
-    LeadingZero,
-    Control,
-    Escape,
-    Surrogate,
-    Key,
-    Colon,
-    CommaOrBrace,
-    CommaOrBracket,
-    Trailing,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Problem::Cut => "the JSON is cut off",
-            Problem::Value => "expected a value",
-            Problem::Literal => "expected `true`, `false` or `null`",
-            Problem::Digit => "expected a digit",
-            Problem::LeadingZero => "a number with a leading zero",
-            Problem::Control => "a control character in a string",
-            Problem::Escape => "a bad escape in a string",
-            Problem::Surrogate => "half of a surrogate pair in a string",
-            Problem::Key => "expected a key in quotes",
-            Problem::Colon => "expected `:`",
-            Problem::CommaOrBrace => "expected `,` or `}`",
-            Problem::CommaOrBracket => "expected `,` or `]`",
-            Problem::Trailing => "trailing characters behind the JSON",
-        })
-    }
 }
 
 type Result<T> = std::result::Result<T, Problem>;
@@ -465,202 +432,5 @@ impl<'a> Scanner<'a> {
     fn fail<T>(&self, problem: Problem) -> Result<T> {
         let is_cut = self.at >= self.text.len();
         Err(if is_cut { Problem::Cut } else { problem })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Container {
-    Object,
-    Array,
-}
-
-/// What is open around a value, innermost last: a bit each, set for an object.
-#[derive(Default)]
-struct Nesting {
-    depth: usize,
-    /// The innermost up to 64.
-    bits: u64,
-    /// Those outside, 64 in each.
-    outer: Vec<u64>,
-}
-
-impl Nesting {
-    #[inline]
-    fn enter(&mut self, container: Container) {
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.outer.push(self.bits);
-        }
-        self.bits = self.bits << 1 | u64::from(container == Container::Object);
-        self.depth += 1;
-    }
-
-    #[inline]
-    fn innermost(&self) -> Option<Container> {
-        match (self.depth, self.bits & 1) {
-            (0, _) => None,
-            (_, 0) => Some(Container::Array),
-            _ => Some(Container::Object),
-        }
-    }
-
-    #[inline]
-    fn leave(&mut self) {
-        self.bits >>= 1;
-        self.depth -= 1;
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.bits = self.outer.pop().unwrap_or_default();
-        }
-    }
-}
-
-/// One word's worth of bytes.
-const WORD: usize = 8;
-
-#[inline(always)]
-fn first_word(bytes: &[u8], at: usize) -> Option<&[u8; WORD]> {
-    bytes.get(at..)?.first_chunk()
-}
-
-/// How many bytes at the front stand for themselves in a JSON string: no quote,
-/// no backslash, no control character.
-///
-/// Most strings are short, so it begins with words of 8 bytes, at two
-/// instructions a byte; what has not ended after four of them is likely long.
-#[inline(always)]
-pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(word) = first_word(bytes, at) {
-        let special = special_bytes(word);
-        if special != 0 {
-            return at + special.trailing_zeros() as usize / 8;
-        }
-        at += WORD;
-        if at == 4 * WORD {
-            return at + plain_prefix_of_long(&bytes[at..]);
-        }
-    }
-    at + bytes[at..]
-        .iter()
-        .take_while(|&&byte| is_plain(byte))
-        .count()
-}
-
-/// memchr finds the end 32 bytes at a time; whether a control character comes
-/// before it is one more pass, without a branch inside so that the compiler
-/// makes vectors of it. Together that is a third of an instruction a byte.
-#[inline(never)]
-fn plain_prefix_of_long(bytes: &[u8]) -> usize {
-    let end = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
-    let plain = &bytes[..end];
-    let least = plain.iter().fold(u8::MAX, |least, &byte| least.min(byte));
-    if least < b' ' {
-        return plain.iter().take_while(|&&byte| is_plain(byte)).count();
-    }
-    end
-}
-
-#[inline(always)]
-fn is_plain(byte: u8) -> bool {
-    byte >= b' ' && byte != b'"' && byte != b'\\'
-}
-
-/// Has the top bit of each byte set that does not stand for itself. Bytes above
-/// the lowest such one may be marked in error: a borrow runs upwards.
-///
-/// The trick is old (Mycroft, 1987): `x - 1` borrows from a zero byte's top bit.
-#[inline(always)]
-fn special_bytes(word: &[u8; WORD]) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const TOPS: u64 = ONES << 7;
-    let word = u64::from_le_bytes(*word);
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    let quote = word ^ (ONES * b'"' as u64);
-    let quote = quote.wrapping_sub(ONES) & !quote;
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let backslash = backslash.wrapping_sub(ONES) & !backslash;
-    (control | quote | backslash) & TOPS
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_plain_prefix_ends_at_the_first_special_byte_wherever_it_is() {
-        for len in 0..100 {
-            let mut bytes = vec![b'x'; len];
-            bytes.iter_mut().step_by(3).for_each(|byte| *byte = 0xc3);
-            assert_eq!(plain_prefix(&bytes), len);
-            for at in 0..len {
-                let was = bytes[at];
-                for special in [b'"', b'\\', 0, 0x1f] {
-                    bytes[at] = special;
-                    assert_eq!(plain_prefix(&bytes), at, "{special} at {at} of {len}");
-                }
-                for plain in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
-                    bytes[at] = plain;
-                    assert_eq!(plain_prefix(&bytes), len, "{plain} at {at} of {len}");
-                }
-                bytes[at] = was;
-            }
-        }
-    }
-
-    #[test]
-    fn nesting_keeps_every_level() {
-        let mut nesting = Nesting::default();
-        let is_object = |level: usize| level.is_multiple_of(3) || level.is_multiple_of(7);
-        let kind = |level| match is_object(level) {
-            true => Container::Object,
-            false => Container::Array,
-        };
-        for level in 0..1000 {
-            nesting.enter(kind(level));
-        }
-        for level in (0..1000).rev() {
-            assert_eq!(nesting.innermost(), Some(kind(level)), "{level}");
-            nesting.leave();
-        }
-        assert_eq!(nesting.innermost(), None);
-    }
-
-    #[test]
-    fn a_value_is_its_own_text_without_blanks_around_it() {
-        for value in [
-            "[ 1 ]",
-            "{ \"a\" : 1 }",
-            "{ }",
-            "\"a b\"",
-            "-1.5e+3",
-            "null",
-            "[ [ ] ]",
-        ] {
-            let text = format!(" \t{value} \r,");
-            assert_eq!(Scanner::new(&text).value(), Ok(value));
-        }
-    }
-
-    #[test]
-    fn a_problem_is_named_where_it_is() {
-        let problem = |text| {
-            let mut scanner = Scanner::new(text);
-            let found = scanner.value().and_then(|_| scanner.end());
-            (found.unwrap_err(), scanner.position())
-        };
-        assert_eq!(problem(""), (Problem::Cut, 0));
-        assert_eq!(problem("[1,]"), (Problem::Value, 3));
-        assert_eq!(problem("{\"a\":1,}"), (Problem::Key, 7));
-        assert_eq!(problem("{\"a\" 1}"), (Problem::Colon, 5));
-        assert_eq!(problem("[01]"), (Problem::LeadingZero, 3));
-        assert_eq!(problem("[-]"), (Problem::Digit, 2));
-        assert_eq!(problem("[1.]"), (Problem::Digit, 3));
-        assert_eq!(problem("[tru]"), (Problem::Literal, 1));
-        assert_eq!(problem("[tru"), (Problem::Cut, 1));
-        assert_eq!(problem("[1 2]"), (Problem::CommaOrBracket, 3));
-        assert_eq!(problem("{\"a\":1]"), (Problem::CommaOrBrace, 6));
-        assert_eq!(problem("\"\\x\""), (Problem::Escape, 1));
-        assert_eq!(problem("\"\\u12g4\""), (Problem::Escape, 1));
-        assert_eq!(problem("\"a\tb\""), (Problem::Control, 2));
-        assert_eq!(problem("1 2"), (Problem::Trailing, 2));
     }
 }

@@ -1,0 +1,122 @@
+//! How many messages a simulated cluster delivers in a second, on one core.
+//!
+//! A five-node g-set that tells all others, again and again, its news or all
+//! that it knows; the number to reach is 200,000.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use eddyline::sim::{Latency, Simulation, workload};
+use eddyline::{Context, Node, Request, Result};
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::hint::black_box;
+use std::rc::Rc;
+use std::time::Duration;
+
+struct GSet {
+    gossip: Gossip,
+    elements: RefCell<BTreeSet<u64>>,
+    news: RefCell<Vec<u64>>,
+}
+
+#[derive(Clone, Copy)]
+enum Gossip {
+    /// What is new, every 10 ms: many small messages.
+    News,
+    /// Everything, every 100 ms: messages of up to two kilobytes.
+    Everything,
+}
+
+#[derive(Deserialize)]
+struct Add {
+    element: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Elements {
+    value: Vec<u64>,
+}
+
+impl Node for GSet {
+    fn new(_: &Context) -> Self {
+        unreachable!("built by a closure")
+    }
+
+    async fn start(self: Rc<Self>, cx: Context) -> Result<()> {
+        let millis = match self.gossip {
+            Gossip::News => 10,
+            Gossip::Everything => 100,
+        };
+        let mut ticks = cx.every(Duration::from_millis(millis));
+        loop {
+            ticks.tick().await;
+            let news = self.news.take();
+            let value = match self.gossip {
+                Gossip::News => news,
+                Gossip::Everything => self.elements.borrow().iter().copied().collect(),
+            };
+            let elements = Elements { value };
+            for peer in cx.peers() {
+                cx.send(peer, "merge", &elements)?;
+            }
+        }
+    }
+
+    async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        match request.kind() {
+            "add" => {
+                let Add { element } = request.body()?;
+                self.elements.borrow_mut().insert(element);
+                self.news.borrow_mut().push(element);
+                cx.reply(&request, &())
+            }
+            "merge" => {
+                let Elements { value } = request.body()?;
+                self.elements.borrow_mut().extend(value);
+                Ok(())
+            }
+            _ => {
+                let value = self.elements.borrow().iter().copied().collect();
+                cx.reply(&request, &Elements { value })
+            }
+        }
+    }
+}
+
+fn simulation(seed: u64) -> Simulation {
+    Simulation::new(seed)
+        .nodes(5)
+        .latency(Latency::exponential_ms(20))
+        .rate(100.0)
+        .duration(Duration::from_secs(10))
+        .recovery(Duration::from_secs(5))
+}
+
+fn g_set(criterion: &mut Criterion) {
+    let run = |gossip| {
+        let build = move |_: &Context| GSet {
+            gossip,
+            elements: RefCell::default(),
+            news: RefCell::default(),
+        };
+        match simulation(1).run_with(build, workload::GSet::new()) {
+            Ok(report) => report.statistics.delivered,
+            Err(failure) => panic!("{failure}"),
+        }
+    };
+    let mut group = criterion.benchmark_group("simulation");
+    group.sample_size(20);
+    for (name, gossip) in [
+        ("g-set, 5 nodes, news", Gossip::News),
+        ("g-set, 5 nodes, everything", Gossip::Everything),
+    ] {
+        group.throughput(Throughput::Elements(run(gossip)));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(run(black_box(gossip))));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, g_set);
+criterion_main!(benches);

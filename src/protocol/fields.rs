@@ -1,0 +1,195 @@
+//! Writing the fields of a body that an author's type has.
+//!
+//! The header keys are ours to say. An author who hands the whole body of a
+//! request back, as other languages' libraries teach, would write them twice, and
+//! whoever reads the message would take one or the other. So they are left
+//! out here. A struct's fields have names that cost nothing to compare; what has
+//! its keys only at run time, a map, is looked through once it is written.
+
+use super::Error;
+use serde::ser::{Impossible, SerializeStruct, Serializer};
+use serde::{Serialize, ser};
+use serde_json::Error as JsonError;
+use serde_json::ser::{CompactFormatter, Compound};
+
+/// The keys of a body that the protocol itself gives a meaning.
+pub(super) const HEADER_KEYS: [&str; 3] = ["type", "msg_id", "in_reply_to"];
+
+/// What serde_json calls the only field of a `RawValue`, which is any JSON.
+const RAW_VALUE: &str = "$serde_json::private::RawValue";
+
+/// Appends `fields` as a JSON object without header keys, or nothing for `()`.
+/// Returns whether header keys may still be in it.
+pub(super) fn write_object<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    fields: &T,
+) -> Result<Keys, Error> {
+    let mut json = serde_json::Serializer::new(out);
+    let mut keys = Keys::Own;
+    let top = Top {
+        json: &mut json,
+        keys: &mut keys,
+    };
+    fields
+        .serialize(top)
+        .map_err(|error| Error::crash(format!("the body does not serialise: {error}")))?;
+    Ok(keys)
+}
+
+/// Whose keys an object has that was written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// The fields' own.
+    Own,
+    /// Any; they have to be looked through.
+    Any,
+}
+
+type Json<'b> = serde_json::Serializer<&'b mut Vec<u8>>;
+
+/// Serialises the outermost value of a body.
+struct Top<'a, 'b> {
+    json: &'a mut Json<'b>,
+    keys: &'a mut Keys,
+}
+
+/// Serialises a struct but for fields that are named like header keys.
+struct Struct<'a, 'b> {
+    json: Compound<'a, &'b mut Vec<u8>, CompactFormatter>,
+    keys: &'a mut Keys,
+}
+
+impl SerializeStruct for Struct<'_, '_> {
+    type Ok = ();
+    type Error = JsonError;
+
+    fn serialize_field<T: Serialize + ?Sized>(
+        &mut self,
+        key: &'static str,
+        value: &T,
+    ) -> Result<(), JsonError> {
+        if HEADER_KEYS.contains(&key) {
+            return Ok(());
+        }
+        if key == RAW_VALUE {
+            *self.keys = Keys::Any;
+        }
+        SerializeStruct::serialize_field(&mut self.json, key, value)
+    }
+
+    fn end(self) -> Result<(), JsonError> {
+        SerializeStruct::end(self.json)
+    }
+}
+
+/// A body is an object; everything else is refused before it is written.
+macro_rules! refuse {
+    ($($method:ident($($argument:ident: $type:ty),*) -> $output:ty;)*) => {$(
+        fn $method(self, $(_: $type),*) -> Result<$output, JsonError> {
+            Err(not_an_object())
+        }
+    )*};
+}
+
+fn not_an_object() -> JsonError {
+    ser::Error::custom("the fields of a body must be a JSON object")
+}
+
+impl<'a, 'b> Serializer for Top<'a, 'b> {
+    type Ok = ();
+    type Error = JsonError;
+    type SerializeSeq = Impossible<(), JsonError>;
+    type SerializeTuple = Impossible<(), JsonError>;
+    type SerializeTupleStruct = Impossible<(), JsonError>;
+    type SerializeTupleVariant = Impossible<(), JsonError>;
+    type SerializeMap = Compound<'a, &'b mut Vec<u8>, CompactFormatter>;
+    type SerializeStruct = Struct<'a, 'b>;
+    type SerializeStructVariant = Compound<'a, &'b mut Vec<u8>, CompactFormatter>;
+
+    fn serialize_struct(self, name: &'static str, len: usize) -> Result<Struct<'a, 'b>, JsonError> {
+        Ok(Struct {
+            json: self.json.serialize_struct(name, len)?,
+            keys: self.keys,
+        })
+    }
+
+    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, JsonError> {
+        *self.keys = Keys::Any;
+        self.json.serialize_map(len)
+    }
+
+    fn serialize_unit(self) -> Result<(), JsonError> {
+        Ok(())
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), JsonError> {
+        Ok(())
+    }
+
+    fn serialize_none(self) -> Result<(), JsonError> {
+        Ok(())
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), JsonError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), JsonError> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), JsonError> {
+        *self.keys = Keys::Any;
+        self.json
+            .serialize_newtype_variant(name, index, variant, value)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        len: usize,
+    ) -> Result<Self::SerializeStructVariant, JsonError> {
+        *self.keys = Keys::Any;
+        self.json
+            .serialize_struct_variant(name, index, variant, len)
+    }
+
+    refuse! {
+        serialize_bool(value: bool) -> ();
+        serialize_i8(value: i8) -> ();
+        serialize_i16(value: i16) -> ();
+        serialize_i32(value: i32) -> ();
+        serialize_i64(value: i64) -> ();
+        serialize_u8(value: u8) -> ();
+        serialize_u16(value: u16) -> ();
+        serialize_u32(value: u32) -> ();
+        serialize_u64(value: u64) -> ();
+        serialize_f32(value: f32) -> ();
+        serialize_f64(value: f64) -> ();
+        serialize_char(value: char) -> ();
+        serialize_str(value: &str) -> ();
+        serialize_bytes(value: &[u8]) -> ();
+        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str) -> ();
+        serialize_seq(len: Option<usize>) -> Self::SerializeSeq;
+        serialize_tuple(len: usize) -> Self::SerializeTuple;
+        serialize_tuple_struct(name: &'static str, len: usize) -> Self::SerializeTupleStruct;
+        serialize_tuple_variant(
+            name: &'static str,
+            index: u32,
+            variant: &'static str,
+            len: usize
+        ) -> Self::SerializeTupleVariant;
+    }
+}

@@ -1,0 +1,329 @@
+//! Messages on their way: sent, lost, late, and delivered.
+
+use super::event::{Event, Happening, Packet};
+use super::server::State;
+use super::{Cluster, Violation};
+use crate::protocol::{Envelope, Fields, Numbers, write_fields, write_header};
+use crate::sim::address::Address;
+use crate::sim::network::Fate;
+use crate::sim::trace::{self, Loss};
+use crate::time::Clock;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// What Maelstrom accepts from a node: these keys at the top and no others.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Outline<'a> {
+    #[serde(borrow, rename = "src")]
+    _src: Cow<'a, str>,
+    #[serde(borrow)]
+    dest: Cow<'a, str>,
+    #[serde(borrow)]
+    body: &'a RawValue,
+    #[serde(default, rename = "id")]
+    _id: Option<i64>,
+}
+
+impl Cluster {
+    /// Sends one line that a node has written, or records why Maelstrom would
+    /// stop listening to that node.
+    pub(super) fn send_from_node(&mut self, node: usize, line: &[u8]) {
+        let src = Address::Node(node);
+        match self.destination(src, line) {
+            Ok(dest) => self.send(src, dest, line),
+            Err(why) => {
+                let node = self.book.name(src).to_string();
+                self.violate(Violation {
+                    at: self.now(),
+                    node,
+                    line: String::from_utf8_lossy(line).into_owned(),
+                    why,
+                });
+            }
+        }
+    }
+
+    fn destination(&self, src: Address, line: &[u8]) -> Result<Address, String> {
+        let dest = match quick_dest(line, self.book.name(src)) {
+            Some(dest) => Cow::Borrowed(dest),
+            None => {
+                let outline: Outline<'_> = serde_json::from_slice(line)
+                    .map_err(|error| format!("the line is no message: {error}"))?;
+                if !outline.body.get().starts_with('{') {
+                    return Err("`body` is not an object".to_owned());
+                }
+                outline.dest
+            }
+        };
+        let known = self.book.find(&dest);
+        known.ok_or_else(|| format!("`dest`: there is nobody called {dest:?}"))
+    }
+
+    /// Puts a message on the network.
+    pub(super) fn send(&mut self, src: Address, dest: Address, line: &[u8]) {
+        let id = self.next_message;
+        self.next_message += 1;
+        self.count_sent(src, dest);
+        if let Some(trace) = &mut self.trace {
+            let event = trace::Event::Sent {
+                id,
+                src: self.book.name(src).clone(),
+                dest: self.book.name(dest).clone(),
+                line: String::from_utf8_lossy(line).into(),
+            };
+            trace.push(self.clock.now(), event);
+        }
+        let fate = match (src, dest) {
+            (Address::Client(client), _) | (_, Address::Client(client)) => {
+                self.network.client_fate(self.clients[client].is_midwife)
+            }
+            _ => self.network.fate(),
+        };
+        match fate {
+            Fate::Lost => {
+                self.statistics.lost += 1;
+                self.drop_message(id, Loss::Lost);
+            }
+            Fate::Arrives(delay, again) => {
+                let mut arrive = |delay, line| {
+                    let packet = Packet {
+                        id,
+                        src,
+                        dest,
+                        line,
+                    };
+                    let at = self.clock.now() + delay;
+                    self.queue.push(at, Event::Arrival(packet));
+                };
+                if let Some(again) = again {
+                    self.statistics.duplicated += 1;
+                    arrive(again, line.to_vec());
+                }
+                let mut bytes = self.spare_lines.pop().unwrap_or_default();
+                bytes.extend_from_slice(line);
+                arrive(delay, bytes);
+            }
+        }
+    }
+
+    fn count_sent(&mut self, src: Address, dest: Address) {
+        let count = match (src, dest) {
+            (Address::Client(_), _) | (_, Address::Client(_)) => &mut self.statistics.with_clients,
+            (Address::Node(_), Address::Node(_)) => &mut self.statistics.between_nodes,
+            _ => &mut self.statistics.with_services,
+        };
+        *count += 1;
+    }
+
+    fn drop_message(&mut self, id: u64, loss: Loss) {
+        self.record(trace::Event::Dropped(id, loss));
+    }
+
+    /// Delivers a message that has arrived, if nothing is in its way by now.
+    pub(super) fn arrive(&mut self, packet: Packet) -> Happening {
+        let link = (self.book.server(packet.src), self.book.server(packet.dest));
+        if let (Some(from), Some(to)) = link
+            && self.network.is_cut((from, to))
+        {
+            self.statistics.cut += 1;
+            return self.lose(packet, Loss::Cut);
+        }
+        match packet.dest {
+            Address::Node(node) => match &mut self.servers[node].state {
+                State::Running(_) => {
+                    self.note_arrival(&packet);
+                    self.receive(node, packet);
+                    self.settle(node);
+                    Happening::Inside
+                }
+                State::Paused(_, waiting) => {
+                    waiting.push(packet);
+                    Happening::Inside
+                }
+                State::Down => {
+                    self.statistics.to_the_dead += 1;
+                    self.lose(packet, Loss::Down)
+                }
+            },
+            Address::Service(service) => {
+                self.note_arrival(&packet);
+                self.serve(service, packet);
+                Happening::Inside
+            }
+            Address::Client(client) if !self.clients[client].is_open => {
+                self.statistics.too_late += 1;
+                self.lose(packet, Loss::Gone)
+            }
+            Address::Client(client) => {
+                self.note_arrival(&packet);
+                if self.answers_init(client, &packet) {
+                    return Happening::Inside;
+                }
+                let line = packet.line;
+                Happening::Received { client, line }
+            }
+        }
+    }
+
+    fn lose(&mut self, packet: Packet, loss: Loss) -> Happening {
+        self.drop_message(packet.id, loss);
+        self.recycle_line(packet.line);
+        Happening::Inside
+    }
+
+    pub(super) fn note_arrival(&mut self, packet: &Packet) {
+        self.statistics.delivered += 1;
+        self.fingerprint.add(self.now().as_nanos(), &packet.line);
+        self.record(trace::Event::Arrived(packet.id));
+    }
+
+    /// Gives a message to a session that runs.
+    pub(super) fn receive(&mut self, node: usize, packet: Packet) {
+        if let State::Running(session) = &mut self.servers[node].state {
+            session.receive(&packet.line);
+        }
+        self.recycle_line(packet.line);
+    }
+
+    fn serve(&mut self, service: usize, packet: Packet) {
+        let client = self.book.name(packet.src).clone();
+        let reply = Envelope::parse(&packet.line)
+            .ok()
+            .and_then(|envelope| self.services.answer(service, &client, envelope.body));
+        self.recycle_line(packet.line);
+        if let Some(body) = reply {
+            self.send_value(Address::Service(service), packet.src, &body);
+        }
+    }
+
+    /// Sends a message with a body that is ready.
+    pub(super) fn send_value(&mut self, src: Address, dest: Address, body: &Value) {
+        #[derive(Serialize)]
+        struct Message<'a> {
+            src: &'a str,
+            dest: &'a str,
+            body: &'a Value,
+        }
+        let message = Message {
+            src: self.book.name(src),
+            dest: self.book.name(dest),
+            body,
+        };
+        // A Value always serialises.
+        if let Ok(line) = serde_json::to_vec(&message) {
+            self.send(src, dest, &line);
+        }
+    }
+
+    /// Sends a client's request.
+    pub(in crate::sim) fn request(
+        &mut self,
+        client: usize,
+        node: usize,
+        (kind, fields): (&str, &RawValue),
+        msg_id: u64,
+    ) {
+        let (src, dest) = (Address::Client(client), Address::Node(node));
+        let mut line = Vec::with_capacity(128);
+        let numbers = Numbers {
+            msg_id: Some(msg_id),
+            in_reply_to: None,
+        };
+        let names = (&**self.book.name(src), &**self.book.name(dest));
+        write_header(&mut line, names, (kind, ""), numbers);
+        let written = write_fields::<()>(&mut line, Fields::Raw(fields));
+        line.pop();
+        debug_assert!(written.is_ok(), "a request is made of JSON");
+        self.send(src, dest, &line);
+    }
+
+    pub(in crate::sim) fn recycle_line(&mut self, mut line: Vec<u8>) {
+        /// How many lines' memory is kept, and of what size.
+        const SPARES_MAX: usize = 1024;
+        const SPARE_BYTES_MAX: usize = 4 << 10;
+        if self.spare_lines.len() < SPARES_MAX && line.capacity() <= SPARE_BYTES_MAX {
+            line.clear();
+            self.spare_lines.push(line);
+        }
+    }
+}
+
+/// The `dest` of a line in the form that this crate's own writer gives it, from
+/// a node of that name. Such a line needs no second look: the writer cannot
+/// write other keys at the top, and the receiver parses the whole of it anyway.
+fn quick_dest<'a>(line: &'a [u8], src: &str) -> Option<&'a str> {
+    let rest = line.strip_prefix(b"{\"src\":\"")?;
+    let rest = rest.strip_prefix(src.as_bytes())?;
+    let rest = rest.strip_prefix(b"\",\"dest\":\"")?;
+    let end = memchr::memchr2(b'"', b'\\', rest)?;
+    let (dest, rest) = rest.split_at(end);
+    let body = rest.strip_prefix(b"\",\"body\":")?;
+    if !body.starts_with(b"{\"type\":") || !body.ends_with(b"}}") {
+        return None;
+    }
+    std::str::from_utf8(dest).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sim::Simulation;
+    use crate::{Context, Node, Request, Result};
+    use std::rc::Rc;
+
+    struct Mute;
+
+    impl Node for Mute {
+        fn new(_: &Context) -> Self {
+            Mute
+        }
+
+        async fn handle(self: Rc<Self>, _: Context, _: Request) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is wrong with a line of n0's; nothing if it is sent.
+    fn wrong(line: &str) -> String {
+        let mut cluster = Simulation::new(1).nodes(2).build::<Mute>();
+        cluster.send_from_node(0, line.as_bytes());
+        let violations = cluster.violations().iter().map(ToString::to_string);
+        violations.collect()
+    }
+
+    #[test]
+    fn a_line_that_maelstrom_does_not_take_is_a_violation() {
+        for line in [
+            r#"{"src":"n0","dest":"n1","body":{"type":"x"}}"#,
+            r#"{"src":"n0","dest":"seq-kv","body":{"type":"x"}}"#,
+            r#"{ "id": 7, "dest": "n\u0031", "src": "n0", "body": {} }"#,
+        ] {
+            assert_eq!(wrong(line), "");
+        }
+        for (line, why) in [
+            ("", "no message"),
+            ("Hello", "no message"),
+            (
+                r#"{"src":"n0","dest":"n9","body":{"type":"x"}}"#,
+                "nobody called \"n9\"",
+            ),
+            (
+                r#"{"src":"n0","dest":"c5","body":{"type":"x"}}"#,
+                "nobody called \"c5\"",
+            ),
+            (
+                r#"{"src":"n0","dest":"n1","body":{},"extra":1}"#,
+                "unknown field `extra`",
+            ),
+            (r#"{"src":"n0","dest":5,"body":{}}"#, "expected a string"),
+            (r#"{"dest":"n1","body":{}}"#, "missing field `src`"),
+            (r#"{"src":"n0","dest":"n1","body":[]}"#, "not an object"),
+        ] {
+            let violation = wrong(line);
+            assert!(violation.contains(why), "{line}: {violation}");
+            assert!(violation.contains("n0"), "{violation}");
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! A sequence diagram of a trace: who said what to whom, as a picture.
+//!
+//! Time runs down the page, one row for each thing that happened, so that a
+//! second of silence takes no more room than a millisecond. What a node sends to
+//! several others at once shares a row.
+
+use super::trace::{Event, Loss, Trace};
+use crate::protocol::Envelope;
+use crate::time::Instant;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+/// How many messages are drawn: what a person will scroll through.
+const MESSAGES_MAX: usize = 400;
+
+/// How many columns are drawn; messages of whoever has none are left out.
+const COLUMNS_MAX: usize = 40;
+
+/// Pixels.
+const COLUMN_WIDTH: usize = 150;
+const LEFT: usize = 110;
+const TOP: usize = 50;
+const ROW_HEIGHT: usize = 14;
+
+/// How many characters of a message's type are written on its arrow.
+const LABEL_CHARS: usize = 24;
+
+/// How many characters of a message are shown when it is pointed at.
+const TITLE_CHARS: usize = 400;
+
+/// One message in the picture.
+struct Arrow<'a> {
+    src: &'a Rc<str>,
+    dest: &'a Rc<str>,
+    line: &'a str,
+    sent_row: usize,
+    end: End,
+}
+
+enum End {
+    /// It was still under way when the picture ends.
+    Open,
+    Arrived(usize),
+    Dropped(usize, Loss),
+}
+
+/// What happens in one row.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shared<'a> {
+    /// Somebody sends.
+    Sent(&'a str),
+    /// A message arrives or is dropped, or a fault comes: each has its own row.
+    Alone(usize),
+}
+
+/// What is to be drawn.
+#[derive(Default)]
+struct Picture<'a> {
+    /// The instant of each row, and what shares it.
+    rows: Vec<(Instant, Shared<'a>)>,
+    arrows: Vec<Arrow<'a>>,
+    /// What is written across a row: faults.
+    notes: Vec<(usize, &'a str)>,
+    left_out: usize,
+}
+
+impl Trace {
+    /// The sequence diagram of what happened from `begin` to `end`, as SVG.
+    /// Nodes are columns, messages are arrows, dropped ones end in a cross, and
+    /// faults are lines across; pointing at an arrow shows the message. At most
+    /// 400 messages are drawn, and the picture says how many more there were.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Node, Request, Result, sim::Simulation};
+    /// # use std::rc::Rc;
+    /// # struct Ping;
+    /// # impl Node for Ping {
+    /// #     fn new(_: &Context) -> Self { Ping }
+    /// #     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+    /// #         cx.reply(&request, &())
+    /// #     }
+    /// # }
+    /// use eddyline::time::Instant;
+    ///
+    /// let mut cluster = Simulation::new(1).trace().build::<Ping>();
+    /// cluster.call("n0", "ping", &())?;
+    /// let svg = cluster.trace().to_svg(Instant::ZERO..Instant::MAX);
+    /// assert!(svg.starts_with("<svg") && svg.contains("ping_ok"));
+    /// # Ok::<(), eddyline::Error>(())
+    /// ```
+    pub fn to_svg(&self, span: std::ops::Range<Instant>) -> String {
+        let picture = Picture::of(self, &span);
+        let columns = picture.columns();
+        picture.draw(&columns)
+    }
+}
+
+impl<'a> Picture<'a> {
+    fn of(trace: &'a Trace, span: &std::ops::Range<Instant>) -> Picture<'a> {
+        let mut picture = Picture::default();
+        let mut arrow_of: HashMap<u64, usize> = HashMap::new();
+        let records = trace.records().iter();
+        for record in records.filter(|record| span.contains(&record.at)) {
+            match &record.event {
+                Event::Sent { .. } if picture.arrows.len() == MESSAGES_MAX => {
+                    picture.left_out += 1;
+                }
+                Event::Sent {
+                    id,
+                    src,
+                    dest,
+                    line,
+                } => {
+                    let sent_row = picture.row(record.at, Shared::Sent(src));
+                    arrow_of.insert(*id, picture.arrows.len());
+                    picture.arrows.push(Arrow {
+                        src,
+                        dest,
+                        line,
+                        sent_row,
+                        end: End::Open,
+                    });
+                }
+                Event::Arrived(id) => {
+                    if let Some(&arrow) = arrow_of.get(id) {
+                        let row = picture.row_alone(record.at);
+                        // The first copy of a doubled message is the one drawn.
+                        if let End::Open = picture.arrows[arrow].end {
+                            picture.arrows[arrow].end = End::Arrived(row);
+                        }
+                    }
+                }
+                Event::Dropped(id, loss) => {
+                    if let Some(&arrow) = arrow_of.get(id) {
+                        let row = picture.row_alone(record.at);
+                        picture.arrows[arrow].end = End::Dropped(row, *loss);
+                    }
+                }
+                Event::Fault(text) if picture.left_out == 0 => {
+                    let row = picture.row_alone(record.at);
+                    picture.notes.push((row, text));
+                }
+                Event::Fault(_) | Event::Log(..) => {}
+            }
+        }
+        picture
+    }
+
+    /// The row of what happens now: the last one, or a new one below it.
+    fn row(&mut self, at: Instant, shared: Shared<'a>) -> usize {
+        if self.rows.last() != Some(&(at, shared)) {
+            self.rows.push((at, shared));
+        }
+        self.rows.len() - 1
+    }
+
+    fn row_alone(&mut self, at: Instant) -> usize {
+        let number = self.rows.len();
+        self.row(at, Shared::Alone(number))
+    }
+
+    /// Who takes part, from left to right: clients, nodes, services.
+    fn columns(&self) -> BTreeMap<(u8, usize, &'a str), ()> {
+        let mut columns = BTreeMap::new();
+        for arrow in &self.arrows {
+            for name in [arrow.src, arrow.dest] {
+                columns.insert(place(name), ());
+            }
+        }
+        while columns.len() > COLUMNS_MAX {
+            columns.pop_first();
+        }
+        columns
+    }
+
+    fn draw(&self, columns: &BTreeMap<(u8, usize, &'a str), ()>) -> String {
+        let x_of: HashMap<&str, usize> = columns
+            .keys()
+            .enumerate()
+            .map(|(column, (_, _, name))| (*name, LEFT + column * COLUMN_WIDTH + 40))
+            .collect();
+        let width = LEFT + columns.len().max(2) * COLUMN_WIDTH;
+        let height = TOP + (self.rows.len() + 3) * ROW_HEIGHT;
+        let mut svg = String::new();
+        // Writing to a string cannot fail.
+        let _ = write!(
+            svg,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+             font-family=\"sans-serif\" font-size=\"11\">\n{STYLE}\
+             <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
+        );
+        self.draw_columns(&mut svg, columns, &x_of, height);
+        self.draw_rows(&mut svg, width);
+        for arrow in &self.arrows {
+            if let (Some(&from), Some(&to)) = (x_of.get(&**arrow.src), x_of.get(&**arrow.dest)) {
+                arrow.draw(&mut svg, from, to, self.rows.len());
+            }
+        }
+        if self.left_out > 0 {
+            let y = height - ROW_HEIGHT;
+            let left_out = self.left_out;
+            let _ = writeln!(
+                svg,
+                "<text x=\"{LEFT}\" y=\"{y}\">… and {left_out} messages more</text>"
+            );
+        }
+        svg.push_str("</svg>\n");
+        svg
+    }
+
+    fn draw_columns(
+        &self,
+        svg: &mut String,
+        columns: &BTreeMap<(u8, usize, &'a str), ()>,
+        x_of: &HashMap<&str, usize>,
+        height: usize,
+    ) {
+        for (_, _, name) in columns.keys() {
+            let x = x_of.get(name).copied().unwrap_or_default();
+            let (label_y, bottom) = (TOP - 20, height - ROW_HEIGHT);
+            let name = escape(name, LABEL_CHARS);
+            let _ = writeln!(
+                svg,
+                "<line class=\"life\" x1=\"{x}\" y1=\"{}\" x2=\"{x}\" y2=\"{bottom}\"/>\
+                 <text class=\"name\" x=\"{x}\" y=\"{label_y}\">{name}</text>",
+                TOP - 10,
+            );
+        }
+    }
+
+    fn draw_rows(&self, svg: &mut String, width: usize) {
+        let mut last = None;
+        for (row, (at, _)) in self.rows.iter().enumerate() {
+            if last.replace(*at) == Some(*at) {
+                continue;
+            }
+            let micros = at.as_nanos() / 1_000;
+            let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+            let y = y_of(row) + 4;
+            let _ = writeln!(
+                svg,
+                "<text class=\"time\" x=\"{}\" y=\"{y}\">{seconds}.{micros:06} s</text>",
+                LEFT - 20
+            );
+        }
+        for (row, note) in &self.notes {
+            let y = y_of(*row);
+            let note = escape(note, TITLE_CHARS);
+            let _ = writeln!(
+                svg,
+                "<line class=\"fault\" x1=\"{LEFT}\" y1=\"{y}\" x2=\"{width}\" y2=\"{y}\"/>\
+                 <text class=\"note\" x=\"{LEFT}\" y=\"{}\">{note}</text>",
+                y - 3,
+            );
+        }
+    }
+}
+
+impl Arrow<'_> {
+    fn draw(&self, svg: &mut String, from: usize, to: usize, rows: usize) {
+        let begin = y_of(self.sent_row);
+        let (class, to, end, why) = match self.end {
+            End::Arrived(row) => ("message", to, y_of(row), ""),
+            // A dropped message ends half way, in a cross.
+            End::Dropped(row, loss) => {
+                ("dropped", usize::midpoint(from, to), y_of(row), loss.name())
+            }
+            End::Open => ("open", usize::midpoint(from, to), y_of(rows), "under way"),
+        };
+        let envelope = Envelope::parse(self.line.as_bytes()).ok();
+        let kind = envelope.and_then(|envelope| envelope.header.kind);
+        let label = escape(kind.as_deref().unwrap_or("?"), LABEL_CHARS);
+        let title = escape(self.line, TITLE_CHARS);
+        let marker = if class == "dropped" { "cross" } else { "head" };
+        let (label_x, label_y) = ((3 * from + to) / 4, (3 * begin + end) / 4 - 3);
+        let _ = writeln!(
+            svg,
+            "<g class=\"{class}\"><title>{title}{}{why}</title>\
+             <line x1=\"{from}\" y1=\"{begin}\" x2=\"{to}\" y2=\"{end}\" marker-end=\"url(#{marker})\"/>\
+             <text x=\"{label_x}\" y=\"{label_y}\">{label}</text></g>",
+            if why.is_empty() { "" } else { " — " },
+        );
+    }
+}
+
+/// Where a name stands: clients by number, then nodes by number, then services.
+fn place(name: &str) -> (u8, usize, &str) {
+    let number = |prefix: char| name.strip_prefix(prefix)?.parse().ok();
+    match (number('c'), number('n')) {
+        (Some(number), _) => (0, number, name),
+        (_, Some(number)) => (1, number, name),
+        (None, None) => (2, 0, name),
+    }
+}
+
+fn y_of(row: usize) -> usize {
+    TOP + (row + 1) * ROW_HEIGHT
+}
+
+/// The beginning of a text, fit for XML.
+fn escape(text: &str, chars: usize) -> String {
+    let mut escaped = String::new();
+    for (count, char) in text.chars().enumerate() {
+        if count == chars {
+            escaped.push('…');
+            break;
+        }
+        match char {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '"' => escaped.push_str("&quot;"),
+            // XML has no way to write most control characters.
+            char if char.is_control() => escaped.push('\u{FFFD}'),
+            char => escaped.push(char),
+        }
+    }
+    escaped
+}
+
+const STYLE: &str = "<defs>\
+<marker id=\"head\" viewBox=\"0 0 10 10\" refX=\"9\" refY=\"5\" markerWidth=\"7\" markerHeight=\"7\" \
+orient=\"auto\"><path d=\"M0 1 L10 5 L0 9 z\" fill=\"#357\"/></marker>\
+<marker id=\"cross\" viewBox=\"0 0 10 10\" refX=\"5\" refY=\"5\" markerWidth=\"9\" markerHeight=\"9\">\
+<path d=\"M1 1 L9 9 M9 1 L1 9\" stroke=\"#c22\" stroke-width=\"2\"/></marker></defs>\n\
+<style>.life{stroke:#bbb}.name{text-anchor:middle;font-weight:bold;font-size:13px}\
+.time{text-anchor:end;fill:#888;font-size:10px}.message line{stroke:#357}\
+.dropped line{stroke:#c22;stroke-dasharray:5 3}.dropped text{fill:#c22}\
+.open line{stroke:#999;stroke-dasharray:2 3}.open text{fill:#999}g text{text-anchor:middle}\
+.fault{stroke:#d80;stroke-dasharray:8 4}.note{fill:#a60;font-weight:bold}\
+g:hover line{stroke-width:3}</style>\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(id: u64, src: &str, dest: &str) -> Event {
+        let body = r#"{"type":"a<b","x":1}"#;
+        let line = format!(r#"{{"src":"{src}","dest":"{dest}","body":{body}}}"#);
+        let (src, dest, line) = (src.into(), dest.into(), line.into());
+        Event::Sent {
+            id,
+            src,
+            dest,
+            line,
+        }
+    }
+
+    #[test]
+    fn messages_drops_and_faults_are_drawn_and_names_are_escaped() {
+        let mut trace = Trace::default();
+        trace.push(Instant::from_millis(1), sent(1, "n0", "n10"));
+        trace.push(Instant::from_millis(1), sent(2, "n10", "lin-kv"));
+        trace.push(Instant::from_millis(2), Event::Arrived(1));
+        trace.push(Instant::from_millis(3), Event::Dropped(2, Loss::Cut));
+        trace.push(Instant::from_millis(4), Event::Fault("n1 & n2".to_owned()));
+        let svg = trace.to_svg(Instant::ZERO..Instant::MAX);
+        assert_eq!(svg.matches("class=\"message\"").count(), 1);
+        assert_eq!(svg.matches("class=\"dropped\"").count(), 1);
+        assert!(svg.contains("a&lt;b") && !svg.contains("a<b"));
+        assert!(svg.contains("n1 &amp; n2") && svg.contains("partition"));
+        assert!(svg.contains("0.003000 s"));
+    }
+
+    #[test]
+    fn a_long_conversation_is_cut_short_and_says_so() {
+        let mut trace = Trace::default();
+        for id in 0..10_000 {
+            trace.push(Instant::from_millis(id), sent(id, "n0", "n1"));
+        }
+        let svg = trace.to_svg(Instant::ZERO..Instant::MAX);
+        assert!(svg.contains("and 9600 messages more"));
+        assert!(svg.len() < 400 * 1_000, "{}", svg.len());
+    }
+}

@@ -1,0 +1,149 @@
+//! Partitions: which links are cut.
+
+use crate::random::Random;
+
+/// A way to cut a cluster in pieces. Only links between nodes are cut, and
+/// those to services that [`Links`](Partition::Links) names: clients sit beside
+/// their node.
+///
+/// A cut link loses what would arrive during the cut, as in Maelstrom: a
+/// message that was sent before is lost too, and one that is slow enough to
+/// arrive after the heal is not.
+///
+/// ```
+/// use eddyline::sim::{Latency, Partition, Simulation};
+/// use std::time::Duration;
+///
+/// let simulation = Simulation::new(7).nodes(5).partition(
+///     Partition::Halves,
+///     Duration::from_secs(2)..Duration::from_secs(5),
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Partition {
+    /// A majority and the rest, drawn by lot.
+    Halves,
+    /// One node, drawn by lot, and all others.
+    One,
+    /// Two halves, drawn by lot, and one node that still sees both.
+    Bridge,
+    /// Two halves, drawn by lot; the smaller hears nothing from the larger, the
+    /// other direction works.
+    OneWay,
+    /// This node (0 is n0) and all others.
+    Isolate(usize),
+    /// These groups of nodes; a node in no group is alone.
+    Groups(Vec<Vec<usize>>),
+    /// These links by name, from the first to the second, nodes or services.
+    Links(Vec<(String, String)>),
+}
+
+/// A link: from the first server to the second, by index.
+pub(super) type Link = (usize, usize);
+
+impl Partition {
+    /// The links that are cut among `nodes` nodes. `server` finds the index of
+    /// a node or service by name.
+    pub(super) fn links(
+        &self,
+        nodes: usize,
+        random: &mut Random,
+        server: impl Fn(&str) -> Option<usize>,
+    ) -> Vec<Link> {
+        let mut order: Vec<usize> = (0..nodes).collect();
+        shuffle(&mut order, random);
+        let (minority, majority) = order.split_at(nodes.saturating_sub(1) / 2);
+        match self {
+            Partition::Halves => between(minority, majority),
+            Partition::One => {
+                let (one, others) = order.split_at(1.min(nodes));
+                between(one, others)
+            }
+            Partition::Bridge => match order.split_first() {
+                Some((_bridge, rest)) => {
+                    let (one, other) = rest.split_at(rest.len() / 2);
+                    between(one, other)
+                }
+                None => Vec::new(),
+            },
+            Partition::OneWay => one_way(majority, minority),
+            Partition::Isolate(node) => {
+                let others: Vec<usize> = (0..nodes).filter(|other| other != node).collect();
+                between(&[*node], &others)
+            }
+            Partition::Groups(groups) => {
+                let group = |node: usize| groups.iter().position(|group| group.contains(&node));
+                let mut links = Vec::new();
+                for from in 0..nodes {
+                    for to in (0..nodes).filter(|&to| to != from) {
+                        if group(from).is_none() || group(from) != group(to) {
+                            links.push((from, to));
+                        }
+                    }
+                }
+                links
+            }
+            Partition::Links(names) => {
+                let link = |(from, to): &(String, String)| Some((server(from)?, server(to)?));
+                names.iter().filter_map(link).collect()
+            }
+        }
+    }
+}
+
+fn one_way(from: &[usize], to: &[usize]) -> Vec<Link> {
+    let pairs = from.iter().flat_map(|&a| to.iter().map(move |&b| (a, b)));
+    pairs.collect()
+}
+
+fn between(one: &[usize], other: &[usize]) -> Vec<Link> {
+    let mut links = one_way(one, other);
+    links.extend(one_way(other, one));
+    links
+}
+
+/// Fisher and Yates.
+pub(super) fn shuffle<T>(items: &mut [T], random: &mut Random) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, below(random, last + 1));
+    }
+}
+
+/// An index below `bound`.
+pub(super) fn below(random: &mut Random, bound: usize) -> usize {
+    usize::try_from(random.below(bound as u64)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(partition: &Partition) -> Vec<Link> {
+        let mut random = Random::new(5);
+        let mut links = partition.links(5, &mut random, |name| match name {
+            "lin-kv" => Some(5),
+            name => name.strip_prefix('n')?.parse().ok(),
+        });
+        links.sort_unstable();
+        links
+    }
+
+    #[test]
+    fn every_kind_cuts_as_many_links_as_it_says() {
+        assert_eq!(links(&Partition::Halves).len(), 2 * 2 * 3);
+        assert_eq!(links(&Partition::One).len(), 2 * 4);
+        assert_eq!(links(&Partition::Bridge).len(), 2 * 2 * 2);
+        assert_eq!(links(&Partition::OneWay).len(), 2 * 3);
+        let groups = Partition::Groups(vec![vec![0, 1], vec![2, 3, 4]]);
+        assert_eq!(links(&groups).len(), 2 * 2 * 3);
+    }
+
+    #[test]
+    fn a_chosen_node_is_alone_and_a_named_link_is_cut_one_way() {
+        let isolated = links(&Partition::Isolate(2));
+        assert_eq!(isolated.len(), 8);
+        assert!(isolated.iter().all(|&(from, to)| from == 2 || to == 2));
+        let named = Partition::Links(vec![("n1".to_owned(), "lin-kv".to_owned())]);
+        assert_eq!(links(&named), [(1, 5)]);
+    }
+}

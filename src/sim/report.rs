@@ -1,0 +1,210 @@
+//! What a run reports, and how it fails.
+
+use super::cluster::Violation;
+use super::history::History;
+use super::statistics::Statistics;
+use super::trace::Trace;
+use crate::time::Instant;
+use std::fmt;
+use std::time::Duration;
+
+/// What a run has shown, when it passed; part of a [`Failure`] when it did not.
+#[derive(Debug, Clone)]
+pub struct Report<S> {
+    /// The seed that replays it.
+    pub seed: u64,
+    /// What the workload's checker has measured.
+    pub summary: S,
+    /// All operations.
+    pub history: History,
+    /// How many messages went where.
+    pub statistics: Statistics,
+    /// How many messages went among servers during the load, for each of its
+    /// operations.
+    pub server_messages_per_operation: f64,
+    /// How long the run took, in virtual time.
+    pub elapsed: Instant,
+    /// The last lines that nodes wrote for people.
+    pub logs: Vec<String>,
+    /// The conversation, if it was asked for.
+    pub trace: Trace,
+    /// A hash of all that was delivered, and when: equal for equal runs.
+    pub fingerprint: u64,
+}
+
+/// How many anomalies of a failed run are kept; more only are counted.
+const ANOMALIES_MAX: usize = 100;
+
+/// How many of them a person is shown at once.
+const ANOMALIES_SHOWN: usize = 5;
+
+/// How many log lines a person is shown at once.
+const LOGS_SHOWN: usize = 10;
+
+/// What a checker has found wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Anomalies {
+    found: Vec<String>,
+    total: usize,
+}
+
+impl Anomalies {
+    /// Adds one: what happened, to what.
+    pub fn add(&mut self, what: impl fmt::Display) {
+        self.total += 1;
+        if self.found.len() < ANOMALIES_MAX {
+            self.found.push(what.to_string());
+        }
+    }
+
+    /// `summary` if nothing was found.
+    ///
+    /// # Errors
+    /// The anomalies if there are any.
+    pub fn or<S>(self, summary: S) -> Result<S, Anomalies> {
+        if self.total == 0 {
+            Ok(summary)
+        } else {
+            Err(self)
+        }
+    }
+
+    /// Adds every operation of the load that was not done, for workloads that
+    /// must always be answered.
+    pub fn check_availability(&mut self, history: &History) {
+        for operation in history.load().filter(|operation| !operation.is_ok()) {
+            self.add(format_args!(
+                "not available: n{} did not do {} of {} at {:?}: {:?}",
+                operation.node,
+                operation.kind(),
+                operation.client,
+                operation.invoked,
+                operation.outcome,
+            ));
+        }
+    }
+
+    /// Those that were kept, the first hundred.
+    pub fn found(&self) -> &[String] {
+        &self.found
+    }
+
+    /// How many there are.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+}
+
+/// A run that failed. Shown, it says what went wrong and how to replay it; both
+/// `{}` and `{:?}` do, since a test that returns a `Result` prints the latter.
+///
+/// It was run a second time with the trace on, so that the whole conversation is
+/// at hand: [`trace`](Report::trace) of the [`report`](Failure::report).
+///
+/// ```
+/// use eddyline::sim::{Simulation, workload::Echo};
+/// # use eddyline::{Context, Node, Request, Result};
+/// # use serde_json::json;
+/// # use std::rc::Rc;
+/// # struct Parrot;
+/// # impl Node for Parrot {
+/// #     fn new(_: &Context) -> Self { Parrot }
+/// #     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+/// #         cx.reply(&request, &json!({"echo": "hello"}))
+/// #     }
+/// # }
+///
+/// let failure = Simulation::new(7).run::<Parrot, _>(Echo::new()).unwrap_err();
+/// assert!(failure.to_string().starts_with("echo failed with seed 7"));
+/// assert!(failure.mentions("\"hello\" came back"));
+/// assert!(!failure.report.trace.records().is_empty());
+/// ```
+pub struct Failure {
+    /// The name of the workload.
+    pub workload: &'static str,
+    /// The rules that a node broke. The first one ended the run.
+    pub violations: Vec<Violation>,
+    /// What the checker has found.
+    pub anomalies: Anomalies,
+    /// All that the run has shown.
+    pub report: Report<()>,
+    /// Whether the second run went another way than the first: the nodes draw
+    /// on something that is not the seed's.
+    pub is_not_reproducible: bool,
+}
+
+impl Failure {
+    /// Whether some anomaly or violation says `text`.
+    pub fn mentions(&self, text: &str) -> bool {
+        let anomalies = self.anomalies.found().iter();
+        let mut violations = self.violations.iter().map(Violation::to_string);
+        anomalies.into_iter().any(|anomaly| anomaly.contains(text))
+            || violations.any(|violation| violation.contains(text))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seed = self.report.seed;
+        writeln!(f, "{} failed with seed {seed}:", self.workload)?;
+        for violation in self.violations.iter().take(ANOMALIES_SHOWN) {
+            writeln!(f, "  - {violation}")?;
+        }
+        for anomaly in self.anomalies.found().iter().take(ANOMALIES_SHOWN) {
+            writeln!(f, "  - {anomaly}")?;
+        }
+        if self.anomalies.total() > ANOMALIES_SHOWN {
+            writeln!(f, "  … {} anomalies in all", self.anomalies.total())?;
+        }
+        let logs = &self.report.logs;
+        if !logs.is_empty() {
+            writeln!(f, "the last lines that nodes logged:")?;
+        }
+        for line in &logs[logs.len().saturating_sub(LOGS_SHOWN)..] {
+            writeln!(f, "  {line}")?;
+        }
+        let statistics = &self.report.statistics;
+        writeln!(
+            f,
+            "{} operations, {} messages delivered, {} lost, {} cut off, in {:?} of virtual time",
+            self.report.history.operations().len(),
+            statistics.delivered,
+            statistics.lost,
+            statistics.cut,
+            self.report.elapsed,
+        )?;
+        if self.is_not_reproducible {
+            return write!(
+                f,
+                "seed {seed} does NOT replay it: a second run went another way. Some node depends \
+                 on more than its messages and its context: the order of a HashMap, the real \
+                 clock, a generator of its own, or a static"
+            );
+        }
+        write!(
+            f,
+            "`Simulation::new({seed})` with the same settings replays it exactly"
+        )
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A quantile (0 to 1) of durations in order; zero if there are none.
+pub(super) fn quantile(sorted: &[Duration], quantile: f64) -> Duration {
+    let last = sorted.len().saturating_sub(1);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "an index between 0 and the length"
+    )]
+    let index = (last as f64 * quantile.clamp(0.0, 1.0)).round() as usize;
+    sorted.get(index).copied().unwrap_or_default()
+}

@@ -1,0 +1,47 @@
+//! Which seeds a test runs: few while developing, many now and then, or the one
+//! that failed.
+
+/// The seeds from 0 to `count`, for a test that runs each.
+///
+/// Who runs the test can say otherwise without touching it: `EDDYLINE_SEED=7`
+/// is only that one, to look into a failure, and `EDDYLINE_SEEDS=500` is that many.
+///
+/// ```
+/// for seed in eddyline::sim::seeds(50) {
+///     // Simulation::new(seed) …
+///     # assert!(seed < 500_000);
+/// }
+/// ```
+///
+/// # Panics
+/// When one of the two is set to something that is no number: a test that then
+/// ran other seeds than was asked for would mislead.
+pub fn seeds(count: u64) -> std::ops::Range<u64> {
+    let number = |name: &str| {
+        let text = std::env::var(name).ok()?;
+        match text.parse() {
+            Ok(number) => Some(number),
+            Err(error) => panic!("{name}={text} is no number: {error}"),
+        }
+    };
+    choose(count, number("EDDYLINE_SEED"), number("EDDYLINE_SEEDS"))
+}
+
+fn choose(count: u64, one: Option<u64>, many: Option<u64>) -> std::ops::Range<u64> {
+    match one {
+        Some(seed) => seed..seed.saturating_add(1),
+        None => 0..many.unwrap_or(count),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::choose;
+
+    #[test]
+    fn one_seed_beats_many_and_many_beat_the_tests_own() {
+        assert_eq!(choose(50, None, None), 0..50);
+        assert_eq!(choose(50, None, Some(500)), 0..500);
+        assert_eq!(choose(50, Some(7), Some(500)), 7..8);
+    }
+}

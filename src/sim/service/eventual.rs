@@ -1,0 +1,68 @@
+//! `lww-kv`: two replicas, of which any may answer; the last writer wins.
+//!
+//! Before each request one replica, drawn by lot, is merged into another one,
+//! which may be itself. A write carries its replica's Lamport time.
+
+use super::Answer;
+use super::operation::{Operation, Request};
+use crate::random::Random;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub(super) struct Eventual {
+    replicas: [Replica; 2],
+}
+
+#[derive(Default)]
+struct Replica {
+    clock: u64,
+    values: BTreeMap<String, (u64, Value)>,
+}
+
+impl Eventual {
+    pub(super) fn answer(&mut self, request: &Request, random: &mut Random) -> Answer {
+        let mut draw = || random.chance(0.5);
+        let (source, dest, asked) = (draw(), draw(), draw());
+        if source != dest {
+            let [first, second] = &mut self.replicas;
+            let (source, dest) = if source {
+                (second, first)
+            } else {
+                (first, second)
+            };
+            dest.merge(source);
+        }
+        self.replicas[usize::from(asked)].answer(request)
+    }
+}
+
+impl Replica {
+    fn answer(&mut self, request: &Request) -> Answer {
+        let current = self.values.get(&request.key).map(|(_, value)| value);
+        if current.is_none() && matches!(request.operation, Operation::Cas { .. }) {
+            // create_if_not_exists is not looked at here.
+            return Answer::NoSuchKey;
+        }
+        let (written, answer) = request.apply(current);
+        if let Some(value) = written {
+            self.values.insert(request.key.clone(), (self.clock, value));
+            self.clock += 1;
+        }
+        answer
+    }
+
+    /// Takes over what `source` knows later, and at equal times.
+    fn merge(&mut self, source: &Replica) {
+        self.clock = self.clock.max(source.clock);
+        for (key, (time, value)) in &source.values {
+            match self.values.get_mut(key) {
+                Some(known) if known.0 > *time => {}
+                Some(known) => known.clone_from(&(*time, value.clone())),
+                None => {
+                    self.values.insert(key.clone(), (*time, value.clone()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! The builder: what is simulated, from which seed.
+
+use super::cluster::{Cluster, Log, Spawn};
+use super::driver::Driver;
+use super::fault::Fault;
+use super::latency::Latency;
+use super::nemesis::Nemesis;
+use super::network::Conditions;
+use super::partition::Partition;
+use super::report::{Failure, Report};
+use super::workload::Workload;
+use crate::node::{Context, Node};
+use crate::session::{Session, Settings};
+use crate::time::Clock;
+use std::ops::Range;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// All that a simulation is told.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) nodes: usize,
+    pub(super) rpc_timeout: Duration,
+    pub(super) conditions: Conditions,
+    pub(super) partitions: Vec<(Partition, Range<Duration>)>,
+    pub(super) faults: Vec<(Duration, Fault)>,
+    pub(super) nemesis: Nemesis,
+    pub(super) trace: bool,
+    pub(super) clients: Option<usize>,
+    pub(super) rate: f64,
+    pub(super) duration: Duration,
+    pub(super) recovery: Duration,
+}
+
+/// A simulation to be: a cluster, what is wrong with its network, and how it
+/// is put under load. Everything is drawn from the seed, so one that failed
+/// fails again, on any machine.
+///
+/// ```
+/// use eddyline::sim::{Latency, Partition, Simulation, workload::Echo};
+/// use std::time::Duration;
+/// # use eddyline::{Context, Node, Request, Result};
+/// # use serde_json::{Value, json};
+/// # use std::rc::Rc;
+/// # struct EchoNode;
+/// # impl Node for EchoNode {
+/// #     fn new(_: &Context) -> Self { EchoNode }
+/// #     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+/// #         let body: Value = request.body()?;
+/// #         cx.reply(&request, &json!({"echo": body["echo"]}))
+/// #     }
+/// # }
+///
+/// let report = Simulation::new(7)
+///     .nodes(3)
+///     .latency(Latency::exponential_ms(20))
+///     .loss(0.05)
+///     .partition(Partition::Halves, Duration::from_secs(2)..Duration::from_secs(4))
+///     .run::<EchoNode, _>(Echo::new())?;
+/// assert_eq!(report.history.availability(), 1.0);
+/// # Ok::<(), Box<eddyline::sim::Failure>>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "it does nothing until it is built or run"]
+pub struct Simulation {
+    plan: Plan,
+}
+
+impl Simulation {
+    /// A simulation of one node on a perfect network: 100 operations a second
+    /// for 10 s, and 10 s to recover.
+    pub fn new(seed: u64) -> Simulation {
+        Simulation {
+            plan: Plan {
+                seed,
+                nodes: 1,
+                rpc_timeout: Settings::default().rpc_timeout,
+                conditions: Conditions::default(),
+                partitions: Vec::new(),
+                faults: Vec::new(),
+                nemesis: Nemesis::every(Duration::from_secs(1)),
+                trace: false,
+                clients: None,
+                rate: 100.0,
+                duration: Duration::from_secs(10),
+                recovery: Duration::from_secs(10),
+            },
+        }
+    }
+
+    // The cluster.
+
+    /// How many nodes there are: n0, n1, … At least one.
+    pub fn nodes(mut self, count: usize) -> Simulation {
+        self.plan.nodes = count.max(1);
+        self
+    }
+
+    /// How long the nodes' calls wait unless they say otherwise: 1 s.
+    pub fn rpc_timeout(mut self, timeout: Duration) -> Simulation {
+        self.plan.rpc_timeout = timeout;
+        self
+    }
+
+    // The network between nodes, and to services. Clients sit beside their
+    // node, as Maelstrom has them: whatever slows them hides anomalies.
+
+    /// How long messages take: no time at all.
+    pub fn latency(mut self, latency: Latency) -> Simulation {
+        self.plan.conditions.latency = latency;
+        self
+    }
+
+    /// The probability of each message to be lost: 0.
+    pub fn loss(mut self, probability: f64) -> Simulation {
+        self.plan.conditions.loss = probability;
+        self
+    }
+
+    /// The probability of each message to arrive twice: 0.
+    pub fn duplication(mut self, probability: f64) -> Simulation {
+        self.plan.conditions.duplication = probability;
+        self
+    }
+
+    /// The probability of each message to be held back, by up to ten times the
+    /// mean latency and at least 10 ms, while later ones pass it: 0. Latency that
+    /// is not constant reorders by itself.
+    pub fn reordering(mut self, probability: f64) -> Simulation {
+        self.plan.conditions.reordering = probability;
+        self
+    }
+
+    /// Messages from and to clients suffer like all others.
+    pub fn faulty_clients(mut self) -> Simulation {
+        self.plan.conditions.clients_too = true;
+        self
+    }
+
+    // Faults. Times are virtual ones since the start. All faults end with the
+    // load, whatever was scheduled.
+
+    /// A partition from one time to another.
+    pub fn partition(mut self, partition: Partition, span: Range<Duration>) -> Simulation {
+        self.plan.partitions.push((partition, span));
+        self
+    }
+
+    /// A node pauses at one time and goes on at another.
+    pub fn pause(self, node: usize, span: Range<Duration>) -> Simulation {
+        self.fault(span.start, Fault::Pause(node))
+            .fault(span.end, Fault::Resume(node))
+    }
+
+    /// A node crashes for good.
+    pub fn crash(self, node: usize, at: Duration) -> Simulation {
+        self.fault(at, Fault::Crash(node))
+    }
+
+    /// A node crashes at one time and starts again at another, remembering
+    /// nothing.
+    pub fn restart(self, node: usize, span: Range<Duration>) -> Simulation {
+        self.fault(span.start, Fault::Crash(node))
+            .fault(span.end, Fault::Restart(node))
+    }
+
+    /// Any fault at a time.
+    pub fn fault(mut self, at: Duration, fault: Fault) -> Simulation {
+        self.plan.faults.push((at, fault));
+        self
+    }
+
+    /// Faults at times and of kinds that are drawn from the seed.
+    pub fn nemesis(mut self, nemesis: Nemesis) -> Simulation {
+        self.plan.nemesis = nemesis;
+        self
+    }
+
+    // The load.
+
+    /// How many clients there are: one for each node. They are spread over the
+    /// nodes evenly.
+    pub fn clients(mut self, count: usize) -> Simulation {
+        self.plan.clients = Some(count.max(1));
+        self
+    }
+
+    /// How many operations all clients make together in a second: 100. When all
+    /// of them wait, the next operations wait too.
+    pub fn rate(mut self, operations_per_second: f64) -> Simulation {
+        self.plan.rate = operations_per_second;
+        self
+    }
+
+    /// How long the load lasts: 10 s.
+    pub fn duration(mut self, duration: Duration) -> Simulation {
+        self.plan.duration = duration;
+        self
+    }
+
+    /// How long the cluster has between the end of load and faults and the final
+    /// reads: 10 s, as Maelstrom has it.
+    pub fn recovery(mut self, recovery: Duration) -> Simulation {
+        self.plan.recovery = recovery;
+        self
+    }
+
+    /// Keeps the whole conversation. A run that fails has it in any case.
+    pub fn trace(mut self) -> Simulation {
+        self.plan.trace = true;
+        self
+    }
+
+    // To work.
+
+    /// A cluster of `N`, to be driven by hand.
+    pub fn build<N: Node>(&self) -> Cluster {
+        self.build_with(N::new)
+    }
+
+    /// A cluster of the nodes that `build` makes.
+    pub fn build_with<N: Node>(&self, build: impl Fn(&Context) -> N + 'static) -> Cluster {
+        Cluster::new(&self.plan, spawn(build))
+    }
+
+    /// Runs a cluster of `N` under a workload, and checks what it did.
+    ///
+    /// # Errors
+    /// When a node broke a rule of the protocol, or the workload's checker found
+    /// an anomaly.
+    pub fn run<N: Node, W: Workload>(
+        &self,
+        workload: W,
+    ) -> Result<Report<W::Summary>, Box<Failure>> {
+        self.run_with(N::new, workload)
+    }
+
+    /// Runs a cluster of the nodes that `build` makes, as [`run`](Simulation::run)
+    /// does: for nodes that are told something besides their `init`.
+    ///
+    /// # Errors
+    /// Those of [`run`](Simulation::run).
+    pub fn run_with<N: Node, W: Workload>(
+        &self,
+        build: impl Fn(&Context) -> N + 'static,
+        workload: W,
+    ) -> Result<Report<W::Summary>, Box<Failure>> {
+        let spawn = spawn(build);
+        let first = Driver::new(&self.plan, spawn.clone(), workload.clone()).run();
+        let Err(failure) = first else {
+            return first;
+        };
+        // Once more with the trace on: for whoever looks into it, and to see
+        // whether the seed does what it promises.
+        let plan = Plan {
+            trace: true,
+            ..self.plan.clone()
+        };
+        match Driver::new(&plan, spawn, workload).run() {
+            Err(again) if again.report.fingerprint == failure.report.fingerprint => Err(again),
+            _ => Err(Box::new(Failure {
+                is_not_reproducible: true,
+                ..*failure
+            })),
+        }
+    }
+}
+
+/// Hides the node's type from the cluster.
+fn spawn<N: Node>(build: impl Fn(&Context) -> N + 'static) -> Spawn {
+    let build = Rc::new(build);
+    Rc::new(move |settings: Settings, clock: Rc<dyn Clock>, log: Log| {
+        let build = build.clone();
+        Session::new(move |cx: &Context| build(cx), settings, clock, log)
+    })
+}

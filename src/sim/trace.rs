@@ -1,0 +1,184 @@
+//! The trace: the whole conversation, in order.
+
+use crate::time::Instant;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::rc::Rc;
+
+/// How many records are kept: 4,194,304, below a gigabyte of usual messages.
+/// What comes later is counted only.
+const RECORDS_MAX: usize = 1 << 22;
+
+/// Everything that happened on the network of a simulation.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
+    records: Vec<Record>,
+    left_out: u64,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub event: Event,
+}
+
+/// What can happen on the network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A message was sent.
+    Sent {
+        /// Its number.
+        id: u64,
+        /// Who sent it.
+        src: Rc<str>,
+        /// Who is to get it.
+        dest: Rc<str>,
+        /// The message, without a newline.
+        line: Rc<str>,
+    },
+    /// The message of that number arrived.
+    Arrived(u64),
+    /// The message of that number will never arrive.
+    Dropped(u64, Loss),
+    /// A fault came or was mended.
+    Fault(String),
+    /// A node wrote a line for people.
+    Log(Rc<str>, String),
+}
+
+/// Why a message did not arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// By chance.
+    Lost,
+    /// A partition was in the way.
+    Cut,
+    /// The node is down.
+    Down,
+    /// The client has gone.
+    Gone,
+}
+
+impl Loss {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Loss::Lost => "lost",
+            Loss::Cut => "partition",
+            Loss::Down => "node is down",
+            Loss::Gone => "client has gone",
+        }
+    }
+}
+
+/// A record as a line of JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+struct Line<'a> {
+    at_ns: u64,
+    event: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+}
+
+impl Trace {
+    pub(super) fn push(&mut self, at: Instant, event: Event) {
+        if self.records.len() < RECORDS_MAX {
+            self.records.push(Record { at, event });
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    /// What happened, in order.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// How much more happened after the last record that was kept.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// The trace as JSON lines: `at_ns`, `event` (send, receive, drop, fault,
+    /// log), the message's number as `id`, and the message where it was sent.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Node, Request, Result, sim::Simulation};
+    /// # use std::rc::Rc;
+    /// # struct Ping;
+    /// # impl Node for Ping {
+    /// #     fn new(_: &Context) -> Self { Ping }
+    /// #     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+    /// #         cx.reply(&request, &())
+    /// #     }
+    /// # }
+    /// let mut cluster = Simulation::new(1).trace().build::<Ping>();
+    /// cluster.call("n0", "ping", &())?;
+    /// let lines = cluster.trace().to_json_lines();
+    /// assert!(lines.starts_with(r#"{"at_ns":"#));
+    /// # Ok::<(), eddyline::Error>(())
+    /// ```
+    pub fn to_json_lines(&self) -> String {
+        let mut text = String::new();
+        for record in &self.records {
+            let line = Line::of(record);
+            // A record that does not serialise would be no JSON to begin with.
+            if let Ok(line) = serde_json::to_string(&line) {
+                text.push_str(&line);
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+impl<'a> Line<'a> {
+    fn of(record: &'a Record) -> Line<'a> {
+        let mut line = Line {
+            at_ns: record.at.as_nanos(),
+            event: "",
+            id: None,
+            message: None,
+            node: None,
+            text: None,
+        };
+        match &record.event {
+            Event::Sent { id, line: sent, .. } => {
+                line.event = "send";
+                line.id = Some(*id);
+                match serde_json::from_str(sent) {
+                    Ok(message) => line.message = Some(message),
+                    Err(_) => line.text = Some(sent),
+                }
+            }
+            Event::Arrived(id) => {
+                line.event = "receive";
+                line.id = Some(*id);
+            }
+            Event::Dropped(id, loss) => {
+                line.event = "drop";
+                line.id = Some(*id);
+                line.text = Some(loss.name());
+            }
+            Event::Fault(text) => {
+                line.event = "fault";
+                line.text = Some(text);
+            }
+            Event::Log(node, text) => {
+                line.event = "log";
+                line.node = Some(node);
+                line.text = Some(text);
+            }
+        }
+        line
+    }
+}

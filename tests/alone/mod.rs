@@ -1,0 +1,142 @@
+//! A node alone on virtual time: the test plays everybody whom it talks to.
+
+#![allow(dead_code, unreachable_pub, reason = "no test file uses all of it")]
+
+use eddyline::session::{Session, Settings, Usage};
+use eddyline::time::{Clock, Instant, VirtualClock};
+use eddyline::{Context, Node, Request, Result};
+use serde_json::{Value, json};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A node whose every request runs one function.
+pub struct Alone {
+    clock: VirtualClock,
+    session: Session,
+}
+
+/// What a test lets the node do for each request.
+pub trait Act: 'static {
+    fn act(cx: Context, request: Request) -> impl Future<Output = Result<()>>;
+}
+
+struct Actor<A>(std::marker::PhantomData<A>);
+
+impl<A: Act> Node for Actor<A> {
+    fn new(_: &Context) -> Self {
+        Actor(std::marker::PhantomData)
+    }
+
+    async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        A::act(cx, request).await
+    }
+}
+
+impl Alone {
+    /// n1 of three nodes, named and asked once by c1 (message 1) to act.
+    pub fn acting<A: Act>() -> Alone {
+        let clock = VirtualClock::default();
+        let settings = Settings::default();
+        let time = Rc::new(clock.clone());
+        let session = Session::new(Actor::<A>::new, settings, time, |_| {});
+        let mut alone = Alone { clock, session };
+        let init = json!({"type": "init", "msg_id": 1, "node_id": "n1",
+            "node_ids": ["n1", "n2", "n3"]});
+        alone.receive("c0", init);
+        alone.sent();
+        alone.receive("c1", json!({"type": "act", "msg_id": 1}));
+        alone
+    }
+
+    /// A message for the node, and all that it makes the node do at once.
+    pub fn receive(&mut self, src: &str, body: Value) {
+        let line = json!({"src": src, "dest": "n1", "body": body}).to_string();
+        self.session.receive(line.as_bytes());
+        while self.session.run_tasks(100) {}
+    }
+
+    /// What the node has sent since the last time: to whom, and the body.
+    pub fn sent(&mut self) -> Vec<(String, Value)> {
+        let output = self.session.take_output();
+        let message = |line: &str| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            let dest = line["dest"].as_str().unwrap().to_owned();
+            (dest, line["body"].take())
+        };
+        output.lines().map(message).collect()
+    }
+
+    /// The only message that was sent: its destination, its number, and the
+    /// body without the number.
+    #[track_caller]
+    pub fn sent_one(&mut self) -> (String, u64, Value) {
+        let mut sent = self.sent();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        let (dest, mut body) = sent.remove(0);
+        let msg_id = body.as_object_mut().unwrap().remove("msg_id").unwrap();
+        (dest, msg_id.as_u64().unwrap(), body)
+    }
+
+    /// Answers the only message that was sent, whose body must be `expected`.
+    #[track_caller]
+    pub fn serve(&mut self, expected: Value, mut reply: Value) {
+        let (dest, msg_id, body) = self.sent_one();
+        assert_eq!(body, expected);
+        reply["in_reply_to"] = msg_id.into();
+        self.receive(&dest, reply);
+    }
+
+    /// The answer to the client must be all that was sent, and it leaves nothing
+    /// behind: no task, no call, no timer.
+    #[track_caller]
+    pub fn ends_with(&mut self, mut expected: Value) {
+        expected["in_reply_to"] = 1.into();
+        let (dest, _, body) = self.sent_one();
+        assert_eq!((dest.as_str(), body), ("c1", expected));
+        assert_eq!(self.usage(), Usage::default());
+    }
+
+    /// Lets `ms` milliseconds pass, each timer in its own time.
+    pub fn advance(&mut self, ms: u64) {
+        let until = self.now() + Duration::from_millis(ms);
+        loop {
+            while self.session.run_tasks(100) {}
+            match self.session.next_deadline() {
+                Some(deadline) if deadline <= until => {
+                    self.clock.advance_to(deadline);
+                    self.session.expire(deadline);
+                }
+                _ => break,
+            }
+        }
+        self.clock.advance_to(until);
+    }
+
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    pub fn usage(&self) -> Usage {
+        self.session.usage()
+    }
+
+    pub fn end_input(&mut self) {
+        self.session.end_input();
+    }
+}
+
+/// Defines a type that acts as the closure-like body says.
+#[macro_export]
+macro_rules! act {
+    ($name:ident, |$cx:ident, $request:ident| $body:expr) => {
+        struct $name;
+        impl $crate::alone::Act for $name {
+            async fn act(
+                $cx: eddyline::Context,
+                $request: eddyline::Request,
+            ) -> eddyline::Result<()> {
+                $body
+            }
+        }
+    };
+}

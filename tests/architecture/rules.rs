@@ -1,0 +1,241 @@
+//! The plan of the house as rules, and what breaks them.
+
+use crate::paths::{Contents, NamedPath, contents};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A file, named from src on.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// Each room and the rooms that it may use besides itself.
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("sys", &[]),
+    ("time", &[]),
+    ("random", &[]),
+    ("wire", &[]),
+    ("protocol", &[]),
+    ("task", &[]),
+    ("reactor", &[]),
+    ("tcp", &["sys"]),
+    ("node", &["protocol", "random", "task", "time", "wire"]),
+    (
+        "session",
+        &["node", "protocol", "random", "task", "time", "wire"],
+    ),
+    (
+        "sim",
+        &["session", "node", "protocol", "random", "time", "wire"],
+    ),
+    ("runtime", EVERYTHING),
+];
+
+const EVERYTHING: &[&str] = &[
+    "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session", "sim",
+];
+
+/// Crates that only some rooms may know.
+const CRATES: [(&str, &[&str]); 3] = [
+    ("mio", &["reactor", "runtime"]),
+    ("rustix", &["sys"]),
+    (
+        "serde_json",
+        &["protocol", "node", "session", "sim", "main"],
+    ),
+];
+
+/// A file is read in one sitting.
+const LINES_MAX: usize = 450;
+
+pub(crate) fn violations(sources: &[Source]) -> Vec<String> {
+    let contents: Vec<Contents> = sources.iter().map(|s| contents(&s.text)).collect();
+    let front = front(sources, &contents);
+    let test_files = test_files(sources, &contents);
+    let of_the_binary = of_the_binary(sources, &contents);
+    let mut found = Vec::new();
+    for (source, contents) in sources.iter().zip(&contents) {
+        let lines = source.text.lines().count();
+        if lines > LINES_MAX {
+            found.push(format!("{}: {lines} lines, over {LINES_MAX}", source.name));
+        }
+        if test_files.contains(&source.name) {
+            continue;
+        }
+        let mut file = File::new(&source.name);
+        if of_the_binary.contains(file.room) && !is_room(file.room) {
+            file.room = "main";
+        }
+        if !file.is_on_the_plan() {
+            found.push(format!(
+                "{}: the room `{}` has no arrows; draw them first",
+                source.name, file.room
+            ));
+            continue;
+        }
+        for path in &contents.paths {
+            let complaint = file
+                .arrow(path, &front)
+                .or_else(|| file.foreign_crate(path))
+                .or_else(|| file.standard_library(path));
+            if let Some(complaint) = complaint {
+                let Source { name, .. } = source;
+                found.push(format!("{name}:{}: {complaint}", path.line));
+            }
+        }
+    }
+    found
+}
+
+/// What lib.rs re-exports, and from which room: naming it by the front door is
+/// still using the room.
+fn front(sources: &[Source], contents: &[Contents]) -> BTreeMap<String, String> {
+    let lib = sources.iter().position(|source| source.name == "lib.rs");
+    let paths = lib.map_or(&[][..], |at| &contents[at].paths);
+    let mut front = BTreeMap::new();
+    for path in paths {
+        let mut segments = &path.segments[..];
+        if matches!(segments[0].as_str(), "crate" | "self") {
+            segments = &segments[1..];
+        }
+        if let [room, .., last] = segments
+            && is_room(room)
+        {
+            let name = path.alias.as_ref().unwrap_or(last);
+            front.insert(name.clone(), room.clone());
+        }
+    }
+    front
+}
+
+/// Modules of the binary itself.
+fn of_the_binary(sources: &[Source], contents: &[Contents]) -> BTreeSet<String> {
+    let main = sources.iter().position(|source| source.name == "main.rs");
+    main.map_or_else(BTreeSet::new, |at| contents[at].modules.clone())
+}
+
+/// Files of modules that are compiled for tests only.
+fn test_files(sources: &[Source], contents: &[Contents]) -> Vec<String> {
+    let mut files = Vec::new();
+    for (source, contents) in sources.iter().zip(contents) {
+        let parent = File::new(&source.name).module.join("/");
+        for module in &contents.test_modules {
+            let path = format!("{parent}/{module}");
+            let path = path.trim_start_matches('/');
+            files.push(format!("{path}.rs"));
+            files.push(format!("{path}/mod.rs"));
+        }
+    }
+    files
+}
+
+fn is_room(name: &str) -> bool {
+    ARROWS.iter().any(|(room, _)| *room == name)
+}
+
+/// Where a file stands.
+struct File<'a> {
+    name: &'a str,
+    /// Its module's path inside the crate.
+    module: Vec<&'a str>,
+    /// The first of it; `lib` and `main` for the two roots.
+    room: &'a str,
+}
+
+impl File<'_> {
+    fn new(name: &str) -> File<'_> {
+        let stem = name.trim_end_matches(".rs");
+        let is_root = matches!(stem, "lib" | "main");
+        let module: Vec<&str> = match stem.trim_end_matches("/mod") {
+            _ if is_root => Vec::new(),
+            stem => stem.split('/').collect(),
+        };
+        let room = module.first().copied().unwrap_or(stem);
+        File { name, module, room }
+    }
+
+    fn is_on_the_plan(&self) -> bool {
+        matches!(self.room, "lib" | "main") || is_room(self.room)
+    }
+
+    fn arrow(&self, path: &NamedPath, front: &BTreeMap<String, String>) -> Option<String> {
+        let target = self.inside_the_crate(path)?;
+        if self.room == "main" {
+            let complaint = "the binary uses the library as `eddyline::` only";
+            return is_room(target).then(|| complaint.to_owned());
+        }
+        // A macro or a nested module's own name is no room; a name from the
+        // front stands for the room it comes from.
+        let room = front.get(target).map_or(target, String::as_str);
+        let allowed = match ARROWS.iter().find(|(from, _)| *from == self.room) {
+            Some((_, allowed)) => *allowed,
+            None => return None,
+        };
+        if room == self.room || allowed.contains(&room) {
+            return None;
+        }
+        let known = is_room(room);
+        let why = if known {
+            "must not know"
+        } else {
+            "finds no room"
+        };
+        Some(format!("`{}` {why} `{room}`", self.room))
+    }
+
+    /// The first segment behind the crate's root, if the path leads there.
+    fn inside_the_crate<'p>(&self, path: &'p NamedPath) -> Option<&'p str> {
+        let segments = &path.segments;
+        let supers = segments.iter().take_while(|s| *s == "super").count();
+        let at_root = match segments[0].as_str() {
+            "crate" => 1,
+            _ if supers > 0 && supers == self.module.len() => supers,
+            _ => return None,
+        };
+        // `crate` alone stands in visibilities and in `use crate::{self}`.
+        let target = segments.get(at_root)?;
+        (target != "self").then_some(target)
+    }
+
+    fn foreign_crate(&self, path: &NamedPath) -> Option<String> {
+        let (name, rooms) = CRATES.iter().find(|(name, _)| path.starts_with(&[name]))?;
+        // A lone word may be anything: a variable, a field, a module.
+        let is_alone = path.segments.len() == 1 && path.alias.is_none();
+        if is_alone || rooms.contains(&self.room) {
+            return None;
+        }
+        Some(format!("`{name}` belongs in {rooms:?} only"))
+    }
+
+    fn standard_library(&self, path: &NamedPath) -> Option<String> {
+        const HIDES: [&str; 2] = ["self", "*"];
+        let is_whole = |module: &str| {
+            let prefix = ["std", module];
+            let rest = path.starts_with(&prefix).then(|| &path.segments[2..])?;
+            let hides = rest.iter().all(|s| HIDES.contains(&s.as_str()));
+            hides.then_some(())
+        };
+        let names_clock = ["Instant", "SystemTime"]
+            .iter()
+            .any(|clock| path.starts_with(&["std", "time", clock]));
+        if self.name != "time/clock.rs" && (names_clock || is_whole("time").is_some()) {
+            return Some("time enters through `time/clock.rs` only".to_owned());
+        }
+        let names_socket = ["TcpStream", "TcpListener", "UdpSocket"]
+            .iter()
+            .any(|socket| path.contains(&["net", socket]));
+        let is_mio = path.starts_with(&["mio", "net"]);
+        if names_socket || is_mio || is_whole("net").is_some() {
+            return Some("sockets are made by `sys`, from system calls".to_owned());
+        }
+        let names_stream = ["stdin", "stdout", "Stdin", "Stdout"]
+            .iter()
+            .any(|stream| path.contains(&["io", stream]));
+        // The command line is answered before the protocol begins.
+        if names_stream && self.name != "options.rs" {
+            return Some("stdin and stdout belong to the protocol".to_owned());
+        }
+        None
+    }
+}

@@ -1,0 +1,305 @@
+//! A node whose author does everything that an author should not: a process of
+//! its own, because it prints, panics, and dies with values that panic.
+//!
+//! Without the test harness, which would print on the node's stdout: this binary
+//! runs itself again, and is the node when its environment says so.
+
+mod support;
+
+use eddyline::{Context, Request, Result};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::fs;
+use std::future::{pending, poll_fn};
+use std::panic::panic_any;
+use std::process::{Command, ExitCode};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+use support::{Launch, Node, assert_body, assert_error, client};
+
+/// Makes this binary the node.
+const ROLE: &str = "EDDYLINE_AUTHOR_NODE";
+
+fn main() -> ExitCode {
+    if std::env::var_os(ROLE).is_some() {
+        return match eddyline::run::<Author>() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    let tests: [(&str, fn()); 6] = [
+        ("prints_reach_stderr_only", prints_reach_stderr_only),
+        ("a_child_gets_neither_stream", a_child_gets_neither_stream),
+        (
+            "a_panic_is_answered_and_told_once",
+            a_panic_is_answered_and_told_once,
+        ),
+        (
+            "a_panic_after_the_reply_is_told_only",
+            a_panic_after_the_reply_is_told_only,
+        ),
+        (
+            "panics_at_the_end_change_no_status",
+            panics_at_the_end_change_no_status,
+        ),
+        (
+            "a_wake_from_a_thread_ends_the_wait",
+            a_wake_from_a_thread_ends_the_wait,
+        ),
+    ];
+    for (name, test) in tests {
+        // A test that fails panics, and that ends the process with its status.
+        test();
+        eprintln!("test {name} ... ok");
+    }
+    ExitCode::SUCCESS
+}
+
+// The node.
+
+#[derive(Default)]
+struct Author {
+    kept: RefCell<Option<Bomb>>,
+}
+
+/// Panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("a bomb went off");
+    }
+}
+
+/// Panics when it is serialised, in the middle of an object.
+struct Unspeakable;
+
+impl Serialize for Unspeakable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("begun", &true)?;
+        panic!("lost for words");
+    }
+}
+
+impl eddyline::Node for Author {
+    fn new(_: &Context) -> Author {
+        Author::default()
+    }
+
+    async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        match request.kind() {
+            "echo" => {
+                let body: Value = request.body()?;
+                cx.reply(&request, &json!({ "echo": body["echo"] }))
+            }
+            "print" => {
+                print();
+                cx.reply(&request, &())
+            }
+            "run_children" => {
+                let echo = Command::new("/bin/echo").arg("said by a child").status();
+                // Would wait for ever on the node's stdin.
+                let cat = Command::new("/bin/cat").status();
+                let are_well =
+                    [echo, cat].map(|status| status.is_ok_and(|status| status.success()));
+                cx.reply(&request, &json!({ "are_well": are_well }))
+            }
+            "panic_at_once" => panic!("no patience\nat all"),
+            "panic_later" => {
+                cx.sleep(Duration::from_millis(1)).await;
+                panic!("some patience");
+            }
+            "panic_in_reply" => cx.reply(&request, &Unspeakable),
+            "panic_in_later_reply" => {
+                cx.sleep(Duration::from_millis(1)).await;
+                cx.reply(&request, &Unspeakable)
+            }
+            "throw_bomb" => panic_any(Bomb),
+            "throw_bomb_later" => {
+                cx.sleep(Duration::from_millis(1)).await;
+                panic_any(Bomb);
+            }
+            "reply_and_panic" => {
+                let _bomb = Bomb;
+                cx.reply(&request, &())
+            }
+            "keep_bomb" => {
+                *self.kept.borrow_mut() = Some(Bomb);
+                cx.reply(&request, &())
+            }
+            "wait_with_bomb" => {
+                let _bomb = Bomb;
+                cx.reply(&request, &())?;
+                pending().await
+            }
+            "be_woken" => {
+                be_woken_by_a_thread().await;
+                cx.reply(&request, &())
+            }
+            _ => cx.not_supported(&request),
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "that is the mistake to survive")]
+fn print() {
+    println!("said by a handler");
+}
+
+/// Waits for a thread, which waits until the loop does.
+async fn be_woken_by_a_thread() {
+    let is_done = Arc::new(AtomicBool::new(false));
+    let mut has_begun = false;
+    poll_fn(|cx| {
+        if is_done.load(Ordering::SeqCst) {
+            return Poll::Ready(());
+        }
+        if !std::mem::replace(&mut has_begun, true) {
+            let (is_done, waker) = (is_done.clone(), cx.waker().clone());
+            thread::spawn(move || {
+                while !is_main_thread_asleep() {
+                    thread::yield_now();
+                }
+                is_done.store(true, Ordering::SeqCst);
+                waker.wake();
+            });
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// A process's own state is that of its first thread, the loop's.
+fn is_main_thread_asleep() -> bool {
+    let stat = fs::read_to_string("/proc/self/stat").expect("/proc");
+    let (_, rest) = stat.rsplit_once(')').expect("a name in parentheses");
+    rest.trim_start().starts_with('S')
+}
+
+// The tests.
+
+/// The node, ready for requests.
+fn author() -> Node {
+    let binary = std::env::current_exe().expect("a binary has a path");
+    let mut command = Command::new(binary);
+    command.env(ROLE, "1");
+    Launch::command(command).ready()
+}
+
+const ID: u64 = 7;
+
+/// Sends a request of this type, and returns the reply. That it is the first
+/// line to come shows that stdout carried nothing else.
+#[track_caller]
+fn ask(node: &mut Node, kind: &str) -> Value {
+    node.ask(&client(&format!(r#"{{"type":"{kind}","msg_id":{ID}}}"#)))
+}
+
+#[track_caller]
+fn assert_ok(node: &mut Node, kind: &str) {
+    let reply = ask(node, kind);
+    let expected = json!({"type": format!("{kind}_ok"), "in_reply_to": ID});
+    assert_body(&reply, "c1", &expected);
+}
+
+// A forgotten println! is the commonest mistake of all; one line that is no
+// message ends a run.
+fn prints_reach_stderr_only() {
+    let mut node = author();
+    assert_ok(&mut node, "print");
+    assert_eq!(node.stderr_line(), "said by a handler");
+    node.check();
+    node.finish_quietly();
+}
+
+// What a child inherits is not the protocol's: it cannot write a line there, and
+// cannot read one away.
+fn a_child_gets_neither_stream() {
+    let mut node = author();
+    let reply = ask(&mut node, "run_children");
+    let expected = json!({"type": "run_children_ok", "in_reply_to": ID, "are_well": [true, true]});
+    assert_body(&reply, "c1", &expected);
+    assert_eq!(node.stderr_line(), "said by a child");
+    node.check();
+    node.finish_quietly();
+}
+
+// Wherever it happens and whatever is thrown: the caller is told, people are
+// told what and where in one line, and the next request is served.
+fn a_panic_is_answered_and_told_once() {
+    let mut node = author();
+    let panics = [
+        ("panic_at_once", "no patience"),
+        ("panic_later", "some patience"),
+        ("panic_in_reply", "lost for words"),
+        ("panic_in_later_reply", "lost for words"),
+        ("throw_bomb", "a panic without a message"),
+        ("throw_bomb_later", "a panic without a message"),
+    ];
+    for (kind, message) in panics {
+        let reply = ask(&mut node, kind);
+        let text = assert_error(&reply, "c1", ID, 13);
+        assert!(text.contains(message), "{kind}: {text}");
+        assert_told(&node.stderr_line(), kind, message);
+        node.check();
+    }
+    node.finish_quietly();
+}
+
+/// Holds that a line tells of a panic in the handler of `kind`.
+#[track_caller]
+fn assert_told(line: &str, kind: &str, message: &str) {
+    assert!(line.starts_with("eddyline: "), "{line}");
+    let place = concat!("(", file!(), ":");
+    for part in [kind, message, place] {
+        assert!(line.contains(part), "no {part:?} in {line}");
+    }
+}
+
+// The caller has its answer, and a second one would be one too many.
+fn a_panic_after_the_reply_is_told_only() {
+    let mut node = author();
+    assert_ok(&mut node, "reply_and_panic");
+    assert_told(&node.stderr_line(), "reply_and_panic", "a bomb went off");
+    node.check();
+    node.finish_quietly();
+}
+
+// Destructors run when everything has been said. Several that panic must not
+// meet: a panic during a panic would abort the process.
+fn panics_at_the_end_change_no_status() {
+    let endings = [
+        &["keep_bomb"][..],
+        &["wait_with_bomb"],
+        &["wait_with_bomb", "wait_with_bomb"],
+        &["keep_bomb", "wait_with_bomb", "wait_with_bomb"],
+    ];
+    for kinds in endings {
+        let mut node = author();
+        for kind in kinds {
+            assert_ok(&mut node, kind);
+        }
+        node.check();
+        node.close_stdin();
+        let ending = node.wait();
+        assert_eq!(ending.status.code(), Some(0), "{kinds:?}: {ending:?}");
+        assert!(ending.stdout.is_empty(), "{kinds:?}: {ending:?}");
+    }
+}
+
+// Nothing else happens that could end the wait: no line, no timer.
+fn a_wake_from_a_thread_ends_the_wait() {
+    const TIMES: usize = 100;
+    let mut node = author();
+    for _ in 0..TIMES {
+        assert_ok(&mut node, "be_woken");
+    }
+    node.finish_quietly();
+}

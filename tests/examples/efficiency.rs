@@ -1,0 +1,55 @@
+//! The targets of the Gossip Glomers: messages for each operation, and how long
+//! until a value is in every read. `cargo test --test examples -- --nocapture
+//! gossip` prints what was measured.
+
+use super::broadcast::{Broadcast, Shape};
+use super::kafka::Kafka;
+use eddyline::sim::workload::{self, BroadcastSummary};
+use eddyline::sim::{Latency, Simulation};
+use std::time::Duration;
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// 25 nodes, 100 ms of latency, 100 operations a second for 20 s.
+fn measure(shape: Shape, seed: u64) -> BroadcastSummary {
+    let simulation = Simulation::new(seed)
+        .nodes(25)
+        .latency(Latency::constant_ms(100))
+        .rate(100.0)
+        .duration(Duration::from_secs(20));
+    let build = move |cx: &_| Broadcast::shaped(cx, shape);
+    let report = simulation.run_with(build, workload::Broadcast::new());
+    let summary = report.unwrap().summary;
+    eprintln!("{summary:?}");
+    summary
+}
+
+#[test]
+fn gossip_glomers_3d_low_latency() {
+    for seed in 0..3 {
+        let summary = measure(Shape::Direct, seed);
+        assert!(summary.messages_per_operation <= 13.0, "{summary:?}");
+        assert!(summary.stable_latency_max < MS(110), "{summary:?}");
+    }
+}
+
+#[test]
+fn gossip_glomers_3e_few_messages() {
+    for seed in 0..3 {
+        let summary = measure(Shape::Hub, seed);
+        assert!(summary.messages_per_operation < 2.0, "{summary:?}");
+        assert!(summary.stable_latency_median <= MS(300), "{summary:?}");
+        assert!(summary.stable_latency_max <= MS(400), "{summary:?}");
+    }
+}
+
+#[test]
+fn gossip_glomers_5c_few_messages() {
+    for seed in 0..3 {
+        let simulation = Simulation::new(seed).nodes(2).clients(4).rate(1000.0);
+        let report = simulation.run::<Kafka, _>(workload::Kafka::new()).unwrap();
+        eprintln!("{:?}", report.summary);
+        assert!(report.summary.messages_per_operation <= 2.3);
+        assert!(report.summary.availability > 0.999);
+    }
+}

@@ -1,0 +1,33 @@
+//! Nodes that ask nobody.
+
+use super::{echo::Echo, lossy, over_seeds, partitions, unique_ids::UniqueIds};
+use eddyline::sim::workload;
+use std::time::Duration;
+
+#[test]
+fn echo_is_no_matter_of_the_network() {
+    for report in over_seeds(|seed| lossy(seed).run::<Echo, _>(workload::Echo::new())) {
+        assert_eq!(report.history.availability(), 1.0);
+        assert_eq!(report.statistics.among_servers(), 0);
+    }
+}
+
+#[test]
+fn ids_are_unique_and_always_to_be_had() {
+    let workload = || workload::UniqueIds::new().total_availability();
+    over_seeds(|seed| {
+        lossy(seed)
+            .nemesis(partitions())
+            .run::<UniqueIds, _>(workload())
+    });
+}
+
+#[test]
+fn ids_are_unique_even_if_nodes_forget() {
+    over_seeds(|seed| {
+        let second = Duration::from_secs;
+        let simulation = lossy(seed).restart(1, second(2)..second(3));
+        let simulation = simulation.restart(1, second(5)..second(6));
+        simulation.run::<UniqueIds, _>(workload::UniqueIds::new())
+    });
+}

@@ -1,0 +1,12 @@
+//! The rules of the protocol on a session: no process, and time that moves only
+//! when a test says so.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod calls;
+mod handlers;
+mod life;
+mod limits;
+mod random_run;
+mod time;
+mod world;

@@ -1,0 +1,56 @@
+//! echo, and nodes that do not.
+
+use eddyline::sim::{Failure, Simulation, workload};
+use eddyline::{Context, Node, Request, Result};
+use serde_json::{Value, json};
+use std::rc::Rc;
+
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Bug {
+    None,
+    ShortensFloats,
+    ExtraField,
+    SometimesSilent,
+}
+
+pub(crate) struct Echo(Bug);
+
+impl Node for Echo {
+    fn new(_: &Context) -> Self {
+        Echo(Bug::None)
+    }
+
+    async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        let body: Value = request.body()?;
+        let mut reply = json!({ "echo": body["echo"] });
+        match self.0 {
+            Bug::ShortensFloats if body["echo"][1] == 1.5 => reply["echo"][1] = json!(1),
+            Bug::ExtraField => reply["from"] = json!(cx.node_id()),
+            Bug::SometimesSilent if cx.random(|random| random.chance(0.01)) => return Ok(()),
+            _ => {}
+        }
+        cx.reply(&request, &reply)
+    }
+}
+
+fn run(bug: Bug) -> Result<usize, Box<Failure>> {
+    let simulation = Simulation::new(1).nodes(3);
+    let report = simulation.run_with(move |_| Echo(bug), workload::Echo::new())?;
+    assert_eq!(report.statistics.among_servers(), 0);
+    Ok(report.summary.echoed)
+}
+
+#[test]
+fn a_right_node_passes() {
+    assert!(run(Bug::None).unwrap() > 900);
+}
+
+#[test]
+fn wrong_nodes_are_found_out() {
+    let failure = |bug| run(bug).unwrap_err();
+    assert!(failure(Bug::ShortensFloats).mentions("came back"));
+    let extra = failure(Bug::ExtraField);
+    assert!(extra.mentions("has no field \"from\""), "{extra}");
+    assert_eq!(extra.violations.len(), 1);
+    assert!(failure(Bug::SometimesSilent).mentions("no reply within 5s"));
+}

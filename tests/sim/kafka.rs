@@ -1,0 +1,146 @@
+//! kafka: one owner for each key, and owners that should not be.
+
+use eddyline::sim::workload::{Kafka, KafkaSummary};
+use eddyline::sim::{Failure, Latency, Simulation};
+use eddyline::{Context, Node, Request, Result};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Bug {
+    None,
+    EverybodyOwns,
+    ForgetsSome,
+    PollsBackwards,
+    SkipsOne,
+    CommitsTooMuch,
+}
+
+/// Every key belongs to n0, and all others ask it.
+struct Logs {
+    bug: Bug,
+    logs: RefCell<BTreeMap<String, Vec<(u64, u64)>>>,
+    next: RefCell<BTreeMap<String, u64>>,
+    committed: RefCell<BTreeMap<String, u64>>,
+}
+
+#[derive(Deserialize)]
+struct Send {
+    key: String,
+    msg: u64,
+}
+
+#[derive(Deserialize)]
+struct Offsets {
+    offsets: BTreeMap<String, u64>,
+}
+
+impl Logs {
+    fn answer(&self, request: &Request) -> Result<Value> {
+        match request.kind() {
+            "send" => {
+                let Send { key, msg } = request.body()?;
+                let mut next = self.next.borrow_mut();
+                let next = next.entry(key.clone()).or_default();
+                let offset = *next;
+                *next += 1;
+                if self.bug != Bug::ForgetsSome || msg % 20 != 7 {
+                    let mut logs = self.logs.borrow_mut();
+                    logs.entry(key).or_default().push((offset, msg));
+                }
+                Ok(json!({ "offset": offset }))
+            }
+            "poll" => {
+                let Offsets { offsets } = request.body()?;
+                let logs = self.logs.borrow();
+                let mut msgs = BTreeMap::new();
+                for (key, from) in offsets {
+                    let log = logs.get(&key).cloned().unwrap_or_default();
+                    let from =
+                        from + u64::from(self.bug == Bug::SkipsOne && from > 0 && from % 9 == 0);
+                    let pairs = log.into_iter().filter(|(offset, _)| *offset >= from);
+                    let mut pairs: Vec<(u64, u64)> = pairs.take(10).collect();
+                    if self.bug == Bug::PollsBackwards {
+                        pairs.reverse();
+                    }
+                    if !pairs.is_empty() {
+                        msgs.insert(key, pairs);
+                    }
+                }
+                Ok(json!({ "msgs": msgs }))
+            }
+            "commit_offsets" => {
+                let Offsets { offsets } = request.body()?;
+                self.committed.borrow_mut().extend(offsets);
+                Ok(json!({}))
+            }
+            _ => {
+                let mut offsets = self.committed.borrow().clone();
+                if self.bug == Bug::CommitsTooMuch {
+                    offsets.values_mut().for_each(|offset| *offset += 100);
+                }
+                Ok(json!({ "offsets": offsets }))
+            }
+        }
+    }
+}
+
+impl Node for Logs {
+    fn new(_: &Context) -> Self {
+        unreachable!("built by a closure")
+    }
+
+    async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        if cx.node_id() == "n0" || self.bug == Bug::EverybodyOwns {
+            return cx.reply(&request, &self.answer(&request)?);
+        }
+        let mut reply: Value = cx.sync_rpc_raw("n0", &request.body()?).await?.body()?;
+        if let Some(reply) = reply.as_object_mut() {
+            for header in ["type", "msg_id", "in_reply_to"] {
+                reply.remove(header);
+            }
+        }
+        cx.reply(&request, &reply)
+    }
+}
+
+fn run(bug: Bug, seed: u64) -> Result<KafkaSummary, Box<Failure>> {
+    let build = move |_: &Context| Logs {
+        bug,
+        logs: RefCell::default(),
+        next: RefCell::default(),
+        committed: RefCell::default(),
+    };
+    let simulation = Simulation::new(seed)
+        .nodes(2)
+        .clients(4)
+        .latency(Latency::exponential_ms(10))
+        .loss(0.01);
+    Ok(simulation.run_with(build, Kafka::new())?.summary)
+}
+
+#[test]
+fn a_right_node_passes() {
+    for seed in 0..5 {
+        let summary = run(Bug::None, seed).unwrap();
+        assert!(summary.sent > 300, "{summary:?}");
+        assert!(summary.polled >= summary.sent, "{summary:?}");
+        assert!(
+            (0.5..1.0).contains(&summary.messages_per_operation),
+            "{summary:?}"
+        );
+    }
+}
+
+#[test]
+fn wrong_nodes_are_found_out() {
+    let failure = |bug| run(bug, 1).unwrap_err();
+    assert!(failure(Bug::EverybodyOwns).mentions("inconsistent offset"));
+    assert!(failure(Bug::ForgetsSome).mentions("lost write"));
+    assert!(failure(Bug::PollsBackwards).mentions("non-monotonic poll"));
+    assert!(failure(Bug::SkipsOne).mentions("skipped"));
+    assert!(failure(Bug::CommitsTooMuch).mentions("is committed"));
+}

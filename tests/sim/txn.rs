@@ -1,0 +1,255 @@
+//! Transactions: a database in one key of lin-kv, and others with less care.
+
+use eddyline::sim::workload::{ConsistencyModel, TxnListAppend, TxnRwRegister, TxnSummary};
+use eddyline::sim::{Failure, Latency, Nemesis, Simulation};
+use eddyline::{Context, Error, ErrorCode, Node, Request, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+type Micro = (String, u64, Value);
+type Database = BTreeMap<u64, Value>;
+
+#[derive(Deserialize, Serialize)]
+struct Body {
+    txn: Vec<Micro>,
+}
+
+/// Runs a transaction on a database.
+fn apply(database: &mut Database, txn: &mut [Micro]) {
+    for (kind, key, value) in txn {
+        match kind.as_str() {
+            "r" => *value = database.get(key).cloned().unwrap_or_default(),
+            "w" => drop(database.insert(*key, value.clone())),
+            _ => match database.entry(*key).or_insert_with(|| json!([])) {
+                Value::Array(list) => list.push(value.clone()),
+                _ => unreachable!("all values are lists"),
+            },
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Bug {
+    None,
+    /// Writes without comparing.
+    LosesUpdates,
+    /// Answers reads from what it saw last time.
+    StaleReads,
+    /// Says that a transaction was aborted, and does it.
+    DirtyAborts,
+    /// Stores the first half of a transaction, and then the other.
+    TwoHalves,
+    /// Acknowledges without storing, now and then.
+    LosesAcknowledged,
+}
+
+/// The whole database is one value of lin-kv.
+struct Stored {
+    bug: Bug,
+    last: RefCell<Database>,
+}
+
+impl Stored {
+    async fn transact(&self, cx: &Context, txn: &mut [Micro]) -> Result<()> {
+        loop {
+            let body = json!({"key": "database"});
+            let (before, from) = match cx.sync_rpc("lin-kv", "read", &body).await {
+                Ok(reply) => {
+                    let value = reply.body::<Value>()?["value"].clone();
+                    let database = serde_json::from_value(value.clone()).unwrap_or_default();
+                    (database, value)
+                }
+                Err(error) if error.code == ErrorCode::KeyDoesNotExist => {
+                    (Database::new(), json!({}))
+                }
+                Err(error) => return Err(error),
+            };
+            let mut after: Database = before;
+            apply(&mut after, txn);
+            let to = json!(after);
+            let stored = if self.bug == Bug::LosesUpdates {
+                let body = json!({"key": "database", "value": to});
+                cx.sync_rpc("lin-kv", "write", &body).await
+            } else {
+                let body = json!({"key": "database", "from": from, "to": to,
+                    "create_if_not_exists": true});
+                cx.sync_rpc("lin-kv", "cas", &body).await
+            };
+            match stored {
+                Err(error) if error.code == ErrorCode::PreconditionFailed => {}
+                Err(error) => return Err(error),
+                Ok(_) => {
+                    *self.last.borrow_mut() = after;
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+impl Node for Stored {
+    fn new(_: &Context) -> Self {
+        unreachable!("built by a closure")
+    }
+
+    async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        let mut body: Body = request.body()?;
+        let chance = |probability| cx.random(|random| random.chance(probability));
+        let reads_only = body.txn.iter().all(|(kind, _, _)| kind == "r");
+        match self.bug {
+            Bug::StaleReads if reads_only && body.txn.len() < 5 => {
+                apply(&mut self.last.borrow_mut(), &mut body.txn);
+            }
+            Bug::DirtyAborts if chance(0.1) => {
+                self.transact(&cx, &mut body.txn).await?;
+                return Err(Error::new(ErrorCode::TxnConflict, "aborted, it says"));
+            }
+            Bug::TwoHalves if body.txn.len() > 1 => {
+                let middle = body.txn.len() / 2;
+                let (first, second) = body.txn.split_at_mut(middle);
+                self.transact(&cx, first).await?;
+                self.transact(&cx, second).await?;
+            }
+            Bug::LosesAcknowledged if chance(0.02) => {
+                let mut database = self.last.borrow().clone();
+                apply(&mut database, &mut body.txn);
+            }
+            _ => self.transact(&cx, &mut body.txn).await?,
+        }
+        cx.reply(&request, &body)
+    }
+}
+
+fn simulation(seed: u64) -> Simulation {
+    Simulation::new(seed)
+        .nodes(3)
+        .clients(6)
+        .rate(50.0)
+        .duration(Duration::from_secs(6))
+        .latency(Latency::exponential_ms(5))
+        .nemesis(Nemesis::every(Duration::from_secs(2)).pauses())
+}
+
+fn list_append(bug: Bug, model: ConsistencyModel) -> Result<TxnSummary, Box<Failure>> {
+    let build = move |_: &Context| Stored {
+        bug,
+        last: RefCell::default(),
+    };
+    let workload = TxnListAppend::new().model(model);
+    Ok(simulation(1).run_with(build, workload)?.summary)
+}
+
+#[test]
+fn list_append_passes_on_compare_and_set() {
+    let summary = list_append(Bug::None, ConsistencyModel::StrictSerializable).unwrap();
+    assert!(
+        summary.committed > 100 && summary.dependencies > 500,
+        "{summary:?}"
+    );
+}
+
+#[test]
+fn wrong_list_appends_are_found_out() {
+    use ConsistencyModel::{ReadCommitted, Serializable, StrictSerializable};
+    let failure = |bug, model| list_append(bug, model).unwrap_err();
+    let lost = failure(Bug::LosesUpdates, StrictSerializable);
+    assert!(lost.mentions("G-single"), "{lost}");
+    let stale = failure(Bug::StaleReads, StrictSerializable);
+    assert!(stale.mentions("G-single-realtime"), "{stale}");
+    let dirty = failure(Bug::DirtyAborts, ReadCommitted);
+    assert!(dirty.mentions("G1a"), "{dirty}");
+    let halves = failure(Bug::TwoHalves, Serializable);
+    assert!(halves.mentions("G-single"), "{halves}");
+    assert!(failure(Bug::TwoHalves, ReadCommitted).mentions("G1b"));
+    let unstored = failure(Bug::LosesAcknowledged, StrictSerializable);
+    assert!(unstored.mentions("G-single"), "{unstored}");
+}
+
+/// Every node has a copy, and tells the others of its transactions' writes.
+struct Replicated {
+    bug: CopyBug,
+    database: RefCell<Database>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum CopyBug {
+    None,
+    DirtyAborts,
+    OneWriteAtATime,
+    NeedsTheOthers,
+}
+
+impl Replicated {
+    async fn transact(&self, cx: &Context, txn: &mut [Micro]) {
+        if self.bug != CopyBug::OneWriteAtATime {
+            return apply(&mut self.database.borrow_mut(), txn);
+        }
+        for micro in txn {
+            apply(&mut self.database.borrow_mut(), std::slice::from_mut(micro));
+            cx.sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Node for Replicated {
+    fn new(_: &Context) -> Self {
+        unreachable!("built by a closure")
+    }
+
+    async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        let mut body: Body = request.body()?;
+        if request.kind() == "copy" {
+            apply(&mut self.database.borrow_mut(), &mut body.txn);
+            return cx.reply(&request, &());
+        }
+        self.transact(&cx, &mut body.txn).await;
+        if self.bug == CopyBug::DirtyAborts && cx.random(|random| random.chance(0.1)) {
+            return Err(Error::new(ErrorCode::TxnConflict, "aborted, it says"));
+        }
+        let writes = body.txn.iter().filter(|(kind, _, _)| kind == "w");
+        let copy = json!({ "txn": writes.collect::<Vec<_>>() });
+        for peer in cx.peers() {
+            if self.bug == CopyBug::NeedsTheOthers {
+                cx.sync_rpc(peer, "copy", &copy).await?;
+            } else {
+                cx.send(peer, "copy", &copy)?;
+            }
+        }
+        cx.reply(&request, &body)
+    }
+}
+
+fn rw_register(bug: CopyBug) -> Result<TxnSummary, Box<Failure>> {
+    let build = move |_: &Context| Replicated {
+        bug,
+        database: RefCell::default(),
+    };
+    let nemesis = Nemesis::every(Duration::from_secs(2)).partitions();
+    let simulation = Simulation::new(1).nodes(3).clients(12).nemesis(nemesis);
+    let workload = TxnRwRegister::new().total_availability();
+    Ok(simulation.run_with(build, workload)?.summary)
+}
+
+#[test]
+fn rw_register_passes_on_copies() {
+    let summary = rw_register(CopyBug::None).unwrap();
+    assert!(
+        summary.committed > 900 && summary.dependencies > 500,
+        "{summary:?}"
+    );
+    assert_eq!(summary.availability, 1.0);
+}
+
+#[test]
+fn wrong_rw_registers_are_found_out() {
+    let failure = |bug| rw_register(bug).unwrap_err();
+    let dirty = failure(CopyBug::DirtyAborts);
+    assert!(dirty.mentions("G1a"), "{dirty}");
+    let halves = failure(CopyBug::OneWriteAtATime);
+    assert!(halves.mentions("G1b"), "{halves}");
+    assert!(failure(CopyBug::NeedsTheOthers).mentions("not available"));
+}
