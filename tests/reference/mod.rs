@@ -1,0 +1,95 @@
+//! What serde_json makes of a line, in two passes, and what the scan makes of it.
+
+use eddyline::protocol::{Envelope, MsgId, ReplyTo};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// What a line says, however it was found out.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Found {
+    src: String,
+    dest: String,
+    body: String,
+    kind: Option<String>,
+    msg_id: Result<Option<String>, ()>,
+    in_reply_to: Result<Option<u64>, ()>,
+}
+
+/// By the scan.
+pub(crate) fn scanned(line: &[u8]) -> Option<Found> {
+    let envelope = Envelope::parse(line).ok()?;
+    Some(Found {
+        src: envelope.src.into_owned(),
+        dest: envelope.dest.into_owned(),
+        body: envelope.body.to_owned(),
+        kind: envelope.header.kind.map(Cow::into_owned),
+        msg_id: match envelope.header.msg_id {
+            MsgId::Absent => Ok(None),
+            MsgId::Integer(digits) => Ok(Some(digits.to_owned())),
+            MsgId::Invalid => Err(()),
+        },
+        in_reply_to: match envelope.header.in_reply_to {
+            ReplyTo::Absent => Ok(None),
+            ReplyTo::Call(number) => Ok(Some(number)),
+            ReplyTo::Unknown => Err(()),
+        },
+    })
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    src: Cow<'a, str>,
+    #[serde(borrow)]
+    dest: Cow<'a, str>,
+    #[serde(borrow)]
+    body: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    msg_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    in_reply_to: Option<&'a RawValue>,
+}
+
+/// The same by serde_json: a pass over the line, and one over the body.
+fn parsed(line: &[u8]) -> Option<Found> {
+    let text = std::str::from_utf8(line).ok()?;
+    // Derived structs take arrays for objects; the protocol does not.
+    let is_object = |text: &str| text.trim_ascii_start().starts_with('{');
+    let line: Line = Some(text).filter(|text| is_object(text)).and_then(from)?;
+    let raw = line.body.get();
+    let body: Body = Some(raw).filter(|text| is_object(text)).and_then(from)?;
+    Some(Found {
+        src: line.src.into_owned(),
+        dest: line.dest.into_owned(),
+        body: raw.to_owned(),
+        kind: body.kind.and_then(|kind| from(kind.get())),
+        msg_id: match body.msg_id.map(RawValue::get) {
+            None => Ok(None),
+            Some(raw) if raw.contains(|c: char| !c.is_ascii_digit() && c != '-') => Err(()),
+            Some(raw) => Ok(Some(raw.to_owned())),
+        },
+        in_reply_to: match body.in_reply_to.map(RawValue::get) {
+            None => Ok(None),
+            Some("-0") => Err(()),
+            Some(raw) => from(raw).map(Some).ok_or(()),
+        },
+    })
+}
+
+fn from<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+/// Panics unless both take the line for the same, or both refuse it.
+#[track_caller]
+pub(crate) fn same(line: &[u8]) {
+    let shown = line.escape_ascii();
+    assert_eq!(scanned(line), parsed(line), "{shown}");
+}
