@@ -53,7 +53,7 @@
 //!   runs meanwhile. [`Context::send`] and [`Context::reply`] never wait.
 //! - A handler that waits, for a reply ([`Context::sync_rpc`]) or for time
 //!   ([`Context::sleep`]), holds nobody up.
-//! - Every call ends: with the reply, with the other side's error, or with error
+//! - While the node runs, every call ends: with the reply, with the other side's error, or with error
 //!   0 after its timeout. Dropping a call forgets it.
 //! - An [`Error`] that a handler returns answers its caller; a panic answers it
 //!   with error 13, and the node lives on.
