@@ -26,9 +26,10 @@ pub fn round_trip_micros(
     let mut stdin = child.stdin.take().ok_or("no pipe")?;
     // Whoever prints a port does not read.
     let _no_reader = stdin.write_all(INIT).and_then(|()| stdin.write_all(START));
-    let stdout = BufReader::new(child.stdout.take().ok_or("no pipe")?);
+    // Kept to the end: a node whose reader has gone ends.
+    let mut stdout = BufReader::new(child.stdout.take().ok_or("no pipe")?);
     let mut port = None;
-    for line in stdout.lines() {
+    for line in stdout.by_ref().lines() {
         let line = line?;
         let digits = line
             .rsplit_once("\"port\":")
