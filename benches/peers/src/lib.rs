@@ -7,3 +7,4 @@ pub mod ping_pong;
 pub mod plot;
 pub mod stats;
 pub mod table;
+pub mod tcp;

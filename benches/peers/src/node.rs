@@ -96,7 +96,8 @@ pub fn unpin() -> Result<(), Box<dyn Error>> {
     Ok(sched_setaffinity(Pid::from_raw(0), &set)?)
 }
 
-fn cpu_of_children() -> Result<Duration, Box<dyn Error>> {
+/// The processor time of all children that have ended, user and system.
+pub fn cpu_of_children() -> Result<Duration, Box<dyn Error>> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let of = |time: nix::sys::time::TimeVal| -> Result<Duration, Box<dyn Error>> {
         Ok(Duration::new(

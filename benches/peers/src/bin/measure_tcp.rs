@@ -1,0 +1,45 @@
+//! Measures TCP echo servers in turn: processor time for a round trip of 64
+//! bytes over 1, 50 and 1000 connections.
+//!
+//! ```sh
+//! measure_tcp [--rounds N] NAME=PROGRAM...
+//! ```
+//!
+//! A program either prints its port, or speaks the Maelstrom protocol and is
+//! asked for one. The first is what the others are compared with.
+
+use peers::stats::Sample;
+use peers::tcp::round_trip_micros;
+use std::error::Error;
+
+const CONNECTIONS: [usize; 3] = [1, 50, 1000];
+const ROUND_TRIPS: usize = 20_000;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut rounds = 5;
+    let mut servers = Vec::new();
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        match arg.split_once('=') {
+            Some((name, program)) => servers.push((name.to_owned(), program.to_owned())),
+            None => rounds = args.next().ok_or("--rounds N")?.parse()?,
+        }
+    }
+    println!("| server | connections | CPU a round trip | ratio |\n|---|---|---|---|");
+    for connections in CONNECTIONS {
+        let mut samples: Vec<Sample> = vec![Sample::default(); servers.len()];
+        for _ in 0..rounds {
+            for (sample, (_, program)) in samples.iter_mut().zip(&servers) {
+                sample.push(round_trip_micros(program, connections, ROUND_TRIPS)?);
+            }
+        }
+        for (sample, (name, _)) in samples.iter().zip(&servers) {
+            let (own, ratio) = (sample.spread(), sample.ratio(&samples[0]));
+            println!(
+                "| {name} | {connections} | **{:.2} µs** ({:.2} – {:.2}) | {:.2} ({:.2} – {:.2}) |",
+                own.median, own.least, own.greatest, ratio.median, ratio.least, ratio.greatest
+            );
+        }
+    }
+    Ok(())
+}
