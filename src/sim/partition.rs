@@ -68,6 +68,7 @@ impl Partition {
             },
             Partition::OneWay => one_way(majority, minority),
             Partition::Isolate(node) => {
+                assert!(*node < nodes, "there is no n{node} among {nodes} nodes");
                 let others: Vec<usize> = (0..nodes).filter(|other| other != node).collect();
                 between(&[*node], &others)
             }
@@ -84,8 +85,12 @@ impl Partition {
                 links
             }
             Partition::Links(names) => {
-                let link = |(from, to): &(String, String)| Some((server(from)?, server(to)?));
-                names.iter().filter_map(link).collect()
+                let index = |name: &String| match server(name) {
+                    Some(index) => index,
+                    None => panic!("there is no node or service called {name:?} to cut off"),
+                };
+                let links = names.iter().map(|(from, to)| (index(from), index(to)));
+                links.collect()
             }
         }
     }

@@ -104,7 +104,8 @@ impl Simulation {
     }
 
     // The network between nodes, and to services. Clients sit beside their
-    // node, as Maelstrom has them: whatever slows them hides anomalies.
+    // node, as Maelstrom has them: whatever slows them hides anomalies. What is
+    // no probability panics.
 
     /// How long messages take: no time at all.
     pub fn latency(mut self, latency: Latency) -> Simulation {
@@ -114,13 +115,13 @@ impl Simulation {
 
     /// The probability of each message to be lost: 0.
     pub fn loss(mut self, probability: f64) -> Simulation {
-        self.plan.conditions.loss = probability;
+        self.plan.conditions.loss = checked(probability);
         self
     }
 
     /// The probability of each message to arrive twice: 0.
     pub fn duplication(mut self, probability: f64) -> Simulation {
-        self.plan.conditions.duplication = probability;
+        self.plan.conditions.duplication = checked(probability);
         self
     }
 
@@ -128,7 +129,7 @@ impl Simulation {
     /// mean latency and at least 10 ms, while later ones pass it: 0. Latency that
     /// is not constant reorders by itself.
     pub fn reordering(mut self, probability: f64) -> Simulation {
-        self.plan.conditions.reordering = probability;
+        self.plan.conditions.reordering = checked(probability);
         self
     }
 
@@ -139,7 +140,8 @@ impl Simulation {
     }
 
     // Faults. Times are virtual ones since the start. All faults end with the
-    // load, whatever was scheduled.
+    // load, whatever was scheduled. A node that the cluster does not have makes
+    // the run panic.
 
     /// A partition from one time to another.
     pub fn partition(mut self, partition: Partition, span: Range<Duration>) -> Simulation {
@@ -265,6 +267,15 @@ impl Simulation {
             })),
         }
     }
+}
+
+/// A probability that is one: a test that asks for a loss of 5 means 0.05.
+fn checked(probability: f64) -> f64 {
+    assert!(
+        (0.0..=1.0).contains(&probability),
+        "a probability is from 0 to 1, and {probability} is not"
+    );
+    probability
 }
 
 /// Hides the node's type from the cluster.

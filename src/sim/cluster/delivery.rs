@@ -8,6 +8,7 @@ use crate::sim::address::Address;
 use crate::sim::network::Fate;
 use crate::sim::trace::{self, Loss};
 use crate::time::Clock;
+use crate::wire::LINE_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -168,7 +169,7 @@ impl Cluster {
         }
     }
 
-    fn lose(&mut self, packet: Packet, loss: Loss) -> Happening {
+    pub(super) fn lose(&mut self, packet: Packet, loss: Loss) -> Happening {
         self.drop_message(packet.id, loss);
         self.recycle_line(packet.line);
         Happening::Inside
@@ -183,7 +184,12 @@ impl Cluster {
     /// Gives a message to a session that runs.
     pub(super) fn receive(&mut self, node: usize, packet: Packet) {
         if let State::Running(session) = &mut self.servers[node].state {
-            session.receive(&packet.line);
+            // The event loop lets no longer line through to the session either.
+            if packet.line.len() > LINE_BYTES_MAX {
+                session.receive_too_long(&packet.line[..LINE_BYTES_MAX]);
+            } else {
+                session.receive(&packet.line);
+            }
         }
         self.recycle_line(packet.line);
     }

@@ -8,7 +8,7 @@ use crate::session::{Session, Settings};
 use crate::sim::address::Address;
 use crate::sim::fault::Fault;
 use crate::sim::partition::{Link, Partition};
-use crate::sim::trace;
+use crate::sim::trace::{self, Loss};
 use crate::time::Instant;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -162,11 +162,20 @@ impl Cluster {
         }
     }
 
-    /// Does something to the cluster, now.
+    /// Does something to the cluster, now. A node that is not there to be paused,
+    /// resumed or restarted stays as it is.
+    ///
+    /// # Panics
+    /// When it names a node or service that the cluster does not have.
     pub fn apply(&mut self, fault: &Fault) {
-        let running = |cluster: &Cluster, node: usize| {
-            cluster.servers.get(node).is_some_and(Server::is_running)
-        };
+        if let Fault::Pause(node)
+        | Fault::Resume(node)
+        | Fault::Crash(node)
+        | Fault::Restart(node) = fault
+        {
+            let nodes = self.servers.len();
+            assert!(*node < nodes, "there is no n{node} among {nodes} nodes");
+        }
         match fault {
             Fault::Partition(partition) => {
                 let links = self.draw_links(partition);
@@ -174,7 +183,7 @@ impl Cluster {
                 return self.record_cut(partition, &links);
             }
             Fault::Heal => self.network.heal(),
-            Fault::Pause(node) if running(self, *node) => {
+            Fault::Pause(node) if self.is_running(*node) => {
                 let server = &mut self.servers[*node];
                 server.wake_at = None;
                 server.state = match std::mem::replace(&mut server.state, State::Down) {
@@ -183,24 +192,27 @@ impl Cluster {
                 };
             }
             Fault::Resume(node) => self.resume(*node),
-            Fault::Crash(node) if *node < self.servers.len() => {
-                self.servers[*node] = Server::new();
-            }
-            Fault::Restart(node) if self.servers.get(*node).is_some_and(Server::is_down) => {
-                self.boot(*node);
-            }
-            // Whoever is not there to be paused or restarted stays as it is.
-            Fault::Pause(_) | Fault::Crash(_) | Fault::Restart(_) => return,
+            Fault::Crash(node) => self.crash(*node),
+            Fault::Restart(node) if self.servers[*node].is_down() => self.boot(*node),
+            Fault::Pause(_) | Fault::Restart(_) => return,
         }
         self.record(trace::Event::Fault(fault.to_string()));
+    }
+
+    fn crash(&mut self, node: usize) {
+        let server = std::mem::replace(&mut self.servers[node], Server::new());
+        if let State::Paused(_, waiting) = server.state {
+            for packet in waiting {
+                self.statistics.to_the_dead += 1;
+                self.lose(packet, Loss::Down);
+            }
+        }
     }
 
     /// As the event loop has it after a pause: first everything that came, then
     /// the timers.
     fn resume(&mut self, node: usize) {
-        let Some(server) = self.servers.get_mut(node) else {
-            return;
-        };
+        let server = &mut self.servers[node];
         match std::mem::replace(&mut server.state, State::Down) {
             State::Paused(session, waiting) => {
                 server.state = State::Running(session);
