@@ -47,6 +47,9 @@
 //! }
 //! ```
 //!
+//! The [`guide`] goes on from here: from an empty crate to a broadcast that
+//! survives a partition, tested on a simulated network ([`sim`]).
+//!
 //! # What an author can rely on
 //!
 //! - Code between two `.await`s is atomic: there is one thread, and nothing else
@@ -61,12 +64,13 @@
 //!
 //! # The rooms
 //!
-//! Authors need [`node`] and perhaps [`protocol`]. Who wants to see how it works
+//! Authors need [`node`], [`sim`] for their tests, and perhaps [`protocol`]. Who wants to see how it works
 //! will find each part usable by itself: [`session`], a whole node without file
 //! descriptors; [`time`], the clock and the timer wheel; [`task`], the executor;
 //! [`wire`], the buffers. The reactor, the sockets and the loop that drives them
 //! are private; the source and `ARCHITECTURE.md` describe them.
 
+pub mod guide;
 pub mod node;
 pub mod protocol;
 mod random;

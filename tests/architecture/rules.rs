@@ -11,7 +11,7 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("sys", &[]),
     ("time", &[]),
     ("random", &[]),
@@ -30,6 +30,8 @@ const ARROWS: [(&str, &[&str]); 12] = [
         &["session", "node", "protocol", "random", "time", "wire"],
     ),
     ("runtime", EVERYTHING),
+    // Documentation only.
+    ("guide", &[]),
 ];
 
 const EVERYTHING: &[&str] = &[
