@@ -70,6 +70,10 @@
 //! [`wire`], the buffers. The reactor, the sockets and the loop that drives them
 //! are private; the source and `ARCHITECTURE.md` describe them.
 
+#[expect(
+    clippy::test_attr_in_doctest,
+    reason = "a hidden macro around the tests runs them"
+)]
 pub mod guide;
 pub mod node;
 pub mod protocol;

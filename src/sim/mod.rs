@@ -52,6 +52,9 @@
 //! # my_set_survives_partitions().unwrap();
 //! ```
 //!
+//! The [guide](crate::guide) has a node and its tests step by step, and what to do
+//! when one fails.
+//!
 //! Two models were read before this was built. Maelstrom simulates the network
 //! around real processes, which replays nothing; its rules are kept (who may be
 //! sent to, when a partition swallows a message, what clients and services do),
