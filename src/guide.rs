@@ -447,8 +447,3 @@
 //!
 //! [`Node`]: crate::Node
 //! [`Error`]: crate::Error
-
-#![allow(
-    clippy::test_attr_in_doctest,
-    reason = "a macro in the examples runs them"
-)]

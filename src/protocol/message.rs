@@ -239,7 +239,8 @@ fn write_typed<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: &T) -> Result<(
             let object = String::from_utf8_lossy(object).into_owned();
             let object = RawValue::from_string(object).map_err(unserialisable)?;
             out.truncate(begin);
-            write_own_fields(out, &object)?;
+            // Whatever is wrong with it is the author's doing, not the caller's.
+            write_own_fields(out, &object).map_err(|error| Error::crash(error.text))?;
         }
         _ => {
             out[begin] = b',';

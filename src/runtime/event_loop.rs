@@ -20,11 +20,15 @@ use std::time::Duration;
 /// async-executor polls before it looks at I/O again.
 const TASK_POLLS_PER_TURN: usize = 200;
 
-/// For how many turns timers that are due wait for input that has arrived: 16,
-/// at 64 KiB each the largest pipe that Linux gives without privileges. A reply
-/// in there beats its timeout even after a pause; under an endless flood of
-/// input timers are late by this much and no more.
-const DEFER_TURNS_MAX: u32 = 16;
+/// For how long timers that are due wait for input that has arrived: 20 ms, in
+/// which a node reads a hundred full pipes. A reply in there beats its timeout
+/// even after a pause; under an endless flood of input timers are late by this
+/// much and no more.
+const DEFER_MAX: Duration = Duration::from_millis(20);
+
+/// For how many turns they wait at least, however long those take: 2, which is a
+/// full pipe and what the line buffer held.
+const DEFER_TURNS_MIN: u32 = 2;
 
 /// A node process: a session, and the descriptors around it.
 pub(super) struct EventLoop {
@@ -38,8 +42,8 @@ pub(super) struct EventLoop {
     /// stderr leads to where stdout leads.
     shares_output: bool,
     phase: Phase,
-    /// How many turns in a row due timers have waited for input.
-    turns_deferred: u32,
+    /// Since when, and for how many turns, due timers have waited for input.
+    deferred: Option<(Instant, u32)>,
 }
 
 impl EventLoop {
@@ -76,7 +80,7 @@ impl EventLoop {
             diagnostics,
             shares_output,
             phase: Phase::Serving,
-            turns_deferred: 0,
+            deferred: None,
         })
     }
 
@@ -157,15 +161,16 @@ impl EventLoop {
         }
         // A reply that has arrived beats its timeout, wherever in the pipe it
         // stands: what is there is read first, as long as that is not for ever.
-        let is_due = self
-            .session
-            .next_deadline()
-            .is_some_and(|deadline| deadline <= now);
-        if is_due && self.stdin.has_more(&self.reactor) && self.turns_deferred < DEFER_TURNS_MAX {
-            self.turns_deferred += 1;
-            return;
+        let deadline = self.session.next_deadline();
+        let is_due = deadline.is_some_and(|deadline| deadline <= now);
+        if is_due && self.stdin.has_more(&self.reactor) {
+            let (since, turns) = self.deferred.unwrap_or((now, 0));
+            if now.since(since) < DEFER_MAX || turns < DEFER_TURNS_MIN {
+                self.deferred = Some((since, turns + 1));
+                return;
+            }
         }
-        self.turns_deferred = 0;
+        self.deferred = None;
         self.session.expire(now);
     }
 

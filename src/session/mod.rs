@@ -108,6 +108,12 @@ impl Session {
     }
 
     fn dispatch(&mut self, envelope: &Envelope<'_>) {
+        if let State::Running(cx) = &self.state
+            && envelope.dest != cx.node_id()
+        {
+            let (dest, own) = (&envelope.dest, cx.node_id());
+            return self.log_line(format_args!("ignored: it is for {dest:?}, not {own:?}"));
+        }
         let kind = envelope.header.kind.as_deref();
         if kind == Some("init") && envelope.header.in_reply_to == ReplyTo::Absent {
             return self.init(envelope);
@@ -116,10 +122,6 @@ impl Session {
             let error = Error::temporarily_unavailable("this node has had no init yet");
             return self.refuse(envelope, &error);
         };
-        if envelope.dest != cx.node_id() {
-            let (dest, own) = (&envelope.dest, cx.node_id());
-            return self.log_line(format_args!("ignored: it is for {dest:?}, not {own:?}"));
-        }
         let src = self.core.sender(&envelope.src);
         match envelope.header.in_reply_to {
             ReplyTo::Call(msg_id) => self.core.complete_call(msg_id, src, envelope),
@@ -150,6 +152,10 @@ impl Session {
             Ok(init) => init,
             Err(error) => return self.refuse(envelope, &error),
         };
+        if init.node_id.is_empty() {
+            let error = Error::malformed_request("malformed \"init\": field `node_id`: empty");
+            return self.refuse(envelope, &error);
+        }
         if !self.core.identify(init) {
             let own = self.core.node_id();
             let error = Error::precondition_failed(format!(
