@@ -7,11 +7,10 @@ use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
-use tokio::runtime::{Builder, Runtime};
 use tokio::time::Sleep;
 use tokio_util::time::{DelayQueue, delay_queue};
 
-/// What the contenders must do. Deadlines are milliseconds from their start.
+/// What the contenders must do, within a tokio runtime. Deadlines are milliseconds from their start.
 pub trait Timers {
     fn new() -> Self;
 
@@ -58,21 +57,18 @@ impl Timers for Wheeled {
 /// it is dropped. Each is dropped in place, so the allocator is not measured,
 /// and `sleep_until` does not read the clock, as `sleep` would.
 pub struct Slept {
-    // Before the runtime, so that they are dropped before it.
     sleeps: Vec<Pin<Box<Sleep>>>,
     newest: Pin<Box<Sleep>>,
     start: tokio::time::Instant,
-    runtime: Runtime,
 }
 
 impl Slept {
     fn sleep(&self, millis: u64) -> Sleep {
-        let _entered = self.runtime.enter();
         tokio::time::sleep_until(self.start + Duration::from_millis(millis))
     }
 }
 
-/// Nothing polls the runtime, so none of them fires. Outside of its tasks no
+/// Nothing drives the runtime, so none of them fires. Outside of its tasks no
 /// poll is refused for being the 129th in a row either.
 fn register(sleep: Pin<&mut Sleep>) {
     let pending = sleep.poll(&mut Context::from_waker(Waker::noop()));
@@ -81,17 +77,10 @@ fn register(sleep: Pin<&mut Sleep>) {
 
 impl Timers for Slept {
     fn new() -> Slept {
-        let runtime = Builder::new_current_thread().enable_time().build();
-        let runtime = runtime.expect("a runtime of one thread takes nothing");
-        let newest = {
-            let _entered = runtime.enter();
-            Box::pin(tokio::time::sleep(Duration::ZERO))
-        };
         Slept {
             sleeps: Vec::new(),
-            newest,
-            start: tokio::time::Instant::now() + Duration::from_secs(1),
-            runtime,
+            newest: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            start: start(),
         }
     }
 
@@ -115,42 +104,45 @@ impl Timers for Slept {
     }
 }
 
+/// Late enough that no deadline is in the past while its round lasts.
+fn start() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_secs(1)
+}
+
 pub struct Queued {
     queue: DelayQueue<u64>,
     keys: Vec<delay_queue::Key>,
     start: tokio::time::Instant,
-    runtime: Runtime,
+}
+
+impl Queued {
+    fn arm(&mut self, millis: u64) -> delay_queue::Key {
+        let deadline = self.start + Duration::from_millis(millis);
+        self.queue.insert_at(0, deadline)
+    }
 }
 
 impl Timers for Queued {
     fn new() -> Queued {
-        let runtime = Builder::new_current_thread().enable_time().build();
         Queued {
             queue: DelayQueue::new(),
             keys: Vec::new(),
-            start: tokio::time::Instant::now() + Duration::from_secs(1),
-            runtime: runtime.expect("a runtime of one thread takes nothing"),
+            start: start(),
         }
     }
 
     fn insert(&mut self, millis: u64) {
-        // The queue makes a sleep of its own when the earliest deadline changes.
-        let _entered = self.runtime.enter();
-        let deadline = self.start + Duration::from_millis(millis);
-        self.keys.push(self.queue.insert_at(0, deadline));
+        let key = self.arm(millis);
+        self.keys.push(key);
     }
 
     fn replace(&mut self, pick: usize, millis: u64) {
-        let _entered = self.runtime.enter();
         black_box(self.queue.remove(&self.keys[pick]));
-        let deadline = self.start + Duration::from_millis(millis);
-        self.keys[pick] = self.queue.insert_at(0, deadline);
+        self.keys[pick] = self.arm(millis);
     }
 
     fn insert_and_cancel(&mut self, millis: u64) {
-        let _entered = self.runtime.enter();
-        let deadline = self.start + Duration::from_millis(millis);
-        let key = self.queue.insert_at(0, deadline);
+        let key = self.arm(millis);
         black_box(self.queue.remove(black_box(&key)));
     }
 }
