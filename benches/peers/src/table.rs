@@ -4,7 +4,9 @@ use crate::stats::{Sample, Spread};
 use std::fmt::Write;
 
 /// A quantity's heading, and how its values are written.
-const COLUMNS: [(&str, fn(f64) -> String); 4] = [
+type Column = (&'static str, fn(f64) -> String);
+
+const COLUMNS: [Column; 4] = [
     ("CPU per echo, 100 B", micros),
     ("echoes/s, 100 B", rate),
     ("CPU per echo, 1 KiB", micros),
