@@ -21,6 +21,15 @@ use std::time::Duration;
 ///
 /// [`reply`](Context::reply) and [`send`](Context::send) never wait: what they
 /// write leaves with the turn's other messages, in the order of the calls.
+///
+/// ```
+/// # use eddyline::{Context, Result};
+/// async fn ask(cx: Context) -> Result<()> {
+///     let reply = cx.sync_rpc("n2", "who", &()).await?; // waits for n2, and holds nobody up
+///     cx.log(format_args!("{} says {}", cx.node_id(), reply.raw_body()));
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Context {
     core: Rc<Core>,

@@ -31,6 +31,14 @@ use std::time::Duration;
 const RPC_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a session can be told.
+///
+/// ```
+/// use eddyline::session::Settings;
+/// use std::time::Duration;
+///
+/// let settings = Settings { seed: 7, ..Settings::default() };
+/// assert_eq!(settings.rpc_timeout, Duration::from_secs(1));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How long a call waits for its reply unless it says otherwise: 1 s.
@@ -49,6 +57,13 @@ impl Default for Settings {
 }
 
 /// How much of everything is in use.
+///
+/// ```
+/// # fn rest(session: &eddyline::session::Session) {
+/// let usage = session.usage();
+/// assert_eq!(usage.calls_waiting, 0, "{usage:?}");
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Handlers and background tasks that have not ended.

@@ -26,6 +26,17 @@ const CONFLICT_PAUSE: Duration = Duration::from_millis(1);
 ///   [`fence`](Kv::fence).
 /// - `lww-kv`: replicas that agree some time; of two writes one is lost, and a
 ///   `cas` promises nothing.
+///
+/// ```
+/// # use eddyline::{Context, Result};
+/// # async fn count(cx: Context) -> Result<()> {
+/// let kv = cx.lin_kv();
+/// kv.write("visits", 1).await?;
+/// let visits: u64 = kv.update("visits", 0, |visits| visits + 1).await?;
+/// assert_eq!(kv.read("visits").await?, Some(visits));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Kv {
     cx: Context,

@@ -9,6 +9,15 @@ use std::fmt;
 use std::time::Duration;
 
 /// What a run has shown, when it passed; part of a [`Failure`] when it did not.
+///
+/// ```
+/// # use {eddyline::sim::Report, std::time::Duration};
+/// fn check<S: std::fmt::Debug>(report: &Report<S>) {
+///     let Report { seed, summary, history, statistics, .. } = report;
+///     assert!(history.availability() > 0.99, "seed {seed}: {summary:?}, {statistics:?}");
+///     assert!(history.latency(0.5) < Duration::from_millis(300), "seed {seed}");
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Report<S> {
     /// The seed that replays it.
@@ -42,6 +51,15 @@ const ANOMALIES_SHOWN: usize = 5;
 const LOGS_SHOWN: usize = 10;
 
 /// What a checker has found wrong.
+///
+/// ```
+/// use eddyline::sim::Anomalies;
+///
+/// let mut anomalies = Anomalies::default();
+/// assert_eq!(anomalies.clone().or("fine"), Ok("fine"));
+/// anomalies.add("value 7 is lost");
+/// assert_eq!(anomalies.or("fine").unwrap_err().found(), ["value 7 is lost"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Anomalies {
     found: Vec<String>,
@@ -50,6 +68,12 @@ pub struct Anomalies {
 
 impl Anomalies {
     /// Adds one: what happened, to what.
+    ///
+    /// ```
+    /// let mut anomalies = eddyline::sim::Anomalies::default();
+    /// anomalies.add(format_args!("value {} is lost", 7));
+    /// assert_eq!(anomalies.total(), 1);
+    /// ```
     pub fn add(&mut self, what: impl fmt::Display) {
         self.total += 1;
         if self.found.len() < ANOMALIES_MAX {
@@ -58,6 +82,10 @@ impl Anomalies {
     }
 
     /// `summary` if nothing was found.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::sim::Anomalies::default().or(7), Ok(7));
+    /// ```
     ///
     /// # Errors
     /// The anomalies if there are any.
@@ -71,6 +99,15 @@ impl Anomalies {
 
     /// Adds every operation of the load that was not done, for workloads that
     /// must always be answered.
+    ///
+    /// ```
+    /// # use eddyline::sim::{Anomalies, workload::Observed};
+    /// fn check(run: &Observed<'_>) -> Result<(), Anomalies> {
+    ///     let mut anomalies = Anomalies::default();
+    ///     anomalies.check_availability(run.history);
+    ///     anomalies.or(())
+    /// }
+    /// ```
     pub fn check_availability(&mut self, history: &History) {
         for operation in history.load().filter(|operation| !operation.is_ok()) {
             self.add(format_args!(
@@ -85,11 +122,19 @@ impl Anomalies {
     }
 
     /// Those that were kept, the first hundred.
+    ///
+    /// ```
+    /// assert!(eddyline::sim::Anomalies::default().found().is_empty());
+    /// ```
     pub fn found(&self) -> &[String] {
         &self.found
     }
 
     /// How many there are.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::sim::Anomalies::default().total(), 0);
+    /// ```
     pub fn total(&self) -> usize {
         self.total
     }
@@ -135,6 +180,12 @@ pub struct Failure {
 
 impl Failure {
     /// Whether some anomaly or violation says `text`.
+    ///
+    /// ```
+    /// # fn test(failure: &eddyline::sim::Failure) {
+    /// assert!(failure.mentions("is lost"), "{failure}");
+    /// # }
+    /// ```
     pub fn mentions(&self, text: &str) -> bool {
         let anomalies = self.anomalies.found().iter();
         let mut violations = self.violations.iter().map(Violation::to_string);

@@ -50,6 +50,14 @@ const LOGS_MAX: usize = 1_000;
 const BOOT_SPREAD: Duration = Duration::from_millis(10);
 
 /// Something that Maelstrom does not forgive a node.
+///
+/// ```
+/// # fn test(cluster: &eddyline::sim::Cluster) {
+/// for violation in cluster.violations() {
+///     eprintln!("{violation}"); // at 1.2s n0: a message to "n9", which is not there: …
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// When it happened.
@@ -200,12 +208,28 @@ impl Cluster {
     // Time.
 
     /// The virtual time now; it begins at zero.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Cluster, std::time::Duration};
+    /// # fn test(cluster: &mut Cluster) {
+    /// let begun = cluster.now();
+    /// cluster.run_for(Duration::from_secs(1));
+    /// assert_eq!(cluster.now().since(begun), Duration::from_secs(1));
+    /// # }
+    /// ```
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
 
     /// Lets the next thing happen, and moves the time to it. Returns false if
     /// nothing is left to happen.
+    ///
+    /// ```
+    /// # use eddyline::sim::Cluster;
+    /// # fn test(cluster: &mut Cluster) {
+    /// while cluster.statistics().delivered < 100 && cluster.step() {}
+    /// # }
+    /// ```
     pub fn step(&mut self) -> bool {
         match self.advance() {
             None => return false,
@@ -222,6 +246,14 @@ impl Cluster {
 
     /// Lets everything happen that does within `duration`, and moves the time
     /// on by it.
+    ///
+    /// ```
+    /// # use {eddyline::sim::{Cluster, Fault, Partition}, std::time::Duration};
+    /// # fn test(cluster: &mut Cluster) {
+    /// cluster.apply(&Fault::Partition(Partition::Halves));
+    /// cluster.run_for(Duration::from_secs(3)); // three seconds of a partition
+    /// # }
+    /// ```
     pub fn run_for(&mut self, duration: Duration) {
         let end = self.now() + duration;
         while self.queue.next_at().is_some_and(|at| at <= end) {
@@ -231,6 +263,15 @@ impl Cluster {
     }
 
     /// Steps until `done`, and at most for `limit`. Returns whether it was done.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Cluster, std::time::Duration};
+    /// # fn test(cluster: &mut Cluster) {
+    /// assert!(cluster.run_until(Duration::from_secs(5), |cluster| {
+    ///     cluster.logs().any(|line| line.ends_with("is the leader"))
+    /// }));
+    /// # }
+    /// ```
     pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Cluster) -> bool) -> bool {
         let end = self.now() + limit;
         loop {
@@ -305,6 +346,14 @@ impl Cluster {
     /// Ends all faults: links heal, paused nodes go on, nothing is lost or
     /// doubled any more, and the schedule breaks nothing new. Latency stays, and
     /// so do nodes that crashed for good.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Cluster, std::time::Duration};
+    /// # fn test(cluster: &mut Cluster) {
+    /// cluster.calm();
+    /// cluster.run_for(Duration::from_secs(10)); // time to recover
+    /// # }
+    /// ```
     pub fn calm(&mut self) {
         self.is_calm = true;
         self.network.calm();
@@ -328,17 +377,39 @@ impl Cluster {
     // What there is to see.
 
     /// The seed that everything is drawn from.
+    ///
+    /// ```
+    /// # fn test(cluster: &eddyline::sim::Cluster, is_whole: bool) {
+    /// assert!(is_whole, "seed {}", cluster.seed());
+    /// # }
+    /// ```
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
     /// The nodes' names, in order.
+    ///
+    /// ```
+    /// # fn test(cluster: &mut eddyline::sim::Cluster) -> eddyline::Result<()> {
+    /// for node in cluster.nodes() {
+    ///     cluster.call(&node, "read", &())?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn nodes(&self) -> Vec<String> {
         let names = self.book.node_names().iter();
         names.map(|name| name.to_string()).collect()
     }
 
     /// Whether every node that is not down has answered its `init`.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Cluster, std::time::Duration};
+    /// # fn test(cluster: &mut Cluster) {
+    /// assert!(cluster.run_until(Duration::from_secs(1), Cluster::is_ready));
+    /// # }
+    /// ```
     pub fn is_ready(&self) -> bool {
         let started = self.now() >= Instant::ZERO + BOOT_SPREAD;
         started
@@ -349,27 +420,59 @@ impl Cluster {
     }
 
     /// Whether a node runs: it is neither paused nor down.
+    ///
+    /// ```
+    /// # use eddyline::sim::Cluster;
+    /// fn survivors(cluster: &Cluster) -> usize {
+    ///     (0..cluster.nodes().len()).filter(|&node| cluster.is_running(node)).count()
+    /// }
+    /// ```
     pub fn is_running(&self, node: usize) -> bool {
         self.servers.get(node).is_some_and(Server::is_running)
     }
 
     /// How many messages went where.
+    ///
+    /// ```
+    /// # fn test(cluster: &eddyline::sim::Cluster) {
+    /// let statistics = cluster.statistics();
+    /// assert!(statistics.between_nodes < 1_000, "{statistics:?}");
+    /// # }
+    /// ```
     pub fn statistics(&self) -> Statistics {
         self.statistics
     }
 
     /// What Maelstrom would not have forgiven.
+    ///
+    /// ```
+    /// # fn test(cluster: &eddyline::sim::Cluster) {
+    /// assert_eq!(cluster.violations(), []);
+    /// # }
+    /// ```
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }
 
     /// The last thousand lines that nodes wrote for people.
+    ///
+    /// ```
+    /// # fn test(cluster: &eddyline::sim::Cluster) {
+    /// assert!(cluster.logs().any(|line| line.contains("has won the election")));
+    /// # }
+    /// ```
     pub fn logs(&self) -> impl Iterator<Item = &str> {
         self.logs.iter().map(String::as_str)
     }
 
     /// The conversation so far; empty without
     /// [`Simulation::trace`](super::Simulation::trace).
+    ///
+    /// ```
+    /// # fn test(cluster: &eddyline::sim::Cluster) {
+    /// eprintln!("{}", cluster.trace().to_json_lines());
+    /// # }
+    /// ```
     pub fn trace(&self) -> Trace {
         self.trace.clone().unwrap_or_default()
     }
