@@ -7,6 +7,7 @@ use super::request::Request;
 use super::tcp_echo::TcpEcho;
 use super::timer::{Interval, Sleep};
 use super::tso::Tso;
+use super::update::Marks;
 use crate::protocol::{Content, Error, Fields, RawRequest, Result};
 use crate::random::Random;
 use crate::time::Instant;
@@ -289,6 +290,10 @@ impl Context {
     /// ```
     pub fn lin_tso(&self) -> Tso {
         Tso::new(self.clone())
+    }
+
+    pub(super) fn marks(&self) -> &Marks {
+        &self.core.marks
     }
 
     /// How long a call waits unless it says otherwise.

@@ -11,6 +11,7 @@ use super::outbox::Outbox;
 use super::request::Request;
 use super::spares::Spares;
 use super::timers::{Timer, Timers};
+use super::update::Marks;
 use crate::protocol::{
     Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, is_plain, write_fields,
     write_header, write_plain_header,
@@ -96,6 +97,7 @@ pub(crate) struct Core {
     random: RefCell<Random>,
     spawned: RefCell<VecDeque<Spawned>>,
     pub(super) operations: RefCell<Operations>,
+    pub(super) marks: Marks,
     input_ended: Cell<bool>,
     ignored_replies: Cell<u64>,
     spares: Spares,
@@ -116,6 +118,7 @@ impl Core {
             random: RefCell::new(random),
             spawned: RefCell::default(),
             operations: RefCell::default(),
+            marks: Marks::default(),
             input_ended: Cell::new(false),
             ignored_replies: Cell::new(0),
             spares: Spares::default(),

@@ -18,6 +18,7 @@ mod timer;
 mod timers;
 mod tso;
 mod typed_call;
+mod update;
 
 pub use backoff::Backoff;
 pub use call::Call;
@@ -30,6 +31,7 @@ pub use tcp_echo::TcpEcho;
 pub use timer::{Interval, Sleep};
 pub use tso::Tso;
 pub use typed_call::TypedCall;
+pub use update::Marked;
 
 pub(crate) use self::core::{Core, Log};
 pub use self::core::{Settings, Usage};

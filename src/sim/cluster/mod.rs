@@ -55,7 +55,7 @@ const BOOT_SPREAD: Duration = Duration::from_millis(10);
 /// ```
 /// # fn test(cluster: &eddyline::sim::Cluster) {
 /// for violation in cluster.violations() {
-///     eprintln!("{violation}"); // at 1.2s n0: a message to "n9", which is not there: …
+///     eprintln!("{violation}"); // at 1.2s n0: `dest`: there is nobody called "n9": …
 /// }
 /// # }
 /// ```
