@@ -19,6 +19,7 @@
 use eddyline::time::Instant;
 use eddyline::{Context, Node, Request, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -72,11 +73,6 @@ struct Message {
     message: i64,
 }
 
-#[derive(Serialize)]
-struct ReadOk<'a> {
-    messages: &'a BTreeSet<i64>,
-}
-
 impl Link {
     /// Sends all that is due, in one message.
     fn flush(&mut self, cx: &Context, peer: &str) {
@@ -109,14 +105,12 @@ impl Broadcast {
     pub(crate) fn shaped(cx: &Context, shape: Shape) -> Broadcast {
         let hub = &cx.node_ids()[0];
         let talks_to = |peer: &&str| shape == Shape::Direct || *peer == hub || cx.node_id() == hub;
-        let links = cx
-            .peers()
-            .filter(talks_to)
-            .map(|peer| (peer.to_owned(), Link::default()));
-        let links = RefCell::new(links.collect());
+        let link = |peer: &str| (peer.to_owned(), Link::default());
+        let links = RefCell::new(cx.peers().filter(talks_to).map(link).collect());
+        let messages = RefCell::default();
         Broadcast {
             shape,
-            messages: RefCell::default(),
+            messages,
             links,
         }
     }
@@ -164,10 +158,7 @@ impl Node for Broadcast {
                 self.learn(&cx, request.src(), vec![message]);
                 cx.reply(&request, &())
             }
-            "read" => {
-                let messages = &self.messages.borrow();
-                cx.reply(&request, &ReadOk { messages })
-            }
+            "read" => cx.reply(&request, &json!({ "messages": *self.messages.borrow() })),
             "gossip" => {
                 let gossip: Gossip = request.body()?;
                 if let Some(link) = self.links.borrow_mut().get_mut(request.src()) {

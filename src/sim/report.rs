@@ -5,8 +5,10 @@ use super::history::History;
 use super::statistics::Statistics;
 use super::trace::Trace;
 use crate::time::Instant;
-use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, fs, io};
 
 /// What a run has shown, when it passed; part of a [`Failure`] when it did not.
 ///
@@ -194,6 +196,38 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Writes the conversation to files in `folder`, which is made if it is not
+    /// there: `<workload>-<seed>.jsonl`, the whole of it, and
+    /// `<workload>-<seed>.svg`, the sequence diagram of `span`. Returns the paths.
+    ///
+    /// ```no_run
+    /// # use eddyline::sim::Failure;
+    /// # use eddyline::time::Instant;
+    /// # fn test(failure: Box<Failure>) {
+    /// let span = Instant::from_millis(2_000)..Instant::from_millis(2_300);
+    /// let written = failure.write("target/failures", span).unwrap();
+    /// panic!("{failure}\nlook at {written:?}");
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The system's own, when a file cannot be written.
+    pub fn write(
+        &self,
+        folder: impl AsRef<Path>,
+        span: Range<Instant>,
+    ) -> io::Result<[PathBuf; 2]> {
+        let folder = folder.as_ref();
+        let name = format!("{}-{}", self.workload, self.report.seed);
+        let [lines, diagram] = ["jsonl", "svg"].map(|end| folder.join(format!("{name}.{end}")));
+        fs::create_dir_all(folder)?;
+        fs::write(&lines, self.report.trace.to_json_lines())?;
+        fs::write(&diagram, self.report.trace.to_svg(span))?;
+        Ok([lines, diagram])
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seed = self.report.seed;
@@ -234,7 +268,8 @@ impl fmt::Display for Failure {
         }
         write!(
             f,
-            "`Simulation::new({seed})` with the same settings replays it exactly"
+            "EDDYLINE_SEED={seed} replays it exactly where the test's seeds come from \
+             `eddyline::sim::seeds`, and `Simulation::new({seed})` with the same settings does anywhere"
         )
     }
 }
