@@ -116,17 +116,21 @@ impl Broadcast {
     }
 
     /// Takes in messages, and passes on those that are new.
-    fn learn(&self, cx: &Context, from: &str, mut messages: Vec<i64>) {
-        messages.retain(|&message| self.messages.borrow_mut().insert(message));
+    fn learn(&self, cx: &Context, from: &str, mut gossip: Gossip) {
         let mut links = self.links.borrow_mut();
-        if self.shape == Shape::Direct && links.contains_key(from) {
+        let link = links.get_mut(from);
+        let is_from_peer = link.map(|link| link.receive(cx.now(), &gossip)).is_some();
+        let mut known = self.messages.borrow_mut();
+        gossip.messages.retain(|&message| known.insert(message));
+        if self.shape == Shape::Direct && is_from_peer {
             return; // whoever told us tells all others
         }
         // A leaf has nothing to gain by waiting for more.
         let gathers = self.shape == Shape::Hub && links.len() > 1;
         for (peer, link) in links.iter_mut().filter(|(peer, _)| *peer != from) {
+            let messages = gossip.messages.iter();
             link.unacked
-                .extend(messages.iter().map(|&message| (message, cx.now())));
+                .extend(messages.map(|&message| (message, cx.now())));
             if !gathers {
                 link.flush(cx, peer);
             }
@@ -154,17 +158,14 @@ impl Node for Broadcast {
             // Maelstrom proposes who talks to whom; ours is better.
             "topology" => cx.reply(&request, &()),
             "broadcast" => {
-                let Message { message } = request.body()?;
-                self.learn(&cx, request.src(), vec![message]);
+                let messages = vec![request.body::<Message>()?.message];
+                let acks = Vec::new();
+                self.learn(&cx, request.src(), Gossip { messages, acks });
                 cx.reply(&request, &())
             }
             "read" => cx.reply(&request, &json!({ "messages": *self.messages.borrow() })),
             "gossip" => {
-                let gossip: Gossip = request.body()?;
-                if let Some(link) = self.links.borrow_mut().get_mut(request.src()) {
-                    link.receive(cx.now(), &gossip);
-                }
-                self.learn(&cx, request.src(), gossip.messages);
+                self.learn(&cx, request.src(), request.body()?);
                 Ok(())
             }
             _ => cx.not_supported(&request),

@@ -163,6 +163,7 @@ impl Anomalies {
 ///
 /// let failure = Simulation::new(7).run::<Parrot, _>(Echo::new()).unwrap_err();
 /// assert!(failure.to_string().starts_with("echo failed with seed 7"));
+/// assert!(failure.to_string().contains("EDDYLINE_SEED=7"));
 /// assert!(failure.mentions("\"hello\" came back"));
 /// assert!(!failure.report.trace.records().is_empty());
 /// ```
