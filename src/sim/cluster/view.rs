@@ -97,7 +97,7 @@ impl Cluster {
     }
 
     /// The conversation so far; empty without
-    /// [`Simulation::trace`](super::Simulation::trace).
+    /// [`Simulation::trace`](crate::sim::Simulation::trace).
     ///
     /// ```
     /// # fn test(cluster: &eddyline::sim::Cluster) {
