@@ -159,7 +159,7 @@ impl Node for Broadcast {
             "topology" => cx.reply(&request, &()),
             "broadcast" => {
                 let messages = vec![request.body::<Message>()?.message];
-                let acks = Vec::new();
+                let acks = Vec::new(); // clients have none
                 self.learn(&cx, request.src(), Gossip { messages, acks });
                 cx.reply(&request, &())
             }
