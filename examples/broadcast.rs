@@ -19,6 +19,7 @@
 use eddyline::time::Instant;
 use eddyline::{Context, Node, Request, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -72,11 +73,6 @@ struct Message {
     message: i64,
 }
 
-#[derive(Serialize)]
-struct ReadOk<'a> {
-    messages: &'a BTreeSet<i64>,
-}
-
 impl Link {
     /// Sends all that is due, in one message.
     fn flush(&mut self, cx: &Context, peer: &str) {
@@ -109,30 +105,32 @@ impl Broadcast {
     pub(crate) fn shaped(cx: &Context, shape: Shape) -> Broadcast {
         let hub = &cx.node_ids()[0];
         let talks_to = |peer: &&str| shape == Shape::Direct || *peer == hub || cx.node_id() == hub;
-        let links = cx
-            .peers()
-            .filter(talks_to)
-            .map(|peer| (peer.to_owned(), Link::default()));
-        let links = RefCell::new(links.collect());
+        let link = |peer: &str| (peer.to_owned(), Link::default());
+        let links = RefCell::new(cx.peers().filter(talks_to).map(link).collect());
+        let messages = RefCell::default();
         Broadcast {
             shape,
-            messages: RefCell::default(),
+            messages,
             links,
         }
     }
 
     /// Takes in messages, and passes on those that are new.
-    fn learn(&self, cx: &Context, from: &str, mut messages: Vec<i64>) {
-        messages.retain(|&message| self.messages.borrow_mut().insert(message));
+    fn learn(&self, cx: &Context, from: &str, mut gossip: Gossip) {
         let mut links = self.links.borrow_mut();
-        if self.shape == Shape::Direct && links.contains_key(from) {
+        let link = links.get_mut(from);
+        let is_from_peer = link.map(|link| link.receive(cx.now(), &gossip)).is_some();
+        let mut known = self.messages.borrow_mut();
+        gossip.messages.retain(|&message| known.insert(message));
+        if self.shape == Shape::Direct && is_from_peer {
             return; // whoever told us tells all others
         }
         // A leaf has nothing to gain by waiting for more.
         let gathers = self.shape == Shape::Hub && links.len() > 1;
         for (peer, link) in links.iter_mut().filter(|(peer, _)| *peer != from) {
+            let messages = gossip.messages.iter();
             link.unacked
-                .extend(messages.iter().map(|&message| (message, cx.now())));
+                .extend(messages.map(|&message| (message, cx.now())));
             if !gathers {
                 link.flush(cx, peer);
             }
@@ -160,20 +158,14 @@ impl Node for Broadcast {
             // Maelstrom proposes who talks to whom; ours is better.
             "topology" => cx.reply(&request, &()),
             "broadcast" => {
-                let Message { message } = request.body()?;
-                self.learn(&cx, request.src(), vec![message]);
+                let messages = vec![request.body::<Message>()?.message];
+                let acks = Vec::new(); // clients have none
+                self.learn(&cx, request.src(), Gossip { messages, acks });
                 cx.reply(&request, &())
             }
-            "read" => {
-                let messages = &self.messages.borrow();
-                cx.reply(&request, &ReadOk { messages })
-            }
+            "read" => cx.reply(&request, &json!({ "messages": *self.messages.borrow() })),
             "gossip" => {
-                let gossip: Gossip = request.body()?;
-                if let Some(link) = self.links.borrow_mut().get_mut(request.src()) {
-                    link.receive(cx.now(), &gossip);
-                }
-                self.learn(&cx, request.src(), gossip.messages);
+                self.learn(&cx, request.src(), request.body()?);
                 Ok(())
             }
             _ => cx.not_supported(&request),

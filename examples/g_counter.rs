@@ -1,10 +1,11 @@
 //! A counter on `seq-kv`: the nodes themselves keep nothing, so none of them can
-//! lose anything. Shows a client of a service: `update`, `fence`, retries, and
-//! calls that wait together.
+//! lose anything. Shows a client of a service: `update_once`, `fence`, retries,
+//! and calls that wait together.
 //!
 //! Each node counts under a key of its own, so that nodes never get in each
 //! other's way. `seq-kv` may serve old values; the fence before a read makes it
-//! serve the newest.
+//! serve the newest. An update that leaves a mark happens once, whatever is lost
+//! or arrives twice between us and `seq-kv`.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -12,6 +13,7 @@
 //!     --time-limit 20 --rate 100 --nemesis partition
 //! ```
 
+use eddyline::node::Marked;
 use eddyline::{Backoff, Context, Node, Request, Result};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
@@ -42,20 +44,20 @@ impl Node for GCounter {
         let kv = cx.seq_kv().timeout(TIMEOUT);
         match request.kind() {
             "add" => {
-                // An update is no idempotent operation. If the reply of `seq-kv`
-                // is lost it ends with error 0, which says to our caller what is
-                // true: it may have happened.
+                // If `seq-kv` is out of reach until the timeout it ends with
+                // error 0, which says to our caller what is true: it may have
+                // happened.
                 let Add { delta } = request.body()?;
-                kv.update(cx.node_id(), 0, |sum| sum + delta).await?;
+                kv.update_once(cx.node_id(), 0, |sum| sum + delta).await?;
                 cx.reply(&request, &())
             }
             "read" => {
                 // A fence and a read can be repeated as often as it takes.
                 kv.fence().retry(Backoff::default()).await?;
                 let reads = cx.node_ids().iter();
-                let reads = reads.map(|node| kv.read::<u64>(node).retry(Backoff::default()));
-                let sums = try_join_all(reads).await?;
-                let value = sums.into_iter().flatten().sum();
+                let read = |node| kv.read::<Marked<u64>>(node).retry(Backoff::default());
+                let sums = try_join_all(reads.map(read)).await?;
+                let value = sums.into_iter().flatten().map(|sum| sum.value).sum();
                 cx.reply(&request, &ReadOk { value })
             }
             _ => cx.not_supported(&request),

@@ -1,6 +1,6 @@
 //! Logs in the manner of Kafka, over several nodes: each key has one owner, which
 //! alone gives out its offsets, and every node passes requests on to it. Shows
-//! forwarding, and asking several nodes at once.
+//! forwarding, a request that can be repeated, and asking several nodes at once.
 //!
 //! An operation costs two messages between nodes at most, for the owner's part
 //! of it and the answer: about one on average with two nodes. All is in memory
@@ -12,10 +12,10 @@
 //!     --concurrency 2n --time-limit 20 --rate 1000
 //! ```
 
-use eddyline::{Backoff, Context, Node, Request, Result};
-use futures_util::future::{join_all, try_join_all};
+use eddyline::{Backoff, Context, Node, Reply, Request, Result};
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{json, value::RawValue};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -28,37 +28,36 @@ pub(crate) struct Kafka {
     logs: RefCell<BTreeMap<String, Log>>,
 }
 
-/// A message's offset is its place in the log.
 #[derive(Default)]
 struct Log {
+    /// A message's offset is its place here.
     messages: Vec<Box<RawValue>>,
+    /// The offsets of messages, by their mark.
+    marked: BTreeMap<u64, usize>,
     /// The last offset that somebody has processed.
     committed: Option<usize>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Send {
     key: String,
     msg: Box<RawValue>,
+    /// The first node marks a message: it is there once, however often it comes.
+    mark: Option<u64>,
 }
 
-#[derive(Serialize)]
-struct SendOk {
-    offset: usize,
-}
+type Offsets = BTreeMap<String, usize>;
 
-/// The fields of `poll` and `commit_offsets`, and of the reply to the list.
-#[derive(Serialize, Deserialize)]
-struct Offsets {
-    offsets: BTreeMap<String, usize>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Keys {
+/// The fields of all other requests, and of replies with offsets. Clients list by
+/// `keys`; among nodes it is the keys of `offsets` that count.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Fields {
     keys: Vec<String>,
+    offsets: Offsets,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct PollOk {
     msgs: BTreeMap<String, Vec<(usize, Box<RawValue>)>>,
 }
@@ -70,94 +69,83 @@ fn owner<'a>(cx: &'a Context, key: &str) -> &'a str {
     &cx.node_ids()[hash as usize % cx.node_ids().len()]
 }
 
-/// Parts a request's keys by their owners: first our own, then the others'.
-fn by_owner<T: Default + Extend<I>, I>(
-    cx: &Context,
-    items: impl IntoIterator<Item = I>,
-    key: impl Fn(&I) -> &str,
-) -> (T, BTreeMap<String, T>) {
-    let mut parts: BTreeMap<String, T> = BTreeMap::new();
-    for item in items {
-        let part = parts.entry(owner(cx, key(&item)).to_owned());
-        part.or_default().extend([item]);
+/// Has the other owners do their parts of a request that can be repeated.
+/// Returns our own part, and their replies.
+async fn share(cx: &Context, request: &Request) -> Result<(Offsets, Vec<Result<Reply>>)> {
+    let Fields { keys, mut offsets } = request.body()?;
+    offsets.extend(keys.into_iter().map(|key| (key, 0)));
+    let mut parts: BTreeMap<&str, Offsets> = BTreeMap::new();
+    for (key, at) in offsets {
+        parts.entry(owner(cx, &key)).or_default().insert(key, at);
     }
-    (parts.remove(cx.node_id()).unwrap_or_default(), parts)
+    let own = parts.remove(cx.node_id()).unwrap_or_default();
+    let calls = parts.into_iter().map(|(owner, offsets)| {
+        let call = cx.sync_rpc(owner, request.kind(), &json!({ "offsets": offsets }));
+        call.retry(Backoff::default())
+    });
+    Ok((own, join_all(calls).await))
 }
 
 impl Kafka {
     async fn send(&self, cx: &Context, request: &Request) -> Result<()> {
-        let Send { key, msg } = request.body()?;
-        let owner = owner(cx, &key);
+        let mut send: Send = request.body()?;
+        let mark = || cx.random(|random| random.next_u64());
+        let mark = *send.mark.get_or_insert_with(mark);
+        let owner = owner(cx, &send.key);
         if owner != cx.node_id() {
-            // Not tried again: a message that was sent twice is there twice.
-            let reply = cx.sync_rpc_raw(owner, &request.body()?).await?;
-            return cx.reply_raw(request, reply.raw_value()?);
+            let call = cx.sync_rpc(owner, "send", &send).retry(Backoff::default());
+            return cx.reply_raw(request, call.await?.raw_value()?);
         }
         let mut logs = self.logs.borrow_mut();
-        let log = logs.entry(key).or_default();
-        log.messages.push(msg);
-        let offset = log.messages.len() - 1;
-        cx.reply(request, &SendOk { offset })
+        let log = logs.entry(send.key).or_default();
+        let end = log.messages.len();
+        let offset = *log.marked.entry(mark).or_insert(end);
+        if offset == end {
+            log.messages.push(send.msg);
+        }
+        cx.reply(request, &json!({ "offset": offset }))
     }
 
     async fn poll(&self, cx: &Context, request: &Request) -> Result<()> {
-        let Offsets { offsets } = request.body()?;
-        let (own, others) = by_owner::<BTreeMap<_, _>, _>(cx, offsets, |(key, _)| key);
-        let calls = others
-            .into_iter()
-            .map(|(owner, offsets)| cx.sync_rpc(&owner, "poll", &Offsets { offsets }));
-        let mut all = PollOk::default();
+        let (own, replies) = share(cx, request).await?;
+        let mut msgs = BTreeMap::new();
         // A poll may leave keys out; those of an owner out of reach come later.
-        for reply in join_all(calls).await.iter().flatten() {
-            all.msgs.extend(reply.body::<PollOk>()?.msgs);
+        for reply in replies.iter().flatten() {
+            msgs.extend(reply.body::<PollOk>()?.msgs);
         }
         let logs = self.logs.borrow();
         for (key, from) in own {
-            let log = logs.get(&key).map_or(&[][..], |log| &log.messages);
-            let messages = log.iter().cloned().enumerate().skip(from).take(POLL_MAX);
-            let messages: Vec<_> = messages.collect();
-            if !messages.is_empty() {
-                all.msgs.insert(key, messages);
-            }
+            let Some(log) = logs.get(&key) else { continue };
+            let messages = log.messages.iter().cloned().enumerate();
+            msgs.insert(key, messages.skip(from).take(POLL_MAX).collect());
         }
-        cx.reply(request, &all)
+        cx.reply(request, &PollOk { msgs })
     }
 
     async fn commit(&self, cx: &Context, request: &Request) -> Result<()> {
-        let Offsets { offsets } = request.body()?;
-        let (own, others) = by_owner::<BTreeMap<_, _>, _>(cx, offsets, |(key, _)| key);
+        let (own, replies) = share(cx, request).await?;
+        replies.into_iter().collect::<Result<Vec<_>>>()?;
+        let mut logs = self.logs.borrow_mut();
         for (key, offset) in own {
-            let mut logs = self.logs.borrow_mut();
             let committed = &mut logs.entry(key).or_default().committed;
-            *committed = (*committed).max(Some(offset));
+            *committed = (*committed).max(Some(offset)); // never goes back
         }
-        let calls = others.into_iter().map(|(owner, offsets)| {
-            // Never goes back, so it can be done twice.
-            let call = cx.sync_rpc(&owner, "commit_offsets", &Offsets { offsets });
-            call.retry(Backoff::default())
-        });
-        try_join_all(calls).await?;
         cx.reply(request, &())
     }
 
     async fn list(&self, cx: &Context, request: &Request) -> Result<()> {
-        let Keys { keys } = request.body()?;
-        let (own, others) = by_owner::<Vec<_>, _>(cx, keys, |key| key);
-        let calls = others.into_iter().map(|(owner, keys)| {
-            let call = cx.sync_rpc(&owner, "list_committed_offsets", &Keys { keys });
-            call.retry(Backoff::default())
-        });
-        let mut offsets = BTreeMap::new();
-        for reply in try_join_all(calls).await? {
-            offsets.extend(reply.body::<Offsets>()?.offsets);
+        let (own, replies) = share(cx, request).await?;
+        let mut offsets = Offsets::new();
+        for reply in replies {
+            offsets.extend(reply?.body::<Fields>()?.offsets);
         }
         let logs = self.logs.borrow();
-        for key in own {
-            if let Some(committed) = logs.get(&key).and_then(|log| log.committed) {
-                offsets.insert(key, committed);
+        for (key, _) in own {
+            if let Some(offset) = logs.get(&key).and_then(|log| log.committed) {
+                offsets.insert(key, offset);
             }
         }
-        cx.reply(request, &Offsets { offsets })
+        cx.reply(request, &json!({ "offsets": offsets }))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Transactions over lists, strictly serializable: the whole database is one
 //! value in `lin-kv`, and a transaction replaces it if nobody else has meanwhile.
-//! Shows `update` with a result of its own, and what is certain after an error.
+//! Shows `update_once` with a result of its own, and what is certain after an error.
 //!
 //! One value is the simplest thing that is right, and its size and the rate of
 //! conflicts bound how far it goes. Next would be a value for each list, and in
@@ -13,6 +13,7 @@
 //!     --nemesis partition
 //! ```
 
+use eddyline::node::Marked;
 use eddyline::{Backoff, Context, Node, Request, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -57,15 +58,15 @@ async fn execute(cx: &Context, txn: &mut [Operation]) -> Result<()> {
     let kv = cx.lin_kv().timeout(TIMEOUT);
     if txn.iter().all(|(what, ..)| what == "r") {
         // Nothing to write: what `lin-kv` says is the newest there is.
-        let root = kv.read::<Database>(ROOT).retry(Backoff::default());
-        apply(&mut root.await?.unwrap_or_default(), txn);
+        let root = kv.read::<Marked<Database>>(ROOT).retry(Backoff::default());
+        let root = root.await?.map(|root| root.value);
+        apply(&mut root.unwrap_or_default(), txn);
         return Ok(());
     }
     // Each attempt starts from another root, and its reads replace those of the
-    // one before. If all attempts lost to others, the error is 30: certainly not
-    // done. If the last one was not answered, it is 0: perhaps done, and the
-    // client has to be told so.
-    kv.update(ROOT, Database::new(), |root| {
+    // one before. It happens once, even if messages arrive twice. At the timeout
+    // the error is 0: perhaps done, and the client has to be told so.
+    kv.update_once(ROOT, Database::new(), |root| {
         let mut root = root.clone();
         apply(&mut root, txn);
         root

@@ -32,6 +32,9 @@ const REGISTERS_MAX: usize = 1000;
 /// When a transaction wrote: its node's Lamport clock, then the node's name.
 type Stamp = (u64, String);
 
+/// What a register holds, and since when.
+type Register = (Value, Stamp);
+
 /// `["r", key, null]` or `["w", key, value]`.
 type Operation = (String, Value, Value);
 
@@ -43,19 +46,13 @@ struct Txn {
 /// What peers are told: registers by their key's text.
 #[derive(Serialize, Deserialize)]
 struct Replicate {
-    registers: Vec<(String, Value, Stamp)>,
-}
-
-struct Register {
-    value: Value,
-    stamp: Stamp,
-    /// The number of the last change that this node has made to it.
-    change: u64,
+    registers: Vec<(String, Register)>,
 }
 
 #[derive(Default)]
 struct Database {
-    registers: BTreeMap<String, Register>,
+    /// Each with the number of the last change that this node has made to it.
+    registers: BTreeMap<String, (Register, u64)>,
     /// The greatest time of any stamp seen.
     clock: u64,
     /// Changes are numbered; which key had which.
@@ -65,26 +62,18 @@ struct Database {
 
 impl Database {
     /// Writes a register unless it holds a later write.
-    fn write(&mut self, key: String, value: Value, stamp: Stamp) {
+    fn write(&mut self, key: String, (value, stamp): Register) {
         self.clock = self.clock.max(stamp.0);
-        let old = self.registers.get(&key);
-        if old.is_some_and(|old| old.stamp > stamp) {
-            return;
-        }
-        if let Some(old) = old {
-            self.changes.remove(&old.change);
+        if let Some(((_, since), change)) = self.registers.get(&key) {
+            if *since > stamp {
+                return;
+            }
+            self.changes.remove(change);
         }
         self.last_change += 1;
-        let change = self.last_change;
-        self.changes.insert(change, key.clone());
-        self.registers.insert(
-            key,
-            Register {
-                value,
-                stamp,
-                change,
-            },
-        );
+        self.changes.insert(self.last_change, key.clone());
+        let written = ((value, stamp), self.last_change);
+        self.registers.insert(key, written);
     }
 
     fn execute(&mut self, node: &str, txn: &mut [Operation]) {
@@ -94,9 +83,9 @@ impl Database {
             match what.as_str() {
                 "r" => {
                     let register = self.registers.get(&key);
-                    *value = register.map_or(Value::Null, |register| register.value.clone());
+                    *value = register.map_or(Value::Null, |((value, _), _)| value.clone());
                 }
-                _ => self.write(key, value.clone(), stamp.clone()),
+                _ => self.write(key, (value.clone(), stamp.clone())),
             }
         }
     }
@@ -105,10 +94,7 @@ impl Database {
     fn news(&self, after: u64) -> Option<(u64, Replicate)> {
         let news = self.changes.range(after + 1..).take(REGISTERS_MAX);
         let (last, _) = news.clone().last()?;
-        let registers = news.filter_map(|(_, key)| {
-            let register = self.registers.get(key)?;
-            Some((key.clone(), register.value.clone(), register.stamp.clone()))
-        });
+        let registers = news.map(|(_, key)| (key.clone(), self.registers[key].0.clone()));
         let registers = registers.collect();
         Some((*last, Replicate { registers }))
     }
@@ -157,8 +143,8 @@ impl Node for TxnRwRegister {
                 cx.reply(&request, &Txn { txn })
             }
             "replicate" => {
-                for (key, value, stamp) in request.body::<Replicate>()?.registers {
-                    database.write(key, value, stamp);
+                for (key, register) in request.body::<Replicate>()?.registers {
+                    database.write(key, register);
                 }
                 cx.reply(&request, &())
             }

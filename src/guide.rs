@@ -181,7 +181,7 @@
 //!   …
 //!   … 255 anomalies in all
 //! 1021 operations, 3789 messages delivered, 0 lost, 255 cut off, in 20.154904323s of virtual time
-//! `Simulation::new(0)` with the same settings replays it exactly
+//! EDDYLINE_SEED=0 replays it exactly where the test's seeds come from …
 //! ```
 //!
 //! # When a run fails
@@ -201,8 +201,7 @@
 //! ```should_panic
 //! use eddyline::sim::Failure;
 //! use eddyline::time::Instant;
-//! # use eddyline::{Context, Node, Request, Result, sim::{Simulation, workload}};
-//! # use std::{rc::Rc, time::Duration};
+//! # use {eddyline::{Context, Node, Request, Result, sim::{Simulation, workload}}, std::rc::Rc};
 //! # struct Parrot;
 //! # impl Node for Parrot {
 //! #     fn new(_: &Context) -> Self { Parrot }
@@ -210,13 +209,9 @@
 //! # }
 //!
 //! fn show(failure: Box<Failure>) {
-//!     let trace = &failure.report.trace;
-//!     let cut = Instant::ZERO + Duration::from_secs(2);
-//!     let diagram = trace.to_svg(cut..cut + Duration::from_millis(300));
-//!     let folder = std::env::temp_dir();
-//!     std::fs::write(folder.join("broadcast.jsonl"), trace.to_json_lines()).unwrap();
-//!     std::fs::write(folder.join("broadcast.svg"), diagram).unwrap();
-//!     panic!("{failure}\nthe trace and the diagram are in {}", folder.display());
+//!     let span = Instant::from_millis(2_000)..Instant::from_millis(2_300);
+//!     let files = failure.write(std::env::temp_dir(), span).unwrap();
+//!     panic!("{failure}\nthe trace and the diagram are {files:?}");
 //! }
 //! # show(Simulation::new(1).run::<Parrot, _>(workload::Echo::new()).unwrap_err());
 //! ```
@@ -428,6 +423,11 @@
 //! cx.seq_kv().update("sum", 0, move |sum| sum + delta).await // reads, then cas, until it holds
 //! # }
 //! ```
+//!
+//! Maelstrom delivers nothing twice; with [`duplication`](crate::sim::Simulation::duplication)
+//! the simulation does. Then count with [`update_once`](crate::node::Kv::update_once): of a
+//! doubled `cas`, error 22 may be the first answer, and `update` would add again. What may reach
+//! your own nodes twice must do no harm twice, or carry a mark: see `examples/kafka.rs`.
 //!
 //! # Under Maelstrom
 //!

@@ -20,11 +20,21 @@ pub struct Random {
 
 impl Random {
     /// The stream of `seed`.
+    ///
+    /// ```
+    /// let mut random = eddyline::Random::new(7);
+    /// assert_eq!(random.next_u64(), eddyline::Random::new(7).next_u64());
+    /// ```
     pub fn new(seed: u64) -> Random {
         Random { state: seed }
     }
 
     /// Any number.
+    ///
+    /// ```
+    /// let mut random = eddyline::Random::new(1_234_567);
+    /// assert_eq!(random.next_u64(), 6_457_827_717_110_365_317);
+    /// ```
     pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut bits = self.state;
@@ -35,12 +45,20 @@ impl Random {
 
     /// A number below `bound`; 0 for a bound of 0. The bias is below `bound` in
     /// 2^64.
+    ///
+    /// ```
+    /// assert!(eddyline::Random::new(7).below(6) < 6);
+    /// ```
     pub fn below(&mut self, bound: u64) -> u64 {
         let product = u128::from(self.next_u64()) * u128::from(bound);
         u64::try_from(product >> 64).unwrap_or(0)
     }
 
     /// A number from 0 up to, and not with, 1.
+    ///
+    /// ```
+    /// assert!((0.0..1.0).contains(&eddyline::Random::new(7).fraction()));
+    /// ```
     pub fn fraction(&mut self) -> f64 {
         // 53 bits are what an f64 holds exactly.
         #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
@@ -49,12 +67,24 @@ impl Random {
     }
 
     /// True with `probability` (0 to 1).
+    ///
+    /// ```
+    /// assert!(eddyline::Random::new(7).chance(1.0));
+    /// ```
     pub fn chance(&mut self, probability: f64) -> bool {
         self.fraction() < probability
     }
 
     /// A generator of its own, for a part of a run whose draws should not
     /// depend on how many another part makes.
+    ///
+    /// ```
+    /// let (mut one, mut other) = (eddyline::Random::new(7), eddyline::Random::new(7));
+    /// let mut part = one.fork();
+    /// part.next_u64(); // whatever a part draws …
+    /// other.fork();
+    /// assert_eq!(one.next_u64(), other.next_u64()); // … the whole draws the same
+    /// ```
     pub fn fork(&mut self) -> Random {
         Random::new(self.next_u64())
     }

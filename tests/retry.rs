@@ -123,6 +123,11 @@ fn the_end_is_definite_only_if_every_request_was_refused() {
     alone.advance(4);
     let (_, _, body) = alone.sent_one();
     assert_eq!(body["code"], 0, "the first request is in doubt: {body}");
+    let text = body["text"].as_str().unwrap();
+    assert!(
+        text.ends_with("in time; the last error was: no (error 11)"),
+        "others were answered: {text}"
+    );
 }
 
 act!(Impatient, |cx, request| {

@@ -237,6 +237,82 @@ fn an_update_reads_again_if_no_reply_comes_but_never_swaps_again() {
     assert_eq!(body["code"], 0);
 }
 
+act!(AddsOnce, |cx, request| {
+    let kv = cx.lin_kv().timeout(Duration::from_millis(2500));
+    let sum = kv.update_once("k", 100, |sum: &u64| sum + 5).await?;
+    cx.reply(&request, &json!({"sum": sum}))
+});
+
+/// What the only message would write, which must be a `cas` of `from`.
+#[track_caller]
+fn swap_of(alone: &mut Alone, from: &Value) -> (u64, Value) {
+    let (_, msg_id, body) = alone.sent_one();
+    assert_eq!((&body["type"], &body["from"]), (&json!("cas"), from));
+    (msg_id, body["to"].clone())
+}
+
+/// A marked sum as another node has left it.
+fn marked(sum: u64) -> Value {
+    json!({"value": sum, "marks": {"n2": ["00"]}})
+}
+
+#[test]
+fn an_update_that_was_made_is_not_made_again_though_error_22_comes_first() {
+    let mut alone = Alone::acting::<AddsOnce>();
+    alone.serve(read_k(), json!({"type": "read_ok", "value": marked(1)}));
+    let (msg_id, to) = swap_of(&mut alone, &marked(1));
+    assert_eq!(
+        (&to["value"], &to["marks"]["n2"]),
+        (&json!(6), &json!(["00"]))
+    );
+    let mut late = error(22);
+    late["in_reply_to"] = msg_id.into();
+    alone.receive("lin-kv", late);
+    alone.advance(10);
+    // Somebody else has added 7 since, and left the mark where it was.
+    let mut now = to;
+    now["value"] = json!(13);
+    alone.serve(read_k(), json!({"type": "read_ok", "value": now}));
+    alone.ends_with(json!({"type": "act_ok", "sum": 6}));
+    // The next update of this node takes the mark away that nobody looks for.
+    alone.receive("c1", json!({"type": "act", "msg_id": 1}));
+    alone.serve(read_k(), json!({"type": "read_ok", "value": now}));
+    let (_, to) = swap_of(&mut alone, &now);
+    assert_ne!(to["marks"]["n1"], now["marks"]["n1"]);
+    assert_eq!(to["marks"]["n1"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_update_whose_reply_is_lost_looks_and_tries_again() {
+    let mut alone = Alone::acting::<AddsOnce>();
+    alone.serve(read_k(), error(20));
+    let nothing = json!({"value": 100, "marks": {}});
+    let (_, to) = swap_of(&mut alone, &nothing);
+    alone.advance(1010);
+    alone.serve(read_k(), error(20));
+    let (msg_id, again) = swap_of(&mut alone, &nothing);
+    assert_eq!(to, again, "the same mark");
+    let done = json!({"type": "cas_ok", "in_reply_to": msg_id});
+    alone.receive("lin-kv", done);
+    alone.ends_with(json!({"type": "act_ok", "sum": 105}));
+}
+
+#[test]
+fn an_update_in_doubt_ends_with_error_0_and_one_not_begun_with_its_own() {
+    let mut alone = Alone::acting::<AddsOnce>();
+    alone.serve(read_k(), json!({"type": "read_ok", "value": marked(1)}));
+    let (msg_id, _) = swap_of(&mut alone, &marked(1));
+    let mut late = error(22);
+    late["in_reply_to"] = msg_id.into();
+    alone.receive("lin-kv", late);
+    alone.advance(2600);
+    let last = alone.sent().pop().unwrap().1;
+    assert_eq!(last["code"], 0, "{last}");
+    let mut alone = Alone::acting::<AddsOnce>();
+    alone.serve(read_k(), error(14));
+    alone.ends_with(error(14));
+}
+
 act!(Forwards, |cx, request| {
     let reply = cx.sync_rpc_raw("n2", &request.body()?).await?;
     cx.reply_raw(&request, reply.raw_value()?)

@@ -46,6 +46,12 @@ impl Default for Backoff {
 impl Backoff {
     /// Pauses of `first` (at least a millisecond), then twice as much, and so
     /// on up to 16 times as much.
+    ///
+    /// ```
+    /// let mut backoff = eddyline::Backoff::new(std::time::Duration::from_millis(100));
+    /// let pause = backoff.next_pause(&mut eddyline::Random::new(7));
+    /// assert!((50..=100).contains(&pause.as_millis()));
+    /// ```
     pub fn new(first: Duration) -> Backoff {
         let next = first.max(PAUSE_MIN);
         Backoff {

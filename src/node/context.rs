@@ -7,6 +7,7 @@ use super::request::Request;
 use super::tcp_echo::TcpEcho;
 use super::timer::{Interval, Sleep};
 use super::tso::Tso;
+use super::update::Marks;
 use crate::protocol::{Content, Error, Fields, RawRequest, Result};
 use crate::random::Random;
 use crate::time::Instant;
@@ -21,6 +22,15 @@ use std::time::Duration;
 ///
 /// [`reply`](Context::reply) and [`send`](Context::send) never wait: what they
 /// write leaves with the turn's other messages, in the order of the calls.
+///
+/// ```
+/// # use eddyline::{Context, Result};
+/// async fn ask(cx: Context) -> Result<()> {
+///     let reply = cx.sync_rpc("n2", "who", &()).await?; // waits for n2, and holds nobody up
+///     cx.log(format_args!("{} says {}", cx.node_id(), reply.raw_body()));
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Context {
     core: Rc<Core>,
@@ -280,6 +290,10 @@ impl Context {
     /// ```
     pub fn lin_tso(&self) -> Tso {
         Tso::new(self.clone())
+    }
+
+    pub(super) fn marks(&self) -> &Marks {
+        &self.core.marks
     }
 
     /// How long a call waits unless it says otherwise.

@@ -11,6 +11,7 @@ use super::outbox::Outbox;
 use super::request::Request;
 use super::spares::Spares;
 use super::timers::{Timer, Timers};
+use super::update::Marks;
 use crate::protocol::{
     Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, is_plain, write_fields,
     write_header, write_plain_header,
@@ -31,6 +32,14 @@ use std::time::Duration;
 const RPC_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What a session can be told.
+///
+/// ```
+/// use eddyline::session::Settings;
+/// use std::time::Duration;
+///
+/// let settings = Settings { seed: 7, ..Settings::default() };
+/// assert_eq!(settings.rpc_timeout, Duration::from_secs(1));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How long a call waits for its reply unless it says otherwise: 1 s.
@@ -49,6 +58,13 @@ impl Default for Settings {
 }
 
 /// How much of everything is in use.
+///
+/// ```
+/// # fn rest(session: &eddyline::session::Session) {
+/// let usage = session.usage();
+/// assert_eq!(usage.calls_waiting, 0, "{usage:?}");
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Handlers and background tasks that have not ended.
@@ -81,6 +97,7 @@ pub(crate) struct Core {
     random: RefCell<Random>,
     spawned: RefCell<VecDeque<Spawned>>,
     pub(super) operations: RefCell<Operations>,
+    pub(super) marks: Marks,
     input_ended: Cell<bool>,
     ignored_replies: Cell<u64>,
     spares: Spares,
@@ -101,6 +118,7 @@ impl Core {
             random: RefCell::new(random),
             spawned: RefCell::default(),
             operations: RefCell::default(),
+            marks: Marks::default(),
             input_ended: Cell::new(false),
             ignored_replies: Cell::new(0),
             spares: Spares::default(),

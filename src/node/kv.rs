@@ -1,18 +1,12 @@
 //! The client of Maelstrom's key-value services.
 
-use super::backoff::Backoff;
 use super::context::Context;
 use super::reply::Reply;
 use super::typed_call::TypedCall;
-use crate::protocol::{Error, ErrorCode, Result};
+use crate::protocol::{ErrorCode, Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::value::{RawValue, to_raw_value};
 use std::time::Duration;
-
-/// How long an update waits first, when another one got in between. A service
-/// answers somebody in every round, so this only has to part those that collide.
-const CONFLICT_PAUSE: Duration = Duration::from_millis(1);
 
 /// A client of one of the key-value services; made by [`Context::lin_kv`],
 /// [`Context::seq_kv`] and [`Context::lww_kv`]. Keys and values are anything
@@ -26,11 +20,22 @@ const CONFLICT_PAUSE: Duration = Duration::from_millis(1);
 ///   [`fence`](Kv::fence).
 /// - `lww-kv`: replicas that agree some time; of two writes one is lost, and a
 ///   `cas` promises nothing.
+///
+/// ```
+/// # use eddyline::{Context, Result};
+/// # async fn count(cx: Context) -> Result<()> {
+/// let kv = cx.lin_kv();
+/// kv.write("visits", 1).await?;
+/// let visits: u64 = kv.update("visits", 0, |visits| visits + 1).await?;
+/// assert_eq!(kv.read("visits").await?, Some(visits));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Kv {
-    cx: Context,
-    service: &'static str,
-    timeout: Duration,
+    pub(super) cx: Context,
+    pub(super) service: &'static str,
+    pub(super) timeout: Duration,
 }
 
 #[derive(Serialize)]
@@ -123,6 +128,9 @@ impl Kv {
 
     /// Writes `to` if the key holds `from`.
     ///
+    /// On a network that delivers messages twice, which Maelstrom's does not, error
+    /// 22 may be the second copy's answer, while the first has written `to`.
+    ///
     /// ```
     /// # use eddyline::{Context, ErrorCode, Result};
     /// # async fn take(cx: Context) -> Result<bool> {
@@ -167,69 +175,6 @@ impl Kv {
         to: impl Serialize,
     ) -> TypedCall<()> {
         self.swap(key, from, to, Some(true))
-    }
-
-    /// Replaces the value of a key, `default` if it does not exist, by what
-    /// `change` makes of it; again and again until nobody else's write got in
-    /// between, or the client's timeout is over. Returns the new value.
-    ///
-    /// ```
-    /// # use eddyline::{Context, Result};
-    /// # async fn add(cx: Context, delta: u64) -> Result<()> {
-    /// let sum: u64 = cx.seq_kv().update("sum", 0, move |sum| sum + delta).await?;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// Error 30 when others got in between until the timeout: nothing was
-    /// written. Error 0 when no reply comes: it may have happened, and so it is
-    /// not tried again.
-    pub fn update<K, T, F>(
-        &self,
-        key: K,
-        default: T,
-        mut change: F,
-    ) -> impl Future<Output = Result<T>> + use<K, T, F>
-    where
-        K: Serialize,
-        T: Serialize + DeserializeOwned,
-        F: FnMut(&T) -> T,
-    {
-        let kv = self.clone();
-        async move {
-            let deadline = kv.cx.now() + kv.timeout;
-            let mut backoff = Backoff::new(CONFLICT_PAUSE).longest(CONFLICT_PAUSE * 64);
-            loop {
-                let left = deadline.since(kv.cx.now());
-                let read = kv.read::<Box<RawValue>>(&key).retry(Backoff::default());
-                // The raw value goes back as `from`: parsed and written again it
-                // might have lost fields that `T` does not know.
-                let (from, new) = match read.timeout(left).await? {
-                    Some(raw) => {
-                        let new = change(&parse(&raw)?);
-                        (raw, new)
-                    }
-                    None => {
-                        let raw = to_raw_value(&default).map_err(unserialisable)?;
-                        (raw, change(&default))
-                    }
-                };
-                let left = deadline.since(kv.cx.now());
-                match kv.cas_or_create(&key, &from, &new).timeout(left).await {
-                    Err(error) if error.code == ErrorCode::PreconditionFailed => {}
-                    done => return done.map(|()| new),
-                }
-                let pause = kv.cx.random(|random| backoff.next_pause(random));
-                if deadline.since(kv.cx.now()) <= pause {
-                    return Err(Error::txn_conflict(format!(
-                        "others kept changing the key in {:?} until the time was over",
-                        kv.service
-                    )));
-                }
-                kv.cx.sleep(pause).await;
-            }
-        }
     }
 
     /// Makes `seq-kv` forget the past: whatever this node reads after it is at
@@ -286,13 +231,4 @@ impl Kv {
 
 fn done(reply: Result<Reply>) -> Result<()> {
     reply.map(|_| ())
-}
-
-fn parse<T: DeserializeOwned>(raw: &RawValue) -> Result<T> {
-    serde_json::from_str(raw.get())
-        .map_err(|error| Error::crash(format!("the value is not of the expected type: {error}")))
-}
-
-fn unserialisable(error: serde_json::Error) -> Error {
-    Error::crash(format!("the value does not serialise: {error}"))
 }

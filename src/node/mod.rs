@@ -18,6 +18,7 @@ mod timer;
 mod timers;
 mod tso;
 mod typed_call;
+mod update;
 
 pub use backoff::Backoff;
 pub use call::Call;
@@ -30,6 +31,7 @@ pub use tcp_echo::TcpEcho;
 pub use timer::{Interval, Sleep};
 pub use tso::Tso;
 pub use typed_call::TypedCall;
+pub use update::Marked;
 
 pub(crate) use self::core::{Core, Log};
 pub use self::core::{Settings, Usage};
@@ -68,10 +70,35 @@ use std::rc::Rc;
 /// ```
 pub trait Node: Sized + 'static {
     /// Builds the node, when its `init` message has come.
+    ///
+    /// ```
+    /// # use eddyline::Context;
+    /// # struct Ring { next: Option<String> }
+    /// # impl Ring {
+    /// fn new(cx: &Context) -> Self {
+    ///     Ring { next: cx.peers().next().map(str::to_owned) }
+    /// }
+    /// # }
+    /// ```
     fn new(cx: &Context) -> Self;
 
     /// Runs beside the handlers, from just after `init_ok` on: the place for
     /// gossip and other things that happen by themselves.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Result};
+    /// # use std::{rc::Rc, time::Duration};
+    /// # struct Heart;
+    /// # impl Heart {
+    /// async fn start(self: Rc<Self>, cx: Context) -> Result<()> {
+    ///     let mut ticks = cx.every(Duration::from_secs(1));
+    ///     loop {
+    ///         ticks.tick().await;
+    ///         cx.log(format_args!("{} is alive", cx.node_id()));
+    ///     }
+    /// }
+    /// # }
+    /// ```
     fn start(self: Rc<Self>, cx: Context) -> impl Future<Output = Result<()>> {
         let _nothing_to_do = cx;
         async { Ok(()) }
@@ -79,5 +106,19 @@ pub trait Node: Sized + 'static {
 
     /// Answers one request. An error that it returns answers the caller; a
     /// handler that ends without either is logged.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use std::rc::Rc;
+    /// # struct Ping;
+    /// # impl Ping {
+    /// async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+    ///     match request.kind() {
+    ///         "ping" => cx.reply(&request, &()),
+    ///         _ => cx.not_supported(&request),
+    ///     }
+    /// }
+    /// # }
+    /// ```
     fn handle(self: Rc<Self>, cx: Context, request: Request) -> impl Future<Output = Result<()>>;
 }

@@ -13,6 +13,20 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 /// Something that a handler asks of the TCP echo server.
+///
+/// ```
+/// # use eddyline::session::{Operation, Outcome, Session};
+/// fn carry_out(session: &mut Session) {
+///     while let Some((id, operation)) = session.next_operation() {
+///         let outcome = match operation {
+///             Operation::Start { port } => Outcome::Listening { port },
+///             Operation::Send { data } => Outcome::Echoed { data: data.into_bytes() },
+///             Operation::Stats => Outcome::Stats(Default::default()),
+///         };
+///         session.complete_operation(id, Ok(outcome));
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Listen on a port; 0 picks a free one.
@@ -30,6 +44,13 @@ pub enum Operation {
 }
 
 /// What an operation ended with.
+///
+/// ```
+/// use eddyline::session::Outcome;
+///
+/// let outcome = Outcome::Listening { port: 7 };
+/// assert!(matches!(outcome, Outcome::Listening { port: 7 }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// `Start`: listening on this port.
@@ -47,6 +68,14 @@ pub enum Outcome {
 }
 
 /// What the TCP echo server has served.
+///
+/// ```
+/// # use eddyline::{Context, Result};
+/// # async fn served(cx: Context) -> Result<u64> {
+/// let stats = cx.tcp_echo().stats().await?;
+/// Ok(stats.bytes)
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TcpEchoStats {
     /// How many connections it accepted.
@@ -56,6 +85,14 @@ pub struct TcpEchoStats {
 }
 
 /// Which operation an outcome belongs to.
+///
+/// ```
+/// # use eddyline::Error;
+/// # use eddyline::session::{OperationId, Session};
+/// fn refuse(session: &mut Session, id: OperationId) {
+///     session.complete_operation(id, Err(Error::not_supported("sockets")));
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperationId(usize);
 

@@ -9,6 +9,17 @@ use std::rc::Rc;
 
 /// The body of a reply to a call. Error replies are not among them: they are
 /// the call's `Err`.
+///
+/// ```
+/// # use eddyline::{Context, Reply, Result};
+/// # use serde_json::Value;
+/// # async fn read(cx: Context) -> Result<()> {
+/// let reply: Reply = cx.sync_rpc("n2", "read", &()).await?;
+/// let body: Value = reply.body()?;
+/// assert_eq!(body["type"], *reply.kind());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Reply {
     body: String,
     core: Rc<Core>,

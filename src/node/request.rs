@@ -13,6 +13,18 @@ use std::rc::Rc;
 /// may borrow from it.
 ///
 /// A request may be kept and answered later, after its handler has ended.
+///
+/// ```
+/// # use eddyline::{Context, Request, Result};
+/// # use std::cell::RefCell;
+/// fn later(cx: &Context, queue: &RefCell<Vec<Request>>, request: Request) {
+///     queue.borrow_mut().push(request);
+/// }
+///
+/// fn now(cx: &Context, queue: &RefCell<Vec<Request>>) -> Result<()> {
+///     queue.take().iter().try_for_each(|request| cx.reply(request, &()))
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Request {
     parts: Rc<Parts>,
@@ -54,12 +66,28 @@ impl Request {
     }
 
     /// Who sent it.
+    ///
+    /// ```
+    /// # fn note(cx: eddyline::Context, request: eddyline::Request) {
+    /// let is_from_a_peer = cx.peers().any(|peer| peer == request.src());
+    /// # }
+    /// ```
     #[inline]
     pub fn src(&self) -> &str {
         &self.parts.text[self.parts.src.clone()]
     }
 
     /// The body's `type`.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # fn handle(cx: Context, request: Request) -> Result<()> {
+    /// match request.kind() {
+    ///     "ping" => cx.reply(&request, &()),
+    ///     _ => cx.not_supported(&request),
+    /// }
+    /// # }
+    /// ```
     #[inline]
     pub fn kind(&self) -> &str {
         &self.parts.text[self.parts.kind.clone()]
@@ -67,6 +95,12 @@ impl Request {
 
     /// The body's `msg_id`, digits as they came: a JSON integer of any length.
     /// Without one the sender wants no reply.
+    ///
+    /// ```
+    /// # fn note(cx: eddyline::Context, request: eddyline::Request) {
+    /// let key = request.msg_id().map(|msg_id| (request.src().to_owned(), msg_id.to_owned()));
+    /// # }
+    /// ```
     #[inline]
     pub fn msg_id(&self) -> Option<&str> {
         let range = self.parts.msg_id.clone()?;
@@ -74,6 +108,12 @@ impl Request {
     }
 
     /// The whole body as JSON text, byte for byte as it came.
+    ///
+    /// ```
+    /// # fn note(cx: eddyline::Context, request: eddyline::Request) {
+    /// cx.log(format_args!("{} asks {}", request.src(), request.raw_body()));
+    /// # }
+    /// ```
     #[inline]
     pub fn raw_body(&self) -> &str {
         &self.parts.text[self.parts.body.clone()]
@@ -81,6 +121,20 @@ impl Request {
 
     /// The body as a type of yours. Fields may borrow from the request
     /// (`&str` where the text has no escapes, `Cow<str>`, `&RawValue`).
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use serde::Deserialize;
+    /// #[derive(Deserialize)]
+    /// struct Add {
+    ///     delta: i64,
+    /// }
+    ///
+    /// # fn handle(cx: Context, request: Request) -> Result<()> {
+    /// let Add { delta } = request.body()?; // or error 12: malformed "add": field `delta`: …
+    /// # cx.reply(&request, &())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Error 12 that names the field, when the body has another shape. With `?`
@@ -100,6 +154,15 @@ impl Request {
     }
 
     /// Whether a reply to it was sent.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # fn handle(cx: Context, request: Request) -> Result<()> {
+    /// cx.reply(&request, &())?;
+    /// assert!(request.is_answered() || request.msg_id().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_answered(&self) -> bool {
         self.parts.answered.get()
     }

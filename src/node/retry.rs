@@ -39,7 +39,8 @@ pub(super) struct Retry {
     sent: u32,
     /// Until the next request, but no longer than the deadline.
     pause: Option<Sleep>,
-    /// The last error that may pass.
+    /// The last error that may pass and was an answer, or a request that could
+    /// not be sent.
     last_error: Option<Error>,
     /// Whether a request ended without saying what became of it.
     in_doubt: bool,
@@ -80,7 +81,7 @@ impl Retry {
         // Goes round once more after each request that it sends, to be woken by
         // its reply and by the end of the pause.
         loop {
-            if let Some(outcome) = self.poll_outstanding(cx) {
+            if let Some(outcome) = self.poll_outstanding(core, deadline, cx) {
                 return Poll::Ready(outcome);
             }
             if let Some(pause) = &mut self.pause
@@ -120,7 +121,13 @@ impl Retry {
     }
 
     /// The outcome, if one of the requests has brought it.
-    fn poll_outstanding(&mut self, cx: &mut TaskContext<'_>) -> Option<Result<Reply>> {
+    fn poll_outstanding(
+        &mut self,
+        core: &Core,
+        deadline: Instant,
+        cx: &mut TaskContext<'_>,
+    ) -> Option<Result<Reply>> {
+        let is_over = core.timers().now() >= deadline;
         let mut index = 0;
         while let Some(call) = self.outstanding.get_mut(index) {
             match Pin::new(call).poll(cx) {
@@ -128,7 +135,10 @@ impl Retry {
                 Poll::Ready(Err(error)) if may_pass(&error) => {
                     drop(self.outstanding.swap_remove(index));
                     self.in_doubt |= !error.is_definite();
-                    self.last_error = Some(error);
+                    // Its own expiry says nothing that the deadline does not.
+                    if !(is_over && error.code == ErrorCode::Timeout) {
+                        self.last_error = Some(error);
+                    }
                 }
                 Poll::Ready(outcome) => return Some(outcome),
             }
@@ -140,13 +150,15 @@ impl Retry {
     /// certain that nothing happened.
     fn give_up(&mut self, core: &Core) -> Error {
         let certain = self.outstanding.is_empty() && !self.in_doubt;
-        match self.last_error.take().filter(|_| certain) {
-            Some(error) => error,
-            None => Error::timeout(format!(
-                "no reply from {:?} to any of {} requests in time",
-                core.name(self.dest),
-                self.sent
-            )),
-        }
+        let (dest, sent) = (core.name(self.dest), self.sent);
+        Error::timeout(match self.last_error.take() {
+            Some(error) if certain => return error,
+            None => format!("no reply from {dest:?} to any of {sent} requests in time"),
+            Some(error) => {
+                format!(
+                    "no result of {sent} requests to {dest:?} in time; the last error was: {error}"
+                )
+            }
+        })
     }
 }

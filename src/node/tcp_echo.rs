@@ -31,6 +31,14 @@ impl TcpEcho {
 
     /// Listens on `port`, or on a free one for 0, and returns the port.
     ///
+    /// ```
+    /// # async fn start(cx: eddyline::Context) -> eddyline::Result<()> {
+    /// let port = cx.tcp_echo().start(0).await?;
+    /// assert_eq!(cx.tcp_echo().start(port).await?, port); // it listens there already
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Error 22 while it listens on another port already, error 11 when the
     /// port is in use or cannot be had.
@@ -43,6 +51,13 @@ impl TcpEcho {
 
     /// Connects to the own listener as a client, sends `data`, closes the
     /// sending half, and returns what came back until the end.
+    ///
+    /// ```
+    /// # async fn send(cx: eddyline::Context) -> eddyline::Result<()> {
+    /// assert_eq!(cx.tcp_echo().send("hello").await?, "hello");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Error 22 before a start, error 0 when it takes longer than 5 s, error 11
@@ -58,6 +73,14 @@ impl TcpEcho {
 
     /// The totals, with every send that was asked for before; zeros before a
     /// start.
+    ///
+    /// ```
+    /// # async fn stats(cx: eddyline::Context) -> eddyline::Result<()> {
+    /// let stats = cx.tcp_echo().stats().await?;
+    /// cx.log(format_args!("{} connections, {} bytes", stats.connections, stats.bytes));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Error 10 where nobody carries out operations, as in a simulation.

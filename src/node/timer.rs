@@ -10,6 +10,15 @@ use std::time::Duration;
 
 /// Waits until a deadline; made by [`Context::sleep`](super::Context::sleep).
 /// Never early, late by up to a millisecond. Dropping it disarms it.
+///
+/// ```
+/// # use {eddyline::Context, futures_util::future::{Either, select}, std::time::Duration};
+/// # async fn race(cx: Context) -> bool {
+/// let call = cx.sync_rpc("n2", "ping", &());
+/// let sleep = cx.sleep(Duration::from_millis(20));
+/// matches!(select(call, sleep).await, Either::Left(_)) // dropping both disarms both timers
+/// # }
+/// ```
 #[must_use = "it waits only when awaited"]
 pub struct Sleep {
     core: Rc<Core>,
@@ -62,6 +71,14 @@ impl Drop for Sleep {
 }
 
 /// Ticks at an interval; made by [`Context::every`](super::Context::every).
+///
+/// ```
+/// # async fn beat(cx: eddyline::Context) {
+/// let mut ticks = cx.every(std::time::Duration::from_millis(50));
+/// ticks.tick().await; // 50 ms from now
+/// ticks.tick().await; // 100 ms from then, however long the work in between took
+/// # }
+/// ```
 pub struct Interval {
     core: Rc<Core>,
     period: Duration,
@@ -79,6 +96,16 @@ impl Interval {
     /// Waits for the next tick. Ticks that were missed, because the process was
     /// paused or the work between two ticks took long, are left out: after a
     /// pause comes one tick, not a burst.
+    ///
+    /// ```
+    /// # async fn beat(cx: eddyline::Context) -> eddyline::Result<()> {
+    /// let mut ticks = cx.every(std::time::Duration::from_millis(50));
+    /// loop {
+    ///     ticks.tick().await;
+    ///     cx.log(format_args!("{:?}", cx.now()));
+    /// }
+    /// # }
+    /// ```
     pub async fn tick(&mut self) {
         Sleep::until(self.core.clone(), self.next).await;
         let late = self.core.timers().now().since(self.next).as_nanos();

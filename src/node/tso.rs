@@ -6,6 +6,15 @@ use crate::protocol::Result;
 use serde::Deserialize;
 
 /// A client of `lin-tso`; made by [`Context::lin_tso`].
+///
+/// ```
+/// # async fn order(cx: eddyline::Context) -> eddyline::Result<()> {
+/// let tso = cx.lin_tso();
+/// let (first, second) = (tso.ts().await?, tso.ts().await?);
+/// assert!(first < second);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Tso {
     cx: Context,

@@ -34,6 +34,14 @@ impl<T> TypedCall<T> {
 
     /// Waits for `timeout` instead of the node's default, as
     /// [`Call::timeout`] does.
+    ///
+    /// ```
+    /// # use {eddyline::{Context, Result}, std::time::Duration};
+    /// # async fn read(cx: Context) -> Result<()> {
+    /// let x: Option<u64> = cx.lin_kv().read("x").timeout(Duration::from_millis(300)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn timeout(mut self, timeout: Duration) -> TypedCall<T> {
         self.call = self.call.timeout(timeout);
         self
@@ -43,6 +51,14 @@ impl<T> TypedCall<T> {
     /// [`Call::retry`] does. **The operation must be idempotent**: reads are, a
     /// write is while nobody else writes the key, a `cas` is not (after a lost
     /// reply the second one finds its own value, and ends with error 22).
+    ///
+    /// ```
+    /// # use eddyline::{Backoff, Context, Result};
+    /// # async fn read(cx: Context) -> Result<()> {
+    /// let x: Option<u64> = cx.lin_kv().read("x").retry(Backoff::default()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn retry(mut self, backoff: Backoff) -> TypedCall<T> {
         self.call = self.call.retry(backoff);
         self

@@ -40,6 +40,15 @@ pub struct Envelope<'a> {
 }
 
 /// The keys of a body that the protocol itself gives a meaning.
+///
+/// ```
+/// use eddyline::protocol::{Header, ReplyTo};
+///
+/// let header = Header::parse(r#"{"type":"echo_ok","in_reply_to":0}"#)?;
+/// assert_eq!(header.kind.as_deref(), Some("echo_ok"));
+/// assert_eq!(header.in_reply_to, ReplyTo::Call(0));
+/// # Ok::<(), eddyline::protocol::Malformed>(())
+/// ```
 #[derive(Debug)]
 pub struct Header<'a> {
     /// `type`; `None` when it is missing or no string.
@@ -51,6 +60,15 @@ pub struct Header<'a> {
 }
 
 /// A body's `msg_id`.
+///
+/// ```
+/// use eddyline::protocol::{Header, MsgId};
+///
+/// assert_eq!(Header::parse(r#"{"msg_id":7}"#)?.msg_id, MsgId::Integer("7"));
+/// assert_eq!(Header::parse(r#"{"msg_id":null}"#)?.msg_id, MsgId::Absent);
+/// assert_eq!(Header::parse(r#"{"msg_id":"7"}"#)?.msg_id, MsgId::Invalid);
+/// # Ok::<(), eddyline::protocol::Malformed>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MsgId<'a> {
     /// There is none, or it is null: the sender wants no reply.
@@ -63,6 +81,15 @@ pub enum MsgId<'a> {
 }
 
 /// A body's `in_reply_to`.
+///
+/// ```
+/// use eddyline::protocol::{Header, ReplyTo};
+///
+/// assert_eq!(Header::parse(r#"{"in_reply_to":7}"#)?.in_reply_to, ReplyTo::Call(7));
+/// assert_eq!(Header::parse(r#"{}"#)?.in_reply_to, ReplyTo::Absent);
+/// assert_eq!(Header::parse(r#"{"in_reply_to":-7}"#)?.in_reply_to, ReplyTo::Unknown);
+/// # Ok::<(), eddyline::protocol::Malformed>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyTo {
     /// There is none, or it is null: not a reply.
@@ -74,6 +101,11 @@ pub enum ReplyTo {
 }
 
 /// Why a line is not a message.
+///
+/// ```
+/// let why = eddyline::protocol::Envelope::parse(b"{}").unwrap_err();
+/// assert_eq!(why.to_string(), "missing field `src`");
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed(String);
 
@@ -121,6 +153,15 @@ impl Trouble {
 impl<'a> Envelope<'a> {
     /// Parses one line.
     ///
+    /// ```
+    /// use eddyline::protocol::Envelope;
+    ///
+    /// let envelope = Envelope::parse(br#"{"src":"c1","dest":"n1","body":{"type":"ping"}}"#)?;
+    /// assert_eq!(envelope.dest, "n1");
+    /// assert!(Envelope::parse(b"[1]").is_err());
+    /// # Ok::<(), eddyline::protocol::Malformed>(())
+    /// ```
+    ///
     /// # Errors
     /// When the line is not UTF-8, not a JSON object, or has no usable `src`,
     /// `dest` or `body`.
@@ -167,6 +208,14 @@ impl<'a> Envelope<'a> {
 
 impl<'a> Header<'a> {
     /// Parses the header keys of a body, which must be a JSON object.
+    ///
+    /// ```
+    /// use eddyline::protocol::Header;
+    ///
+    /// assert_eq!(Header::parse(r#"{"type":"ping"}"#)?.kind.as_deref(), Some("ping"));
+    /// assert!(Header::parse(r#"{"type":"ping","type":"pong"}"#).is_err());
+    /// # Ok::<(), eddyline::protocol::Malformed>(())
+    /// ```
     ///
     /// # Errors
     /// When `body` is not an object, or names a header key twice.

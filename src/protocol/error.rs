@@ -48,6 +48,13 @@ impl ErrorCode {
     /// Whether the operation certainly did not happen and will not happen.
     ///
     /// Codes that Maelstrom does not define count as indefinite.
+    ///
+    /// ```
+    /// use eddyline::ErrorCode;
+    ///
+    /// assert!(ErrorCode::PreconditionFailed.is_definite());
+    /// assert!(!ErrorCode::Crash.is_definite());
+    /// ```
     pub fn is_definite(self) -> bool {
         !matches!(
             self,
@@ -56,6 +63,10 @@ impl ErrorCode {
     }
 
     /// The code as it goes over the wire.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::ErrorCode::TxnConflict.number(), 30);
+    /// ```
     pub fn number(self) -> i64 {
         match self {
             ErrorCode::Timeout => 0,
@@ -126,10 +137,25 @@ pub struct Error {
 }
 
 /// What handlers and calls return.
+///
+/// ```
+/// fn half(number: u64) -> eddyline::Result<u64> {
+///     let odd = || eddyline::Error::precondition_failed(format!("{number} is odd"));
+///     (number % 2 == 0).then_some(number / 2).ok_or_else(odd)
+/// }
+/// assert_eq!(half(3).unwrap_err().code.number(), 22);
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error of any code, given as an [`ErrorCode`] or as its number.
+    ///
+    /// ```
+    /// use eddyline::{Error, ErrorCode};
+    ///
+    /// assert_eq!(Error::new(1000, "sold out").code, ErrorCode::Other(1000));
+    /// assert_eq!(Error::new(ErrorCode::Abort, "too late"), Error::abort("too late"));
+    /// ```
     pub fn new(code: impl Into<ErrorCode>, text: impl Into<String>) -> Error {
         Error {
             code: code.into(),
@@ -138,63 +164,119 @@ impl Error {
     }
 
     /// Error 0: no reply came in time.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::Error::timeout("no reply from n2").code.number(), 0);
+    /// ```
     pub fn timeout(text: impl Into<String>) -> Error {
         Error::new(ErrorCode::Timeout, text)
     }
 
     /// Error 1: there is no node called `name`.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::Error::node_not_found("n9").code.number(), 1);
+    /// ```
     pub fn node_not_found(name: &str) -> Error {
         let text = format!("there is no node, service or known sender called {name:?}");
         Error::new(ErrorCode::NodeNotFound, text)
     }
 
     /// Error 10: requests of type `kind` are not known here.
+    ///
+    /// ```
+    /// let error = eddyline::Error::not_supported("fly");
+    /// assert_eq!(error.to_string(), "this node does not know requests of type \"fly\" (error 10)");
+    /// ```
     pub fn not_supported(kind: &str) -> Error {
         let text = format!("this node does not know requests of type {kind:?}");
         Error::new(ErrorCode::NotSupported, text)
     }
 
     /// Error 11: not now.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::Error::temporarily_unavailable("no leader yet").code.number(), 11);
+    /// ```
     pub fn temporarily_unavailable(text: impl Into<String>) -> Error {
         Error::new(ErrorCode::TemporarilyUnavailable, text)
     }
 
     /// Error 12: the request has not the shape that its type demands.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::Error::malformed_request("no such account").code.number(), 12);
+    /// ```
     pub fn malformed_request(text: impl Into<String>) -> Error {
         Error::new(ErrorCode::MalformedRequest, text)
     }
 
     /// Error 13: the node failed inside.
+    ///
+    /// ```
+    /// assert!(!eddyline::Error::crash("the disk is full").is_definite());
+    /// ```
     pub fn crash(text: impl Into<String>) -> Error {
         Error::new(ErrorCode::Crash, text)
     }
 
     /// Error 14: given up, and certainly not done.
+    ///
+    /// ```
+    /// assert!(eddyline::Error::abort("given up").is_definite());
+    /// ```
     pub fn abort(text: impl Into<String>) -> Error {
         Error::new(ErrorCode::Abort, text)
     }
 
     /// Error 20: there is no such key.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::Error::key_does_not_exist("no \"x\"").code.number(), 20);
+    /// ```
     pub fn key_does_not_exist(text: impl Into<String>) -> Error {
         Error::new(ErrorCode::KeyDoesNotExist, text)
     }
 
     /// Error 21: the key is there already.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::Error::key_already_exists("\"x\" is there").code.number(), 21);
+    /// ```
     pub fn key_already_exists(text: impl Into<String>) -> Error {
         Error::new(ErrorCode::KeyAlreadyExists, text)
     }
 
     /// Error 22: what the request takes for granted does not hold.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::Error::precondition_failed("\"x\" is 2, not 1").code.number(), 22);
+    /// ```
     pub fn precondition_failed(text: impl Into<String>) -> Error {
         Error::new(ErrorCode::PreconditionFailed, text)
     }
 
     /// Error 30: the transaction conflicts with another one.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::Error::txn_conflict("another one was first").code.number(), 30);
+    /// ```
     pub fn txn_conflict(text: impl Into<String>) -> Error {
         Error::new(ErrorCode::TxnConflict, text)
     }
 
     /// Whether the operation certainly did not happen and will not happen.
+    ///
+    /// ```
+    /// # async fn charge(cx: eddyline::Context) -> eddyline::Result<()> {
+    /// match cx.sync_rpc("n2", "charge", &()).await {
+    ///     Err(error) if error.is_definite() => cx.log(format_args!("certainly not charged")),
+    ///     Err(_) => cx.log(format_args!("perhaps charged")),
+    ///     Ok(_) => cx.log(format_args!("charged")),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_definite(&self) -> bool {
         self.code.is_definite()
     }
@@ -209,6 +291,14 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// The fields of an `error` body besides its header.
+///
+/// ```
+/// use eddyline::{ErrorCode, protocol::ErrorBody};
+///
+/// let body: ErrorBody<String> = serde_json::from_str(r#"{"code":20}"#)?;
+/// assert_eq!((body.code, body.text), (ErrorCode::KeyDoesNotExist, String::new()));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ErrorBody<T> {
     /// The code as a JSON integer.

@@ -10,6 +10,16 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// The fields of a body besides `type`, `msg_id` and `in_reply_to`.
+///
+/// ```
+/// use eddyline::protocol::{Content, Fields};
+///
+/// let typed = Content::new(Vec::new(), "add", Fields::Typed(&serde_json::json!({"delta": 1})))?;
+/// let raw = serde_json::from_str(r#"{"type":"never mind","delta":1}"#).unwrap();
+/// let raw = Content::new(Vec::new(), "add", Fields::<()>::Raw(raw))?;
+/// assert_eq!(typed.into_bytes(), raw.into_bytes());
+/// # Ok::<(), eddyline::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub enum Fields<'a, T: ?Sized> {
     /// Anything that serialises to a JSON object, but for its fields that are
@@ -21,6 +31,14 @@ pub enum Fields<'a, T: ?Sized> {
 }
 
 /// Which message this one is, and which it answers.
+///
+/// ```
+/// use eddyline::protocol::{Numbers, write_header};
+///
+/// let mut out = Vec::new();
+/// write_header(&mut out, ("n1", "n2"), ("tell", ""), Numbers::default()); // neither of the two
+/// assert_eq!(out, br#"{"src":"n1","dest":"n2","body":{"type":"tell""#);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Numbers<'a> {
     /// The body's `msg_id`.
@@ -31,6 +49,15 @@ pub struct Numbers<'a> {
 
 /// Appends a message up to where the body's own fields follow. `suffix` is put
 /// behind `kind`: a reply is called `<the request's type>_ok`.
+///
+/// ```
+/// use eddyline::protocol::{Numbers, write_header};
+///
+/// let mut out = Vec::new();
+/// let numbers = Numbers { msg_id: None, in_reply_to: Some("2") };
+/// write_header(&mut out, ("n1", "c1"), ("add", "_ok"), numbers);
+/// assert_eq!(out, br#"{"src":"n1","dest":"c1","body":{"type":"add_ok","in_reply_to":2"#);
+/// ```
 pub fn write_header(
     out: &mut Vec<u8>,
     (src, dest): (&str, &str),
@@ -94,6 +121,18 @@ pub fn write_fields<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: Fields<'_,
 
 /// A body without its numbers, serialised before it is known when, or how
 /// often, it will be sent.
+///
+/// ```
+/// use eddyline::protocol::{Content, Fields};
+///
+/// let ping = Content::new(Vec::new(), "ping", Fields::Typed(&()))?;
+/// let mut out = Vec::new();
+/// for (msg_id, peer) in ["n2", "n3"].iter().enumerate() {
+///     ping.write(&mut out, "n1", peer, msg_id as u64);
+/// }
+/// assert!(out.ends_with(b"{\"src\":\"n1\",\"dest\":\"n3\",\"body\":{\"type\":\"ping\",\"msg_id\":1}}\n"));
+/// # Ok::<(), eddyline::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Content {
     /// The type as the inside of a JSON string, then the fields and the end of
@@ -104,6 +143,13 @@ pub struct Content {
 
 impl Content {
     /// Serialises a body into `bytes`, which are cleared first.
+    ///
+    /// ```
+    /// use eddyline::protocol::{Content, Fields};
+    ///
+    /// assert!(Content::new(Vec::new(), "ping", Fields::Typed(&())).is_ok());
+    /// assert_eq!(Content::new(Vec::new(), "ping", Fields::Typed(&7)).unwrap_err().code.number(), 13);
+    /// ```
     ///
     /// # Errors
     /// Error 13 when the fields do not serialise to a JSON object.
@@ -120,6 +166,15 @@ impl Content {
     }
 
     /// Appends a whole message with this body to `out`.
+    ///
+    /// ```
+    /// # use eddyline::protocol::{Content, Fields};
+    /// # let ping = Content::new(Vec::new(), "ping", Fields::Typed(&()))?;
+    /// let mut out = Vec::new();
+    /// ping.write(&mut out, "n1", "n2", 7);
+    /// assert_eq!(out, b"{\"src\":\"n1\",\"dest\":\"n2\",\"body\":{\"type\":\"ping\",\"msg_id\":7}}\n");
+    /// # Ok::<(), eddyline::Error>(())
+    /// ```
     pub fn write(&self, out: &mut Vec<u8>, src: &str, dest: &str, msg_id: u64) {
         let (kind, fields) = self.bytes.split_at(self.kind_len);
         // Its quotes are still to come, so it ends the front itself.
@@ -136,6 +191,14 @@ impl Content {
     }
 
     /// The memory, to be used again.
+    ///
+    /// ```
+    /// # use eddyline::protocol::{Content, Fields};
+    /// let memory = Vec::with_capacity(100);
+    /// let ping = Content::new(memory, "ping", Fields::Typed(&()))?;
+    /// let pong = Content::new(ping.into_bytes(), "pong", Fields::Typed(&()))?;
+    /// # Ok::<(), eddyline::Error>(())
+    /// ```
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }

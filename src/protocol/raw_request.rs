@@ -26,11 +26,26 @@ pub struct RawRequest<'a> {
 
 impl RawRequest<'_> {
     /// The body's `type`.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result, protocol::RawRequest};
+    /// # fn inspect(cx: Context, request: Request) -> Result<()> {
+    /// let raw: RawRequest = request.body()?;
+    /// assert_eq!(raw.kind(), request.kind());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
     /// The whole body as it came.
+    ///
+    /// ```
+    /// let request: eddyline::protocol::RawRequest = serde_json::from_str(r#"{"type": "read"}"#)?;
+    /// assert_eq!(request.body().get(), r#"{"type": "read"}"#);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
     pub fn body(&self) -> &RawValue {
         self.body
     }

@@ -20,6 +20,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// What a node process can be told.
+///
+/// ```
+/// let options = eddyline::Options {
+///     rpc_timeout: std::time::Duration::from_millis(200),
+///     ..eddyline::Options::default()
+/// };
+/// assert!(options.tcp_bind.is_loopback() && options.seed.is_none());
+/// ```
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How long a call waits for its reply unless it says otherwise: 1 s.
@@ -71,6 +79,22 @@ pub fn run<N: Node>() -> io::Result<()> {
 }
 
 /// Like [`run`], for a node that `build` makes, with options.
+///
+/// ```no_run
+/// # use eddyline::{Context, Node, Request, Result};
+/// # struct Greeter { greeting: String }
+/// # impl Node for Greeter {
+/// #     fn new(_: &Context) -> Self { unreachable!("built by a closure") }
+/// #     async fn handle(self: std::rc::Rc<Self>, cx: Context, request: Request) -> Result<()> {
+/// #         cx.reply(&request, &serde_json::json!({"text": self.greeting}))
+/// #     }
+/// # }
+/// fn main() -> std::io::Result<()> {
+///     let greeting = std::env::args().nth(1).unwrap_or_default();
+///     let build = move |_: &Context| Greeter { greeting: greeting.clone() };
+///     eddyline::run_with(build, eddyline::Options::default())
+/// }
+/// ```
 ///
 /// # Errors
 /// As [`run`].

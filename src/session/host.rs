@@ -13,6 +13,12 @@ use std::sync::Arc;
 /// How many tasks may wait at once: 131,072. A request beyond it is refused with
 /// error 11. At about a kilobyte for a waiting proxy, this bounds what a flood
 /// of requests to a silent node can take.
+///
+/// ```
+/// # fn look(session: &eddyline::session::Session) {
+/// assert!(session.usage().tasks <= eddyline::session::TASKS_MAX);
+/// # }
+/// ```
 pub const TASKS_MAX: usize = 1 << 17;
 
 /// How many bytes of requests waiting handlers may hold: 64 MiB. A request beyond

@@ -72,6 +72,15 @@ enum State {
 impl Session {
     /// A session for the node that `build` makes when `init` has come. Lines for
     /// a person go to `log`, without a newline.
+    ///
+    /// ```
+    /// # use eddyline::{Node, session::{Session, Settings}, time::VirtualClock};
+    /// # use std::rc::Rc;
+    /// fn session<N: Node>(clock: &VirtualClock) -> Session {
+    ///     let log = |text: std::fmt::Arguments<'_>| eprintln!("{text}");
+    ///     Session::new(N::new, Settings::default(), Rc::new(clock.clone()), log)
+    /// }
+    /// ```
     pub fn new<N: Node>(
         build: impl Fn(&Context) -> N + 'static,
         settings: Settings,
@@ -89,6 +98,12 @@ impl Session {
 
     /// Receives one line, without its newline. A request's handler runs at once,
     /// until it waits or ends.
+    ///
+    /// ```
+    /// # fn say(session: &mut eddyline::session::Session) {
+    /// session.receive(br#"{"src":"c1","dest":"n1","body":{"type":"ping","msg_id":1}}"#);
+    /// # }
+    /// ```
     pub fn receive(&mut self, line: &[u8]) {
         self.line_number += 1;
         match Envelope::parse(line) {
@@ -98,6 +113,16 @@ impl Session {
     }
 
     /// Says that a line was longer than is taken; `excerpt` is its beginning.
+    ///
+    /// ```
+    /// # use eddyline::{session::Session, wire::Line};
+    /// fn receive(session: &mut Session, line: Line<'_>) {
+    ///     match line {
+    ///         Line::Whole(line) => session.receive(line),
+    ///         Line::TooLong { excerpt } => session.receive_too_long(excerpt),
+    ///     }
+    /// }
+    /// ```
     pub fn receive_too_long(&mut self, excerpt: &[u8]) {
         self.line_number += 1;
         let limit = crate::wire::LINE_BYTES_MAX;
@@ -193,6 +218,12 @@ impl Session {
     }
 
     /// Writes a line for a person, as the session's own do.
+    ///
+    /// ```
+    /// # fn tell(session: &eddyline::session::Session) {
+    /// session.log(format_args!("stdin has ended"));
+    /// # }
+    /// ```
     pub fn log(&self, text: fmt::Arguments<'_>) {
         self.core.log(text);
     }
@@ -203,39 +234,97 @@ impl Session {
     }
 
     /// Fires the timers that are due at `now`.
+    ///
+    /// ```
+    /// # use eddyline::{session::Session, time::VirtualClock};
+    /// fn skip_to_the_next_timer(session: &mut Session, clock: &VirtualClock) {
+    ///     if let Some(deadline) = session.next_deadline() {
+    ///         clock.advance_to(deadline);
+    ///         session.expire(deadline);
+    ///         session.run_tasks(usize::MAX);
+    ///     }
+    /// }
+    /// ```
     pub fn expire(&mut self, now: Instant) {
         self.core.expire(now);
     }
 
     /// Polls up to `polls` tasks that are ready. Returns whether more are.
+    ///
+    /// ```
+    /// # fn run(session: &mut eddyline::session::Session) {
+    /// while session.run_tasks(200) {} // in a loop with others to serve: one call a turn
+    /// # }
+    /// ```
     pub fn run_tasks(&mut self, polls: usize) -> bool {
         self.host.run(&self.core, polls)
     }
 
     /// Whether a task is ready, so that nobody should wait before the next
     /// [`run_tasks`](Session::run_tasks).
+    ///
+    /// ```
+    /// # use {eddyline::session::Session, std::time::Duration};
+    /// # fn wait(session: &Session) {
+    /// let wait_ms = if session.has_ready_tasks() { 0 } else { 1000 };
+    /// # }
+    /// ```
     pub fn has_ready_tasks(&self) -> bool {
         self.core.has_spawned() || !self.host.ready_queue().is_empty()
     }
 
     /// When to call [`expire`](Session::expire) next; `None` without timers. It
     /// may be before the first timer is due, never after.
+    ///
+    /// ```
+    /// # use {eddyline::{session::Session, time::Instant}, std::time::Duration};
+    /// fn timeout(session: &Session, now: Instant) -> Option<Duration> {
+    ///     session.next_deadline().map(|deadline| deadline.since(now))
+    /// }
+    /// ```
     pub fn next_deadline(&self) -> Option<Instant> {
         self.core.timers().next_deadline()
     }
 
     /// The queue of woken tasks, for an owner that waits: a waker may be used
     /// by another thread meanwhile.
+    ///
+    /// ```
+    /// # fn wait(session: &eddyline::session::Session) {
+    /// session.ready_queue().on_unpark(|| { /* write to the pipe that the loop waits for */ });
+    /// if session.ready_queue().park() {
+    ///     // … wait for readiness …
+    /// }
+    /// session.ready_queue().unpark();
+    /// # }
+    /// ```
     pub fn ready_queue(&self) -> &Arc<ReadyQueue> {
         self.host.ready_queue()
     }
 
     /// The bytes to write. Borrowed: let go of it before the next call.
+    ///
+    /// ```
+    /// # use eddyline::session::Session;
+    /// fn flush(session: &mut Session, out: &mut impl std::io::Write) -> std::io::Result<()> {
+    ///     let mut output = session.output();
+    ///     let written = out.write(output.pending())?;
+    ///     output.consume(written);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn output(&mut self) -> RefMut<'_, OutputBuffer> {
         self.core.outbox().output()
     }
 
     /// Takes everything that waits to be written, as text.
+    ///
+    /// ```
+    /// # fn ask(session: &mut eddyline::session::Session) {
+    /// session.receive(br#"{"src":"c1","dest":"n1","body":{"type":"fly","msg_id":1}}"#);
+    /// assert!(session.take_output().contains(r#""code":10"#));
+    /// # }
+    /// ```
     pub fn take_output(&mut self) -> String {
         let mut output = self.output();
         let text = String::from_utf8_lossy(output.pending()).into_owned();
@@ -246,32 +335,79 @@ impl Session {
 
     /// Whether the reader of the output is so far behind that no more lines
     /// should be received.
+    ///
+    /// ```
+    /// # use eddyline::session::Session;
+    /// fn receive_all(session: &mut Session, lines: &mut impl Iterator<Item = Vec<u8>>) {
+    ///     while !session.is_congested() {
+    ///         let Some(line) = lines.next() else { return };
+    ///         session.receive(&line);
+    ///     }
+    /// }
+    /// ```
     pub fn is_congested(&self) -> bool {
         self.core.outbox().output().is_congested()
     }
 
     /// The next operation on sockets that a handler has asked for.
+    ///
+    /// ```
+    /// # use eddyline::{Error, session::Session};
+    /// fn refuse_all(session: &mut Session) {
+    ///     while let Some((id, _)) = session.next_operation() {
+    ///         session.complete_operation(id, Err(Error::not_supported("sockets")));
+    ///     }
+    /// }
+    /// ```
     pub fn next_operation(&mut self) -> Option<(OperationId, Operation)> {
         self.core.next_operation()
     }
 
     /// Whether a handler has asked for an operation that nobody has taken.
+    ///
+    /// ```
+    /// # fn look(session: &mut eddyline::session::Session) {
+    /// assert_eq!(session.has_operations(), session.next_operation().is_some());
+    /// # }
+    /// ```
     pub fn has_operations(&self) -> bool {
         self.core.has_operations()
     }
 
     /// Gives an operation its outcome.
+    ///
+    /// ```
+    /// # use eddyline::session::{OperationId, Outcome, Session};
+    /// # fn listening(session: &mut Session, id: OperationId) {
+    /// session.complete_operation(id, Ok(Outcome::Listening { port: 4_000 }));
+    /// session.run_tasks(200); // its handler goes on
+    /// # }
+    /// ```
     pub fn complete_operation(&mut self, id: OperationId, outcome: Result<Outcome>) {
         self.core.complete_operation(id, outcome);
     }
 
     /// Says that no more lines will come: calls that wait get no reply, and no
     /// error 0 either.
+    ///
+    /// ```
+    /// # fn end(session: &mut eddyline::session::Session) {
+    /// session.end_input();
+    /// let last_words = session.take_output();
+    /// # }
+    /// ```
     pub fn end_input(&mut self) {
         self.core.end_input();
     }
 
     /// How much of everything is in use.
+    ///
+    /// ```
+    /// # fn look(session: &eddyline::session::Session) {
+    /// let usage = session.usage();
+    /// assert!(usage.calls_waiting <= usage.timers);
+    /// # }
+    /// ```
     pub fn usage(&self) -> Usage {
         let mut usage = self.core.usage();
         usage.tasks += self.host.tasks();
@@ -279,6 +415,14 @@ impl Session {
     }
 
     /// How many replies found no call that waits for them.
+    ///
+    /// ```
+    /// # fn forge(session: &mut eddyline::session::Session) {
+    /// let before = session.ignored_replies();
+    /// session.receive(br#"{"src":"n2","dest":"n1","body":{"type":"x_ok","in_reply_to":77}}"#);
+    /// assert_eq!(session.ignored_replies(), before + 1);
+    /// # }
+    /// ```
     pub fn ignored_replies(&self) -> u64 {
         self.core.ignored_replies()
     }

@@ -22,6 +22,8 @@ const COLUMN_WIDTH: usize = 150;
 const LEFT: usize = 110;
 const TOP: usize = 50;
 const ROW_HEIGHT: usize = 14;
+/// Between a column and the end of a message that does not reach it.
+const GAP: usize = 22;
 
 /// How many characters of a message's type are written on its arrow.
 const LABEL_CHARS: usize = 24;
@@ -262,26 +264,35 @@ impl Arrow<'_> {
         let begin = y_of(self.sent_row);
         let (class, to, end, why) = match self.end {
             End::Arrived(row) => ("message", to, y_of(row), ""),
-            // A dropped message ends half way, in a cross.
-            End::Dropped(row, loss) => {
-                ("dropped", usize::midpoint(from, to), y_of(row), loss.name())
-            }
-            End::Open => ("open", usize::midpoint(from, to), y_of(rows), "under way"),
+            // What does not arrive ends just before the column it was for; a dropped
+            // message in a cross.
+            End::Dropped(row, loss) => ("dropped", before(to, from), y_of(row), loss.name()),
+            End::Open => ("open", before(to, from), y_of(rows), "under way"),
         };
         let envelope = Envelope::parse(self.line.as_bytes()).ok();
         let kind = envelope.and_then(|envelope| envelope.header.kind);
         let label = escape(kind.as_deref().unwrap_or("?"), LABEL_CHARS);
         let title = escape(self.line, TITLE_CHARS);
-        let marker = if class == "dropped" { "cross" } else { "head" };
-        let (label_x, label_y) = ((3 * from + to) / 4, (3 * begin + end) / 4 - 3);
+        let marker = match class {
+            "message" => " marker-end=\"url(#head)\"",
+            "dropped" => " marker-end=\"url(#cross)\"",
+            _ => "",
+        };
+        // Nearer to the end: what is sent to several at once fans out there.
+        let (label_x, label_y) = ((from + 2 * to) / 3, (begin + 2 * end) / 3 - 3);
         let _ = writeln!(
             svg,
             "<g class=\"{class}\"><title>{title}{}{why}</title>\
-             <line x1=\"{from}\" y1=\"{begin}\" x2=\"{to}\" y2=\"{end}\" marker-end=\"url(#{marker})\"/>\
+             <line x1=\"{from}\" y1=\"{begin}\" x2=\"{to}\" y2=\"{end}\"{marker}/>\
              <text x=\"{label_x}\" y=\"{label_y}\">{label}</text></g>",
             if why.is_empty() { "" } else { " — " },
         );
     }
+}
+
+/// A little before the column `to`, coming from `from`.
+fn before(to: usize, from: usize) -> usize {
+    if from < to { to - GAP } else { to + GAP }
 }
 
 /// Where a name stands: clients by number, then nodes by number, then services.
@@ -327,7 +338,8 @@ orient=\"auto\"><path d=\"M0 1 L10 5 L0 9 z\" fill=\"#357\"/></marker>\
 <style>.life{stroke:#bbb}.name{text-anchor:middle;font-weight:bold;font-size:13px}\
 .time{text-anchor:end;fill:#888;font-size:10px}.message line{stroke:#357}\
 .dropped line{stroke:#c22;stroke-dasharray:5 3}.dropped text{fill:#c22}\
-.open line{stroke:#999;stroke-dasharray:2 3}.open text{fill:#999}g text{text-anchor:middle}\
+.open line{stroke:#999;stroke-dasharray:2 3}.open text{fill:#999}\
+g text,.note{paint-order:stroke;stroke:#fff;stroke-width:3px}g text{text-anchor:middle}\
 .fault{stroke:#d80;stroke-dasharray:8 4}.note{fill:#a60;font-weight:bold}\
 g:hover line{stroke-width:3}</style>\n";
 
@@ -358,6 +370,7 @@ mod tests {
         let svg = trace.to_svg(Instant::ZERO..Instant::MAX);
         assert_eq!(svg.matches("class=\"message\"").count(), 1);
         assert_eq!(svg.matches("class=\"dropped\"").count(), 1);
+        assert_eq!(svg.matches("marker-end").count(), 2);
         assert!(svg.contains("a&lt;b") && !svg.contains("a<b"));
         assert!(svg.contains("n1 &amp; n2") && svg.contains("partition"));
         assert!(svg.contains("0.003000 s"));

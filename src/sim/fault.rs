@@ -6,6 +6,14 @@ use std::fmt;
 /// Something that is done to a cluster.
 ///
 /// Nodes are named by their index: 0 is n0.
+///
+/// ```
+/// use eddyline::sim::{Fault, Partition};
+///
+/// assert_eq!(Fault::Pause(0).to_string(), "n0 paused");
+/// let cut = Fault::Partition(Partition::Isolate(2));
+/// assert_eq!(cut.to_string(), "partition: Isolate(2)");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// Cuts links, until the next [`Heal`](Fault::Heal).

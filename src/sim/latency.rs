@@ -28,24 +28,48 @@ pub enum Latency {
 
 impl Latency {
     /// No latency at all: what is sent arrives at the same instant.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::sim::Latency::NONE.mean(), std::time::Duration::ZERO);
+    /// ```
     pub const NONE: Latency = Latency::Constant(Duration::ZERO);
 
     /// Always `millis` milliseconds.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Latency, std::time::Duration};
+    /// assert_eq!(Latency::constant_ms(10), Latency::Constant(Duration::from_millis(10)));
+    /// ```
     pub const fn constant_ms(millis: u64) -> Latency {
         Latency::Constant(Duration::from_millis(millis))
     }
 
     /// From zero to twice `millis` milliseconds.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Latency, std::time::Duration};
+    /// assert_eq!(Latency::uniform_ms(10), Latency::Uniform(Duration::from_millis(10)));
+    /// ```
     pub const fn uniform_ms(millis: u64) -> Latency {
         Latency::Uniform(Duration::from_millis(millis))
     }
 
     /// Exponential around `millis` milliseconds.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Latency, std::time::Duration};
+    /// assert_eq!(Latency::exponential_ms(10), Latency::Exponential(Duration::from_millis(10)));
+    /// ```
     pub const fn exponential_ms(millis: u64) -> Latency {
         Latency::Exponential(Duration::from_millis(millis))
     }
 
     /// The mean.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Latency, std::time::Duration};
+    /// assert_eq!(Latency::uniform_ms(10).mean(), Duration::from_millis(10));
+    /// ```
     pub const fn mean(self) -> Duration {
         match self {
             Latency::Constant(mean) | Latency::Uniform(mean) | Latency::Exponential(mean) => mean,
@@ -53,6 +77,12 @@ impl Latency {
     }
 
     /// One latency.
+    ///
+    /// ```
+    /// # use {eddyline::{Random, sim::Latency}, std::time::Duration};
+    /// let drawn = Latency::uniform_ms(10).draw(&mut Random::new(7));
+    /// assert!(drawn < Duration::from_millis(20));
+    /// ```
     pub fn draw(self, random: &mut Random) -> Duration {
         match self {
             Latency::Constant(mean) => mean,

@@ -35,6 +35,11 @@ enum Kind {
 impl Nemesis {
     /// A change every `every`, on average: break, mend, break, mend. It has no
     /// faults yet.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Nemesis, std::time::Duration};
+    /// let nemesis = Nemesis::every(Duration::from_secs(2)).partitions(); // two seconds cut, two healed
+    /// ```
     pub fn every(every: Duration) -> Nemesis {
         Nemesis {
             every: every.max(Duration::from_millis(1)),
@@ -43,21 +48,41 @@ impl Nemesis {
     }
 
     /// Partitions of all random kinds.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Nemesis, std::time::Duration};
+    /// let nemesis = Nemesis::every(Duration::from_secs(2)).partitions();
+    /// ```
     pub fn partitions(self) -> Nemesis {
         self.with(Kind::Partition)
     }
 
     /// Nodes that stop and go on.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Nemesis, std::time::Duration};
+    /// let nemesis = Nemesis::every(Duration::from_secs(1)).pauses();
+    /// ```
     pub fn pauses(self) -> Nemesis {
         self.with(Kind::Pause)
     }
 
     /// Nodes that crash for good, as long as a majority is left.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Nemesis, std::time::Duration};
+    /// let nemesis = Nemesis::every(Duration::from_secs(4)).crashes();
+    /// ```
     pub fn crashes(self) -> Nemesis {
         self.with(Kind::Crash)
     }
 
     /// Nodes that crash and come back without their memory.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Nemesis, std::time::Duration};
+    /// let nemesis = Nemesis::every(Duration::from_secs(4)).partitions().restarts();
+    /// ```
     pub fn restarts(self) -> Nemesis {
         self.with(Kind::Restart)
     }

@@ -5,10 +5,21 @@ use super::history::History;
 use super::statistics::Statistics;
 use super::trace::Trace;
 use crate::time::Instant;
-use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, fs, io};
 
 /// What a run has shown, when it passed; part of a [`Failure`] when it did not.
+///
+/// ```
+/// # use {eddyline::sim::Report, std::time::Duration};
+/// fn check<S: std::fmt::Debug>(report: &Report<S>) {
+///     let Report { seed, summary, history, statistics, .. } = report;
+///     assert!(history.availability() > 0.99, "seed {seed}: {summary:?}, {statistics:?}");
+///     assert!(history.latency(0.5) < Duration::from_millis(300), "seed {seed}");
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Report<S> {
     /// The seed that replays it.
@@ -42,6 +53,15 @@ const ANOMALIES_SHOWN: usize = 5;
 const LOGS_SHOWN: usize = 10;
 
 /// What a checker has found wrong.
+///
+/// ```
+/// use eddyline::sim::Anomalies;
+///
+/// let mut anomalies = Anomalies::default();
+/// assert_eq!(anomalies.clone().or("fine"), Ok("fine"));
+/// anomalies.add("value 7 is lost");
+/// assert_eq!(anomalies.or("fine").unwrap_err().found(), ["value 7 is lost"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Anomalies {
     found: Vec<String>,
@@ -50,6 +70,12 @@ pub struct Anomalies {
 
 impl Anomalies {
     /// Adds one: what happened, to what.
+    ///
+    /// ```
+    /// let mut anomalies = eddyline::sim::Anomalies::default();
+    /// anomalies.add(format_args!("value {} is lost", 7));
+    /// assert_eq!(anomalies.total(), 1);
+    /// ```
     pub fn add(&mut self, what: impl fmt::Display) {
         self.total += 1;
         if self.found.len() < ANOMALIES_MAX {
@@ -58,6 +84,10 @@ impl Anomalies {
     }
 
     /// `summary` if nothing was found.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::sim::Anomalies::default().or(7), Ok(7));
+    /// ```
     ///
     /// # Errors
     /// The anomalies if there are any.
@@ -71,6 +101,15 @@ impl Anomalies {
 
     /// Adds every operation of the load that was not done, for workloads that
     /// must always be answered.
+    ///
+    /// ```
+    /// # use eddyline::sim::{Anomalies, workload::Observed};
+    /// fn check(run: &Observed<'_>) -> Result<(), Anomalies> {
+    ///     let mut anomalies = Anomalies::default();
+    ///     anomalies.check_availability(run.history);
+    ///     anomalies.or(())
+    /// }
+    /// ```
     pub fn check_availability(&mut self, history: &History) {
         for operation in history.load().filter(|operation| !operation.is_ok()) {
             self.add(format_args!(
@@ -85,11 +124,19 @@ impl Anomalies {
     }
 
     /// Those that were kept, the first hundred.
+    ///
+    /// ```
+    /// assert!(eddyline::sim::Anomalies::default().found().is_empty());
+    /// ```
     pub fn found(&self) -> &[String] {
         &self.found
     }
 
     /// How many there are.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::sim::Anomalies::default().total(), 0);
+    /// ```
     pub fn total(&self) -> usize {
         self.total
     }
@@ -116,6 +163,7 @@ impl Anomalies {
 ///
 /// let failure = Simulation::new(7).run::<Parrot, _>(Echo::new()).unwrap_err();
 /// assert!(failure.to_string().starts_with("echo failed with seed 7"));
+/// assert!(failure.to_string().contains("EDDYLINE_SEED=7"));
 /// assert!(failure.mentions("\"hello\" came back"));
 /// assert!(!failure.report.trace.records().is_empty());
 /// ```
@@ -135,11 +183,49 @@ pub struct Failure {
 
 impl Failure {
     /// Whether some anomaly or violation says `text`.
+    ///
+    /// ```
+    /// # fn test(failure: &eddyline::sim::Failure) {
+    /// assert!(failure.mentions("is lost"), "{failure}");
+    /// # }
+    /// ```
     pub fn mentions(&self, text: &str) -> bool {
         let anomalies = self.anomalies.found().iter();
         let mut violations = self.violations.iter().map(Violation::to_string);
         anomalies.into_iter().any(|anomaly| anomaly.contains(text))
             || violations.any(|violation| violation.contains(text))
+    }
+}
+
+impl Failure {
+    /// Writes the conversation to files in `folder`, which is made if it is not
+    /// there: `<workload>-<seed>.jsonl`, the whole of it, and
+    /// `<workload>-<seed>.svg`, the sequence diagram of `span`. Returns the paths.
+    ///
+    /// ```no_run
+    /// # use eddyline::sim::Failure;
+    /// # use eddyline::time::Instant;
+    /// # fn test(failure: Box<Failure>) {
+    /// let span = Instant::from_millis(2_000)..Instant::from_millis(2_300);
+    /// let written = failure.write("target/failures", span).unwrap();
+    /// panic!("{failure}\nlook at {written:?}");
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The system's own, when a file cannot be written.
+    pub fn write(
+        &self,
+        folder: impl AsRef<Path>,
+        span: Range<Instant>,
+    ) -> io::Result<[PathBuf; 2]> {
+        let folder = folder.as_ref();
+        let name = format!("{}-{}", self.workload, self.report.seed);
+        let [lines, diagram] = ["jsonl", "svg"].map(|end| folder.join(format!("{name}.{end}")));
+        fs::create_dir_all(folder)?;
+        fs::write(&lines, self.report.trace.to_json_lines())?;
+        fs::write(&diagram, self.report.trace.to_svg(span))?;
+        Ok([lines, diagram])
     }
 }
 
@@ -183,7 +269,8 @@ impl fmt::Display for Failure {
         }
         write!(
             f,
-            "`Simulation::new({seed})` with the same settings replays it exactly"
+            "EDDYLINE_SEED={seed} replays it exactly where the test's seeds come from \
+             `eddyline::sim::seeds`, and `Simulation::new({seed})` with the same settings does anywhere"
         )
     }
 }

@@ -70,6 +70,10 @@ pub struct Simulation {
 impl Simulation {
     /// A simulation of one node on a perfect network: 100 operations a second
     /// for 10 s, and 10 s to recover.
+    ///
+    /// ```
+    /// let simulation = eddyline::sim::Simulation::new(7);
+    /// ```
     pub fn new(seed: u64) -> Simulation {
         Simulation {
             plan: Plan {
@@ -92,12 +96,21 @@ impl Simulation {
     // The cluster.
 
     /// How many nodes there are: n0, n1, … At least one.
+    ///
+    /// ```
+    /// let simulation = eddyline::sim::Simulation::new(7).nodes(5);
+    /// ```
     pub fn nodes(mut self, count: usize) -> Simulation {
         self.plan.nodes = count.max(1);
         self
     }
 
     /// How long the nodes' calls wait unless they say otherwise: 1 s.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Simulation, std::time::Duration};
+    /// let simulation = Simulation::new(7).rpc_timeout(Duration::from_millis(300));
+    /// ```
     pub fn rpc_timeout(mut self, timeout: Duration) -> Simulation {
         self.plan.rpc_timeout = timeout;
         self
@@ -108,18 +121,31 @@ impl Simulation {
     // no probability panics.
 
     /// How long messages take: no time at all.
+    ///
+    /// ```
+    /// # use eddyline::sim::{Latency, Simulation};
+    /// let simulation = Simulation::new(7).latency(Latency::exponential_ms(50));
+    /// ```
     pub fn latency(mut self, latency: Latency) -> Simulation {
         self.plan.conditions.latency = latency;
         self
     }
 
     /// The probability of each message to be lost: 0.
+    ///
+    /// ```
+    /// let simulation = eddyline::sim::Simulation::new(7).loss(0.05);
+    /// ```
     pub fn loss(mut self, probability: f64) -> Simulation {
         self.plan.conditions.loss = checked(probability);
         self
     }
 
     /// The probability of each message to arrive twice: 0.
+    ///
+    /// ```
+    /// let simulation = eddyline::sim::Simulation::new(7).duplication(0.05);
+    /// ```
     pub fn duplication(mut self, probability: f64) -> Simulation {
         self.plan.conditions.duplication = checked(probability);
         self
@@ -128,12 +154,20 @@ impl Simulation {
     /// The probability of each message to be held back, by up to ten times the
     /// mean latency and at least 10 ms, while later ones pass it: 0. Latency that
     /// is not constant reorders by itself.
+    ///
+    /// ```
+    /// let simulation = eddyline::sim::Simulation::new(7).reordering(0.05);
+    /// ```
     pub fn reordering(mut self, probability: f64) -> Simulation {
         self.plan.conditions.reordering = checked(probability);
         self
     }
 
     /// Messages from and to clients suffer like all others.
+    ///
+    /// ```
+    /// let simulation = eddyline::sim::Simulation::new(7).loss(0.05).faulty_clients();
+    /// ```
     pub fn faulty_clients(mut self) -> Simulation {
         self.plan.conditions.clients_too = true;
         self
@@ -144,36 +178,70 @@ impl Simulation {
     // the run panic.
 
     /// A partition from one time to another.
+    ///
+    /// ```
+    /// # use {eddyline::sim::{Partition, Simulation}, std::time::Duration};
+    /// let span = Duration::from_secs(2)..Duration::from_secs(4);
+    /// let simulation = Simulation::new(7).nodes(5).partition(Partition::Halves, span);
+    /// ```
     pub fn partition(mut self, partition: Partition, span: Range<Duration>) -> Simulation {
         self.plan.partitions.push((partition, span));
         self
     }
 
     /// A node pauses at one time and goes on at another.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Simulation, std::time::Duration};
+    /// let span = Duration::from_secs(2)..Duration::from_secs(4);
+    /// let simulation = Simulation::new(7).pause(0, span);
+    /// ```
     pub fn pause(self, node: usize, span: Range<Duration>) -> Simulation {
         self.fault(span.start, Fault::Pause(node))
             .fault(span.end, Fault::Resume(node))
     }
 
     /// A node crashes for good.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Simulation, std::time::Duration};
+    /// let simulation = Simulation::new(7).nodes(3).crash(2, Duration::from_secs(5));
+    /// ```
     pub fn crash(self, node: usize, at: Duration) -> Simulation {
         self.fault(at, Fault::Crash(node))
     }
 
     /// A node crashes at one time and starts again at another, remembering
     /// nothing.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Simulation, std::time::Duration};
+    /// let span = Duration::from_secs(2)..Duration::from_secs(4);
+    /// let simulation = Simulation::new(7).restart(0, span);
+    /// ```
     pub fn restart(self, node: usize, span: Range<Duration>) -> Simulation {
         self.fault(span.start, Fault::Crash(node))
             .fault(span.end, Fault::Restart(node))
     }
 
     /// Any fault at a time.
+    ///
+    /// ```
+    /// # use {eddyline::sim::{Fault, Simulation}, std::time::Duration};
+    /// let simulation = Simulation::new(7).fault(Duration::from_secs(2), Fault::Crash(0));
+    /// ```
     pub fn fault(mut self, at: Duration, fault: Fault) -> Simulation {
         self.plan.faults.push((at, fault));
         self
     }
 
     /// Faults at times and of kinds that are drawn from the seed.
+    ///
+    /// ```
+    /// # use {eddyline::sim::{Nemesis, Simulation}, std::time::Duration};
+    /// let nemesis = Nemesis::every(Duration::from_secs(2)).partitions();
+    /// let simulation = Simulation::new(7).nodes(5).nemesis(nemesis);
+    /// ```
     pub fn nemesis(mut self, nemesis: Nemesis) -> Simulation {
         self.plan.nemesis = nemesis;
         self
@@ -183,6 +251,10 @@ impl Simulation {
 
     /// How many clients there are: one for each node. They are spread over the
     /// nodes evenly.
+    ///
+    /// ```
+    /// let simulation = eddyline::sim::Simulation::new(7).nodes(2).clients(10);
+    /// ```
     pub fn clients(mut self, count: usize) -> Simulation {
         self.plan.clients = Some(count.max(1));
         self
@@ -190,12 +262,21 @@ impl Simulation {
 
     /// How many operations all clients make together in a second: 100. When all
     /// of them wait, the next operations wait too.
+    ///
+    /// ```
+    /// let simulation = eddyline::sim::Simulation::new(7).rate(1000.0);
+    /// ```
     pub fn rate(mut self, operations_per_second: f64) -> Simulation {
         self.plan.rate = operations_per_second;
         self
     }
 
     /// How long the load lasts: 10 s.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Simulation, std::time::Duration};
+    /// let simulation = Simulation::new(7).duration(Duration::from_secs(60));
+    /// ```
     pub fn duration(mut self, duration: Duration) -> Simulation {
         self.plan.duration = duration;
         self
@@ -203,12 +284,21 @@ impl Simulation {
 
     /// How long the cluster has between the end of load and faults and the final
     /// reads: 10 s, as Maelstrom has it.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Simulation, std::time::Duration};
+    /// let simulation = Simulation::new(7).recovery(Duration::from_secs(20));
+    /// ```
     pub fn recovery(mut self, recovery: Duration) -> Simulation {
         self.plan.recovery = recovery;
         self
     }
 
     /// Keeps the whole conversation. A run that fails has it in any case.
+    ///
+    /// ```
+    /// let simulation = eddyline::sim::Simulation::new(7).trace();
+    /// ```
     pub fn trace(mut self) -> Simulation {
         self.plan.trace = true;
         self
@@ -217,16 +307,41 @@ impl Simulation {
     // To work.
 
     /// A cluster of `N`, to be driven by hand.
+    ///
+    /// ```
+    /// # use {eddyline::{Node, sim::Simulation}, std::time::Duration};
+    /// fn idle_for_a_second<N: Node>() -> u64 {
+    ///     let mut cluster = Simulation::new(7).nodes(3).build::<N>();
+    ///     cluster.run_for(Duration::from_secs(1));
+    ///     cluster.statistics().between_nodes
+    /// }
+    /// ```
     pub fn build<N: Node>(&self) -> Cluster {
         self.build_with(N::new)
     }
 
     /// A cluster of the nodes that `build` makes.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Node, sim::{Cluster, Simulation}};
+    /// fn build<N: Node>(gossip: impl Fn(usize) -> N + 'static, fanout: usize) -> Cluster {
+    ///     Simulation::new(7).nodes(9).build_with(move |_: &Context| gossip(fanout))
+    /// }
+    /// ```
     pub fn build_with<N: Node>(&self, build: impl Fn(&Context) -> N + 'static) -> Cluster {
         Cluster::new(&self.plan, spawn(build))
     }
 
     /// Runs a cluster of `N` under a workload, and checks what it did.
+    ///
+    /// ```
+    /// # use eddyline::{Node, sim::{Failure, Simulation, workload}};
+    /// fn is_a_set<N: Node>() -> Result<(), Box<Failure>> {
+    ///     let report = Simulation::new(7).nodes(5).run::<N, _>(workload::GSet::new())?;
+    ///     assert!(report.summary.added > 0);
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// When a node broke a rule of the protocol, or the workload's checker found
@@ -240,6 +355,15 @@ impl Simulation {
 
     /// Runs a cluster of the nodes that `build` makes, as [`run`](Simulation::run)
     /// does: for nodes that are told something besides their `init`.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Node, sim::{Failure, Simulation, workload}};
+    /// fn spreads<N: Node>(gossip: fn(usize) -> N, fanout: usize) -> Result<(), Box<Failure>> {
+    ///     let build = move |_: &Context| gossip(fanout);
+    ///     Simulation::new(7).nodes(9).run_with(build, workload::Broadcast::new())?;
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Those of [`run`](Simulation::run).

@@ -1,6 +1,12 @@
 //! Statistics: how many messages went where, and what became of them.
 
 /// Counts of messages. What a network duplicates counts as sent once.
+///
+/// ```
+/// # fn look(statistics: eddyline::sim::Statistics) {
+/// let gone = statistics.lost + statistics.cut + statistics.to_the_dead;
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
     /// Sent from a node to a node.
@@ -26,6 +32,11 @@ pub struct Statistics {
 
 impl Statistics {
     /// Messages among nodes and services: what Maelstrom calls `servers`.
+    ///
+    /// ```
+    /// let statistics = eddyline::sim::Statistics { between_nodes: 2, with_services: 3, ..Default::default() };
+    /// assert_eq!(statistics.among_servers(), 5);
+    /// ```
     pub fn among_servers(&self) -> u64 {
         self.between_nodes + self.with_services
     }

@@ -10,6 +10,14 @@ use std::rc::Rc;
 const RECORDS_MAX: usize = 1 << 22;
 
 /// Everything that happened on the network of a simulation.
+///
+/// ```
+/// # use eddyline::sim::{Event, Trace};
+/// fn lost(trace: &Trace) -> usize {
+///     let events = trace.records().iter().map(|record| &record.event);
+///     events.filter(|event| matches!(event, Event::Dropped(..))).count()
+/// }
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Trace {
     records: Vec<Record>,
@@ -17,6 +25,13 @@ pub struct Trace {
 }
 
 /// One thing that happened.
+///
+/// ```
+/// # use {eddyline::sim::Trace, std::time::Duration};
+/// fn longest_silence(trace: &Trace) -> Option<Duration> {
+///     trace.records().windows(2).map(|pair| pair[1].at.since(pair[0].at)).max()
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// When.
@@ -26,6 +41,19 @@ pub struct Record {
 }
 
 /// What can happen on the network.
+///
+/// ```
+/// # use eddyline::sim::{Event, Trace};
+/// fn print(trace: &Trace) {
+///     for record in trace.records() {
+///         match &record.event {
+///             Event::Sent { src, dest, line, .. } => eprintln!("{src} -> {dest}: {line}"),
+///             Event::Fault(what) => eprintln!("{:?}: {what}", record.at),
+///             Event::Arrived(_) | Event::Dropped(..) | Event::Log(..) => {}
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A message was sent.
@@ -50,6 +78,14 @@ pub enum Event {
 }
 
 /// Why a message did not arrive.
+///
+/// ```
+/// # use eddyline::sim::{Event, Loss, Trace};
+/// fn cut_off(trace: &Trace) -> usize {
+///     let events = trace.records().iter().map(|record| &record.event);
+///     events.filter(|event| matches!(event, Event::Dropped(_, Loss::Cut))).count()
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
     /// By chance.
@@ -99,11 +135,19 @@ impl Trace {
     }
 
     /// What happened, in order.
+    ///
+    /// ```
+    /// assert!(eddyline::sim::Trace::default().records().is_empty());
+    /// ```
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
     /// How much more happened after the last record that was kept.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::sim::Trace::default().left_out(), 0);
+    /// ```
     pub fn left_out(&self) -> u64 {
         self.left_out
     }

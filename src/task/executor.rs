@@ -17,6 +17,15 @@ use std::task::{Context, Poll, Waker};
 const WARM_SLOTS_MAX: usize = 1024;
 
 /// A task that has ended: what was said when it started, and how it ended.
+///
+/// ```
+/// use eddyline::task::{Executor, Finished};
+///
+/// let mut executor = Executor::new();
+/// if let Some(Finished { payload, outcome }) = executor.start("a request", async { 7 }) {
+///     assert_eq!((payload, outcome.unwrap()), ("a request", 7));
+/// }
+/// ```
 pub struct Finished<P, T> {
     /// What the task was started with.
     pub payload: P,
@@ -63,6 +72,13 @@ impl<F: Future, P> Default for Executor<F, P> {
 
 impl<F: Future, P> Executor<F, P> {
     /// An executor without tasks.
+    ///
+    /// ```
+    /// use eddyline::task::Executor;
+    ///
+    /// let mut executor = Executor::new();
+    /// executor.start("the first task fixes the types", async {});
+    /// ```
     pub fn new() -> Executor<F, P> {
         Executor {
             slots: Vec::new(),
@@ -73,21 +89,50 @@ impl<F: Future, P> Executor<F, P> {
     }
 
     /// The queue that this executor's wakers fill.
+    ///
+    /// ```
+    /// # use eddyline::task::Executor;
+    /// let mut executor = Executor::new();
+    /// executor.start((), async {});
+    /// assert!(executor.ready_queue().is_empty()); // it has ended, and woke nobody
+    /// ```
     pub fn ready_queue(&self) -> &Arc<ReadyQueue> {
         &self.ready
     }
 
     /// How many tasks have started and not ended.
+    ///
+    /// ```
+    /// # use eddyline::task::Executor;
+    /// let mut executor = Executor::new();
+    /// executor.start("waits for ever", std::future::pending::<()>());
+    /// assert_eq!(executor.len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
     /// Whether no task waits.
+    ///
+    /// ```
+    /// # use eddyline::task::Executor;
+    /// let mut executor = Executor::new();
+    /// executor.start("ends at once", std::future::ready(7));
+    /// assert!(executor.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Starts a task and polls it at once. Returns it if that ended it.
+    ///
+    /// ```
+    /// # use eddyline::task::Executor;
+    /// let mut executor = Executor::new();
+    /// let finished = executor.start("panics", async { panic!("ouch") });
+    /// assert_eq!(finished.unwrap().outcome.map(|(): ()| ()).unwrap_err().message, "ouch");
+    /// assert!(executor.is_empty());
+    /// ```
     pub fn start(&mut self, payload: P, future: F) -> Option<Finished<P, F::Output>> {
         let index = self.free_slot();
         let slot = &mut self.slots[index as usize];
@@ -104,6 +149,21 @@ impl<F: Future, P> Executor<F, P> {
 
     /// Polls the task that was woken first. Outside is whether there was one,
     /// inside the task if that ended it.
+    ///
+    /// ```
+    /// # use eddyline::task::Executor;
+    /// # use std::{future::poll_fn, task::Poll};
+    /// let mut executor = Executor::new();
+    /// let mut polls = 0;
+    /// let twice = poll_fn(move |cx| {
+    ///     polls += 1;
+    ///     cx.waker().wake_by_ref();
+    ///     if polls == 2 { Poll::Ready(polls) } else { Poll::Pending }
+    /// });
+    /// assert!(executor.start("counts", twice).is_none());
+    /// let finished = executor.run_one().unwrap().unwrap();
+    /// assert_eq!((finished.payload, finished.outcome.unwrap()), ("counts", 2));
+    /// ```
     pub fn run_one(&mut self) -> Option<Option<Finished<P, F::Output>>> {
         let index = self.ready.pop()?;
         let slot = &self.slots[index as usize];

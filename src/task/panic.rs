@@ -14,6 +14,13 @@ thread_local! {
 }
 
 /// A panic that was caught.
+///
+/// ```
+/// use eddyline::task::catch;
+///
+/// let panic = catch(|| panic!("ouch")).map(|(): ()| ()).unwrap_err();
+/// assert!(panic.to_string().starts_with("panicked: ouch"));
+/// ```
 #[derive(Debug)]
 pub struct Panic {
     /// What the panic said.
@@ -56,6 +63,14 @@ impl fmt::Display for Panic {
 /// drops the future and never polls it again, and the author's own state is
 /// the author's to keep whole, as it is under any executor.
 ///
+/// ```
+/// use eddyline::task::catch;
+///
+/// assert_eq!(catch(|| 7).unwrap(), 7);
+/// let panic = catch(|| [1, 2][std::hint::black_box(2)]).unwrap_err();
+/// assert!(panic.message.contains("out of bounds"));
+/// ```
+///
 /// # Errors
 /// The panic, when there was one.
 pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
@@ -68,6 +83,14 @@ pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
 
 /// Makes caught panics remember their place instead of printing themselves.
 /// Panics elsewhere in the process are reported as they were before.
+///
+/// ```
+/// use eddyline::task::{capture_panic_places, catch};
+///
+/// capture_panic_places();
+/// let panic = catch(|| panic!("ouch")).map(|(): ()| ()).unwrap_err();
+/// assert!(panic.place.is_some());
+/// ```
 pub fn capture_panic_places() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {

@@ -12,6 +12,16 @@ use std::task::Wake;
 /// from another thread while the loop waits for readiness must end that wait:
 /// it calls the function given to [`on_unpark`](ReadyQueue::on_unpark), and
 /// only then, so that the loop's own wakes cost no system call.
+///
+/// ```
+/// use eddyline::task::{Executor, ReadyQueue};
+/// use std::sync::Arc;
+///
+/// let mut executor = Executor::new();
+/// executor.start((), std::future::pending::<()>());
+/// let queue: &Arc<ReadyQueue> = executor.ready_queue();
+/// assert!(queue.is_empty()); // it waits, and nobody has woken it
+/// ```
 #[derive(Default)]
 pub struct ReadyQueue {
     slots: Mutex<VecDeque<u32>>,
@@ -22,6 +32,14 @@ pub struct ReadyQueue {
 
 impl ReadyQueue {
     /// Names what ends the loop's wait; the first one named stays.
+    ///
+    /// ```
+    /// # use eddyline::task::ReadyQueue;
+    /// # use std::sync::mpsc;
+    /// let queue = ReadyQueue::default();
+    /// let (wake, _waits) = mpsc::channel();
+    /// queue.on_unpark(move || _ = wake.send(()));
+    /// ```
     pub fn on_unpark(&self, unpark: impl Fn() + Send + Sync + 'static) {
         let _already_named = self.unpark.set(Box::new(unpark));
     }
@@ -31,6 +49,14 @@ impl ReadyQueue {
     ///
     /// The flag is set before the queue is looked at, and a waker pushes before
     /// it looks at the flag: one of the two sees the other.
+    ///
+    /// ```
+    /// let queue = eddyline::task::ReadyQueue::default();
+    /// if queue.park() {
+    ///     // … wait for readiness, or for what `on_unpark` was told …
+    /// }
+    /// queue.unpark();
+    /// ```
     pub fn park(&self) -> bool {
         self.parked.store(true, Ordering::SeqCst);
         let idle = self.is_empty();
@@ -41,16 +67,30 @@ impl ReadyQueue {
     }
 
     /// Says that the loop's wait is over.
+    ///
+    /// ```
+    /// let queue = eddyline::task::ReadyQueue::default();
+    /// assert!(queue.park());
+    /// queue.unpark(); // from here on a wake only fills the queue
+    /// ```
     pub fn unpark(&self) {
         self.parked.store(false, Ordering::SeqCst);
     }
 
     /// Whether no task is ready.
+    ///
+    /// ```
+    /// assert!(eddyline::task::ReadyQueue::default().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
     /// How many tasks are ready.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::task::ReadyQueue::default().len(), 0);
+    /// ```
     pub fn len(&self) -> usize {
         self.lock().len()
     }

@@ -6,12 +6,39 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// A source of time that never goes backwards.
+///
+/// ```
+/// use eddyline::time::{Clock, Instant};
+///
+/// /// A clock that runs at double speed.
+/// struct Hasty<C>(C);
+///
+/// impl<C: Clock> Clock for Hasty<C> {
+///     fn now(&self) -> Instant {
+///         Instant::from_nanos(self.0.now().as_nanos().saturating_mul(2))
+///     }
+/// }
+/// ```
 pub trait Clock {
     /// The time now. About 25 ns on the real clock, so the loop asks once a turn.
+    ///
+    /// ```
+    /// use eddyline::time::{Clock, Instant, VirtualClock};
+    ///
+    /// assert_eq!(VirtualClock::default().now(), Instant::ZERO);
+    /// ```
     fn now(&self) -> Instant;
 }
 
 /// The machine's monotonic clock, counted from when this value was made.
+///
+/// ```
+/// use eddyline::time::{Clock, MonotonicClock};
+///
+/// let clock = MonotonicClock::start();
+/// let before = clock.now();
+/// assert!(clock.now() >= before);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct MonotonicClock {
     origin: std::time::Instant,
@@ -19,6 +46,12 @@ pub struct MonotonicClock {
 
 impl MonotonicClock {
     /// A clock whose origin is now.
+    ///
+    /// ```
+    /// use eddyline::time::{Clock, Instant, MonotonicClock};
+    ///
+    /// assert!(MonotonicClock::start().now() >= Instant::ZERO);
+    /// ```
     pub fn start() -> MonotonicClock {
         MonotonicClock {
             origin: std::time::Instant::now(),
@@ -49,11 +82,26 @@ pub struct VirtualClock {
 
 impl VirtualClock {
     /// Moves the time forward by `duration`.
+    ///
+    /// ```
+    /// # use {eddyline::time::{Clock, Instant, VirtualClock}, std::time::Duration};
+    /// let clock = VirtualClock::default();
+    /// clock.clone().advance(Duration::from_millis(3));
+    /// assert_eq!(clock.now(), Instant::from_millis(3));
+    /// ```
     pub fn advance(&self, duration: Duration) {
         self.now.set(self.now.get() + duration);
     }
 
     /// Moves the time forward to `instant`; an earlier one changes nothing.
+    ///
+    /// ```
+    /// # use eddyline::time::{Clock, Instant, VirtualClock};
+    /// let clock = VirtualClock::default();
+    /// clock.advance_to(Instant::from_millis(3));
+    /// clock.advance_to(Instant::from_millis(2));
+    /// assert_eq!(clock.now(), Instant::from_millis(3));
+    /// ```
     pub fn advance_to(&self, instant: Instant) {
         self.now.set(self.now.get().max(instant));
     }

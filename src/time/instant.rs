@@ -25,16 +25,34 @@ pub struct Instant {
 
 impl Instant {
     /// The clock's origin.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::time::Instant::ZERO.as_nanos(), 0);
+    /// ```
     pub const ZERO: Instant = Instant { nanos: 0 };
     /// The last point that can be named; nothing is due after it.
+    ///
+    /// ```
+    /// # use {eddyline::time::Instant, std::time::Duration};
+    /// assert_eq!(Instant::MAX + Duration::from_secs(1), Instant::MAX);
+    /// ```
     pub const MAX: Instant = Instant { nanos: u64::MAX };
 
     /// The point `nanos` nanoseconds after the origin.
+    ///
+    /// ```
+    /// # use eddyline::time::Instant;
+    /// assert_eq!(Instant::from_nanos(2_000_000), Instant::from_millis(2));
+    /// ```
     pub const fn from_nanos(nanos: u64) -> Instant {
         Instant { nanos }
     }
 
     /// The point `millis` milliseconds after the origin.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::time::Instant::from_millis(2).as_nanos(), 2_000_000);
+    /// ```
     pub const fn from_millis(millis: u64) -> Instant {
         Instant {
             nanos: millis.saturating_mul(1_000_000),
@@ -42,11 +60,21 @@ impl Instant {
     }
 
     /// Nanoseconds since the origin.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::time::Instant::from_nanos(7).as_nanos(), 7);
+    /// ```
     pub const fn as_nanos(self) -> u64 {
         self.nanos
     }
 
     /// The time from `earlier` to `self`; zero when `earlier` is later.
+    ///
+    /// ```
+    /// # use {eddyline::time::Instant, std::time::Duration};
+    /// let elapsed = Instant::from_millis(7).since(Instant::from_millis(5));
+    /// assert_eq!(elapsed, Duration::from_millis(2));
+    /// ```
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.nanos.saturating_sub(earlier.nanos))
     }

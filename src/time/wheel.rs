@@ -88,6 +88,11 @@ pub struct Wheel<T> {
 
 impl<T> Wheel<T> {
     /// A wheel with no timers, at the time `now`.
+    ///
+    /// ```
+    /// # use eddyline::time::{Instant, Wheel};
+    /// let wheel: Wheel<&str> = Wheel::new(Instant::ZERO);
+    /// ```
     pub fn new(now: Instant) -> Wheel<T> {
         Wheel {
             now,
@@ -127,6 +132,14 @@ impl<T> Wheel<T> {
     /// Disarms a timer and returns its value. O(1).
     ///
     /// None if it has fired, was cancelled, or is otherwise not there.
+    ///
+    /// ```
+    /// # use eddyline::time::{Instant, Wheel};
+    /// let mut wheel = Wheel::new(Instant::ZERO);
+    /// let id = wheel.insert(Instant::from_millis(5), "never mind");
+    /// assert_eq!(wheel.cancel(id), Some("never mind"));
+    /// assert_eq!(wheel.cancel(id), None);
+    /// ```
     pub fn cancel(&mut self, id: TimerId) -> Option<T> {
         let (index, tick) = self.nodes.find(id)?;
         let place = Place::of(self.elapsed, tick);
@@ -213,11 +226,23 @@ impl<T> Wheel<T> {
     }
 
     /// How many timers are armed.
+    ///
+    /// ```
+    /// # use eddyline::time::{Instant, Wheel};
+    /// let mut wheel = Wheel::new(Instant::ZERO);
+    /// wheel.insert(Instant::from_millis(5), ());
+    /// assert_eq!(wheel.len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.nodes.armed()
     }
 
     /// Whether no timer is armed.
+    ///
+    /// ```
+    /// # use eddyline::time::{Instant, Wheel};
+    /// assert!(Wheel::<()>::new(Instant::ZERO).is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -15,10 +15,19 @@
 ///
 /// A line must be whole before it can be parsed, so this bounds the memory that
 /// one sender can make the node hold. Maelstrom's own messages stay far below.
+///
+/// ```
+/// assert_eq!(eddyline::wire::LINE_BYTES_MAX, 16 * 1024 * 1024);
+/// ```
 pub const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// How much one read asks for: 64 KiB, what a pipe holds by default. Larger
 /// reads would leave the nearer caches without saving a system call.
+///
+/// ```
+/// let mut lines = eddyline::wire::LineBuffer::default();
+/// assert!(lines.space().len() <= eddyline::wire::READ_BYTES);
+/// ```
 pub const READ_BYTES: usize = 64 << 10;
 
 /// What the buffer keeps between turns: room for a whole read behind a part of
@@ -29,6 +38,16 @@ const KEEP_BYTES: usize = 2 * READ_BYTES;
 const EXCERPT_BYTES: usize = 80;
 
 /// A line, without its newline.
+///
+/// ```
+/// use eddyline::wire::{Line, LineBuffer};
+///
+/// let mut lines = LineBuffer::with_limit(4);
+/// lines.space()[..11].copy_from_slice(b"short\nlong\n");
+/// lines.filled(11);
+/// assert!(matches!(lines.next_line(), Some(Line::TooLong { .. })));
+/// assert_eq!(lines.next_line(), Some(Line::Whole(b"long")));
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// A whole line within the limit.
@@ -76,6 +95,11 @@ impl Default for LineBuffer {
 
 impl LineBuffer {
     /// A buffer that takes lines of up to `line_bytes_max` bytes.
+    ///
+    /// ```
+    /// let lines = eddyline::wire::LineBuffer::with_limit(1024);
+    /// assert!(lines.is_empty());
+    /// ```
     pub fn with_limit(line_bytes_max: usize) -> LineBuffer {
         LineBuffer {
             bytes: vec![0; KEEP_BYTES],
@@ -92,6 +116,15 @@ impl LineBuffer {
     /// Call it when [`next_line`](Self::next_line) has said `None`. Moves the
     /// part of a line that is left to the front when the space runs short, and
     /// doubles the block when one line fills it: each byte moves O(1) times.
+    ///
+    /// ```
+    /// # use {eddyline::wire::LineBuffer, std::io::Read};
+    /// fn read(lines: &mut LineBuffer, input: &mut impl Read) -> std::io::Result<()> {
+    ///     let count = input.read(lines.space())?;
+    ///     lines.filled(count);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn space(&mut self) -> &mut [u8] {
         if self.start == self.end {
             self.rewind();
@@ -104,6 +137,13 @@ impl LineBuffer {
 
     /// Says that the first `count` bytes of [`space`](Self::space) were written.
     ///
+    /// ```
+    /// # let mut lines = eddyline::wire::LineBuffer::default();
+    /// lines.space()[..3].copy_from_slice(b"one");
+    /// lines.filled(3);
+    /// assert!(!lines.is_empty());
+    /// ```
+    ///
     /// # Panics
     /// When `count` is more than the space that was given.
     pub fn filled(&mut self, count: usize) {
@@ -112,6 +152,15 @@ impl LineBuffer {
     }
 
     /// The next whole line, or `None` until more bytes come.
+    ///
+    /// ```
+    /// # use eddyline::wire::{Line, LineBuffer};
+    /// # let mut lines = LineBuffer::default();
+    /// lines.space()[..7].copy_from_slice(b"one\ntwo");
+    /// lines.filled(7);
+    /// assert_eq!(lines.next_line(), Some(Line::Whole(b"one")));
+    /// assert_eq!(lines.next_line(), None); // the rest of the second is still to come
+    /// ```
     pub fn next_line(&mut self) -> Option<Line<'_>> {
         loop {
             let unsearched = &self.bytes[self.scanned..self.end];
@@ -130,6 +179,15 @@ impl LineBuffer {
     }
 
     /// The last line, when the stream ended without a newline after it.
+    ///
+    /// ```
+    /// # use eddyline::wire::{Line, LineBuffer};
+    /// # let mut lines = LineBuffer::default();
+    /// lines.space()[..3].copy_from_slice(b"one");
+    /// lines.filled(3);
+    /// assert_eq!(lines.finish(), Some(Line::Whole(b"one")));
+    /// assert_eq!(lines.finish(), None);
+    /// ```
     pub fn finish(&mut self) -> Option<Line<'_>> {
         let line = self.start..self.end;
         self.start = self.end;
@@ -141,6 +199,10 @@ impl LineBuffer {
     }
 
     /// Whether every byte was handed out.
+    ///
+    /// ```
+    /// assert!(eddyline::wire::LineBuffer::default().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }

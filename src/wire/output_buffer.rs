@@ -6,10 +6,27 @@
 
 /// Above this many bytes the node stops reading its input: 256 KiB, four full
 /// pipes. Enough to keep a reader busy, little enough to stay in the cache.
+///
+/// ```
+/// use eddyline::wire::{HIGH_WATERMARK_BYTES, OutputBuffer};
+///
+/// let mut output = OutputBuffer::default();
+/// output.commit(vec![b'x'; HIGH_WATERMARK_BYTES + 1]);
+/// assert!(output.is_congested());
+/// ```
 pub const HIGH_WATERMARK_BYTES: usize = 256 << 10;
 
 /// Below this many bytes the node reads again. One pipe's worth, so that the
 /// reader never runs dry while input waits.
+///
+/// ```
+/// use eddyline::wire::{HIGH_WATERMARK_BYTES, LOW_WATERMARK_BYTES, OutputBuffer};
+///
+/// let mut output = OutputBuffer::default();
+/// output.commit(vec![b'x'; HIGH_WATERMARK_BYTES + 1]);
+/// output.consume(output.len() - LOW_WATERMARK_BYTES);
+/// assert!(!output.is_congested());
+/// ```
 pub const LOW_WATERMARK_BYTES: usize = 64 << 10;
 
 /// A block larger than this is given back once it is empty.
@@ -41,11 +58,27 @@ impl OutputBuffer {
     /// Lends the block out, so that a message can be appended to it while the
     /// buffer itself is not borrowed: serialising runs the author's code, which
     /// may send a message of its own.
+    ///
+    /// ```
+    /// # let mut output = eddyline::wire::OutputBuffer::default();
+    /// let mut draft = output.begin();
+    /// draft.extend_from_slice(b"a message\n");
+    /// assert!(output.is_empty()); // until the draft is back
+    /// output.commit(draft);
+    /// ```
     pub fn begin(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }
 
     /// Takes the block back. What was appended meanwhile follows it.
+    ///
+    /// ```
+    /// # let mut output = eddyline::wire::OutputBuffer::default();
+    /// let mut draft = output.begin();
+    /// draft.extend_from_slice(b"a message\n");
+    /// output.commit(draft);
+    /// assert_eq!(output.len(), 10);
+    /// ```
     pub fn commit(&mut self, mut draft: Vec<u8>) {
         if !self.bytes.is_empty() {
             draft.extend_from_slice(&self.bytes);
@@ -57,21 +90,44 @@ impl OutputBuffer {
     }
 
     /// The bytes that wait to be written.
+    ///
+    /// ```
+    /// # fn flush(output: &eddyline::wire::OutputBuffer) {
+    /// let newest = output.pending().split(|&byte| byte == b'\n').next_back();
+    /// # }
+    /// ```
     pub fn pending(&self) -> &[u8] {
         self.bytes.get(self.written..).unwrap_or_default()
     }
 
     /// How many bytes wait. While a draft is out, what it holds does not count.
+    ///
+    /// ```
+    /// assert_eq!(eddyline::wire::OutputBuffer::default().len(), 0);
+    /// ```
     pub fn len(&self) -> usize {
         self.bytes.len().saturating_sub(self.written)
     }
 
     /// Whether nothing waits.
+    ///
+    /// ```
+    /// assert!(eddyline::wire::OutputBuffer::default().is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Says that the first `count` pending bytes were written.
+    ///
+    /// ```
+    /// # use {eddyline::wire::OutputBuffer, std::io::Write};
+    /// fn flush(output: &mut OutputBuffer, out: &mut impl Write) -> std::io::Result<()> {
+    ///     let count = out.write(output.pending())?;
+    ///     output.consume(count);
+    ///     Ok(())
+    /// }
+    /// ```
     ///
     /// # Panics
     /// When `count` is more than what was pending.
@@ -94,6 +150,14 @@ impl OutputBuffer {
 
     /// Whether the reader is behind: true from the high watermark until the low
     /// one, so that input does not start and stop with each byte.
+    ///
+    /// ```
+    /// # let mut output = eddyline::wire::OutputBuffer::default();
+    /// output.commit(vec![b'x'; eddyline::wire::HIGH_WATERMARK_BYTES]);
+    /// assert!(!output.is_congested());
+    /// output.commit(vec![b'x']);
+    /// assert!(output.is_congested());
+    /// ```
     pub fn is_congested(&self) -> bool {
         self.congested
     }

@@ -28,7 +28,7 @@ fn a_pn_counter_counts_exactly() {
 #[test]
 fn a_g_counter_on_seq_kv_counts_exactly() {
     for report in over_seeds(|seed| {
-        let simulation = lossy(seed).nemesis(partitions());
+        let simulation = lossy(seed).duplication(0.05).nemesis(partitions());
         simulation.run::<GCounter, _>(workload::Counter::g())
     }) {
         let availability = report.history.availability();
@@ -39,7 +39,9 @@ fn a_g_counter_on_seq_kv_counts_exactly() {
 #[test]
 fn a_g_counter_forgets_nothing_when_its_nodes_do() {
     over_seeds(|seed| {
-        let simulation = lossy(seed).nemesis(partitions().restarts());
+        let simulation = lossy(seed)
+            .duplication(0.05)
+            .nemesis(partitions().restarts());
         simulation.run::<GCounter, _>(workload::Counter::g())
     });
 }

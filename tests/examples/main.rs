@@ -1,7 +1,8 @@
 //! The examples, each under the workload that it is for, over many seeds: with
 //! latency, loss, duplication and partitions wherever the workload allows them.
 //!
-//! 50 seeds each; `EDDYLINE_SEEDS=500` for another number of them.
+//! 50 seeds each; `EDDYLINE_SEEDS=500` for another number of them, `EDDYLINE_SEED=7`
+//! for one.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -43,16 +44,14 @@ mod simple;
 mod stores;
 mod transactions;
 
-use eddyline::sim::{Failure, Latency, Nemesis, Report, Simulation};
+use eddyline::sim::{Failure, Latency, Nemesis, Report, Simulation, seeds};
 use std::time::Duration;
 
 /// Runs `run` for each seed, and fails with the first failure.
 #[track_caller]
 fn over_seeds<S>(run: impl Fn(u64) -> Result<Report<S>, Box<Failure>>) -> Vec<Report<S>> {
-    let count = std::env::var("EDDYLINE_SEEDS").ok();
-    let count = count.and_then(|count| count.parse().ok()).unwrap_or(50);
     let mut reports = Vec::new();
-    for seed in 0..count {
+    for seed in seeds(50) {
         match run(seed) {
             Ok(report) => reports.push(report),
             Err(failure) => panic!("{failure}"),

@@ -7,7 +7,8 @@ use eddyline::sim::workload;
 #[test]
 fn list_append_is_strictly_serializable() {
     for report in over_seeds(|seed| {
-        let simulation = lossy(seed).rate(20.0).nemesis(partitions().restarts());
+        let simulation = lossy(seed).rate(20.0).duplication(0.05);
+        let simulation = simulation.nemesis(partitions().restarts());
         simulation.run::<TxnListAppend, _>(workload::TxnListAppend::new())
     }) {
         assert!(report.summary.committed > 20, "{:?}", report.summary);

@@ -1,6 +1,7 @@
 //! echo, and nodes that do not.
 
 use eddyline::sim::{Failure, Simulation, workload};
+use eddyline::time::Instant;
 use eddyline::{Context, Node, Request, Result};
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -53,4 +54,27 @@ fn wrong_nodes_are_found_out() {
     assert!(extra.mentions("has no field \"from\""), "{extra}");
     assert_eq!(extra.violations.len(), 1);
     assert!(failure(Bug::SometimesSilent).mentions("no reply within 5s"));
+}
+
+#[test]
+fn a_failure_is_written_to_files_that_its_seed_names() {
+    let failure = run(Bug::ExtraField).unwrap_err();
+    assert!(
+        failure.to_string().contains("EDDYLINE_SEED=1 "),
+        "{failure}"
+    );
+    let folder = std::env::temp_dir().join(format!("eddyline-{}", std::process::id()));
+    let written = failure.write(&folder, Instant::ZERO..Instant::MAX).unwrap();
+    let names = ["echo-1.jsonl", "echo-1.svg"].map(|name| folder.join(name));
+    assert_eq!(written, names);
+    let [lines, diagram] = names.map(|path| std::fs::read_to_string(path).unwrap());
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(lines, failure.report.trace.to_json_lines());
+    assert!(diagram.starts_with("<svg") && diagram.contains("echo"));
+    let no_folder = std::env::current_exe().unwrap();
+    assert!(
+        failure
+            .write(no_folder, Instant::ZERO..Instant::MAX)
+            .is_err()
+    );
 }

@@ -24,6 +24,13 @@ impl Cluster {
     /// Sends a message from a client, which needs no introduction. `dest` is a
     /// node or a service.
     ///
+    /// ```
+    /// # use {eddyline::sim::Cluster, serde_json::json};
+    /// # fn test(cluster: &mut Cluster) {
+    /// cluster.inject("c9", "n0", &json!({"type": "echo", "msg_id": 1, "echo": "hi"}));
+    /// # }
+    /// ```
+    ///
     /// # Panics
     /// When there is no such `dest`, or `src` is a node or service.
     pub fn inject<T: Serialize + ?Sized>(&mut self, src: &str, dest: &str, body: &T) {
@@ -42,6 +49,16 @@ impl Cluster {
     }
 
     /// Takes all messages that have come for a client since the last time.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Cluster, std::time::Duration};
+    /// # fn test(cluster: &mut Cluster) {
+    /// cluster.run_for(Duration::from_millis(100));
+    /// for message in cluster.take_received("c9") {
+    ///     assert_eq!(message["body"]["type"], "echo_ok");
+    /// }
+    /// # }
+    /// ```
     pub fn take_received(&mut self, client: &str) -> Vec<Value> {
         match self.book.find(client) {
             Some(Address::Client(client)) => std::mem::take(&mut self.clients[client].inbox),
@@ -51,6 +68,15 @@ impl Cluster {
 
     /// Has a new client call a node or service, and lets the time pass until the
     /// reply has come. Returns its body.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Cluster, serde_json::json};
+    /// # fn test(cluster: &mut Cluster) -> eddyline::Result<()> {
+    /// cluster.call("n0", "add", &json!({"element": 7}))?;
+    /// assert_eq!(cluster.call("n0", "read", &())?["value"], json!([7]));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The error that was replied, or error 0 when nothing came within 5 s.

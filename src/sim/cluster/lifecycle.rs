@@ -165,6 +165,15 @@ impl Cluster {
     /// Does something to the cluster, now. A node that is not there to be paused,
     /// resumed or restarted stays as it is.
     ///
+    /// ```
+    /// # use eddyline::sim::{Cluster, Fault};
+    /// # fn test(cluster: &mut Cluster) {
+    /// cluster.apply(&Fault::Crash(0));
+    /// assert!(!cluster.is_running(0));
+    /// cluster.apply(&Fault::Restart(0));
+    /// # }
+    /// ```
+    ///
     /// # Panics
     /// When it names a node or service that the cluster does not have.
     pub fn apply(&mut self, fault: &Fault) {

@@ -5,6 +5,7 @@ mod delivery;
 mod event;
 mod lifecycle;
 mod server;
+mod view;
 
 pub(super) use client::{CLIENT_TIMEOUT, reply_to};
 pub(super) use event::Happening;
@@ -50,6 +51,14 @@ const LOGS_MAX: usize = 1_000;
 const BOOT_SPREAD: Duration = Duration::from_millis(10);
 
 /// Something that Maelstrom does not forgive a node.
+///
+/// ```
+/// # fn test(cluster: &eddyline::sim::Cluster) {
+/// for violation in cluster.violations() {
+///     eprintln!("{violation}"); // at 1.2s n0: `dest`: there is nobody called "n9": …
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// When it happened.
@@ -200,12 +209,28 @@ impl Cluster {
     // Time.
 
     /// The virtual time now; it begins at zero.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Cluster, std::time::Duration};
+    /// # fn test(cluster: &mut Cluster) {
+    /// let begun = cluster.now();
+    /// cluster.run_for(Duration::from_secs(1));
+    /// assert_eq!(cluster.now().since(begun), Duration::from_secs(1));
+    /// # }
+    /// ```
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
 
     /// Lets the next thing happen, and moves the time to it. Returns false if
     /// nothing is left to happen.
+    ///
+    /// ```
+    /// # use eddyline::sim::Cluster;
+    /// # fn test(cluster: &mut Cluster) {
+    /// while cluster.statistics().delivered < 100 && cluster.step() {}
+    /// # }
+    /// ```
     pub fn step(&mut self) -> bool {
         match self.advance() {
             None => return false,
@@ -222,6 +247,14 @@ impl Cluster {
 
     /// Lets everything happen that does within `duration`, and moves the time
     /// on by it.
+    ///
+    /// ```
+    /// # use {eddyline::sim::{Cluster, Fault, Partition}, std::time::Duration};
+    /// # fn test(cluster: &mut Cluster) {
+    /// cluster.apply(&Fault::Partition(Partition::Halves));
+    /// cluster.run_for(Duration::from_secs(3)); // three seconds of a partition
+    /// # }
+    /// ```
     pub fn run_for(&mut self, duration: Duration) {
         let end = self.now() + duration;
         while self.queue.next_at().is_some_and(|at| at <= end) {
@@ -231,6 +264,15 @@ impl Cluster {
     }
 
     /// Steps until `done`, and at most for `limit`. Returns whether it was done.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Cluster, std::time::Duration};
+    /// # fn test(cluster: &mut Cluster) {
+    /// assert!(cluster.run_until(Duration::from_secs(5), |cluster| {
+    ///     cluster.logs().any(|line| line.ends_with("is the leader"))
+    /// }));
+    /// # }
+    /// ```
     pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Cluster) -> bool) -> bool {
         let end = self.now() + limit;
         loop {
@@ -305,6 +347,14 @@ impl Cluster {
     /// Ends all faults: links heal, paused nodes go on, nothing is lost or
     /// doubled any more, and the schedule breaks nothing new. Latency stays, and
     /// so do nodes that crashed for good.
+    ///
+    /// ```
+    /// # use {eddyline::sim::Cluster, std::time::Duration};
+    /// # fn test(cluster: &mut Cluster) {
+    /// cluster.calm();
+    /// cluster.run_for(Duration::from_secs(10)); // time to recover
+    /// # }
+    /// ```
     pub fn calm(&mut self) {
         self.is_calm = true;
         self.network.calm();
@@ -323,55 +373,6 @@ impl Cluster {
     /// Has `advance` return this alarm at that time.
     pub(super) fn set_alarm(&mut self, at: Instant, alarm: u64) {
         self.queue.push_late(at, Event::Alarm(alarm));
-    }
-
-    // What there is to see.
-
-    /// The seed that everything is drawn from.
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-
-    /// The nodes' names, in order.
-    pub fn nodes(&self) -> Vec<String> {
-        let names = self.book.node_names().iter();
-        names.map(|name| name.to_string()).collect()
-    }
-
-    /// Whether every node that is not down has answered its `init`.
-    pub fn is_ready(&self) -> bool {
-        let started = self.now() >= Instant::ZERO + BOOT_SPREAD;
-        started
-            && self
-                .servers
-                .iter()
-                .all(|server| server.ready || server.is_down())
-    }
-
-    /// Whether a node runs: it is neither paused nor down.
-    pub fn is_running(&self, node: usize) -> bool {
-        self.servers.get(node).is_some_and(Server::is_running)
-    }
-
-    /// How many messages went where.
-    pub fn statistics(&self) -> Statistics {
-        self.statistics
-    }
-
-    /// What Maelstrom would not have forgiven.
-    pub fn violations(&self) -> &[Violation] {
-        &self.violations
-    }
-
-    /// The last thousand lines that nodes wrote for people.
-    pub fn logs(&self) -> impl Iterator<Item = &str> {
-        self.logs.iter().map(String::as_str)
-    }
-
-    /// The conversation so far; empty without
-    /// [`Simulation::trace`](super::Simulation::trace).
-    pub fn trace(&self) -> Trace {
-        self.trace.clone().unwrap_or_default()
     }
 
     pub(super) fn take_trace(&mut self) -> Trace {

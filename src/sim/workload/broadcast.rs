@@ -11,6 +11,12 @@ use std::time::Duration;
 
 /// Who is whose neighbour, as the `topology` message tells the nodes. They need
 /// not heed it.
+///
+/// ```
+/// use eddyline::sim::workload::{Broadcast, Topology};
+///
+/// let workload = Broadcast::new().topology(Topology::Line);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
     /// A roughly square grid: Maelstrom's default.
@@ -38,6 +44,14 @@ pub struct Broadcast {
 }
 
 /// What a run of [`Broadcast`] has shown.
+///
+/// ```
+/// # use {eddyline::sim::{Report, workload::BroadcastSummary}, std::time::Duration};
+/// fn check(report: &Report<BroadcastSummary>) {
+///     assert!(report.summary.messages_per_operation < 20.0);
+///     assert!(report.summary.stable_latency_max < Duration::from_millis(600));
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BroadcastSummary {
     /// How many values were broadcast for certain, and are in all final reads.
@@ -71,6 +85,10 @@ impl Default for Broadcast {
 
 impl Broadcast {
     /// The workload, on a grid.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::Broadcast::new();
+    /// ```
     pub fn new() -> Broadcast {
         Broadcast {
             topology: Topology::Grid,
@@ -79,6 +97,12 @@ impl Broadcast {
     }
 
     /// Another topology than the grid.
+    ///
+    /// ```
+    /// use eddyline::sim::workload::{Broadcast, Topology};
+    ///
+    /// let workload = Broadcast::new().topology(Topology::Total);
+    /// ```
     pub fn topology(mut self, topology: Topology) -> Broadcast {
         self.topology = topology;
         self

@@ -21,6 +21,13 @@ pub struct Counter {
 }
 
 /// What a run of [`Counter`] has shown.
+///
+/// ```
+/// # use eddyline::sim::{Report, workload::CounterSummary};
+/// fn check(report: &Report<CounterSummary>) {
+///     assert!(report.summary.sum > 0 && report.summary.unknown == 0);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CounterSummary {
     /// The sum of all that was added for certain.
@@ -43,11 +50,23 @@ struct Read {
 
 impl Counter {
     /// `g-counter`: deltas from 0 to 4.
+    ///
+    /// ```
+    /// use eddyline::sim::{Workload, workload::Counter};
+    ///
+    /// assert_eq!(Counter::g().name(), "g-counter");
+    /// ```
     pub fn g() -> Counter {
         Counter { decrements: false }
     }
 
     /// `pn-counter`: deltas from -5 to 4.
+    ///
+    /// ```
+    /// use eddyline::sim::{Workload, workload::Counter};
+    ///
+    /// assert_eq!(Counter::pn().name(), "pn-counter");
+    /// ```
     pub fn pn() -> Counter {
         Counter { decrements: true }
     }

@@ -15,6 +15,13 @@ use serde_json::{Value, json};
 pub struct Echo {}
 
 /// What a run of [`Echo`] has shown.
+///
+/// ```
+/// # use eddyline::sim::{Report, workload::EchoSummary};
+/// fn check(report: &Report<EchoSummary>) {
+///     assert!(report.summary.echoed > 900);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EchoSummary {
     /// How many echoes came back as they went.
@@ -23,6 +30,10 @@ pub struct EchoSummary {
 
 impl Echo {
     /// The workload.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::Echo::new();
+    /// ```
     pub fn new() -> Echo {
         Echo::default()
     }

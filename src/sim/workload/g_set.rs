@@ -21,6 +21,13 @@ pub struct GSet {
 }
 
 /// What a run of [`GSet`] has shown.
+///
+/// ```
+/// # use eddyline::sim::{Report, workload::GSetSummary};
+/// fn check(report: &Report<GSetSummary>) {
+///     assert!(report.summary.added > 100 && report.summary.final_reads == 5);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GSetSummary {
     /// Elements that were added for certain.
@@ -41,6 +48,10 @@ struct Read {
 
 impl GSet {
     /// The workload.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::GSet::new();
+    /// ```
     pub fn new() -> GSet {
         GSet::default()
     }

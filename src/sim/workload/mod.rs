@@ -27,6 +27,15 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 /// A client whose turn it is to do something.
+///
+/// ```
+/// # use eddyline::sim::{Request, workload::Turn};
+/// fn next(turn: Turn<'_>) -> Option<Request> {
+///     let element = turn.random.below(10);
+///     let other = &turn.nodes[(turn.node + 1) % turn.nodes.len()];
+///     Some(Request::new("hand", &serde_json::json!({"element": element, "to": other})))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Turn<'a> {
     /// Which strand of operations this is, from 0.
@@ -98,25 +107,71 @@ pub struct Turn<'a> {
 /// ```
 pub trait Workload: Clone {
     /// What a run that passes has shown.
+    ///
+    /// ```
+    /// # use eddyline::sim::{Report, Workload, workload::Echo};
+    /// fn echoed(report: &Report<<Echo as Workload>::Summary>) -> usize {
+    ///     report.summary.echoed
+    /// }
+    /// ```
     type Summary: Debug;
 
     /// Its name, for people.
+    ///
+    /// ```
+    /// use eddyline::sim::{Workload, workload::Echo};
+    ///
+    /// assert_eq!(Echo::new().name(), "echo");
+    /// ```
     fn name(&self) -> &'static str;
 
     /// What each node is asked before the load, if anything.
+    ///
+    /// ```
+    /// use eddyline::sim::{Workload, workload::{Broadcast, Echo}};
+    ///
+    /// let nodes = ["n0".to_owned(), "n1".to_owned()];
+    /// assert_eq!(Broadcast::new().setup(&nodes, 0).unwrap().kind, "topology");
+    /// assert!(Echo::new().setup(&nodes, 0).is_none());
+    /// ```
     fn setup(&mut self, nodes: &[String], node: usize) -> Option<Request> {
         let _ = (nodes, node);
         None
     }
 
     /// The next operation of a client; `None` to let its turn pass.
+    ///
+    /// ```
+    /// use eddyline::{Random, sim::{Workload, workload::{Echo, Turn}}};
+    ///
+    /// let (nodes, mut random) = (["n0".to_owned()], Random::new(7));
+    /// let turn = Turn { worker: 0, client: "c1", node: 0, nodes: &nodes, random: &mut random };
+    /// assert_eq!(Echo::new().next(turn).unwrap().kind, "echo");
+    /// ```
     fn next(&mut self, turn: Turn<'_>) -> Option<Request>;
 
     /// The fields that a reply to a request of type `kind` must have, besides
     /// the header: all of these and no others, as in Maelstrom.
+    ///
+    /// ```
+    /// use eddyline::sim::{Workload, workload::GSet};
+    ///
+    /// assert_eq!(GSet::new().reply_fields("read"), ["value"]);
+    /// assert!(GSet::new().reply_fields("add").is_empty());
+    /// ```
     fn reply_fields(&self, kind: &str) -> &'static [&'static str];
 
     /// Looks at an operation that has just ended, in whichever way.
+    ///
+    /// ```
+    /// # use eddyline::sim::Operation;
+    /// fn ended(operation: &Operation) -> Result<(), String> {
+    ///     match operation.replied::<serde_json::Value>() {
+    ///         Some(body) if !body["id"].is_i64() => Err(format!("`id` is {}", body["id"])),
+    ///         _ => Ok(()),
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// Why the reply has not the shape that it must have; this ends the run.
@@ -127,12 +182,25 @@ pub trait Workload: Clone {
 
     /// The next final operation at a node, after all faults have ended; `last`
     /// is the one before it there, which was done. `None` when there is no more.
+    ///
+    /// ```
+    /// use eddyline::sim::{Workload, workload::GSet};
+    ///
+    /// assert_eq!(GSet::new().finale(0, None).unwrap().kind, "read");
+    /// ```
     fn finale(&mut self, node: usize, last: Option<&Operation>) -> Option<Request> {
         let _ = (node, last);
         None
     }
 
     /// How long clients wait for a reply, at that mean latency: 5 s.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use eddyline::sim::{Workload, workload::Echo};
+    ///
+    /// assert_eq!(Echo::new().timeout(Duration::ZERO), Duration::from_secs(5));
+    /// ```
     fn timeout(&self, latency: Duration) -> Duration {
         let _ = latency;
         super::cluster::CLIENT_TIMEOUT
@@ -140,12 +208,30 @@ pub trait Workload: Clone {
 
     /// Checks a whole run.
     ///
+    /// ```
+    /// # use eddyline::sim::{Anomalies, workload::Observed};
+    /// fn check(run: &Observed<'_>) -> Result<usize, Anomalies> {
+    ///     let mut anomalies = Anomalies::default();
+    ///     for read in run.history.done("read").filter(|read| read.node == 0) {
+    ///         anomalies.add(format_args!("n0 answered {} at {:?}", read.client, read.completed));
+    ///     }
+    ///     anomalies.or(run.history.done("read").count())
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// All that does not hold.
     fn check(&self, run: &Observed<'_>) -> Result<Self::Summary, Anomalies>;
 }
 
 /// What a run leaves to be checked.
+///
+/// ```
+/// # use eddyline::sim::workload::Observed;
+/// fn each_add_costs(run: &Observed<'_>) -> f64 {
+///     run.server_messages as f64 / run.history.done("add").count() as f64
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Observed<'a> {
     /// All operations.
@@ -159,6 +245,12 @@ pub struct Observed<'a> {
 impl Observed<'_> {
     /// How many messages went among nodes and services during the load, for each
     /// of its operations that `counts`.
+    ///
+    /// ```
+    /// # fn look(run: &eddyline::sim::workload::Observed<'_>) {
+    /// let for_each_add = run.messages_per_operation(|operation| operation.kind() == "add");
+    /// # }
+    /// ```
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
     pub fn messages_per_operation(&self, counts: impl Fn(&Operation) -> bool) -> f64 {
         let operations = self.history.load().filter(|operation| counts(operation));

@@ -18,6 +18,13 @@ pub struct UniqueIds {
 }
 
 /// What a run of [`UniqueIds`] has shown.
+///
+/// ```
+/// # use eddyline::sim::{Report, workload::UniqueIdsSummary};
+/// fn check(report: &Report<UniqueIdsSummary>) {
+///     assert!(report.summary.ids > 900);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UniqueIdsSummary {
     /// How many different ids were given out.
@@ -26,12 +33,20 @@ pub struct UniqueIdsSummary {
 
 impl UniqueIds {
     /// The workload.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::UniqueIds::new();
+    /// ```
     pub fn new() -> UniqueIds {
         UniqueIds::default()
     }
 
     /// Every request must be answered, whatever the network does: Maelstrom's
     /// `--availability total`.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::UniqueIds::new().total_availability();
+    /// ```
     pub fn total_availability(mut self) -> UniqueIds {
         self.must_always_answer = true;
         self

@@ -32,6 +32,14 @@ pub struct Kafka {
 }
 
 /// What a run of [`Kafka`] has shown.
+///
+/// ```
+/// # use eddyline::sim::{Report, workload::KafkaSummary};
+/// fn check(report: &Report<KafkaSummary>) {
+///     assert!(report.summary.messages_per_operation < 3.0);
+///     assert!(report.summary.polled <= report.summary.sent + 10);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KafkaSummary {
     /// Messages that were acknowledged.
@@ -83,6 +91,10 @@ impl Default for Kafka {
 
 impl Kafka {
     /// The workload, with four keys.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::Kafka::new();
+    /// ```
     pub fn new() -> Kafka {
         Kafka {
             keys: 4,
@@ -92,6 +104,10 @@ impl Kafka {
     }
 
     /// How many keys there are: `"0"`, `"1"`, …
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::Kafka::new().keys(8);
+    /// ```
     pub fn keys(mut self, count: usize) -> Kafka {
         self.keys = count.max(1);
         self

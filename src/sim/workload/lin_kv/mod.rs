@@ -45,6 +45,13 @@ struct Key {
 }
 
 /// What a run of [`LinKv`] has shown.
+///
+/// ```
+/// # use eddyline::sim::{Report, workload::LinKvSummary};
+/// fn check(report: &Report<LinKvSummary>) {
+///     assert!(report.summary.done > 100 && report.summary.undecided == 0);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinKvSummary {
     /// How many keys were used, each of them linearizable.
@@ -72,6 +79,10 @@ impl Default for LinKv {
 
 impl LinKv {
     /// The workload, with three keys in use at a time.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::LinKv::new();
+    /// ```
     pub fn new() -> LinKv {
         LinKv {
             keys: 3,
@@ -81,6 +92,10 @@ impl LinKv {
     }
 
     /// How many keys are in use at a time.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::LinKv::new().keys(5);
+    /// ```
     pub fn keys(mut self, count: usize) -> LinKv {
         self.keys = count.max(1);
         self

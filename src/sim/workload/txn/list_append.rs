@@ -41,6 +41,10 @@ impl Default for TxnListAppend {
 
 impl TxnListAppend {
     /// The workload, checked for strict serializability.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::TxnListAppend::new();
+    /// ```
     pub fn new() -> TxnListAppend {
         TxnListAppend {
             model: ConsistencyModel::StrictSerializable,
@@ -49,12 +53,22 @@ impl TxnListAppend {
     }
 
     /// Another level than strict serializability.
+    ///
+    /// ```
+    /// use eddyline::sim::workload::{ConsistencyModel, TxnListAppend};
+    ///
+    /// let workload = TxnListAppend::new().model(ConsistencyModel::Serializable);
+    /// ```
     pub fn model(mut self, model: ConsistencyModel) -> TxnListAppend {
         self.model = model;
         self
     }
 
     /// How many keys are in use at a time.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::TxnListAppend::new().keys(4);
+    /// ```
     pub fn keys(mut self, count: usize) -> TxnListAppend {
         self.generator.set_keys(count);
         self

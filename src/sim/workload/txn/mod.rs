@@ -18,6 +18,13 @@ pub use model::ConsistencyModel;
 pub use rw_register::TxnRwRegister;
 
 /// What a run of [`TxnListAppend`] or [`TxnRwRegister`] has shown.
+///
+/// ```
+/// # use eddyline::sim::{Report, workload::TxnSummary};
+/// fn check(report: &Report<TxnSummary>) {
+///     assert!(report.summary.committed > report.summary.aborted);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TxnSummary {
     /// Transactions that were done.

@@ -1,6 +1,12 @@
 //! Consistency models: which cycles each of them forbids.
 
 /// How strictly transactions are checked.
+///
+/// ```
+/// use eddyline::sim::workload::ConsistencyModel;
+///
+/// assert!(ConsistencyModel::StrictSerializable > ConsistencyModel::ReadCommitted); // the stricter
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConsistencyModel {
     /// No cycle of writes (G0).

@@ -40,6 +40,10 @@ impl Default for TxnRwRegister {
 
 impl TxnRwRegister {
     /// The workload, checked for read committed.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::TxnRwRegister::new();
+    /// ```
     pub fn new() -> TxnRwRegister {
         TxnRwRegister {
             model: ConsistencyModel::ReadCommitted,
@@ -49,18 +53,32 @@ impl TxnRwRegister {
     }
 
     /// Another level than read committed.
+    ///
+    /// ```
+    /// use eddyline::sim::workload::{ConsistencyModel, TxnRwRegister};
+    ///
+    /// let workload = TxnRwRegister::new().model(ConsistencyModel::ReadUncommitted);
+    /// ```
     pub fn model(mut self, model: ConsistencyModel) -> TxnRwRegister {
         self.model = model;
         self
     }
 
     /// Every transaction must be done, whatever the network does.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::TxnRwRegister::new().total_availability();
+    /// ```
     pub fn total_availability(mut self) -> TxnRwRegister {
         self.must_always_answer = true;
         self
     }
 
     /// How many keys are in use at a time.
+    ///
+    /// ```
+    /// let workload = eddyline::sim::workload::TxnRwRegister::new().keys(4);
+    /// ```
     pub fn keys(mut self, count: usize) -> TxnRwRegister {
         self.generator.set_keys(count);
         self
