@@ -39,6 +39,8 @@ enum State {
 impl Stdin {
     pub(super) fn new(reactor: &mut Reactor<Source>, input: Input) -> io::Result<Stdin> {
         let token = reactor.insert(input.as_raw_fd(), Interest::READABLE, Source::Stdin)?;
+        // One pipe against thousands of connections: it would wait for them all.
+        reactor.serve_first(token);
         Ok(Stdin {
             input,
             token,
