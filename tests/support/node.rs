@@ -64,12 +64,7 @@ impl Launch {
 
     /// One socket or terminal as standard input and output both.
     pub(crate) fn both(self, channel: Channel) -> Launch {
-        let copy = |fd: &OwnedFd| fd.try_clone().expect("dup");
-        let output = Channel {
-            theirs: copy(&channel.theirs),
-            ours: channel.ours.as_ref().map(copy),
-            end: channel.end,
-        };
+        let output = channel.again();
         self.stdin(channel).stdout(output)
     }
 
