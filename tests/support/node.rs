@@ -265,6 +265,11 @@ impl Node {
         }
     }
 
+    /// A line of stderr, if one has been taken in already.
+    pub(crate) fn stderr_line_at_hand(&mut self) -> Option<String> {
+        self.stderr.take_line()
+    }
+
     pub(crate) fn close_stdin(&mut self) {
         if let Some(ours) = self.stdin.take() {
             self.stdin = end_input(ours, self.end);
