@@ -97,6 +97,10 @@ struct Ground {
     /// What stdout leads to, if that is a file.
     file: Option<File>,
     last_line: LastLine,
+    /// stdin takes a whole flood at once and stdout all replies, so that the kill
+    /// can come as soon as so many bytes have appeared there: inside a flush, if
+    /// that was not one write. Elsewhere it comes when so much was asked.
+    nobody_reads: bool,
     /// Requests of each flood.
     echoes: usize,
 }
@@ -129,10 +133,16 @@ impl Ground {
         let mut node = self.launch(Launch::new()).start();
         node.send(INIT);
         let input = &flood.requests.as_bytes()[..numbers.below(flood.requests.len())];
-        match self.last_line {
-            // Nobody reads, and there is room for all.
-            LastLine::Whole => _ = node.write_until_stalled(input),
-            LastLine::MayBeCut => node.write(input),
+        if self.nobody_reads {
+            assert_eq!(node.write_until_stalled(input), input.len());
+        } else {
+            node.write(input);
+        }
+        // All but a last request that is cut off, whose reply is longer than it.
+        let answered = input.len().saturating_sub(2 * WORD_MAX);
+        let until = numbers.below(answered + 1);
+        if self.nobody_reads {
+            wait_until("so much is written", || self.written() >= until as u64);
         }
         node.signal(Signal::KILL);
         let ending = node.wait();
@@ -149,6 +159,15 @@ impl Ground {
         };
         assert!(INIT_OK.starts_with(init_ok), "{init_ok}");
         assert_written(written, &flood, self.last_line)
+    }
+
+    /// Bytes on stdout that nobody has read.
+    fn written(&self) -> u64 {
+        match (&self.file, &self.stdout.ours) {
+            (Some(file), _) => file.metadata().expect("metadata").len(),
+            (None, Some(ours)) => rustix::io::ioctl_fionread(ours).expect("FIONREAD"),
+            (None, None) => unreachable!("a file, or our end of something else"),
+        }
     }
 
     /// Takes out of stdin what the node has not read.
@@ -228,15 +247,18 @@ fn kill_many(ground: &Ground) {
     }
 }
 
+/// As much as a pipe holds without privileges.
+const PIPE: usize = 1 << 20;
+
 // There is room for everything: no line may be cut off, whenever the kill comes.
 #[test]
 fn a_kill_leaves_whole_lines_in_a_pipe_that_has_room() {
-    const PIPE: usize = 1 << 20;
     kill_many(&Ground {
-        stdin: Channel::pipe_in(),
+        stdin: Channel::pipe_in().holding(PIPE),
         stdout: Channel::pipe_out().holding(PIPE),
         file: None,
         last_line: LastLine::Whole,
+        nobody_reads: true,
         // Half of what the pipe holds: pages are not always filled.
         echoes: PIPE / 2 / WORD_MAX,
     });
@@ -249,6 +271,7 @@ fn a_kill_leaves_whole_lines_in_a_pipe_that_is_full() {
         stdout: Channel::pipe_out().holding(4096),
         file: None,
         last_line: LastLine::MayBeCut,
+        nobody_reads: false,
         echoes: 250,
     });
 }
@@ -261,6 +284,7 @@ fn a_kill_leaves_whole_lines_in_a_socket() {
         stdout: socket,
         file: None,
         last_line: LastLine::MayBeCut,
+        nobody_reads: false,
         echoes: 250,
     });
 }
@@ -273,6 +297,7 @@ fn a_kill_leaves_whole_lines_on_a_terminal_and_its_modes() {
         stdout: terminal,
         file: None,
         last_line: LastLine::MayBeCut,
+        nobody_reads: false,
         echoes: 250,
     });
 }
@@ -281,10 +306,11 @@ fn a_kill_leaves_whole_lines_on_a_terminal_and_its_modes() {
 fn a_kill_leaves_whole_lines_in_a_file() {
     let file = scratch_file(false);
     kill_many(&Ground {
-        stdin: Channel::pipe_in(),
+        stdin: Channel::pipe_in().holding(PIPE),
         stdout: Channel::file(&file),
         file: Some(file),
         last_line: LastLine::MayBeCut,
+        nobody_reads: true,
         echoes: 250,
     });
 }

@@ -35,12 +35,12 @@ const KINDS: [Kind; 8] = [
 
 impl Kind {
     /// One of them, echoes most often.
-    fn draw(numbers: &mut Numbers, may_doom: bool) -> Kind {
+    fn draw(numbers: &mut Numbers, may_wait: bool) -> Kind {
         match numbers.below(100) {
             0..10 => Kind::Live,
-            10..15 => Kind::Slow,
-            15..20 if may_doom => Kind::Dead,
-            20..25 if may_doom => Kind::Late,
+            10..15 if may_wait => Kind::Slow,
+            15..20 if may_wait => Kind::Dead,
+            20..25 if may_wait => Kind::Late,
             25..33 => Kind::TcpSend,
             33..36 => Kind::TcpStats,
             36..40 => Kind::Unknown,
@@ -127,17 +127,26 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Makes a request up. Returns its line.
-    pub(crate) fn ask(&mut self, numbers: &mut Numbers, may_doom: bool) -> String {
-        self.last_id += 1;
-        let id = self.last_id;
-        let kind = Kind::draw(numbers, may_doom);
+    /// Makes a request up, one that waits for long only if it may. Returns its line.
+    pub(crate) fn ask(&mut self, numbers: &mut Numbers, may_wait: bool) -> String {
+        let kind = Kind::draw(numbers, may_wait);
         // Most are short, and some are longer than a pipe holds.
         let length = match numbers.below(500) {
             0 => numbers.below(100_000),
             1..50 => numbers.below(2_000),
             _ => numbers.below(100),
         };
+        self.enter(kind, length)
+    }
+
+    /// A call that nobody answers, with so many bytes. Returns its line.
+    pub(crate) fn ask_the_dead(&mut self, length: usize) -> String {
+        self.enter(Kind::Dead, length)
+    }
+
+    fn enter(&mut self, kind: Kind, length: usize) -> String {
+        self.last_id += 1;
+        let id = self.last_id;
         let word = format!("{id} {}", "w".repeat(length));
         let line = client(&kind.body(id, &word)) + "\n";
         self.waiting.insert(id, (kind, word));
@@ -189,9 +198,9 @@ impl Ledger {
         self.waiting_for(Kind::is_brief)
     }
 
-    /// Requests that only a timeout ends.
-    pub(crate) fn waiting_for_timeout(&self) -> usize {
-        self.waiting_for(Kind::is_doomed)
+    /// Those for which a slow node or a timeout is waited for.
+    pub(crate) fn waiting_for_long(&self) -> usize {
+        self.waiting_for(|kind| !kind.is_brief())
     }
 
     fn waiting_for(&self, is_meant: impl Fn(Kind) -> bool) -> usize {

@@ -16,7 +16,7 @@ mod peers;
 
 use clients::Clients;
 use ledger::Ledger;
-use meter::Meter;
+use meter::{FLAT_FROM, Meter};
 use peers::Peers;
 use rustix::process::Signal;
 use std::time::Duration;
@@ -58,14 +58,19 @@ const RPC_TIMEOUT_MS: u64 = 4_000;
 const TICKS_PER_ROUND: usize = 40;
 
 /// Requests of a tick at most, and how many may wait for an answer after it.
-const REQUESTS_PER_TICK: usize = 100;
+const REQUESTS_PER_TICK: usize = 400;
 
 /// What is written to a node that is stopped: half of what its pipe holds.
 const PAUSED_BYTES_MAX: usize = 32 << 10;
 
-/// Calls that only their timeout will end, at once: what they take is a part of
-/// what must stay flat.
-const DOOMED_MAX: usize = 1_000;
+/// Calls in flight that a slow node or their timeout will end. Bounded, since what
+/// they hold is a part of the memory that must stay flat.
+const WAITING_MAX: usize = 1_000;
+
+/// Calls of the warm-up, and bytes of each: more at once than any tick, and in
+/// blocks as large as the node keeps for the next ones (4 KiB).
+const WARM_UP_CALLS: usize = 3_000;
+const WARM_UP_BYTES: usize = 3_800;
 
 /// One tick in so many finds the node stopped.
 const TICKS_PER_PAUSE: usize = 25;
@@ -101,6 +106,16 @@ impl Soak {
             bad_lines: 0,
             named: 0,
         }
+    }
+
+    /// A burst at the start, so that what the node keeps for the next burst is there
+    /// before memory is looked at: it would grow for minutes until chance has
+    /// brought the longest lines to each block that is kept.
+    fn warm_up(&mut self) {
+        let calls = (0..WARM_UP_CALLS).map(|_| self.ledger.ask_the_dead(WARM_UP_BYTES));
+        let batch: String = calls.collect();
+        self.node.write(batch.as_bytes());
+        self.settle(|ledger| ledger.waiting() == 0);
     }
 
     /// Load, with TCP clients coming and going, and then rest.
@@ -146,8 +161,8 @@ impl Soak {
                 batch += "a line that is no message\n";
                 self.bad_lines += 1;
             }
-            let may_doom = self.ledger.waiting_for_timeout() < DOOMED_MAX;
-            batch += &self.ledger.ask(&mut self.numbers, may_doom);
+            let may_wait = self.ledger.waiting_for_long() < WAITING_MAX;
+            batch += &self.ledger.ask(&mut self.numbers, may_wait);
         }
         batch
     }
@@ -205,6 +220,9 @@ impl Soak {
 fn mixed_load_is_answered_once_in_flat_memory() {
     let settings = Settings::from_environment();
     let mut soak = Soak::start(&settings);
+    if settings.length >= FLAT_FROM {
+        soak.warm_up();
+    }
     let mut meter = Meter::start(soak.node.process(), settings.length, settings.share);
     while !meter.is_over() {
         soak.round(&mut meter);

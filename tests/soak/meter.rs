@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// From this length on memory is held to be flat: a third is a minute, and the
 /// first third has seen every burst that there will be.
-const FLAT_FROM: Duration = Duration::from_secs(180);
+pub(crate) const FLAT_FROM: Duration = Duration::from_secs(180);
 
 /// How much more than in the middle third the last third may take, in percent.
 const GROWTH_MAX: f64 = 2.0;
