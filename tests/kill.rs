@@ -241,7 +241,7 @@ fn content(file: &File) -> String {
 fn kill_many(ground: &Ground) {
     let mut numbers = Numbers(SEED);
     let cut = (0..KILLS).filter(|_| ground.kill_one(&mut numbers)).count();
-    println!("{cut} of {KILLS} kills cut the last line off");
+    eprintln!("{cut} of {KILLS} kills cut the last line off");
     if ground.file.is_none() {
         ground.launch(Launch::new()).ready().check();
     }

@@ -228,10 +228,10 @@ fn mixed_load_is_answered_once_in_flat_memory() {
         soak.round(&mut meter);
         meter.sample();
     }
-    println!("seed {}; {}", settings.seed, soak.clients.summary());
-    println!("{} bad lines\n\n{}\n", soak.bad_lines, meter.summary());
+    eprintln!("seed {}; {}", settings.seed, soak.clients.summary());
+    eprintln!("{} bad lines\n\n{}\n", soak.bad_lines, meter.summary());
     let ledger = soak.finish();
-    println!("{}", ledger.summary());
+    eprintln!("{}", ledger.summary());
     ledger.assert_all_answered();
     meter.assert_flat();
 }

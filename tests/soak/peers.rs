@@ -39,7 +39,11 @@ impl Peers {
         match peer {
             "2" => {
                 self.live += 1;
-                let times = if self.live.is_multiple_of(TWICE) { 2 } else { 1 };
+                let times = if self.live.is_multiple_of(TWICE) {
+                    2
+                } else {
+                    1
+                };
                 self.answers += &answer.repeat(times);
             }
             "3" => {
