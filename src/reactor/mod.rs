@@ -8,7 +8,7 @@
 //!                      wait                       next_ready
 //!   edges ----------> +----------------------+ ----------------> the runtime
 //!   carry-over list   | queue: each source   |                        |
-//!        ^ ---------> | once, stdin in front |                        |
+//!        ^ ---------> | once; some in front  |                        |
 //!        |            +----------------------+                        |
 //!        +------------------- carry_over (work is left) <-------------+
 //!                             clear (ran dry: wait for an edge) <-----+

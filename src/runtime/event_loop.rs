@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// How many sources are served in one turn: 256, about a millisecond's work when
 /// each has one small message. With 8,000 of them ready that is how long stdin
-/// and the timers wait; they would wait 30 ms for all.
+/// and the timers wait; they waited 50 ms when all were served.
 const SOURCES_PER_TURN: usize = 256;
 
 /// After how many bytes from sockets a turn serves no further source: 1 MiB, a
