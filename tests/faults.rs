@@ -1,5 +1,4 @@
-//! What a node does when the world around it misbehaves: it is stopped, killed,
-//! given streams that do not work, or runs out of descriptors.
+//! What a node does when the world around it misbehaves: it is stopped, given streams that do not work, or runs out of descriptors.
 
 mod support;
 
@@ -9,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use support::{
-    Channel, Ending, INIT, Launch, Node, PATIENCE, Process, client, message, number_after,
+    Channel, Ending, INIT, Launch, Node, Numbers, PATIENCE, Process, client, message, number_after,
     wait_until,
 };
 
@@ -303,18 +302,6 @@ fn diagnostics_come_though_stdout_is_stalled_inside_a_line() {
     node.finish_quietly();
 }
 
-/// Small numbers without a pattern, the same in every run (xorshift64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).expect("31 bits") % end
-    }
-}
-
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// An echo request and its newline. Its reply carries `length` bytes and more.
@@ -358,30 +345,4 @@ fn gotcha_2_on_one_slow_pipe_every_line_is_whole() {
         .iter()
         .map(|line| number_after(line, "in_reply_to"));
     assert!(ids.eq((0..ECHOES).map(Some)), "all, and in order");
-}
-
-// A node that is killed may leave the beginning of a line behind, but no line
-// that was ended is anything but a message, and none is missing before it.
-#[test]
-fn a_node_that_is_killed_leaves_whole_lines() {
-    const KILLS: usize = 20;
-    const ECHOES: u64 = 2_000;
-    let mut numbers = Numbers(SEED);
-    for _ in 0..KILLS {
-        let flood: String = (0..ECHOES)
-            .map(|id| echo_request(id, numbers.below(1_000)))
-            .collect();
-        let mut node = Launch::new().ready();
-        node.write(&flood.as_bytes()[..numbers.below(flood.len())]);
-        node.signal(Signal::KILL);
-        let ending = node.wait();
-        assert_eq!(ending.status.code(), None, "a signal ended it: {ending:?}");
-        assert!(ending.stderr.is_empty(), "{:?}", ending.stderr);
-        let ended = ending.stdout.iter();
-        let ended = ended.filter(|line| !line.ends_with("<no newline>"));
-        for (expected, line) in (0..).zip(ended) {
-            let reply: Value = serde_json::from_str(line).expect(line);
-            assert_eq!(reply["body"]["in_reply_to"], expected, "{reply}");
-        }
-    }
 }

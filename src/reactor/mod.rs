@@ -8,7 +8,7 @@
 //!                      wait                       next_ready
 //!   edges ----------> +----------------------+ ----------------> the runtime
 //!   carry-over list   | queue: each source   |                        |
-//!        ^ ---------> | once a turn          |                        |
+//!        ^ ---------> | once; some in front  |                        |
 //!        |            +----------------------+                        |
 //!        +------------------- carry_over (work is left) <-------------+
 //!                             clear (ran dry: wait for an edge) <-----+
@@ -45,9 +45,9 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Events that one wait can bring; more wait in the kernel for the next turn.
-/// 1024 take 12 KiB, and make the cost of `epoll_wait` itself vanish in a batch.
-const EVENTS_PER_WAIT_MAX: usize = 1024;
+/// Events that one `epoll_wait` can bring; a wait asks again while it brings so
+/// many. 1024 take 12 KiB, and make the cost of the call itself vanish in a batch.
+const EVENTS_PER_CALL: usize = 1024;
 
 /// No source has this token: its index is one that `insert` never gives out.
 const WAKE: mio::Token = mio::Token(usize::MAX);
@@ -74,9 +74,13 @@ pub(crate) struct Reactor<S> {
 
 impl<S> Reactor<S> {
     pub(crate) fn new() -> io::Result<Reactor<S>> {
+        Reactor::with_events_per_call(EVENTS_PER_CALL)
+    }
+
+    fn with_events_per_call(events: usize) -> io::Result<Reactor<S>> {
         Ok(Reactor {
             poll: Poll::new()?,
-            events: Events::with_capacity(EVENTS_PER_WAIT_MAX),
+            events: Events::with_capacity(events),
             slots: Slab::new(),
             queue: VecDeque::new(),
             carried: Vec::new(),
@@ -131,6 +135,14 @@ impl<S> Reactor<S> {
         entry.insert(slot);
         self.next_generation = generation.checked_add(1).unwrap_or(NonZeroU32::MIN);
         Ok(token)
+    }
+
+    /// From now on the source stands in front of all others whenever it is ready,
+    /// of those too that earlier turns left in the queue.
+    pub(crate) fn serve_first(&mut self, token: Token) {
+        if let Some(slot) = slot_mut(&mut self.slots, token) {
+            slot.mark(Mark::First);
+        }
     }
 
     /// Takes a source out. Deregisters first, which is why the caller passes the
@@ -190,12 +202,39 @@ impl<S> Reactor<S> {
     /// mio rounds the timeout up to whole milliseconds. A signal ends the wait
     /// early. What a turn did not fetch from the
     /// queue is not lost: it comes first in the next one.
+    ///
+    /// Everything that is ready by now is queued, however many sources that are:
+    /// the kernel's own list is first come first served, and whoever is to be
+    /// served first would have to wait in it for all others.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = if self.has_carried_over() {
             Some(Duration::ZERO)
         } else {
             timeout
         };
+        self.ask(timeout)?;
+        for token in self.carried.drain(..) {
+            // A carried source that was removed since is no event gone stale.
+            if let Some(slot) = slot_mut(&mut self.slots, token) {
+                slot.unmark(Mark::Carried);
+                enqueue(&mut self.queue, token, slot);
+            }
+        }
+        // Once round the kernel's list, and not for ever: a source that is ready
+        // again stands at its end again.
+        let calls_more = self.slots.len() / self.events.capacity();
+        for _ in 0..calls_more {
+            if !self.queue_events() {
+                return Ok(());
+            }
+            self.ask(Some(Duration::ZERO))?;
+        }
+        self.queue_events();
+        Ok(())
+    }
+
+    /// Asks the kernel once.
+    fn ask(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut polled = self.poll.poll(&mut self.events, timeout);
         while let Err(error) = &polled
             && error.kind() == io::ErrorKind::Interrupted
@@ -204,17 +243,14 @@ impl<S> Reactor<S> {
             // wait in the pipe, and must not find their deadlines expired first.
             polled = self.poll.poll(&mut self.events, Some(Duration::ZERO));
         }
-        polled?;
-        for token in self.carried.drain(..) {
-            // A carried source that was removed since is no event gone stale.
-            if let Some(slot) = slot_mut(&mut self.slots, token) {
-                slot.unmark(Mark::Carried);
-                if slot.mark(Mark::Queued) {
-                    self.queue.push_back(token);
-                }
-            }
-        }
+        polled
+    }
+
+    /// Queues whom the kernel's answer names. Whether there may be more.
+    fn queue_events(&mut self) -> bool {
+        let mut count = 0;
         for event in &self.events {
+            count += 1;
             if event.token() == WAKE {
                 continue;
             }
@@ -225,22 +261,20 @@ impl<S> Reactor<S> {
                 continue;
             };
             slot.merge(Readiness::from_event(event));
-            if slot.mark(Mark::Queued) {
-                self.queue.push_back(token);
-            }
+            enqueue(&mut self.queue, token, slot);
         }
         self.events.clear();
-        Ok(())
+        count == self.events.capacity()
     }
 
-    /// The next source that was ready when the wait returned; each once a turn.
+    /// The next source that was ready when the wait returned; each once a wait.
     pub(crate) fn next_ready(&mut self) -> Option<Token> {
         while let Some(token) = self.queue.pop_front() {
             if let Some(slot) = slot_mut(&mut self.slots, token) {
                 slot.unmark(Mark::Queued);
                 return Some(token);
             }
-            // Removed by a source served before it in the same turn.
+            // Removed on behalf of a source served before it.
             self.stale_events += 1;
         }
         None
@@ -270,6 +304,18 @@ fn slot_mut<S>(slots: &mut Slab<Slot<S>>, token: Token) -> Option<&mut Slot<S>> 
     slots
         .get_mut(token.index())
         .filter(|slot| slot.generation == token.generation())
+}
+
+/// Puts a source into the queue, unless it stands there.
+fn enqueue<S>(queue: &mut VecDeque<Token>, token: Token, slot: &mut Slot<S>) {
+    if !slot.mark(Mark::Queued) {
+        return;
+    }
+    if slot.is(Mark::First) {
+        queue.push_front(token);
+    } else {
+        queue.push_back(token);
+    }
 }
 
 fn readiness_wanted(interest: Interest) -> Readiness {

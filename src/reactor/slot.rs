@@ -19,12 +19,14 @@ pub(super) struct Slot<S> {
 /// A fact about a source that is the reactor's own business.
 #[derive(Clone, Copy)]
 pub(super) enum Mark {
-    /// Stands in this turn's queue; a source stands there once.
+    /// Stands in the queue; a source stands there once.
     Queued = 1 << Readiness::BITS,
     /// Stands in the carry-over list; likewise once.
     Carried = 1 << (Readiness::BITS + 1),
     /// epoll refused it: no events, and its readiness never ends.
     AlwaysReady = 1 << (Readiness::BITS + 2),
+    /// Stands in front whenever it stands in the queue.
+    First = 1 << (Readiness::BITS + 3),
 }
 
 impl<S> Slot<S> {

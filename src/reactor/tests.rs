@@ -107,6 +107,45 @@ fn what_a_turn_leaves_in_the_queue_comes_first_in_the_next() {
 }
 
 #[test]
+fn gotcha_12_whom_to_serve_first_stands_before_all_that_waited_longer() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (readers, writers): (Vec<_>, Vec<_>) = (0..3).map(|_| pipe()).unzip();
+    let mut insert = |fd| insert(&mut reactor, fd);
+    let tokens: Vec<Token> = readers.into_iter().map(&mut insert).collect();
+    let &[a, b, first] = &tokens[..] else {
+        unreachable!("three")
+    };
+    reactor.serve_first(first);
+    writers.iter().for_each(write);
+    assert_eq!(turn(&mut reactor), [first, a, b]);
+    // Left in the queue by a turn, or carried over: the same.
+    write(&writers[0]);
+    write(&writers[1]);
+    reactor.wait(AT_ONCE).unwrap();
+    assert_eq!(reactor.next_ready(), Some(a));
+    write(&writers[2]);
+    assert_eq!(turn(&mut reactor), [first, b]);
+    for token in [a, b, first] {
+        reactor.carry_over(token);
+    }
+    assert_eq!(turn(&mut reactor), [first, a, b]);
+}
+
+#[test]
+fn gotcha_12_a_wait_brings_all_that_are_ready_however_many() {
+    const PER_CALL: usize = 4;
+    for count in [PER_CALL - 1, PER_CALL, PER_CALL + 1, 5 * PER_CALL] {
+        let mut reactor = TestReactor::with_events_per_call(PER_CALL).unwrap();
+        let (readers, writers): (Vec<_>, Vec<_>) = (0..count).map(|_| pipe()).unzip();
+        let mut insert = |fd| insert(&mut reactor, fd);
+        let tokens: Vec<Token> = readers.into_iter().map(&mut insert).collect();
+        writers.iter().for_each(write);
+        assert_eq!(turn(&mut reactor), tokens, "in the order of the edges");
+        assert_eq!(turn(&mut reactor), []);
+    }
+}
+
+#[test]
 fn gotcha_4_what_epoll_refuses_is_always_ready() {
     let mut reactor = TestReactor::new().unwrap();
     let file = rustix::fs::memfd_create("eddyline-test", MemfdFlags::CLOEXEC).unwrap();

@@ -39,6 +39,8 @@ enum State {
 impl Stdin {
     pub(super) fn new(reactor: &mut Reactor<Source>, input: Input) -> io::Result<Stdin> {
         let token = reactor.insert(input.as_raw_fd(), Interest::READABLE, Source::Stdin)?;
+        // One pipe against thousands of connections: it would wait for them all.
+        reactor.serve_first(token);
         Ok(Stdin {
             input,
             token,
@@ -151,5 +153,54 @@ fn receive(session: &mut Session, line: &Line<'_>) {
     match line {
         Line::Whole(line) => session.receive(line),
         Line::TooLong { excerpt } => session.receive_too_long(excerpt),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::{Context, Node};
+    use crate::protocol::Result;
+    use crate::session::Settings;
+    use crate::sys::testing;
+    use crate::time::VirtualClock;
+    use crate::{node::Request, wire::READ_BYTES};
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    /// Never built: there is no `init`.
+    struct Nobody;
+
+    impl Node for Nobody {
+        fn new(_: &Context) -> Nobody {
+            Nobody
+        }
+
+        async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+            cx.not_supported(&request)
+        }
+    }
+
+    #[test]
+    fn gotcha_12_a_turn_reads_a_flooded_stdin_once_and_comes_again() {
+        const READS: usize = 3;
+        let (read_end, write_end) = testing::pipe();
+        rustix::pipe::fcntl_setpipe_size(&write_end, 4 * READ_BYTES).unwrap();
+        // No messages, so nothing is said to them: stdout never holds stdin back.
+        let flood = [&[b'x'; 1023][..], b"\n"].concat();
+        let flood = flood.repeat(READS * READ_BYTES / flood.len());
+        assert_eq!(rustix::io::write(&write_end, &flood), Ok(flood.len()));
+        let clock = Rc::new(VirtualClock::default());
+        let mut session = Session::new(Nobody::new, Settings::default(), clock, |_| {});
+        let mut reactor = Reactor::new().unwrap();
+        let mut stdin = Stdin::new(&mut reactor, Input::from_fd(read_end).unwrap()).unwrap();
+        for read in 1..=READS {
+            reactor.wait(Some(Duration::ZERO)).unwrap();
+            assert_eq!(reactor.next_ready(), Some(stdin.token));
+            stdin.ready(&mut reactor, &mut session);
+            let left = rustix::io::ioctl_fionread(&write_end).unwrap();
+            assert_eq!(left, (flood.len() - read * READ_BYTES) as u64);
+            assert_eq!(reactor.next_ready(), None, "the others have their turn");
+        }
     }
 }

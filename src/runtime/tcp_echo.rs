@@ -245,14 +245,14 @@ impl TcpEcho {
         }
     }
 
-    /// Serves one connection of the server.
-    pub(super) fn serve(&mut self, reactor: &mut Reactor<Source>, token: Token) {
+    /// Serves one connection of the server. Returns how many bytes it brought.
+    pub(super) fn serve(&mut self, reactor: &mut Reactor<Source>, token: Token) -> usize {
         let readiness = to_tcp(reactor.readiness(token));
         let Some(Listening { server, .. }) = &mut self.listening else {
-            return;
+            return 0;
         };
         let Some(Source::Connection(connection)) = reactor.get_mut(token) else {
-            return;
+            return 0;
         };
         let progress = server.serve(connection, readiness);
         reactor.clear(token, from_tcp(progress.used_up));
@@ -261,18 +261,19 @@ impl TcpEcho {
             Next::CarryOver => reactor.carry_over(token),
             Next::Finished(_either_way) => self.finished.push(token),
         }
+        progress.received_bytes
     }
 
-    /// Serves the client side of one exchange.
+    /// Serves the client side of one exchange. Returns how many bytes it brought.
     pub(super) fn exchange(
         &mut self,
         reactor: &mut Reactor<Source>,
         session: &mut Session,
         token: Token,
-    ) {
+    ) -> usize {
         let readiness = to_tcp(reactor.readiness(token));
         let Some(Source::Client(client)) = reactor.get_mut(token) else {
-            return;
+            return 0;
         };
         let progress = client.exchange.ready(readiness);
         let (ticket, deadline) = (client.ticket, client.deadline);
@@ -286,7 +287,7 @@ impl TcpEcho {
                     && self.wheel.cancel(deadline).is_none()
                 {
                     // Its deadline has told the caller already.
-                    return;
+                    return progress.received_bytes;
                 }
                 let outcome = match result {
                     Ok(data) => Ok(Outcome::Echoed { data }),
@@ -295,6 +296,7 @@ impl TcpEcho {
                 self.complete_send(session, ticket, outcome);
             }
         }
+        progress.received_bytes
     }
 
     /// Fires the deadlines that are due at `now`.

@@ -88,6 +88,16 @@ impl Channel {
         }
     }
 
+    /// The same way for another process: the same descriptions.
+    pub(crate) fn again(&self) -> Channel {
+        let copy = |fd: &OwnedFd| fd.try_clone().expect("dup");
+        Channel {
+            theirs: copy(&self.theirs),
+            ours: self.ours.as_ref().map(copy),
+            end: self.end,
+        }
+    }
+
     /// A regular file, shared with the test by its description: one offset.
     pub(crate) fn file(file: &File) -> Channel {
         Channel {

@@ -10,12 +10,14 @@
 mod channel;
 mod message;
 mod node;
+mod numbers;
 mod process;
 mod stream;
 
 pub(crate) use channel::{Channel, scratch_file};
 pub(crate) use message::{INIT, assert_body, assert_error, client, message, number_after};
 pub(crate) use node::{Ending, Launch, Node};
+pub(crate) use numbers::Numbers;
 pub(crate) use process::{Process, affordable};
 
 use std::time::{Duration, Instant};

@@ -64,12 +64,7 @@ impl Launch {
 
     /// One socket or terminal as standard input and output both.
     pub(crate) fn both(self, channel: Channel) -> Launch {
-        let copy = |fd: &OwnedFd| fd.try_clone().expect("dup");
-        let output = Channel {
-            theirs: copy(&channel.theirs),
-            ours: channel.ours.as_ref().map(copy),
-            end: channel.end,
-        };
+        let output = channel.again();
         self.stdin(channel).stdout(output)
     }
 
@@ -268,6 +263,11 @@ impl Node {
                 panic!("the node has ended; {}", self.story("a line on stderr"));
             }
         }
+    }
+
+    /// A line of stderr, if one has been taken in already.
+    pub(crate) fn stderr_line_at_hand(&mut self) -> Option<String> {
+        self.stderr.take_line()
     }
 
     pub(crate) fn close_stdin(&mut self) {

@@ -13,17 +13,14 @@ impl Process {
     /// The most memory that was ever resident, in bytes. It starts anew at exec,
     /// so nothing of the parent is in it.
     pub(crate) fn peak_memory(self) -> usize {
-        let status = self.read("status");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .expect("a running process has a VmHWM");
-        let kib: usize = line
-            .trim()
-            .trim_end_matches(" kB")
-            .parse()
-            .expect("VmHWM is a number of kB");
-        kib * 1024
+        kib_after(&self.read("status"), "VmHWM:") * 1024
+    }
+
+    /// The memory that is resident now, in bytes: walked page by page, where the
+    /// counters that `status` shows lag behind by as much as this node takes.
+    pub(crate) fn memory(self) -> usize {
+        let rollup = self.read("smaps_rollup");
+        kib_after(&rollup, "Rss:") * 1024
     }
 
     /// How many file descriptors are open.
@@ -66,6 +63,15 @@ impl Process {
     fn read(self, file: &str) -> String {
         fs::read_to_string(format!("/proc/{}/{file}", self.pid)).expect("the node is running")
     }
+}
+
+/// The number of kB on the line that begins with `name`.
+fn kib_after(text: &str, name: &str) -> usize {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.map(|line| line.trim().trim_end_matches(" kB").parse());
+    number
+        .expect("a running process has it")
+        .expect("a number of kB")
 }
 
 /// How many of `wanted` connections this machine's hard limit on open files

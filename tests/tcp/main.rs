@@ -6,6 +6,7 @@ mod support;
 
 mod clients;
 mod crowd;
+mod fairness;
 mod tasks;
 
 use serde_json::Value;

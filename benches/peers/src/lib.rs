@@ -1,5 +1,6 @@
 //! The parts of `measure`.
 
+pub mod fairness;
 pub mod flood;
 pub mod message;
 pub mod node;
