@@ -2,15 +2,19 @@
 //! and requests passed on to the leader. Shows a protocol as one state machine
 //! that messages and timers drive, with requests that are answered much later.
 //!
+//! Whoever has a client's request keeps it, and tells the leader of it until it
+//! stands in the committed part of its own log; then it answers. So nothing waits
+//! for a reply between nodes: what was lost is said again with the next tick, and
+//! an entry that came into the log twice counts once.
+//!
 //! The log and the vote are in memory only. A node that crashed must not come
 //! back under its name: it could vote twice in one term. As long as a majority
 //! has never crashed, all is well; on a disk it would survive more.
 //!
-//! Of what else a Raft may have this one has the check of its quorum (a leader
-//! that hears from no majority steps down, or one that is only heard would rule
-//! for ever), and neither snapshots, changes of membership, nor reads past the
-//! log. etcd's is the model for messages that want no reply: a late answer is as
-//! good as an early one, and the next heartbeat mends what was lost.
+//! Of what else a Raft may have this one has the vote before the vote, so that
+//! nobody deposes a leader whom others hear, and the check of the quorum, so that
+//! a leader who hears nobody steps down. It has neither snapshots, changes of
+//! membership, nor reads past the log.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -22,24 +26,30 @@ use eddyline::time::Instant;
 use eddyline::{Context, Error, Node, Request, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How often the leader is heard when there is nothing to say.
-const HEARTBEAT_EVERY: Duration = Duration::from_millis(100);
+/// How often the leader is heard when there is nothing to say, and how long
+/// whatever was lost stays lost.
+const TICK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long the leader may be silent, at least: several round trips, even at a
-/// latency of 100 ms. Each wait is drawn between this and twice as much, so that
-/// two candidates seldom meet.
-const ELECTION_AFTER: Duration = Duration::from_millis(600);
+/// How long the leader may be silent, at least: six ticks, and a round trip even
+/// at a latency of 100 ms. Each wait is drawn between this and twice as much, so
+/// that two candidates seldom meet.
+const ELECTION_AFTER: Duration = Duration::from_millis(300);
+
+/// How long a client's request waits for a leader and its majority: a little
+/// less than Maelstrom's clients do.
+const HOLD_FOR: Duration = Duration::from_millis(900);
 
 /// How many entries go into one message.
 const ENTRIES_MAX: usize = 500;
 
-/// How many requests of other nodes are remembered, to carry out none twice.
-const FORWARDED_MAX: usize = 1000;
+/// The client's name, and its request's `msg_id`.
+type Id = (String, String);
 
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -61,63 +71,81 @@ enum Operation {
     Nothing,
 }
 
+/// What nodes tell the leader.
+#[derive(Serialize, Deserialize)]
+struct Propose {
+    proposals: Vec<(Id, Operation)>,
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 struct Entry {
     term: u64,
+    id: Id,
     operation: Operation,
 }
 
 #[derive(Serialize, Deserialize)]
 struct RequestVote {
+    /// The term that the candidate is in, or would be.
     term: u64,
-    last_index: usize,
-    last_term: u64,
+    /// Whether it only asks what the vote would be.
+    pre: bool,
+    /// Term and index of its last entry.
+    last: (u64, usize),
 }
 
 #[derive(Serialize, Deserialize)]
 struct Vote {
+    /// If granted, the one that was asked for; if not, the voter's.
     term: u64,
+    pre: bool,
     granted: bool,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Append {
+struct Append<'a> {
     term: u64,
-    prev_index: usize,
-    prev_term: u64,
-    entries: Vec<Entry>,
+    /// Index and term of the entry before the first of these.
+    prev: (usize, u64),
+    entries: Cow<'a, [Entry]>,
     commit: usize,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Appended {
     term: u64,
-    fits: bool,
-    /// Up to where the logs agree; if they do not, where they may.
-    index: usize,
+    /// Up to where the logs agree, as far as this node can tell.
+    agreed: usize,
 }
 
 /// ```text
-///                 no leader heard             majority of votes
-///   follower ──────────────────────> candidate ────────────────> leader
-///      ^                              │     ^ │ no majority        │
-///      │                              │     └─┘                    │
-///      └── a later term, or a leader ─┴──── a later term, or no majority heard
+///             no leader heard                majority would        majority does
+///   follower ─────────────────> precandidate ─────────> candidate ─────────> leader
+///      ^                         ^   │                    │  │                │
+///      │                         └───┼── no majority ─────┘  │                │
+///      └─────────────────────────────┴── a later term, or ───┴────────────────┘
+///                                        a leader; no majority heard
 /// ```
 enum Role {
     Follower,
-    Candidate { votes: BTreeSet<String> },
-    Leader { peers: BTreeMap<String, Progress> },
+    Candidate { pre: bool, votes: BTreeSet<String> },
+    Leader { peers: BTreeMap<String, Peer> },
 }
 
-/// What the leader knows of a peer.
-struct Progress {
-    /// Up to where its log is known to be ours.
-    matched: usize,
-    /// What to send next; it runs ahead of `matched`, and falls back when
-    /// something was lost.
-    next: usize,
+/// What the leader knows of another node.
+struct Peer {
+    /// Up to where its log is ours, as soon as it has said so.
+    agreed: Option<usize>,
     heard: Instant,
+}
+
+/// A client's request that is not answered yet.
+struct Waiting {
+    request: Request,
+    operation: Operation,
+    until: Instant,
+    /// Some leader was told of it, so it may happen at any time.
+    is_told: bool,
 }
 
 pub(crate) struct Raft {
@@ -126,45 +154,69 @@ pub(crate) struct Raft {
     term: u64,
     voted_for: Option<String>,
     leader: Option<String>,
+    leader_heard: Instant,
+    election_at: Instant,
     /// Counted from 1; in place 0 lies an entry that all nodes have.
     log: Vec<Entry>,
     commit: usize,
     applied: usize,
     store: BTreeMap<String, Value>,
-    /// The leader's clients, by the index of their entry.
-    waiting: BTreeMap<usize, Request>,
-    /// What other nodes have passed on: the network may double it.
-    forwarded: VecDeque<(String, String)>,
-    election_at: Instant,
+    /// What was applied. It grows for ever, as the log does.
+    done: BTreeSet<Id>,
+    waiting: BTreeMap<Id, Waiting>,
+    /// There is something that the leader has not told the others.
+    has_news: bool,
 }
 
 impl Raft {
     fn new(cx: &Context) -> Raft {
-        let operation = Operation::Nothing;
+        let (term, id, operation) = (0, Id::default(), Operation::Nothing);
         let mut raft = Raft {
             cx: cx.clone(),
             role: Role::Follower,
             term: 0,
             voted_for: None,
             leader: None,
-            log: vec![Entry { term: 0, operation }],
+            leader_heard: cx.now(),
+            election_at: cx.now(),
+            log: vec![Entry {
+                term,
+                id,
+                operation,
+            }],
             commit: 0,
             applied: 0,
             store: BTreeMap::new(),
+            done: BTreeSet::new(),
             waiting: BTreeMap::new(),
-            forwarded: VecDeque::new(),
-            election_at: cx.now(),
+            has_news: false,
         };
-        raft.put_off_election();
+        // In the beginning nobody has to wait for a leader's silence, and with
+        // one candidate the first election is not lost.
+        if cx
+            .node_ids()
+            .first()
+            .is_some_and(|first| first != cx.node_id())
+        {
+            raft.put_off_election();
+        }
         raft
+    }
+
+    fn own_name(&self) -> String {
+        self.cx.node_id().to_owned()
     }
 
     fn last_index(&self) -> usize {
         self.log.len() - 1
     }
 
-    fn last_term(&self) -> u64 {
-        self.log[self.last_index()].term
+    fn last(&self) -> (u64, usize) {
+        (self.log[self.last_index()].term, self.last_index())
+    }
+
+    fn is_silent(&self, heard: Instant) -> bool {
+        self.cx.now().since(heard) >= ELECTION_AFTER
     }
 
     fn put_off_election(&mut self) {
@@ -179,223 +231,248 @@ impl Raft {
         }
     }
 
-    /// Answers a client, sooner or later.
-    fn answer(&self, request: &Request, outcome: &Result<Value>) {
-        let answered = match outcome {
-            Ok(fields) => self.cx.reply(request, fields),
-            Err(error) => self.cx.reply_error(request, error),
-        };
-        if let Err(error) = answered {
-            self.cx.log(format_args!("not answered: {error}"));
+    /// Does what time demands, and says again what may have got lost.
+    fn tick(&mut self) {
+        self.expire();
+        self.propose(self.waiting.keys().take(ENTRIES_MAX).cloned().collect());
+        match &self.role {
+            Role::Leader { peers } => {
+                let heard = peers.values().filter(|peer| !self.is_silent(peer.heard));
+                match heard.count() + 1 >= self.cx.majority() {
+                    true => self.append_to_all(),
+                    false => self.follow(self.term),
+                }
+            }
+            _ if self.cx.now() >= self.election_at => self.stand(true),
+            Role::Candidate { .. } => self.ask_for_votes(),
+            Role::Follower => {}
         }
     }
 
     // Roles.
 
-    /// Becomes a follower, in a later term if `term` is one.
+    /// Becomes a follower, in a later term if `term` is one. What waits for the
+    /// leader waits for the next one.
     fn follow(&mut self, term: u64) {
         if term > self.term {
             self.term = term;
             self.voted_for = None;
         }
-        self.leader = None;
-        if let Role::Leader { .. } = std::mem::replace(&mut self.role, Role::Follower) {
+        if let Role::Leader { .. } = self.role {
             self.put_off_election();
         }
-        // Their entries may be committed yet, by another leader.
-        let error = Err(Error::timeout(
-            "the leader has lost its office; it may happen yet",
-        ));
-        for request in std::mem::take(&mut self.waiting).into_values() {
-            self.answer(&request, &error);
-        }
+        self.role = Role::Follower;
+        self.leader = None;
     }
 
-    /// Does what time demands: an election, or an abdication.
-    fn tick(&mut self) {
-        let now = self.cx.now();
-        if let Role::Leader { peers } = &self.role {
-            let is_heard = |peer: &&Progress| now.since(peer.heard) < ELECTION_AFTER * 2;
-            let heard = 1 + peers.values().filter(is_heard).count();
-            return match heard >= self.cx.majority() {
-                true => self.append_to_all(),
-                false => self.follow(self.term),
-            };
+    /// Asks what the votes would be, or for the votes.
+    fn stand(&mut self, pre: bool) {
+        if !pre {
+            self.term += 1;
+            self.voted_for = Some(self.own_name());
         }
-        if now < self.election_at {
-            return;
-        }
-        self.term += 1;
+        let votes = BTreeSet::new();
+        self.role = Role::Candidate { pre, votes };
         self.leader = None;
-        self.voted_for = Some(self.cx.node_id().to_owned());
-        self.role = Role::Candidate {
-            votes: BTreeSet::new(),
-        };
         self.put_off_election();
-        let request = RequestVote {
-            term: self.term,
-            last_index: self.last_index(),
-            last_term: self.last_term(),
+        self.ask_for_votes();
+        let (term, granted) = (self.term + u64::from(pre), true);
+        self.on_vote(&self.own_name(), &Vote { term, pre, granted })
+    }
+
+    fn ask_for_votes(&self) {
+        let Role::Candidate { pre, votes } = &self.role else {
+            return;
         };
-        for peer in self.cx.peers() {
+        let (term, last) = (self.term + u64::from(*pre), self.last());
+        let request = RequestVote {
+            term,
+            pre: *pre,
+            last,
+        };
+        for peer in self.cx.peers().filter(|&peer| !votes.contains(peer)) {
             self.send(peer, "request_vote", &request);
         }
-        let (term, granted) = (self.term, true);
-        let own = self.cx.node_id().to_owned();
-        self.on_vote(&own, &Vote { term, granted })
     }
 
     fn on_request_vote(&mut self, candidate: &str, request: &RequestVote) {
-        if request.term > self.term {
-            self.follow(request.term);
-        }
-        let is_up_to_date =
-            (request.last_term, request.last_index) >= (self.last_term(), self.last_index());
-        let is_free = self
-            .voted_for
-            .as_deref()
-            .is_none_or(|voted_for| voted_for == candidate);
-        let granted = request.term == self.term && is_free && is_up_to_date;
-        if granted {
+        let RequestVote { term, pre, last } = *request;
+        let is_free = if pre {
+            // Not while there is a leader: the candidate has lost touch, or was
+            // cut off for a while.
+            let is_led = match self.role {
+                Role::Leader { .. } => true,
+                _ => self.leader.is_some() && !self.is_silent(self.leader_heard),
+            };
+            term > self.term && !is_led
+        } else {
+            if term > self.term {
+                self.follow(term);
+            }
+            let voted_for = self.voted_for.as_deref();
+            term == self.term && voted_for.is_none_or(|voted_for| voted_for == candidate)
+        };
+        let granted = is_free && last >= self.last();
+        if granted && !pre {
             self.voted_for = Some(candidate.to_owned());
             self.put_off_election();
         }
-        let term = self.term;
-        self.send(candidate, "vote", &Vote { term, granted })
+        let term = if granted { term } else { self.term };
+        self.send(candidate, "vote", &Vote { term, pre, granted })
     }
 
     fn on_vote(&mut self, voter: &str, vote: &Vote) {
-        if vote.term > self.term {
+        if !vote.granted && vote.term > self.term {
             return self.follow(vote.term);
         }
-        let Role::Candidate { votes } = &mut self.role else {
+        let Role::Candidate { pre, votes } = &mut self.role else {
             return;
         };
-        if vote.term < self.term || !vote.granted {
+        if !vote.granted || (vote.pre, vote.term) != (*pre, self.term + u64::from(*pre)) {
             return;
         }
         votes.insert(voter.to_owned());
-        if votes.len() < self.cx.majority() {
-            return;
+        if votes.len() >= self.cx.majority() {
+            if vote.pre {
+                self.stand(false)
+            } else {
+                self.lead()
+            }
         }
-        let (next, heard) = (self.log.len(), self.cx.now());
-        let progress = |peer: &str| {
+    }
+
+    fn lead(&mut self) {
+        let heard = self.cx.now();
+        let peer = |peer: &str| {
             (
                 peer.to_owned(),
-                Progress {
-                    matched: 0,
-                    next,
+                Peer {
+                    agreed: None,
                     heard,
                 },
             )
         };
-        let peers = self.cx.peers().map(progress).collect();
+        let peers = self.cx.peers().map(peer).collect();
         self.role = Role::Leader { peers };
-        self.leader = Some(self.cx.node_id().to_owned());
-        self.propose(Operation::Nothing)
+        self.leader = Some(self.own_name());
+        let id = (self.own_name(), self.term.to_string());
+        self.on_propose(vec![(id, Operation::Nothing)])
     }
 
     // The log.
 
-    /// The leader's: adds an entry and sends it to all.
-    fn propose(&mut self, operation: Operation) {
-        let term = self.term;
-        self.log.push(Entry { term, operation });
-        self.append_to_all();
+    /// Tells the leader, if there is one, what clients want.
+    fn propose(&mut self, ids: Vec<Id>) {
+        let Some(leader) = self.leader.clone() else {
+            return;
+        };
+        let mut proposals = Vec::new();
+        for id in ids {
+            if let Some(waiting) = self.waiting.get_mut(&id) {
+                waiting.is_told = true;
+                proposals.push((id, waiting.operation.clone()));
+            }
+        }
+        if leader == self.cx.node_id() {
+            self.on_propose(proposals)
+        } else if !proposals.is_empty() {
+            self.send(&leader, "propose", &Propose { proposals })
+        }
+    }
+
+    fn on_propose(&mut self, proposals: Vec<(Id, Operation)>) {
+        let Role::Leader { .. } = self.role else {
+            return; // it will be proposed to the next leader
+        };
+        for (id, operation) in proposals {
+            let mut coming = self.log[self.applied + 1..].iter();
+            if !self.done.contains(&id) && coming.all(|entry| entry.id != id) {
+                let term = self.term;
+                self.log.push(Entry {
+                    term,
+                    id,
+                    operation,
+                });
+                self.has_news = true;
+            }
+        }
         self.advance_commit()
     }
 
+    /// The leader's: sends everybody all that they have not said they have. So no
+    /// message depends on another one that might be lost or come later.
     fn append_to_all(&mut self) {
-        let peers: Vec<String> = self.cx.peers().map(str::to_owned).collect();
-        peers.iter().for_each(|peer| self.append_to(peer));
-    }
-
-    /// The leader's: sends a peer what it does not have, if only a heartbeat.
-    fn append_to(&mut self, peer: &str) {
-        let Role::Leader { peers } = &mut self.role else {
+        self.has_news = false;
+        let Role::Leader { peers } = &self.role else {
             return;
         };
-        let Some(progress) = peers.get_mut(peer) else {
-            return;
-        };
-        let end = self.log.len().min(progress.next + ENTRIES_MAX);
-        let append = Append {
-            term: self.term,
-            prev_index: progress.next - 1,
-            prev_term: self.log[progress.next - 1].term,
-            entries: self.log[progress.next..end].to_vec(),
-            commit: self.commit,
-        };
-        progress.next = end;
-        self.send(peer, "append", &append)
-    }
-
-    fn on_append(&mut self, leader: &str, append: Append) {
-        let mut answer = Appended {
-            term: self.term,
-            fits: false,
-            index: 0,
-        };
-        if append.term < self.term {
-            return self.send(leader, "appended", &answer);
+        for (name, peer) in peers {
+            // All logs agree on what is committed, if they have it at all.
+            let prev = peer.agreed.unwrap_or(self.commit);
+            // Who is silent gets no more than it takes to wake him.
+            let most = if self.is_silent(peer.heard) {
+                0
+            } else {
+                ENTRIES_MAX
+            };
+            let end = self.log.len().min(prev + 1 + most);
+            let append = Append {
+                term: self.term,
+                prev: (prev, self.log[prev].term),
+                entries: Cow::Borrowed(&self.log[prev + 1..end]),
+                commit: self.commit,
+            };
+            self.send(name, "append", &append);
         }
-        if append.term > self.term || !matches!(self.role, Role::Follower) {
+    }
+
+    fn on_append(&mut self, leader: &str, append: Append<'_>) {
+        let mut agreed = self.commit;
+        if append.term >= self.term {
             self.follow(append.term);
-        }
-        self.leader = Some(leader.to_owned());
-        self.put_off_election();
-        answer.term = self.term;
-        let prev = append.prev_index;
-        answer.fits = self
-            .log
-            .get(prev)
-            .is_some_and(|entry| entry.term == append.prev_term);
-        if answer.fits {
-            answer.index = prev + append.entries.len();
-            for (index, entry) in (prev + 1..).zip(append.entries) {
-                // Not cut off unless it differs: an old message may know less.
-                if self
-                    .log
-                    .get(index)
-                    .is_none_or(|ours| ours.term != entry.term)
-                {
-                    self.log.truncate(index);
-                    self.log.push(entry);
+            self.leader = Some(leader.to_owned());
+            self.leader_heard = self.cx.now();
+            self.put_off_election();
+            let (prev, prev_term) = append.prev;
+            if self
+                .log
+                .get(prev)
+                .is_some_and(|entry| entry.term == prev_term)
+            {
+                agreed = agreed.max(prev + append.entries.len());
+                let entries = (prev + 1..).zip(append.entries.into_owned());
+                for (index, entry) in entries.skip(self.commit.saturating_sub(prev)) {
+                    // Not cut off unless it differs: an old message may know less.
+                    if self
+                        .log
+                        .get(index)
+                        .is_none_or(|ours| ours.term != entry.term)
+                    {
+                        self.log.truncate(index);
+                        self.log.push(entry);
+                    }
                 }
+                self.commit = self.commit.max(append.commit.min(agreed));
+                self.apply();
             }
-            self.commit = self.commit.max(append.commit.min(answer.index));
-            self.apply();
-        } else {
-            // Back over all that is missing, or all of the term that differs.
-            let last = prev.min(self.last_index());
-            let wrong = self.log.get(prev).map(|entry| entry.term);
-            let agrees = |entry: &Entry| Some(entry.term) != wrong;
-            answer.index = self.log[..=last].iter().rposition(agrees).unwrap_or(0);
         }
-        self.send(leader, "appended", &answer)
+        let term = self.term;
+        self.send(leader, "appended", &Appended { term, agreed })
     }
 
     fn on_appended(&mut self, peer: &str, answer: &Appended) {
         if answer.term > self.term {
             return self.follow(answer.term);
         }
+        let (now, last) = (self.cx.now(), self.last_index());
         let Role::Leader { peers } = &mut self.role else {
             return;
         };
-        let Some(progress) = peers.get_mut(peer).filter(|_| answer.term == self.term) else {
-            return;
-        };
-        progress.heard = self.cx.now();
-        if answer.fits {
-            progress.matched = progress.matched.max(answer.index);
-            progress.next = progress.next.max(progress.matched + 1);
-            return self.advance_commit();
+        if let Some(peer) = peers.get_mut(peer).filter(|_| answer.term == self.term) {
+            peer.heard = now;
+            peer.agreed = peer.agreed.max(Some(answer.agreed.min(last)));
+            self.advance_commit()
         }
-        if answer.index < progress.matched {
-            return; // an answer from before
-        }
-        progress.next = answer.index + 1;
-        self.append_to(peer)
     }
 
     /// The leader's: commits what a majority has, up to an entry of its own term.
@@ -403,25 +480,77 @@ impl Raft {
         let Role::Leader { peers } = &self.role else {
             return;
         };
-        let mut matched: Vec<usize> = peers.values().map(|peer| peer.matched).collect();
-        matched.push(self.last_index());
-        matched.sort_unstable_by(|one, other| other.cmp(one));
-        let index = matched[self.cx.majority() - 1];
+        let agreed = peers.values().map(|peer| peer.agreed.unwrap_or(0));
+        let mut agreed: Vec<usize> = agreed.chain([self.last_index()]).collect();
+        agreed.sort_unstable_by(|one, other| other.cmp(one));
+        let index = agreed[self.cx.majority() - 1];
         if index > self.commit && self.log[index].term == self.term {
             self.commit = index;
+            self.has_news = true;
+            self.apply();
         }
-        self.apply()
     }
 
-    // The store.
+    // The store, and those who wait for it.
+
+    /// Takes in a client's request.
+    fn accept(&mut self, request: &Request) -> Result<()> {
+        let operation: Operation = request.body()?;
+        let Some(msg_id) = request.msg_id() else {
+            return Err(Error::malformed_request(
+                "without `msg_id` it might be done twice",
+            ));
+        };
+        let id = (request.src().to_owned(), msg_id.to_owned());
+        if self.done.contains(&id) || self.waiting.contains_key(&id) {
+            return Ok(()); // the network's copy
+        }
+        let waiting = Waiting {
+            request: request.clone(),
+            operation,
+            until: self.cx.now() + HOLD_FOR,
+            is_told: false,
+        };
+        self.waiting.insert(id.clone(), waiting);
+        self.propose(vec![id]);
+        Ok(())
+    }
+
+    fn expire(&mut self) {
+        let now = self.cx.now();
+        let is_over = |(_, waiting): &(&Id, &Waiting)| waiting.until <= now;
+        let over = self.waiting.iter().filter(is_over);
+        for id in over.map(|(id, _)| id.clone()).collect::<Vec<Id>>() {
+            let is_told = self.waiting.get(&id).is_some_and(|waiting| waiting.is_told);
+            let error = match is_told {
+                true => Error::timeout("no majority has agreed; it may happen yet"),
+                false => Error::temporarily_unavailable("there is no leader"),
+            };
+            self.answer(&id, &Err(error));
+        }
+    }
+
+    fn answer(&mut self, id: &Id, outcome: &Result<Value>) {
+        let Some(Waiting { request, .. }) = self.waiting.remove(id) else {
+            return;
+        };
+        let answered = match outcome {
+            Ok(fields) => self.cx.reply(&request, fields),
+            Err(error) => self.cx.reply_error(&request, error),
+        };
+        if let Err(error) = answered {
+            self.cx.log(format_args!("not answered: {error}"));
+        }
+    }
 
     fn apply(&mut self) {
         while self.applied < self.commit {
             self.applied += 1;
-            let operation = self.log[self.applied].operation.clone();
-            let outcome = self.execute(operation);
-            if let Some(request) = self.waiting.remove(&self.applied) {
-                self.answer(&request, &outcome);
+            let Entry { id, operation, .. } = self.log[self.applied].clone();
+            // Two leaders may have been told of it.
+            if self.done.insert(id.clone()) {
+                let outcome = self.execute(operation);
+                self.answer(&id, &outcome);
             }
         }
     }
@@ -446,41 +575,6 @@ impl Raft {
         }
         Ok(json!({}))
     }
-
-    /// Takes a request in if this is the leader. If not, returns who is.
-    fn accept(&mut self, request: &Request) -> Result<Option<String>> {
-        let is_forwarded = self.cx.peers().any(|peer| peer == request.src());
-        if is_forwarded && !self.is_first(request) {
-            return Ok(None);
-        }
-        match (&self.role, &self.leader) {
-            (Role::Leader { .. }, _) => {}
-            // One pass only: two nodes might each hold the other for the leader.
-            (_, Some(leader)) if !is_forwarded => return Ok(Some(leader.clone())),
-            _ => return Err(Error::temporarily_unavailable("there is no leader now")),
-        }
-        let operation = request.body()?;
-        self.waiting.insert(self.log.len(), request.clone());
-        self.propose(operation);
-        Ok(None)
-    }
-
-    /// Whether a forwarded request is not the network's copy of one. Those that
-    /// were refused count too: a copy that is carried out after all would belie
-    /// the answer.
-    fn is_first(&mut self, request: &Request) -> bool {
-        let name = (
-            request.src().to_owned(),
-            request.msg_id().unwrap_or("").to_owned(),
-        );
-        if self.forwarded.contains(&name) {
-            return false;
-        }
-        self.forwarded.push_back(name);
-        let excess = self.forwarded.len().saturating_sub(FORWARDED_MAX);
-        self.forwarded.drain(..excess);
-        true
-    }
 }
 
 pub(crate) struct LinKv {
@@ -490,13 +584,12 @@ pub(crate) struct LinKv {
 
 impl Node for LinKv {
     fn new(cx: &Context) -> LinKv {
-        LinKv {
-            raft: RefCell::new(Raft::new(cx)),
-        }
+        let raft = RefCell::new(Raft::new(cx));
+        LinKv { raft }
     }
 
     async fn start(self: Rc<Self>, cx: Context) -> Result<()> {
-        let mut ticks = cx.every(HEARTBEAT_EVERY);
+        let mut ticks = cx.every(TICK_EVERY);
         loop {
             ticks.tick().await;
             self.raft.borrow_mut().tick();
@@ -504,21 +597,20 @@ impl Node for LinKv {
     }
 
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
-        let peer = request.src();
-        let raft = || self.raft.borrow_mut();
+        let (peer, raft) = (request.src(), || self.raft.borrow_mut());
         match request.kind() {
-            "read" | "write" | "cas" => {
-                let leader = raft().accept(&request)?;
-                if let Some(leader) = leader {
-                    let reply = cx.sync_rpc_raw(&leader, &request.body()?).await?;
-                    cx.reply_raw(&request, reply.raw_value()?)?;
-                }
-            }
+            "read" | "write" | "cas" => raft().accept(&request)?,
+            "propose" => raft().on_propose(request.body::<Propose>()?.proposals),
             "request_vote" => raft().on_request_vote(peer, &request.body()?),
             "vote" => raft().on_vote(peer, &request.body()?),
             "append" => raft().on_append(peer, request.body()?),
             "appended" => raft().on_appended(peer, &request.body()?),
             _ => cx.not_supported(&request)?,
+        }
+        if std::mem::take(&mut raft().has_news) {
+            // What came in together goes out together.
+            cx.sleep(Duration::ZERO).await;
+            raft().append_to_all();
         }
         Ok(())
     }
