@@ -3,13 +3,12 @@
 //!
 //! Whoever has a client's request tells the leader, again and again, until it is
 //! applied on this very node; then it answers. What came into the log twice is done
-//! once. A leader's message has all that its receiver has not confirmed, so that
-//! none depends on another that may be lost or late. Before they vote, nodes are
-//! asked whether they would: nobody deposes a leader whom a majority hears.
+//! once. A leader's message has all that its receiver has not confirmed, so none
+//! depends on another that may be lost or late. Before they vote, nodes are asked
+//! whether they would, so nobody deposes a leader whom a majority hears.
 //!
-//! It has neither snapshots, changes of membership, nor reads past the log. The log
-//! and the vote are in memory only: a node that crashed must not come back under
-//! its name, for it could vote twice in one term.
+//! It has no snapshots, no changes of membership, no reads past the log, no disk: a
+//! node that crashed must not come back under its name, or it could vote twice.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -22,14 +21,13 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::{borrow::Cow, cell::RefCell, rc::Rc, time::Duration};
+use std::{borrow::Cow, cell::RefCell, future::ready, rc::Rc, time::Duration};
 
 /// How often the leader is heard, and what may have got lost is said again.
 const TICK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long the leader may be silent: six ticks, and a round trip even at 100 ms
-/// of latency. Each wait is drawn between this and twice as much, so that two
-/// candidates seldom meet.
+/// How long the leader may be silent: six ticks, and a round trip of 100 ms each way.
+/// Patience is drawn from this to twice as much, so that candidates seldom meet.
 const ELECTION_AFTER: Duration = Duration::from_millis(300);
 
 /// How long a request waits for the majority: a little less than its client does.
@@ -91,37 +89,33 @@ struct Appended {
 }
 
 /// ```text
-///             no leader heard             a majority would,
-///                                         then does vote
-///   follower ─────────────────> candidate ─────────────────> leader
-///      ^                          │   ^ │                       │
-///      │                          │   └─┘ no majority           │
-///      └── a leader, a later term ┴── a later term, or unheard ─┘
+///               no leader heard             a majority votes
+///    follower ─────────────────> candidate ─────────────────> leader
+///       ^                         │  ^ │ no majority             │
+///       │                         │  └─┘                         │
+///       └── a leader, a later term ┴── a later term, or unheard ─┘
 /// ```
-#[derive(Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 enum Role {
     #[default]
     Follower,
     Candidate,
-    Leader(BTreeMap<String, Peer>),
-}
-
-/// What the leader knows of another node.
-struct Peer {
-    /// Up to where it has confirmed the log, once it has.
-    agreed: Option<usize>,
-    heard: Instant,
+    Leader,
 }
 
 #[derive(Default)]
 struct Raft {
     role: Role,
     term: u64,
-    voted_for: Option<String>,
+    /// The last vote that it gave: in which term, and to whom.
+    voted: (u64, String),
     leader: Option<String>,
-    /// When a leader was heard, and how long the next silence may be.
+    /// When a leader was heard, and how long the silence after it may be.
     heard: Instant,
     patience: Duration,
+    /// The leader's: when it heard the others, and up to where they confirmed the log.
+    heard_from: BTreeMap<String, Instant>,
+    agreed: BTreeMap<String, usize>,
     /// Counted from 1; in place 0 lies an entry that all nodes have.
     log: Vec<Entry>,
     /// Up to where the log is agreed on, and applied.
@@ -133,16 +127,6 @@ struct Raft {
 }
 
 impl Raft {
-    fn new(cx: &Context) -> Raft {
-        let log = vec![Entry::default()];
-        let mut raft = Raft {
-            log,
-            ..Raft::default()
-        };
-        raft.put_off_election(cx);
-        raft
-    }
-
     /// Term and index of the last entry.
     fn last(&self) -> (u64, usize) {
         let index = self.log.len() - 1;
@@ -153,8 +137,6 @@ impl Raft {
         self.log.get(index).is_some_and(|entry| entry.term == term)
     }
 
-    // Elections.
-
     fn put_off_election(&mut self, cx: &Context) {
         let jitter = cx.random(|random| random.fraction());
         self.patience = ELECTION_AFTER.mul_f64(1.0 + jitter);
@@ -164,11 +146,11 @@ impl Raft {
     /// Does what time demands; returns whether that is an election.
     fn tick(&mut self, cx: &Context) -> bool {
         let now = cx.now();
-        let Role::Leader(peers) = &self.role else {
+        if self.role != Role::Leader {
             return now.since(self.heard) >= self.patience;
-        };
-        let is_near = |peer: &&Peer| now.since(peer.heard) < ELECTION_AFTER;
-        if peers.values().filter(is_near).count() + 1 < cx.majority() {
+        }
+        let is_near = |at: &&Instant| now.since(**at) < ELECTION_AFTER;
+        if self.heard_from.values().filter(is_near).count() + 1 < cx.majority() {
             self.follow(self.term, None);
         } else {
             self.put_off_election(cx);
@@ -178,16 +160,9 @@ impl Raft {
     }
 
     fn follow(&mut self, term: u64, leader: Option<&str>) {
-        self.enter(term);
+        self.term = self.term.max(term);
         self.role = Role::Follower;
         self.leader = leader.map(str::to_owned);
-    }
-
-    fn enter(&mut self, term: u64) {
-        if term > self.term {
-            self.term = term;
-            self.voted_for = None;
-        }
     }
 
     /// Becomes a candidate, for the votes or only for the question.
@@ -197,28 +172,25 @@ impl Raft {
         self.leader = None;
         if !pre {
             self.term += 1;
-            self.voted_for = Some(cx.node_id().to_owned());
+            self.voted = (self.term, cx.node_id().to_owned());
         }
         let (term, last) = (self.term, self.last());
         Vote { term, pre, last }
     }
 
     fn vote(&mut self, cx: &Context, candidate: &str, request: &Vote) -> Result<Vote> {
-        let is_free = if request.pre {
-            // It may only have lost touch with a leader that others hear.
-            self.leader.is_none() || cx.now().since(self.heard) >= ELECTION_AFTER
-        } else {
-            if request.term > self.term {
-                self.follow(request.term, None);
-            }
-            let voted_for = self.voted_for.as_deref().unwrap_or(candidate);
-            request.term == self.term && voted_for == candidate
-        };
-        if !is_free || request.last < self.last() {
-            return Err(Error::abort("not while there is anybody better"));
+        if !request.pre && request.term > self.term {
+            self.follow(request.term, None);
+        }
+        // The candidate may have lost touch with a leader whom others hear.
+        let is_led = self.leader.is_some() && cx.now().since(self.heard) < ELECTION_AFTER;
+        let is_given = self.voted.0 == self.term && self.voted.1 != candidate;
+        let is_late = !request.pre && (request.term < self.term || is_given);
+        if is_led || is_late || request.last < self.last() {
+            return Err(Error::abort("somebody else is leader, or fit to be"));
         }
         if !request.pre {
-            self.voted_for = Some(candidate.to_owned());
+            self.voted = (self.term, candidate.to_owned());
             self.put_off_election(cx);
         }
         let term = self.term;
@@ -226,39 +198,19 @@ impl Raft {
     }
 
     fn lead(&mut self, cx: &Context) {
-        let (agreed, heard) = (None, cx.now());
-        let peer = |name: &str| (name.to_owned(), Peer { agreed, heard });
-        self.role = Role::Leader(cx.peers().map(peer).collect());
-        let own = cx.node_id().to_owned();
-        self.leader = Some(own.clone());
-        let (id, command) = ((own, self.term.to_string()), None);
-        self.on_propose(
-            cx,
-            Entry {
-                term: 0,
-                id,
-                command,
-            },
-        );
-    }
-
-    // The log.
-
-    /// Tells the leader; false if there is none.
-    fn propose(&mut self, cx: &Context, entry: &Entry) -> bool {
-        match self.leader.as_deref() {
-            None => return false,
-            Some(leader) if leader == cx.node_id() => self.on_propose(cx, entry.clone()),
-            // What cannot be sent is as good as lost, here and below.
-            Some(leader) => drop(cx.send(leader, "propose", entry)),
-        }
-        true
+        self.role = Role::Leader;
+        self.leader = Some(cx.node_id().to_owned());
+        self.heard_from = cx.peers().map(|peer| (peer.to_owned(), cx.now())).collect();
+        self.agreed.clear();
+        let id = (cx.node_id().to_owned(), self.term.to_string());
+        let (term, command) = (self.term, None);
+        self.on_propose(cx, Entry { term, id, command });
     }
 
     fn on_propose(&mut self, cx: &Context, entry: Entry) {
         let mut coming = self.log[self.commit + 1..].iter();
         let is_known = self.done.contains(&entry.id) || coming.any(|known| known.id == entry.id);
-        if matches!(self.role, Role::Leader(_)) && !is_known {
+        if self.role == Role::Leader && !is_known {
             let term = self.term;
             self.log.push(Entry { term, ..entry });
             self.append_to_all(cx);
@@ -266,13 +218,12 @@ impl Raft {
         }
     }
 
+    /// The leader's: sends everybody what they have not confirmed. What cannot be
+    /// sent is as good as lost.
     fn append_to_all(&self, cx: &Context) {
-        let Role::Leader(peers) = &self.role else {
-            return;
-        };
-        for (name, peer) in peers {
+        for peer in cx.peers() {
             // All logs agree on what is committed, if they have it at all.
-            let prev = peer.agreed.unwrap_or(self.commit);
+            let prev = self.agreed.get(peer).map_or(self.commit, |&agreed| agreed);
             let end = self.log.len().min(prev + 1 + ENTRIES_MAX);
             let append = Append {
                 term: self.term,
@@ -280,7 +231,7 @@ impl Raft {
                 entries: Cow::Borrowed(&self.log[prev + 1..end]),
                 commit: self.commit,
             };
-            drop(cx.send(name, "append", &append));
+            drop(cx.send(peer, "append", &append));
         }
     }
 
@@ -309,51 +260,39 @@ impl Raft {
 
     fn on_appended(&mut self, cx: &Context, peer: &str, answer: &Appended) {
         if answer.term > self.term {
-            return self.follow(answer.term, None);
-        }
-        let (_, last) = self.last();
-        if let Role::Leader(peers) = &mut self.role
-            && let Some(peer) = peers.get_mut(peer).filter(|_| answer.term == self.term)
-        {
-            peer.heard = cx.now();
-            peer.agreed = peer.agreed.max(Some(answer.agreed.min(last)));
+            self.follow(answer.term, None);
+        } else if self.role == Role::Leader && answer.term == self.term {
+            self.heard_from.insert(peer.to_owned(), cx.now());
+            let agreed = self.agreed.entry(peer.to_owned()).or_default();
+            *agreed = answer.agreed.min(self.log.len() - 1).max(*agreed);
             self.commit_agreed(cx);
         }
     }
 
     /// The leader's: commits what a majority has, up to an entry of its own term.
     fn commit_agreed(&mut self, cx: &Context) {
-        let Role::Leader(peers) = &self.role else {
-            return;
-        };
-        let agreed = peers.values().map(|peer| peer.agreed.unwrap_or(0));
-        let mut agreed: Vec<usize> = agreed.chain([self.last().1]).collect();
+        let mut agreed: Vec<usize> = self.agreed.values().copied().collect();
+        agreed.push(self.log.len() - 1);
         agreed.sort_unstable_by(|one, other| other.cmp(one));
-        let index = agreed[cx.majority() - 1];
+        let index = agreed.get(cx.majority() - 1).copied().unwrap_or(0);
         if index > self.commit && self.has(self.term, index) {
             self.apply_to(cx, index);
             self.append_to_all(cx);
         }
     }
 
-    // The store.
-
     fn apply_to(&mut self, cx: &Context, commit: usize) {
         while self.commit < commit {
             self.commit += 1;
             let Entry { id, command, .. } = self.log[self.commit].clone();
             // Two leaders may have been told of it.
-            if self.done.insert(id.clone())
-                && let Some(command) = command
-            {
-                let outcome = self.execute(command);
-                let Some(request) = self.waiting.remove(&id) else {
-                    continue;
-                };
-                drop(match outcome {
-                    Ok(fields) => cx.reply(&request, &fields),
-                    Err(error) => cx.reply_error(&request, &error),
-                });
+            let is_new = self.done.insert(id.clone());
+            if let Some(command) = command.filter(|_| is_new) {
+                match (self.waiting.remove(&id), self.execute(command)) {
+                    (Some(request), Ok(fields)) => drop(cx.reply(&request, &fields)),
+                    (Some(request), Err(error)) => drop(cx.reply_error(&request, &error)),
+                    (None, _) => {}
+                }
             }
         }
     }
@@ -375,48 +314,44 @@ impl Raft {
     }
 }
 
-pub(crate) struct LinKv {
-    /// Borrowed for one message or tick at a time, and never over an `.await`.
-    raft: RefCell<Raft>,
-}
+/// Its Raft is borrowed for one message or tick at a time, and never over an `.await`.
+pub(crate) struct LinKv(RefCell<Raft>);
 
 impl LinKv {
-    /// Whether a majority gives its votes, or would give them.
+    /// Whether a majority votes for this node, or would, and nobody won meanwhile.
     async fn wins(&self, cx: &Context, pre: bool) -> bool {
-        let request = self.raft.borrow_mut().stand(cx, pre);
-        let patience = self.raft.borrow().patience;
+        let request = self.0.borrow_mut().stand(cx, pre);
         let ask = |peer| {
             let call = cx.sync_rpc(peer, "request_vote", &request);
             let again = Backoff::new(TICK_EVERY).longest(TICK_EVERY);
-            call.retry(again).timeout(patience)
+            call.retry(again).timeout(self.0.borrow().patience)
         };
-        let mut answers: FuturesUnordered<_> = cx.peers().map(ask).collect();
-        let mut votes = 1;
-        while votes < cx.majority() {
-            let Some(answer) = answers.next().await else {
-                return false;
-            };
-            if let Ok(Vote { term, .. }) = answer.and_then(|answer| answer.body()) {
-                votes += 1;
-                self.raft.borrow_mut().enter(term);
-            }
-        }
-        // Unless somebody else has won meanwhile.
-        let raft = self.raft.borrow();
-        matches!(raft.role, Role::Candidate) && (pre || raft.term == request.term)
+        let answers: FuturesUnordered<_> = cx.peers().map(ask).collect();
+        let votes = answers.filter_map(|answer| ready(answer.and_then(|vote| vote.body()).ok()));
+        let votes: Vec<Vote> = votes.take(cx.majority() - 1).collect().await;
+        let mut raft = self.0.borrow_mut();
+        raft.term = votes.iter().map(|vote| vote.term).fold(raft.term, u64::max);
+        raft.role == Role::Candidate && votes.len() + 1 >= cx.majority()
     }
 
     /// Has a majority agree on a client's request.
     async fn carry_out(&self, cx: &Context, request: &Request) -> Result<()> {
-        let raft = || self.raft.borrow_mut();
-        let (client, msg_id) = (request.src(), request.msg_id().unwrap_or("none"));
-        let id = (client.to_owned(), msg_id.to_owned());
+        let missing = || Error::malformed_request("there is no `msg_id`");
+        let msg_id = request.msg_id().ok_or_else(missing)?;
+        let id = (request.src().to_owned(), msg_id.to_owned());
         let (term, command) = (0, Some(request.body()?));
         let entry = Entry { term, id, command };
+        let raft = || self.0.borrow_mut();
         raft().waiting.insert(entry.id.clone(), request.clone());
         let (begun, mut is_told) = (cx.now(), false);
         while cx.now().since(begun) < HOLD_FOR && !request.is_answered() {
-            is_told |= raft().propose(cx, &entry);
+            let leader = raft().leader.clone();
+            is_told |= leader.is_some();
+            match leader.as_deref() {
+                Some(leader) if leader == cx.node_id() => raft().on_propose(cx, entry.clone()),
+                Some(leader) => drop(cx.send(leader, "propose", &entry)),
+                None => {}
+            }
             cx.sleep(TICK_EVERY).await;
         }
         match raft().waiting.remove(&entry.id) {
@@ -429,23 +364,25 @@ impl LinKv {
 
 impl Node for LinKv {
     fn new(cx: &Context) -> LinKv {
-        let raft = RefCell::new(Raft::new(cx));
-        LinKv { raft }
+        let mut raft = Raft::default();
+        raft.log.push(Entry::default());
+        raft.put_off_election(cx);
+        LinKv(RefCell::new(raft))
     }
 
     async fn start(self: Rc<Self>, cx: Context) -> Result<()> {
         let mut ticks = cx.every(TICK_EVERY);
         loop {
             ticks.tick().await;
-            let is_due = self.raft.borrow_mut().tick(&cx);
+            let is_due = self.0.borrow_mut().tick(&cx);
             if is_due && self.wins(&cx, true).await && self.wins(&cx, false).await {
-                self.raft.borrow_mut().lead(&cx);
+                self.0.borrow_mut().lead(&cx);
             }
         }
     }
 
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
-        let (peer, raft) = (request.src(), || self.raft.borrow_mut());
+        let (peer, raft) = (request.src(), || self.0.borrow_mut());
         match request.kind() {
             "read" | "write" | "cas" => self.carry_out(&cx, &request).await?,
             "request_vote" => cx.reply(&request, &raft().vote(&cx, peer, &request.body()?)?)?,
