@@ -4,8 +4,10 @@ use super::touch::{Stretch, stretches};
 use super::{lin_kv::LinKv, lossy, over_seeds};
 use eddyline::ErrorCode;
 use eddyline::sim::workload::{self, LinKvSummary};
-use eddyline::sim::{Failure, Latency, Nemesis, Operation, Outcome, Report, Simulation, Trace};
+use eddyline::sim::{Cluster, Event, Failure, Fault, Latency, Nemesis, Operation, Outcome};
+use eddyline::sim::{Partition, Report, Simulation, Trace};
 use eddyline::time::Instant;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const NODES: usize = 5;
@@ -29,8 +31,8 @@ const LONG: Duration = Duration::from_secs(4);
 
 /// How many operations a client that is served makes in a second, at least: each
 /// takes four messages of 30 ms, two of them those of the slower of two nodes, and
-/// comes at 100 a second for all idle clients: some 0.2 s in all. A third is left
-/// for losses.
+/// comes at 40 a second for all clients: 0.3 s in all. What it does beyond that is
+/// left for losses.
 const SERVED_PER_SECOND: f64 = 3.0;
 
 /// How many a client makes in a second that is not: the node holds each for that
@@ -132,8 +134,8 @@ fn tell(faults: &str, reports: &[Report<LinKvSummary>]) {
 
 fn run(simulation: Simulation) -> Result<Report<LinKvSummary>, Box<Failure>> {
     // The recovery is for final reads, of which this workload has none.
-    let simulation = simulation.recovery(Duration::from_secs(1)).trace();
-    simulation.run::<LinKv, _>(workload::LinKv::new())
+    let simulation = simulation.recovery(Duration::from_secs(1)).rate(40.0);
+    simulation.trace().run::<LinKv, _>(workload::LinKv::new())
 }
 
 #[track_caller]
@@ -187,4 +189,89 @@ fn lin_kv_without_faults() {
         }
         tell(&format!("{latency_ms} ms"), &reports);
     }
+}
+
+/// Who leads, and in which term: whoever has sent the last `append`.
+fn leader(cluster: &Cluster) -> (usize, u64) {
+    let trace = cluster.trace();
+    let mut lines = trace
+        .records()
+        .iter()
+        .rev()
+        .filter_map(|record| match &record.event {
+            Event::Sent { src, line, .. } if line.contains(r#""type":"append""#) => {
+                Some((src, line))
+            }
+            _ => None,
+        });
+    let (name, line) = lines.next().unwrap();
+    let message: Value = serde_json::from_str(line).unwrap();
+    let number = name.strip_prefix('n').unwrap().parse().unwrap();
+    (number, message["body"]["term"].as_u64().unwrap())
+}
+
+/// Five nodes that have a leader.
+fn led() -> (Cluster, usize, u64) {
+    let simulation = Simulation::new(1).nodes(NODES);
+    let simulation = simulation.latency(Latency::constant_ms(10)).trace();
+    let mut cluster = simulation.build::<LinKv>();
+    cluster.run_for(SETTLES_IN);
+    let (number, term) = leader(&cluster);
+    (cluster, number, term)
+}
+
+#[test]
+fn a_node_that_comes_back_deposes_nobody() {
+    let (mut cluster, number, term) = led();
+    let other = (number + 1) % NODES;
+    cluster.apply(&Fault::Partition(Partition::Isolate(other)));
+    cluster.run_for(Duration::from_secs(5));
+    cluster.apply(&Fault::Heal);
+    cluster.run_for(SETTLES_IN);
+    assert_eq!(leader(&cluster), (number, term));
+    let write = json!({ "key": 1, "value": 2 });
+    cluster.call(&format!("n{other}"), "write", &write).unwrap();
+}
+
+#[test]
+fn a_leader_who_hears_nobody_steps_down() {
+    let (mut cluster, number, term) = led();
+    let links = (0..NODES).filter(|&other| other != number);
+    let links = links.map(|other| (format!("n{other}"), format!("n{number}")));
+    cluster.apply(&Fault::Partition(Partition::Links(links.collect())));
+    cluster.run_for(SETTLES_IN);
+    let (successor, later) = leader(&cluster);
+    assert!(successor != number && later > term);
+    let error = cluster.call(&format!("n{number}"), "read", &json!({ "key": 1 }));
+    assert_eq!(error.unwrap_err().code, ErrorCode::TemporarilyUnavailable);
+}
+
+/// More than go into one message.
+#[test]
+fn a_node_that_missed_many_entries_catches_up() {
+    let (mut cluster, number, _) = led();
+    let (leader, other) = (format!("n{number}"), (number + 1) % NODES);
+    cluster.apply(&Fault::Partition(Partition::Isolate(other)));
+    for value in 0..350 {
+        let write = json!({ "key": 1, "value": value });
+        cluster.call(&leader, "write", &write).unwrap();
+    }
+    cluster.apply(&Fault::Heal);
+    cluster.run_for(SETTLES_IN);
+    let read = json!({ "key": 1 });
+    let reply = cluster.call(&format!("n{other}"), "read", &read).unwrap();
+    assert_eq!(reply["value"], 349);
+}
+
+#[test]
+fn a_node_alone_is_its_own_majority() {
+    let mut cluster = Simulation::new(1).build::<LinKv>();
+    let write = json!({ "key": "x", "value": [1] });
+    cluster.call("n0", "write", &write).unwrap();
+    let change = json!({ "key": "x", "from": [1], "to": null });
+    cluster.call("n0", "cas", &change).unwrap();
+    let error = cluster.call("n0", "cas", &change).unwrap_err();
+    assert_eq!(error.code, ErrorCode::PreconditionFailed);
+    let error = cluster.call("n0", "write", &json!({ "key": "x" }));
+    assert_eq!(error.unwrap_err().code, ErrorCode::MalformedRequest);
 }
