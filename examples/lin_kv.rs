@@ -19,7 +19,7 @@
 use eddyline::{Backoff, Context, Error, Node, Request, Result, time::Instant};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use std::collections::{BTreeMap, BTreeSet};
 use std::{borrow::Cow, cell::RefCell, future::ready, rc::Rc, time::Duration};
 
@@ -36,14 +36,14 @@ const HOLD_FOR: Duration = Duration::from_millis(900);
 /// How many entries go into one message.
 const ENTRIES_MAX: usize = 100;
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Command {
     key: Value,
     #[serde(flatten)]
     operation: Operation,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Operation {
     Read,
@@ -57,9 +57,8 @@ struct Entry {
     term: u64,
     /// The client and its `msg_id`.
     id: (String, String),
-    /// None in a new leader's first entry: only with one of its own term can it
-    /// commit those of earlier ones.
-    command: Option<Command>,
+    /// None in a new leader's first entry, which commits those of earlier terms.
+    command: Option<Box<RawValue>>,
 }
 
 /// A candidate's request, and the voter's answer.
@@ -145,11 +144,10 @@ impl Raft {
 
     /// Does what time demands; returns whether that is an election.
     fn tick(&mut self, cx: &Context) -> bool {
-        let now = cx.now();
         if self.role != Role::Leader {
-            return now.since(self.heard) >= self.patience;
+            return cx.now().since(self.heard) >= self.patience;
         }
-        let is_near = |at: &&Instant| now.since(**at) < ELECTION_AFTER;
+        let is_near = |at: &&Instant| cx.now().since(**at) < ELECTION_AFTER;
         if self.heard_from.values().filter(is_near).count() + 1 < cx.majority() {
             self.follow(self.term, None);
         } else {
@@ -218,8 +216,7 @@ impl Raft {
         }
     }
 
-    /// The leader's: sends everybody what they have not confirmed. What cannot be
-    /// sent is as good as lost.
+    /// The leader's: sends what is not confirmed. What fails is as good as lost.
     fn append_to_all(&self, cx: &Context) {
         for peer in cx.peers() {
             // All logs agree on what is committed, if they have it at all.
@@ -288,7 +285,7 @@ impl Raft {
             // Two leaders may have been told of it.
             let is_new = self.done.insert(id.clone());
             if let Some(command) = command.filter(|_| is_new) {
-                match (self.waiting.remove(&id), self.execute(command)) {
+                match (self.waiting.remove(&id), self.execute(&command)) {
                     (Some(request), Ok(fields)) => drop(cx.reply(&request, &fields)),
                     (Some(request), Err(error)) => drop(cx.reply_error(&request, &error)),
                     (None, _) => {}
@@ -297,7 +294,9 @@ impl Raft {
         }
     }
 
-    fn execute(&mut self, command: Command) -> Result<Value> {
+    fn execute(&mut self, command: &RawValue) -> Result<Value> {
+        let failed = |error: serde_json::Error| Error::crash(error.to_string());
+        let command: Command = serde_json::from_str(command.get()).map_err(failed)?;
         let key = command.key.to_string();
         match (command.operation, self.store.get(&key)) {
             (Operation::Read, Some(value)) => return Ok(json!({ "value": value })),
@@ -339,6 +338,7 @@ impl LinKv {
         let missing = || Error::malformed_request("there is no `msg_id`");
         let msg_id = request.msg_id().ok_or_else(missing)?;
         let id = (request.src().to_owned(), msg_id.to_owned());
+        let Command { .. } = request.body()?; // or error 12
         let (term, command) = (0, Some(request.body()?));
         let entry = Entry { term, id, command };
         let raft = || self.0.borrow_mut();
