@@ -35,8 +35,8 @@ const LONG: Duration = Duration::from_secs(4);
 /// left for losses.
 const SERVED_PER_SECOND: f64 = 3.0;
 
-/// How many a client makes in a second that is not: the node holds each for that
-/// long, or does not answer within a second.
+/// How long an operation keeps a client that is not served, at least: its node holds
+/// it for that long, or is silent, and the client gives up after a second.
 const HELD_SECONDS: f64 = 0.9;
 
 /// What the store does without faults: each of five clients may lose its first
