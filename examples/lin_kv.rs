@@ -1,16 +1,14 @@
 //! A linearizable key-value store on a Raft of its own: elections, replication,
-//! and requests passed on to the leader. Shows a protocol as one state machine
-//! that messages and timers drive, with requests that are answered much later.
+//! and requests that wait in their handlers until a majority has agreed.
 //!
-//! The log and the vote are in memory only. A node that crashed must not come
-//! back under its name: it could vote twice in one term. As long as a majority
-//! has never crashed, all is well; on a disk it would survive more.
+//! Whoever has a client's request tells the leader, again and again, until it is
+//! applied on this very node; then it answers. What came into the log twice is done
+//! once. A leader's message has all that its receiver has not confirmed, so none
+//! depends on another that may be lost or late. Before they vote, nodes are asked
+//! whether they would, so nobody deposes a leader whom a majority hears.
 //!
-//! Of what else a Raft may have this one has the check of its quorum (a leader
-//! that hears from no majority steps down, or one that is only heard would rule
-//! for ever), and neither snapshots, changes of membership, nor reads past the
-//! log. etcd's is the model for messages that want no reply: a late answer is as
-//! good as an early one, and the next heartbeat mends what was lost.
+//! It has no snapshots, no changes of membership, no reads past the log, no disk: a
+//! node that crashed must not come back under its name, or it could vote twice.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -18,506 +16,379 @@
 //!     --concurrency 4n --time-limit 30 --rate 100 --nemesis partition
 //! ```
 
-use eddyline::time::Instant;
-use eddyline::{Context, Error, Node, Request, Result};
+use eddyline::{Backoff, Context, Error, Node, Request, Result, time::Instant};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::rc::Rc;
-use std::time::Duration;
+use serde_json::{Value, json, value::RawValue};
+use std::collections::{BTreeMap, BTreeSet};
+use std::{borrow::Cow, cell::RefCell, future::ready, rc::Rc, time::Duration};
 
-/// How often the leader is heard when there is nothing to say.
-const HEARTBEAT_EVERY: Duration = Duration::from_millis(100);
+/// How often the leader is heard, and what may have got lost is said again.
+const TICK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long the leader may be silent, at least: several round trips, even at a
-/// latency of 100 ms. Each wait is drawn between this and twice as much, so that
-/// two candidates seldom meet.
-const ELECTION_AFTER: Duration = Duration::from_millis(600);
+/// How long the leader may be silent: six ticks, and a round trip of 100 ms each way.
+/// Patience is drawn from this to twice as much, so that candidates seldom meet.
+const ELECTION_AFTER: Duration = Duration::from_millis(300);
+
+/// How long a request waits for the majority: a little less than its client does.
+const HOLD_FOR: Duration = Duration::from_millis(900);
 
 /// How many entries go into one message.
-const ENTRIES_MAX: usize = 500;
+const ENTRIES_MAX: usize = 100;
 
-/// How many requests of other nodes are remembered, to carry out none twice.
-const FORWARDED_MAX: usize = 1000;
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Operation {
-    Read {
-        key: Value,
-    },
-    Write {
-        key: Value,
-        value: Value,
-    },
-    Cas {
-        key: Value,
-        from: Value,
-        to: Value,
-    },
-    /// A new leader's first entry. Only with an entry of its own term can it
-    /// commit those of earlier ones.
-    Nothing,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct Entry {
-    term: u64,
+#[derive(Deserialize)]
+struct Command {
+    key: Value,
+    #[serde(flatten)]
     operation: Operation,
 }
 
-#[derive(Serialize, Deserialize)]
-struct RequestVote {
-    term: u64,
-    last_index: usize,
-    last_term: u64,
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Operation {
+    Read,
+    Write { value: Value },
+    Cas { from: Value, to: Value },
 }
 
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Entry {
+    /// The leader's who put it into the log.
+    term: u64,
+    /// The client and its `msg_id`.
+    id: (String, String),
+    /// None in a new leader's first entry, which commits those of earlier terms.
+    command: Option<Box<RawValue>>,
+}
+
+/// A candidate's request, and the voter's answer.
 #[derive(Serialize, Deserialize)]
 struct Vote {
     term: u64,
-    granted: bool,
+    /// It is asked only whether the vote would be given.
+    pre: bool,
+    /// Term and index of the candidate's last entry.
+    last: (u64, usize),
 }
 
 #[derive(Serialize, Deserialize)]
-struct Append {
+struct Append<'a> {
     term: u64,
-    prev_index: usize,
-    prev_term: u64,
-    entries: Vec<Entry>,
+    /// Term and index of the entry before these.
+    prev: (u64, usize),
+    entries: Cow<'a, [Entry]>,
     commit: usize,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Appended {
     term: u64,
-    fits: bool,
-    /// Up to where the logs agree; if they do not, where they may.
-    index: usize,
+    /// Up to where the follower knows its log to be the leader's.
+    agreed: usize,
 }
 
 /// ```text
-///                 no leader heard             majority of votes
-///   follower ──────────────────────> candidate ────────────────> leader
-///      ^                              │     ^ │ no majority        │
-///      │                              │     └─┘                    │
-///      └── a later term, or a leader ─┴──── a later term, or no majority heard
+///               no leader heard             a majority votes
+///    follower ─────────────────> candidate ─────────────────> leader
+///       ^                         │  ^ │ no majority             │
+///       │                         │  └─┘                         │
+///       └── a leader, a later term ┴── a later term, or unheard ─┘
 /// ```
+#[derive(Clone, Copy, Default, PartialEq)]
 enum Role {
+    #[default]
     Follower,
-    Candidate { votes: BTreeSet<String> },
-    Leader { peers: BTreeMap<String, Progress> },
+    Candidate,
+    Leader,
 }
 
-/// What the leader knows of a peer.
-struct Progress {
-    /// Up to where its log is known to be ours.
-    matched: usize,
-    /// What to send next; it runs ahead of `matched`, and falls back when
-    /// something was lost.
-    next: usize,
-    heard: Instant,
-}
-
-pub(crate) struct Raft {
-    cx: Context,
+#[derive(Default)]
+struct Raft {
     role: Role,
     term: u64,
-    voted_for: Option<String>,
+    /// The last vote that it gave: in which term, and to whom.
+    voted: (u64, String),
     leader: Option<String>,
+    /// When a leader was heard, and how long the silence after it may be.
+    heard: Instant,
+    patience: Duration,
+    /// The leader's: when it heard the others, and up to where they confirmed the log.
+    heard_from: BTreeMap<String, Instant>,
+    agreed: BTreeMap<String, usize>,
     /// Counted from 1; in place 0 lies an entry that all nodes have.
     log: Vec<Entry>,
+    /// Up to where the log is agreed on, and applied.
     commit: usize,
-    applied: usize,
     store: BTreeMap<String, Value>,
-    /// The leader's clients, by the index of their entry.
-    waiting: BTreeMap<usize, Request>,
-    /// What other nodes have passed on: the network may double it.
-    forwarded: VecDeque<(String, String)>,
-    election_at: Instant,
+    /// What was applied; it grows for ever, as the log does.
+    done: BTreeSet<(String, String)>,
+    waiting: BTreeMap<(String, String), Request>,
 }
 
 impl Raft {
-    fn new(cx: &Context) -> Raft {
-        let operation = Operation::Nothing;
-        let mut raft = Raft {
-            cx: cx.clone(),
-            role: Role::Follower,
-            term: 0,
-            voted_for: None,
-            leader: None,
-            log: vec![Entry { term: 0, operation }],
-            commit: 0,
-            applied: 0,
-            store: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-            forwarded: VecDeque::new(),
-            election_at: cx.now(),
-        };
-        raft.put_off_election();
-        raft
+    /// Term and index of the last entry.
+    fn last(&self) -> (u64, usize) {
+        let index = self.log.len() - 1;
+        (self.log[index].term, index)
     }
 
-    fn last_index(&self) -> usize {
-        self.log.len() - 1
+    fn has(&self, term: u64, index: usize) -> bool {
+        self.log.get(index).is_some_and(|entry| entry.term == term)
     }
 
-    fn last_term(&self) -> u64 {
-        self.log[self.last_index()].term
+    fn put_off_election(&mut self, cx: &Context) {
+        let jitter = cx.random(|random| random.fraction());
+        self.patience = ELECTION_AFTER.mul_f64(1.0 + jitter);
+        self.heard = cx.now();
     }
 
-    fn put_off_election(&mut self) {
-        let jitter = self.cx.random(|random| random.fraction());
-        self.election_at = self.cx.now() + ELECTION_AFTER.mul_f64(1.0 + jitter);
-    }
-
-    /// Sends a message that may get lost: one that cannot be sent is no worse.
-    fn send<T: Serialize>(&self, dest: &str, kind: &str, message: &T) {
-        if let Err(error) = self.cx.send(dest, kind, message) {
-            self.cx.log(format_args!("not sent: {error}"));
+    /// Does what time demands; returns whether that is an election.
+    fn tick(&mut self, cx: &Context) -> bool {
+        if self.role != Role::Leader {
+            return cx.now().since(self.heard) >= self.patience;
         }
-    }
-
-    /// Answers a client, sooner or later.
-    fn answer(&self, request: &Request, outcome: &Result<Value>) {
-        let answered = match outcome {
-            Ok(fields) => self.cx.reply(request, fields),
-            Err(error) => self.cx.reply_error(request, error),
-        };
-        if let Err(error) = answered {
-            self.cx.log(format_args!("not answered: {error}"));
-        }
-    }
-
-    // Roles.
-
-    /// Becomes a follower, in a later term if `term` is one.
-    fn follow(&mut self, term: u64) {
-        if term > self.term {
-            self.term = term;
-            self.voted_for = None;
-        }
-        self.leader = None;
-        if let Role::Leader { .. } = std::mem::replace(&mut self.role, Role::Follower) {
-            self.put_off_election();
-        }
-        // Their entries may be committed yet, by another leader.
-        let error = Err(Error::timeout(
-            "the leader has lost its office; it may happen yet",
-        ));
-        for request in std::mem::take(&mut self.waiting).into_values() {
-            self.answer(&request, &error);
-        }
-    }
-
-    /// Does what time demands: an election, or an abdication.
-    fn tick(&mut self) {
-        let now = self.cx.now();
-        if let Role::Leader { peers } = &self.role {
-            let is_heard = |peer: &&Progress| now.since(peer.heard) < ELECTION_AFTER * 2;
-            let heard = 1 + peers.values().filter(is_heard).count();
-            return match heard >= self.cx.majority() {
-                true => self.append_to_all(),
-                false => self.follow(self.term),
-            };
-        }
-        if now < self.election_at {
-            return;
-        }
-        self.term += 1;
-        self.leader = None;
-        self.voted_for = Some(self.cx.node_id().to_owned());
-        self.role = Role::Candidate {
-            votes: BTreeSet::new(),
-        };
-        self.put_off_election();
-        let request = RequestVote {
-            term: self.term,
-            last_index: self.last_index(),
-            last_term: self.last_term(),
-        };
-        for peer in self.cx.peers() {
-            self.send(peer, "request_vote", &request);
-        }
-        let (term, granted) = (self.term, true);
-        let own = self.cx.node_id().to_owned();
-        self.on_vote(&own, &Vote { term, granted })
-    }
-
-    fn on_request_vote(&mut self, candidate: &str, request: &RequestVote) {
-        if request.term > self.term {
-            self.follow(request.term);
-        }
-        let is_up_to_date =
-            (request.last_term, request.last_index) >= (self.last_term(), self.last_index());
-        let is_free = self
-            .voted_for
-            .as_deref()
-            .is_none_or(|voted_for| voted_for == candidate);
-        let granted = request.term == self.term && is_free && is_up_to_date;
-        if granted {
-            self.voted_for = Some(candidate.to_owned());
-            self.put_off_election();
-        }
-        let term = self.term;
-        self.send(candidate, "vote", &Vote { term, granted })
-    }
-
-    fn on_vote(&mut self, voter: &str, vote: &Vote) {
-        if vote.term > self.term {
-            return self.follow(vote.term);
-        }
-        let Role::Candidate { votes } = &mut self.role else {
-            return;
-        };
-        if vote.term < self.term || !vote.granted {
-            return;
-        }
-        votes.insert(voter.to_owned());
-        if votes.len() < self.cx.majority() {
-            return;
-        }
-        let (next, heard) = (self.log.len(), self.cx.now());
-        let progress = |peer: &str| {
-            (
-                peer.to_owned(),
-                Progress {
-                    matched: 0,
-                    next,
-                    heard,
-                },
-            )
-        };
-        let peers = self.cx.peers().map(progress).collect();
-        self.role = Role::Leader { peers };
-        self.leader = Some(self.cx.node_id().to_owned());
-        self.propose(Operation::Nothing)
-    }
-
-    // The log.
-
-    /// The leader's: adds an entry and sends it to all.
-    fn propose(&mut self, operation: Operation) {
-        let term = self.term;
-        self.log.push(Entry { term, operation });
-        self.append_to_all();
-        self.advance_commit()
-    }
-
-    fn append_to_all(&mut self) {
-        let peers: Vec<String> = self.cx.peers().map(str::to_owned).collect();
-        peers.iter().for_each(|peer| self.append_to(peer));
-    }
-
-    /// The leader's: sends a peer what it does not have, if only a heartbeat.
-    fn append_to(&mut self, peer: &str) {
-        let Role::Leader { peers } = &mut self.role else {
-            return;
-        };
-        let Some(progress) = peers.get_mut(peer) else {
-            return;
-        };
-        let end = self.log.len().min(progress.next + ENTRIES_MAX);
-        let append = Append {
-            term: self.term,
-            prev_index: progress.next - 1,
-            prev_term: self.log[progress.next - 1].term,
-            entries: self.log[progress.next..end].to_vec(),
-            commit: self.commit,
-        };
-        progress.next = end;
-        self.send(peer, "append", &append)
-    }
-
-    fn on_append(&mut self, leader: &str, append: Append) {
-        let mut answer = Appended {
-            term: self.term,
-            fits: false,
-            index: 0,
-        };
-        if append.term < self.term {
-            return self.send(leader, "appended", &answer);
-        }
-        if append.term > self.term || !matches!(self.role, Role::Follower) {
-            self.follow(append.term);
-        }
-        self.leader = Some(leader.to_owned());
-        self.put_off_election();
-        answer.term = self.term;
-        let prev = append.prev_index;
-        answer.fits = self
-            .log
-            .get(prev)
-            .is_some_and(|entry| entry.term == append.prev_term);
-        if answer.fits {
-            answer.index = prev + append.entries.len();
-            for (index, entry) in (prev + 1..).zip(append.entries) {
-                // Not cut off unless it differs: an old message may know less.
-                if self
-                    .log
-                    .get(index)
-                    .is_none_or(|ours| ours.term != entry.term)
-                {
-                    self.log.truncate(index);
-                    self.log.push(entry);
-                }
-            }
-            self.commit = self.commit.max(append.commit.min(answer.index));
-            self.apply();
+        let is_near = |at: &&Instant| cx.now().since(**at) < ELECTION_AFTER;
+        if self.heard_from.values().filter(is_near).count() + 1 < cx.majority() {
+            self.follow(self.term, None);
         } else {
-            // Back over all that is missing, or all of the term that differs.
-            let last = prev.min(self.last_index());
-            let wrong = self.log.get(prev).map(|entry| entry.term);
-            let agrees = |entry: &Entry| Some(entry.term) != wrong;
-            answer.index = self.log[..=last].iter().rposition(agrees).unwrap_or(0);
+            self.put_off_election(cx);
+            self.append_to_all(cx);
         }
-        self.send(leader, "appended", &answer)
+        false
     }
 
-    fn on_appended(&mut self, peer: &str, answer: &Appended) {
+    fn follow(&mut self, term: u64, leader: Option<&str>) {
+        self.term = self.term.max(term);
+        self.role = Role::Follower;
+        self.leader = leader.map(str::to_owned);
+    }
+
+    /// Becomes a candidate, for the votes or only for the question.
+    fn stand(&mut self, cx: &Context, pre: bool) -> Vote {
+        self.put_off_election(cx);
+        self.role = Role::Candidate;
+        self.leader = None;
+        if !pre {
+            self.term += 1;
+            self.voted = (self.term, cx.node_id().to_owned());
+        }
+        let (term, last) = (self.term, self.last());
+        Vote { term, pre, last }
+    }
+
+    fn vote(&mut self, cx: &Context, candidate: &str, request: &Vote) -> Result<Vote> {
+        if !request.pre && request.term > self.term {
+            self.follow(request.term, None);
+        }
+        // The candidate may have lost touch with a leader whom others hear.
+        let is_led = self.leader.is_some() && cx.now().since(self.heard) < ELECTION_AFTER;
+        let is_given = self.voted.0 == self.term && self.voted.1 != candidate;
+        let is_late = !request.pre && (request.term < self.term || is_given);
+        if is_led || is_late || request.last < self.last() {
+            return Err(Error::abort("somebody else is leader, or fit to be"));
+        }
+        if !request.pre {
+            self.voted = (self.term, candidate.to_owned());
+            self.put_off_election(cx);
+        }
+        let term = self.term;
+        Ok(Vote { term, ..*request })
+    }
+
+    fn lead(&mut self, cx: &Context) {
+        self.role = Role::Leader;
+        self.leader = Some(cx.node_id().to_owned());
+        self.heard_from = cx.peers().map(|peer| (peer.to_owned(), cx.now())).collect();
+        self.agreed.clear();
+        let id = (cx.node_id().to_owned(), self.term.to_string());
+        let (term, command) = (self.term, None);
+        self.on_propose(cx, Entry { term, id, command });
+    }
+
+    fn on_propose(&mut self, cx: &Context, entry: Entry) {
+        let mut coming = self.log[self.commit + 1..].iter();
+        let is_known = self.done.contains(&entry.id) || coming.any(|known| known.id == entry.id);
+        if self.role == Role::Leader && !is_known {
+            let term = self.term;
+            self.log.push(Entry { term, ..entry });
+            self.append_to_all(cx);
+            self.commit_agreed(cx);
+        }
+    }
+
+    /// The leader's: sends what is not confirmed. What fails is as good as lost.
+    fn append_to_all(&self, cx: &Context) {
+        for peer in cx.peers() {
+            // All logs agree on what is committed, if they have it at all.
+            let prev = self.agreed.get(peer).map_or(self.commit, |&agreed| agreed);
+            let end = self.log.len().min(prev + 1 + ENTRIES_MAX);
+            let append = Append {
+                term: self.term,
+                prev: (self.log[prev].term, prev),
+                entries: Cow::Borrowed(&self.log[prev + 1..end]),
+                commit: self.commit,
+            };
+            drop(cx.send(peer, "append", &append));
+        }
+    }
+
+    fn on_append(&mut self, cx: &Context, leader: &str, append: Append<'_>) {
+        let mut agreed = self.commit;
+        if append.term >= self.term {
+            self.follow(append.term, Some(leader));
+            self.put_off_election(cx);
+            let (prev_term, prev) = append.prev;
+            if self.has(prev_term, prev) {
+                agreed = agreed.max(prev + append.entries.len());
+                let entries = (prev + 1..).zip(append.entries.into_owned());
+                for (index, entry) in entries.skip(self.commit.saturating_sub(prev)) {
+                    // Not cut off unless it differs: an old message may know less.
+                    if !self.has(entry.term, index) {
+                        self.log.truncate(index);
+                        self.log.push(entry);
+                    }
+                }
+                self.apply_to(cx, append.commit.min(agreed));
+            }
+        }
+        let term = self.term;
+        drop(cx.send(leader, "appended", &Appended { term, agreed }));
+    }
+
+    fn on_appended(&mut self, cx: &Context, peer: &str, answer: &Appended) {
         if answer.term > self.term {
-            return self.follow(answer.term);
+            self.follow(answer.term, None);
+        } else if self.role == Role::Leader && answer.term == self.term {
+            self.heard_from.insert(peer.to_owned(), cx.now());
+            let agreed = self.agreed.entry(peer.to_owned()).or_default();
+            *agreed = answer.agreed.min(self.log.len() - 1).max(*agreed);
+            self.commit_agreed(cx);
         }
-        let Role::Leader { peers } = &mut self.role else {
-            return;
-        };
-        let Some(progress) = peers.get_mut(peer).filter(|_| answer.term == self.term) else {
-            return;
-        };
-        progress.heard = self.cx.now();
-        if answer.fits {
-            progress.matched = progress.matched.max(answer.index);
-            progress.next = progress.next.max(progress.matched + 1);
-            return self.advance_commit();
-        }
-        if answer.index < progress.matched {
-            return; // an answer from before
-        }
-        progress.next = answer.index + 1;
-        self.append_to(peer)
     }
 
     /// The leader's: commits what a majority has, up to an entry of its own term.
-    fn advance_commit(&mut self) {
-        let Role::Leader { peers } = &self.role else {
-            return;
-        };
-        let mut matched: Vec<usize> = peers.values().map(|peer| peer.matched).collect();
-        matched.push(self.last_index());
-        matched.sort_unstable_by(|one, other| other.cmp(one));
-        let index = matched[self.cx.majority() - 1];
-        if index > self.commit && self.log[index].term == self.term {
-            self.commit = index;
+    fn commit_agreed(&mut self, cx: &Context) {
+        let mut agreed: Vec<usize> = self.agreed.values().copied().collect();
+        agreed.push(self.log.len() - 1);
+        agreed.sort_unstable_by(|one, other| other.cmp(one));
+        let index = agreed.get(cx.majority() - 1).copied().unwrap_or(0);
+        if index > self.commit && self.has(self.term, index) {
+            self.apply_to(cx, index);
+            self.append_to_all(cx);
         }
-        self.apply()
     }
 
-    // The store.
-
-    fn apply(&mut self) {
-        while self.applied < self.commit {
-            self.applied += 1;
-            let operation = self.log[self.applied].operation.clone();
-            let outcome = self.execute(operation);
-            if let Some(request) = self.waiting.remove(&self.applied) {
-                self.answer(&request, &outcome);
+    fn apply_to(&mut self, cx: &Context, commit: usize) {
+        while self.commit < commit {
+            self.commit += 1;
+            let Entry { id, command, .. } = self.log[self.commit].clone();
+            // Two leaders may have been told of it.
+            let is_new = self.done.insert(id.clone());
+            if let Some(command) = command.filter(|_| is_new) {
+                match (self.waiting.remove(&id), self.execute(&command)) {
+                    (Some(request), Ok(fields)) => drop(cx.reply(&request, &fields)),
+                    (Some(request), Err(error)) => drop(cx.reply_error(&request, &error)),
+                    (None, _) => {}
+                }
             }
         }
     }
 
-    fn execute(&mut self, operation: Operation) -> Result<Value> {
-        let missing = |key: &Value| Error::key_does_not_exist(format!("there is no key {key}"));
-        match operation {
-            Operation::Read { key } => match self.store.get(&key.to_string()) {
-                Some(value) => return Ok(json!({ "value": value })),
-                None => return Err(missing(&key)),
-            },
-            Operation::Write { key, value } => drop(self.store.insert(key.to_string(), value)),
-            Operation::Cas { key, from, to } => match self.store.get_mut(&key.to_string()) {
-                Some(value) if *value == from => *value = to,
-                Some(value) => {
-                    let text = format!("the value is {value} and not {from}");
-                    return Err(Error::precondition_failed(text));
-                }
-                None => return Err(missing(&key)),
-            },
-            Operation::Nothing => {}
+    fn execute(&mut self, command: &RawValue) -> Result<Value> {
+        let failed = |error: serde_json::Error| Error::crash(error.to_string());
+        let command: Command = serde_json::from_str(command.get()).map_err(failed)?;
+        let key = command.key.to_string();
+        match (command.operation, self.store.get(&key)) {
+            (Operation::Read, Some(value)) => return Ok(json!({ "value": value })),
+            (Operation::Cas { from, .. }, Some(value)) if *value != from => {
+                let text = format!("the value is {value} and not {from}");
+                return Err(Error::precondition_failed(text));
+            }
+            (Operation::Write { value }, _) | (Operation::Cas { to: value, .. }, Some(_)) => {
+                self.store.insert(key, value);
+            }
+            (_, None) => return Err(Error::key_does_not_exist(format!("there is no key {key}"))),
         }
         Ok(json!({}))
     }
-
-    /// Takes a request in if this is the leader. If not, returns who is.
-    fn accept(&mut self, request: &Request) -> Result<Option<String>> {
-        let is_forwarded = self.cx.peers().any(|peer| peer == request.src());
-        if is_forwarded && !self.is_first(request) {
-            return Ok(None);
-        }
-        match (&self.role, &self.leader) {
-            (Role::Leader { .. }, _) => {}
-            // One pass only: two nodes might each hold the other for the leader.
-            (_, Some(leader)) if !is_forwarded => return Ok(Some(leader.clone())),
-            _ => return Err(Error::temporarily_unavailable("there is no leader now")),
-        }
-        let operation = request.body()?;
-        self.waiting.insert(self.log.len(), request.clone());
-        self.propose(operation);
-        Ok(None)
-    }
-
-    /// Whether a forwarded request is not the network's copy of one. Those that
-    /// were refused count too: a copy that is carried out after all would belie
-    /// the answer.
-    fn is_first(&mut self, request: &Request) -> bool {
-        let name = (
-            request.src().to_owned(),
-            request.msg_id().unwrap_or("").to_owned(),
-        );
-        if self.forwarded.contains(&name) {
-            return false;
-        }
-        self.forwarded.push_back(name);
-        let excess = self.forwarded.len().saturating_sub(FORWARDED_MAX);
-        self.forwarded.drain(..excess);
-        true
-    }
 }
 
-pub(crate) struct LinKv {
-    /// Borrowed for one message or tick at a time, and never over an `.await`.
-    raft: RefCell<Raft>,
+/// Its Raft is borrowed for one message or tick at a time, and never over an `.await`.
+pub(crate) struct LinKv(RefCell<Raft>);
+
+impl LinKv {
+    /// Whether a majority votes for this node, or would, and nobody won meanwhile.
+    async fn wins(&self, cx: &Context, pre: bool) -> bool {
+        let request = self.0.borrow_mut().stand(cx, pre);
+        let ask = |peer| {
+            let call = cx.sync_rpc(peer, "request_vote", &request);
+            let again = Backoff::new(TICK_EVERY).longest(TICK_EVERY);
+            call.retry(again).timeout(self.0.borrow().patience)
+        };
+        let answers: FuturesUnordered<_> = cx.peers().map(ask).collect();
+        let votes = answers.filter_map(|answer| ready(answer.and_then(|vote| vote.body()).ok()));
+        let votes: Vec<Vote> = votes.take(cx.majority() - 1).collect().await;
+        let mut raft = self.0.borrow_mut();
+        raft.term = votes.iter().map(|vote| vote.term).fold(raft.term, u64::max);
+        raft.role == Role::Candidate && votes.len() + 1 >= cx.majority()
+    }
+
+    /// Has a majority agree on a client's request.
+    async fn carry_out(&self, cx: &Context, request: &Request) -> Result<()> {
+        let missing = || Error::malformed_request("there is no `msg_id`");
+        let msg_id = request.msg_id().ok_or_else(missing)?;
+        let id = (request.src().to_owned(), msg_id.to_owned());
+        let Command { .. } = request.body()?; // or error 12
+        let (term, command) = (0, Some(request.body()?));
+        let entry = Entry { term, id, command };
+        let raft = || self.0.borrow_mut();
+        raft().waiting.insert(entry.id.clone(), request.clone());
+        let (begun, mut is_told) = (cx.now(), false);
+        while cx.now().since(begun) < HOLD_FOR && !request.is_answered() {
+            let leader = raft().leader.clone();
+            is_told |= leader.is_some();
+            match leader.as_deref() {
+                Some(leader) if leader == cx.node_id() => raft().on_propose(cx, entry.clone()),
+                Some(leader) => drop(cx.send(leader, "propose", &entry)),
+                None => {}
+            }
+            cx.sleep(TICK_EVERY).await;
+        }
+        match raft().waiting.remove(&entry.id) {
+            None => Ok(()),
+            Some(_) if is_told => Err(Error::timeout("not agreed on; it may happen yet")),
+            Some(_) => Err(Error::temporarily_unavailable("there is no leader")),
+        }
+    }
 }
 
 impl Node for LinKv {
     fn new(cx: &Context) -> LinKv {
-        LinKv {
-            raft: RefCell::new(Raft::new(cx)),
-        }
+        let mut raft = Raft::default();
+        raft.log.push(Entry::default());
+        raft.put_off_election(cx);
+        LinKv(RefCell::new(raft))
     }
 
     async fn start(self: Rc<Self>, cx: Context) -> Result<()> {
-        let mut ticks = cx.every(HEARTBEAT_EVERY);
+        let mut ticks = cx.every(TICK_EVERY);
         loop {
             ticks.tick().await;
-            self.raft.borrow_mut().tick();
+            let is_due = self.0.borrow_mut().tick(&cx);
+            if is_due && self.wins(&cx, true).await && self.wins(&cx, false).await {
+                self.0.borrow_mut().lead(&cx);
+            }
         }
     }
 
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
-        let peer = request.src();
-        let raft = || self.raft.borrow_mut();
+        let (peer, raft) = (request.src(), || self.0.borrow_mut());
         match request.kind() {
-            "read" | "write" | "cas" => {
-                let leader = raft().accept(&request)?;
-                if let Some(leader) = leader {
-                    let reply = cx.sync_rpc_raw(&leader, &request.body()?).await?;
-                    cx.reply_raw(&request, reply.raw_value()?)?;
-                }
-            }
-            "request_vote" => raft().on_request_vote(peer, &request.body()?),
-            "vote" => raft().on_vote(peer, &request.body()?),
-            "append" => raft().on_append(peer, request.body()?),
-            "appended" => raft().on_appended(peer, &request.body()?),
+            "read" | "write" | "cas" => self.carry_out(&cx, &request).await?,
+            "request_vote" => cx.reply(&request, &raft().vote(&cx, peer, &request.body()?)?)?,
+            "propose" => raft().on_propose(&cx, request.body()?),
+            "append" => raft().on_append(&cx, peer, request.body()?),
+            "appended" => raft().on_appended(&cx, peer, &request.body()?),
             _ => cx.not_supported(&request)?,
         }
         Ok(())

@@ -42,6 +42,7 @@ mod efficiency;
 mod logs;
 mod simple;
 mod stores;
+mod touch;
 mod transactions;
 
 use eddyline::sim::{Failure, Latency, Nemesis, Report, Simulation, seeds};
