@@ -42,9 +42,7 @@ impl Parser {
         let text = Envelope::text(line)?;
         for index in 0..self.shapes.len() {
             if let Some(envelope) = self.shapes[index].read(text) {
-                if index > 0 {
-                    self.shapes.swap(0, index);
-                }
+                self.shapes[..=index].rotate_right(1);
                 return Ok(envelope);
             }
         }
@@ -65,5 +63,52 @@ impl Parser {
             self.shapes.insert(0, shape);
         }
         Ok(envelope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parses a message with one field of that name; returns whether its shape was known.
+    fn is_known(parser: &mut Parser, key: &str) -> bool {
+        let line = format!(r#"{{"src":"a","dest":"b","body":{{"type":"c","{key}":1}}}}"#);
+        let known = parser
+            .shapes
+            .iter()
+            .any(|shape| shape.read(&line).is_some());
+        assert!(parser.parse(line.as_bytes()).is_ok());
+        known
+    }
+
+    #[test]
+    fn the_shape_that_has_not_come_for_the_longest_time_is_forgotten() {
+        let mut parser = Parser::default();
+        for key in ["k0", "k1", "k2", "k3"] {
+            assert!(!is_known(&mut parser, key));
+        }
+        assert!(is_known(&mut parser, "k0"));
+        assert!(!is_known(&mut parser, "k4"));
+        assert_eq!(parser.shapes.len(), SHAPES_MAX);
+        assert!(is_known(&mut parser, "k0") && !is_known(&mut parser, "k1"));
+    }
+
+    #[test]
+    fn a_shape_with_much_text_is_not_remembered() {
+        let mut parser = Parser::default();
+        let long = "k".repeat(2000);
+        assert!(!is_known(&mut parser, &long) && !is_known(&mut parser, &long));
+        assert!(parser.shapes.is_empty());
+    }
+
+    #[test]
+    fn a_line_with_many_fields_is_not_remembered() {
+        let mut parser = Parser::default();
+        let fields: String = (0..20).map(|key| format!(r#""k{key}":1,"#)).collect();
+        let line = format!(r#"{{{fields}"src":"a","dest":"b","body":{{"type":"c"}}}}"#);
+        for line in [line.clone(), line.replace("\"c\"", "\"c\",\"x\":[1]")] {
+            assert!(parser.parse(line.as_bytes()).is_ok());
+        }
+        assert!(parser.shapes.is_empty());
     }
 }
