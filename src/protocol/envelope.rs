@@ -166,7 +166,7 @@ impl<'a> Envelope<'a> {
     /// When the line is not UTF-8, not a JSON object, or has no usable `src`,
     /// `dest` or `body`.
     pub fn parse(line: &'a [u8]) -> Result<Envelope<'a>, Malformed> {
-        Envelope::scan(Envelope::text(line)?, &mut Outline::new())
+        Envelope::scan(Envelope::text(line)?, None)
     }
 
     /// The line as text.
@@ -176,7 +176,10 @@ impl<'a> Envelope<'a> {
     }
 
     /// Parses a line, and notes in `outer` where its own fields lie.
-    pub(super) fn scan(text: &'a str, outer: &mut Outline) -> Result<Envelope<'a>, Malformed> {
+    pub(super) fn scan(
+        text: &'a str,
+        outer: Option<&mut Outline>,
+    ) -> Result<Envelope<'a>, Malformed> {
         let mut scanner = Scanner::new(text);
         Envelope::scan_fields(&mut scanner, outer).map_err(|trouble| trouble.at(scanner.position()))
     }
@@ -184,7 +187,7 @@ impl<'a> Envelope<'a> {
     #[inline(always)]
     fn scan_fields(
         scanner: &mut Scanner<'a>,
-        outer: &mut Outline,
+        mut outer: Option<&mut Outline>,
     ) -> Result<Envelope<'a>, Trouble> {
         open_object(scanner, "the line")?;
         let (mut src, mut dest, mut body) = (None, None, None);
@@ -204,9 +207,12 @@ impl<'a> Envelope<'a> {
                 }
                 _ => _ = scanner.skip()?,
             }
-            match field.key {
-                Some((from, to)) => outer.note_ranges(from..to, value..scanner.position()),
-                None => *outer = Outline::unknown(),
+            match (&mut outer, field.key) {
+                (None, _) => {}
+                (Some(outer), Some((from, to))) => {
+                    outer.note_ranges(from..to, value..scanner.position());
+                }
+                (Some(outer), None) => **outer = Outline::unknown(),
             }
         }
         scanner.end()?;

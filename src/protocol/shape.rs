@@ -74,8 +74,7 @@ type Place = (u32, u32);
 
 impl Shape {
     /// Takes on the shape of a message whose line has the fields that `outer`
-    /// notes. False if it has none that could come again; what this was before
-    /// is lost then.
+    /// notes. False if it has none that could come again; this is of no use then.
     pub(super) fn learn(&mut self, envelope: &Envelope<'_>, outer: &Outline) -> bool {
         self.text.clear();
         self.holes.clear();
