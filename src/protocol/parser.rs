@@ -47,7 +47,14 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Parses one line.
+    /// Parses one line, without its newline.
+    ///
+    /// ```
+    /// # use eddyline::protocol::Parser;
+    /// let envelope = Parser::default().parse(br#"{"src":"c1","dest":"n1","body":{}}"#)?;
+    /// assert_eq!((&*envelope.src, envelope.body), ("c1", "{}"));
+    /// # Ok::<(), eddyline::protocol::Malformed>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Envelope::parse`].

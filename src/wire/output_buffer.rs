@@ -11,7 +11,7 @@
 /// use eddyline::wire::{HIGH_WATERMARK_BYTES, OutputBuffer};
 ///
 /// let mut output = OutputBuffer::default();
-/// output.commit(vec![b'x'; HIGH_WATERMARK_BYTES + 1]);
+/// output.commit(&mut vec![b'x'; HIGH_WATERMARK_BYTES + 1]);
 /// assert!(output.is_congested());
 /// ```
 pub const HIGH_WATERMARK_BYTES: usize = 256 << 10;
@@ -23,7 +23,7 @@ pub const HIGH_WATERMARK_BYTES: usize = 256 << 10;
 /// use eddyline::wire::{HIGH_WATERMARK_BYTES, LOW_WATERMARK_BYTES, OutputBuffer};
 ///
 /// let mut output = OutputBuffer::default();
-/// output.commit(vec![b'x'; HIGH_WATERMARK_BYTES + 1]);
+/// output.commit(&mut vec![b'x'; HIGH_WATERMARK_BYTES + 1]);
 /// output.consume(output.len() - LOW_WATERMARK_BYTES);
 /// assert!(!output.is_congested());
 /// ```
@@ -76,8 +76,7 @@ impl OutputBuffer {
     /// ```
     /// # let mut output = eddyline::wire::OutputBuffer::default();
     /// let mut draft = output.begin();
-    /// draft.extend_from_slice(b"a message
-");
+    /// draft.extend_from_slice(b"a message\n");
     /// output.commit(&mut draft);
     /// assert_eq!(output.len(), 10);
     /// ```
@@ -155,9 +154,9 @@ impl OutputBuffer {
     ///
     /// ```
     /// # let mut output = eddyline::wire::OutputBuffer::default();
-    /// output.commit(vec![b'x'; eddyline::wire::HIGH_WATERMARK_BYTES]);
+    /// output.commit(&mut vec![b'x'; eddyline::wire::HIGH_WATERMARK_BYTES]);
     /// assert!(!output.is_congested());
-    /// output.commit(vec![b'x']);
+    /// output.commit(&mut vec![b'x']);
     /// assert!(output.is_congested());
     /// ```
     pub fn is_congested(&self) -> bool {
