@@ -34,8 +34,12 @@ const DOUBT_MAX: u32 = 63;
 /// ```
 #[derive(Debug, Default)]
 pub struct Parser {
-    /// The one that was seen last comes first.
     shapes: [Shape; SHAPES_MAX],
+    /// Which of them the last line had that was recognised.
+    last: usize,
+    /// Which of them came after each, the last time: the one to try first. Requests
+    /// come one after another, or in turn with the replies to what they ask for.
+    successors: [usize; SHAPES_MAX],
     /// Where a shape is learned; its memory is used again.
     draft: Shape,
     /// How many lines are scanned after the next one of an unknown shape. Doubles
@@ -62,9 +66,11 @@ impl Parser {
     pub fn parse<'a>(&mut self, line: &'a [u8]) -> Result<Envelope<'a>, Malformed> {
         let text = Envelope::text(line)?;
         if self.scans == 0 {
-            for index in 0..SHAPES_MAX {
+            let likely = self.successors[self.last];
+            for index in [likely, SHAPES_MAX - 1 - likely] {
                 if let Some(envelope) = self.shapes[index].read(text) {
-                    self.shapes[..=index].rotate_right(1);
+                    self.successors[self.last] = index;
+                    self.last = index;
                     self.doubt -= self.doubt.div_ceil(4);
                     return Ok(envelope);
                 }
@@ -86,7 +92,9 @@ impl Parser {
         let mut outer = Outline::new();
         let envelope = Envelope::scan(text, Some(&mut outer))?;
         if self.draft.learn(&envelope, &outer) {
-            std::mem::swap(&mut self.shapes[SHAPES_MAX - 1], &mut self.draft);
+            // The other one has not come for longer.
+            self.last = SHAPES_MAX - 1 - self.last;
+            std::mem::swap(&mut self.shapes[self.last], &mut self.draft);
         }
         Ok(envelope)
     }
