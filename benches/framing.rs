@@ -55,7 +55,7 @@ fn output(c: &mut Criterion) {
                 for _ in 0..1000 {
                     let mut draft = output.begin();
                     draft.extend_from_slice(&line);
-                    output.commit(draft);
+                    output.commit(&mut draft);
                 }
                 output.consume(output.len());
             },

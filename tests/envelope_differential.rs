@@ -1,8 +1,10 @@
 //! The scan of a message beside serde_json's: whatever the line is, both take
-//! it or both refuse it, and what they find in it is the same.
+//! it or both refuse it, and what they find in it is the same. So it is with a
+//! parser that has seen other lines before.
 
 mod reference;
 
+use eddyline::protocol::{Envelope, Parser};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -165,6 +167,42 @@ fn changes() -> impl Strategy<Value = Vec<(Index, u8, u8)>> {
     vec((any::<Index>(), select(&bytes[..]), 0..4_u8), 1..4)
 }
 
+/// Lines of a few shapes, whose values differ in small and in strange ways.
+fn line_of_a_shape() -> impl Strategy<Value = String> {
+    const SHAPES: [&str; 7] = [
+        r#"{"id":@,"src":@,"dest":@,"body":{"type":@,"msg_id":@,"echo":@}}"#,
+        r#"{"id":@,"src":@,"dest":@,"body":{"type":@,"in_reply_to":@,"msg_id":@}}"#,
+        r#"{ "dest": @, "body": { "x": @, "type": @ }, "src": @ }"#,
+        r#"{"src":@,"dest":@,"body":{"type":@,"msg_id":@,"echo":@},"id":@}"#,
+        r#"{"src":@,"dest":@,"body":{"type":@,"x":@,"x":@,"msg_id":@}} "#,
+        r#"{"src":@,"dest":@,"body":{"type":@}}"#,
+        r#"{"src":@,"dest":@,"body":{"a":@,"b":@,"c":@,"d":@,"type":@,"f":@,"g":@}}"#,
+    ];
+    // Most are what a message would have, so that most lines are messages.
+    let value = prop_oneof![
+        6 => select(vec!["\"c1\"", "\"n1\"", "\"echo\"", "\"\"", "\"a name of 17 byte\""]),
+        4 => select(vec!["0", "7", "-12", "1234", "18446744073709551616"]),
+        2 => select(&SCALARS[..]),
+    ];
+    (select(&SHAPES[..]), vec(value, 7)).prop_map(|(shape, values)| {
+        let mut pieces = shape.split('@');
+        let first = pieces.next().unwrap_or_default().to_owned();
+        let filled = pieces.zip(values);
+        filled.fold(first, |line, (piece, value)| line + value + piece)
+    })
+}
+
+/// The parser finds what a scan without a memory finds, down to the places of
+/// the body's fields, and says the same of what is wrong.
+fn same_with_a_memory(lines: &[Vec<u8>]) {
+    let mut parser = Parser::default();
+    for line in lines {
+        let shown = line.escape_ascii();
+        let (read, scanned) = (parser.parse(line), Envelope::parse(line));
+        assert_eq!(format!("{read:?}"), format!("{scanned:?}"), "{shown}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         // PROPTEST_CASES asks for more.
@@ -203,6 +241,16 @@ proptest! {
     }
 
     #[test]
+    fn of_lines_that_look_like_earlier_ones(
+        lines in vec((line_of_a_shape(), prop_oneof![Just(vec![]), changes()]), 1..20)
+    ) {
+        let lines = lines.into_iter();
+        let lines: Vec<_> =
+            lines.map(|(line, changes)| mutated(line.into_bytes(), &changes)).collect();
+        same_with_a_memory(&lines);
+    }
+
+    #[test]
     fn of_random_bytes(line in vec(any::<u8>(), 0..40)) {
         same(&line);
     }
@@ -220,6 +268,25 @@ fn of_every_prefix_and_every_byte_in_every_place() {
             same(&line);
             line.insert(at, b'"');
             same(&line);
+        }
+    }
+}
+
+#[test]
+fn of_every_byte_in_every_place_after_the_line_itself() {
+    let lines = [
+        r#"{"id":1,"src":"c1","dest":"n1","body":{"type":"a","msg_id":12,"x":[true,{"y":null}]}} "#,
+        r#"{"src":"é","dest":"n1","body":{"in_reply_to":30,"type":"a"},"id":"x"}"#,
+    ];
+    for line in lines {
+        for at in 0..line.len() {
+            for byte in 0..=255 {
+                let mut other = line.as_bytes().to_vec();
+                other[at] = byte;
+                let mut longer = line.as_bytes().to_vec();
+                longer.insert(at, byte);
+                same_with_a_memory(&[line.into(), other, longer]);
+            }
         }
     }
 }

@@ -78,8 +78,7 @@ struct Draft<'a> {
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
         self.bytes.truncate(self.keep);
-        let bytes = std::mem::take(&mut self.bytes);
-        self.output.borrow_mut().commit(bytes);
+        self.output.borrow_mut().commit(&mut self.bytes);
     }
 }
 

@@ -166,14 +166,29 @@ impl<'a> Envelope<'a> {
     /// When the line is not UTF-8, not a JSON object, or has no usable `src`,
     /// `dest` or `body`.
     pub fn parse(line: &'a [u8]) -> Result<Envelope<'a>, Malformed> {
-        let text = std::str::from_utf8(line)
-            .map_err(|error| Malformed(format!("not UTF-8 at byte {}", error.valid_up_to() + 1)))?;
+        Envelope::scan(Envelope::text(line)?, None)
+    }
+
+    /// The line as text.
+    pub(super) fn text(line: &'a [u8]) -> Result<&'a str, Malformed> {
+        std::str::from_utf8(line)
+            .map_err(|error| Malformed(format!("not UTF-8 at byte {}", error.valid_up_to() + 1)))
+    }
+
+    /// Parses a line, and notes in `outer` where its own fields lie.
+    pub(super) fn scan(
+        text: &'a str,
+        outer: Option<&mut Outline>,
+    ) -> Result<Envelope<'a>, Malformed> {
         let mut scanner = Scanner::new(text);
-        Envelope::scan(&mut scanner).map_err(|trouble| trouble.at(scanner.position()))
+        Envelope::scan_fields(&mut scanner, outer).map_err(|trouble| trouble.at(scanner.position()))
     }
 
     #[inline(always)]
-    fn scan(scanner: &mut Scanner<'a>) -> Result<Envelope<'a>, Trouble> {
+    fn scan_fields(
+        scanner: &mut Scanner<'a>,
+        mut outer: Option<&mut Outline>,
+    ) -> Result<Envelope<'a>, Trouble> {
         open_object(scanner, "the line")?;
         let (mut src, mut dest, mut body) = (None, None, None);
         let mut outline = Outline::new();
@@ -181,6 +196,8 @@ impl<'a> Envelope<'a> {
         let names = ["\"src\":", "\"dest\":", "\"body\":"];
         while let Some(field) = scanner.next_field(is_first, names)? {
             is_first = false;
+            scanner.peek();
+            let value = scanner.position();
             match field.name {
                 0 => set(&mut src, "src", string(scanner, "src")?)?,
                 1 => set(&mut dest, "dest", string(scanner, "dest")?)?,
@@ -189,6 +206,13 @@ impl<'a> Envelope<'a> {
                     set(&mut body, "body", header)?;
                 }
                 _ => _ = scanner.skip()?,
+            }
+            match (&mut outer, field.key) {
+                (None, _) => {}
+                (Some(outer), Some((from, to))) => {
+                    outer.note_ranges(from..to, value..scanner.position());
+                }
+                (Some(outer), None) => **outer = Outline::unknown(),
             }
         }
         scanner.end()?;
@@ -252,7 +276,7 @@ impl<'a> Header<'a> {
                 _ => _ = scanner.skip()?,
             }
             match field.key {
-                Some((from, to)) => outline.note(
+                Some((from, to)) => outline.note_ranges(
                     from - begin..to - begin,
                     value - begin..scanner.position() - begin,
                 ),
@@ -280,7 +304,8 @@ impl<'a> MsgId<'a> {
 }
 
 impl ReplyTo {
-    fn of(raw: &str) -> ReplyTo {
+    #[inline(always)]
+    pub(super) fn of(raw: &str) -> ReplyTo {
         match raw {
             "null" => ReplyTo::Absent,
             _ => raw.parse().map_or(ReplyTo::Unknown, ReplyTo::Call),

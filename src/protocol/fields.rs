@@ -106,6 +106,8 @@ impl<'a, 'b> Serializer for Top<'a, 'b> {
     type SerializeStruct = Struct<'a, 'b>;
     type SerializeStructVariant = Compound<'a, &'b mut Vec<u8>, CompactFormatter>;
 
+    // What it returns would come through memory, in pieces: 5 ns for each message.
+    #[inline(always)]
     fn serialize_struct(self, name: &'static str, len: usize) -> Result<Struct<'a, 'b>, JsonError> {
         Ok(Struct {
             json: self.json.serialize_struct(name, len)?,

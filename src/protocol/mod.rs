@@ -12,8 +12,10 @@ mod init;
 mod message;
 mod name;
 mod outline;
+mod parser;
 mod raw_request;
 mod scan;
+mod shape;
 
 pub use envelope::{Envelope, Header, Malformed, MsgId, ReplyTo};
 pub use error::{Error, ErrorBody, ErrorCode, Result};
@@ -21,6 +23,7 @@ pub use excerpt::Excerpt;
 pub use init::Init;
 pub use message::{Content, Fields, Numbers, write_fields, write_header};
 pub use name::is_service;
+pub use parser::Parser;
 pub use raw_request::RawRequest;
 
 pub(crate) use body::{parse_body, parse_outlined};

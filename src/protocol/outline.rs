@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// How many fields are noted. Maelstrom's own messages have at most 6 (`cas`); a
 /// body with more is walked again.
-const OUTLINE_FIELDS_MAX: usize = 6;
+pub(super) const OUTLINE_FIELDS_MAX: usize = 6;
 
 /// Where a field's key, between its quotes, and its value lie in the body.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,23 +39,26 @@ impl Outline {
         }
     }
 
-    /// Notes one field.
+    /// Notes one field by where its key and its value begin and end.
     #[inline(always)]
-    pub(super) fn note(&mut self, key: Range<usize>, value: Range<usize>) {
+    pub(super) fn note(&mut self, key: (u32, u32), value: (u32, u32)) {
+        if let Some(span) = self.spans.get_mut(self.len as usize) {
+            *span = Span { key, value };
+        }
+        self.len = self.len.saturating_add(1);
+    }
+
+    /// As [`note`](Outline::note), with places in a text of any length.
+    #[inline(always)]
+    pub(super) fn note_ranges(&mut self, key: Range<usize>, value: Range<usize>) {
         // Lines are at most 16 MiB; of a longer text all places are given up.
         if u32::try_from(value.end).is_err() {
             return *self = Outline::unknown();
         }
-        if let Some(span) = self.spans.get_mut(self.len as usize) {
-            // Nothing lies behind the value's end, which fits.
-            #[expect(clippy::cast_possible_truncation)]
-            let pair = |range: Range<usize>| (range.start as u32, range.end as u32);
-            *span = Span {
-                key: pair(key),
-                value: pair(value),
-            };
-        }
-        self.len = self.len.saturating_add(1);
+        // Nothing lies behind the value's end, which fits.
+        #[expect(clippy::cast_possible_truncation)]
+        let pair = |range: Range<usize>| (range.start as u32, range.end as u32);
+        self.note(pair(key), pair(value));
     }
 
     /// The key and the value of the field of that number; `None` behind the last.
@@ -64,6 +67,17 @@ impl Outline {
         let span = self.spans[..self.len as usize].get(index)?;
         let piece = |(begin, end): (u32, u32)| body.get(begin as usize..end as usize);
         Some((piece(span.key)?, piece(span.value)?))
+    }
+
+    /// Where the keys and the values lie; `None` unless every field was noted.
+    pub(super) fn places(&self) -> Option<impl Iterator<Item = (Range<usize>, Range<usize>)>> {
+        let spans = self.spans.get(..self.len as usize)?;
+        let range = |(begin, end): (u32, u32)| begin as usize..end as usize;
+        Some(
+            spans
+                .iter()
+                .map(move |span| (range(span.key), range(span.value))),
+        )
     }
 
     /// Whether every field was noted.

@@ -28,7 +28,7 @@ const HELD_BYTES_MAX: usize = 64 << 20;
 /// What the session asks of a node whose type it does not know.
 pub(super) trait Host {
     /// Builds the node.
-    fn build(&mut self, cx: &Context) -> Result<(), Panic>;
+    fn build(&mut self, cx: &Context) -> Result<(), Box<Panic>>;
     /// Starts the node's background task.
     fn start(&mut self, core: &Core, cx: &Context);
     /// Starts a request's handler and polls it at once.
@@ -49,11 +49,17 @@ enum Job<N> {
 
 type Background = Pin<Box<dyn Future<Output = Result<()>>>>;
 
-async fn run_job<N: Node>(job: Job<N>) -> Result<()> {
-    match job {
+/// How a job ends. The error is boxed, because one word is handed on in a register:
+/// to copy the place for an error three times on its way out, though there is none,
+/// takes a twentieth of an echo.
+type Ended = std::result::Result<(), Box<Error>>;
+
+async fn run_job<N: Node>(job: Job<N>) -> Ended {
+    let result = match job {
         Job::Handle(node, cx, request) => node.handle(cx, request).await,
         Job::Background(task) => task.await,
-    }
+    };
+    result.map_err(Box::new)
 }
 
 struct TypedHost<N, B, R, F: Future> {
@@ -79,7 +85,7 @@ where
     N: Node,
     B: Fn(&Context) -> N + 'static,
     R: Fn(Job<N>) -> F + 'static,
-    F: Future<Output = Result<()>> + 'static,
+    F: Future<Output = Ended> + 'static,
 {
     Box::new(TypedHost {
         build,
@@ -93,7 +99,7 @@ where
 impl<N, B, R, F> TypedHost<N, B, R, F>
 where
     R: Fn(Job<N>) -> F,
-    F: Future<Output = Result<()>>,
+    F: Future<Output = Ended>,
 {
     fn start_background(&mut self, core: &Core, task: Background) {
         if self.executor.len() >= TASKS_MAX {
@@ -113,9 +119,9 @@ where
     N: Node,
     B: Fn(&Context) -> N,
     R: Fn(Job<N>) -> F,
-    F: Future<Output = Result<()>>,
+    F: Future<Output = Ended>,
 {
-    fn build(&mut self, cx: &Context) -> Result<(), Panic> {
+    fn build(&mut self, cx: &Context) -> Result<(), Box<Panic>> {
         self.node = Some(Rc::new(catch(|| (self.build)(cx))?));
         Ok(())
     }
@@ -136,14 +142,14 @@ where
             let error = Error::temporarily_unavailable(format!(
                 "{TASKS_MAX} requests are being handled already; try again later"
             ));
-            return end(core, Some(request), Ok(Err(error)));
+            return end(core, Some(request), Ok(Err(Box::new(error))));
         }
         if self.held_bytes > HELD_BYTES_MAX {
             let error = Error::temporarily_unavailable(format!(
                 "requests of {} bytes are being handled already; try again later",
                 self.held_bytes
             ));
-            return end(core, Some(request), Ok(Err(error)));
+            return end(core, Some(request), Ok(Err(Box::new(error))));
         }
         let bytes = request.len();
         let job = Job::Handle(node.clone(), cx.clone(), request.clone());
@@ -187,7 +193,7 @@ where
 
 /// What is left to do when a task has ended: a handler that failed has its
 /// caller told, and whatever nobody would hear of otherwise goes to the log.
-fn end(core: &Core, request: Option<Request>, outcome: Result<Result<()>, Panic>) {
+fn end(core: &Core, request: Option<Request>, outcome: Result<Ended, Box<Panic>>) {
     let Some(request) = request else {
         match outcome {
             Ok(Ok(())) => {}

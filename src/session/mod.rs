@@ -11,7 +11,7 @@ pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, U
 pub use host::TASKS_MAX;
 
 use crate::node::{Context, Core, Log, Node};
-use crate::protocol::{Envelope, Error, Excerpt, Init, MsgId, ReplyTo, Result, parse_body};
+use crate::protocol::{Envelope, Error, Excerpt, Init, MsgId, Parser, ReplyTo, Result, parse_body};
 use crate::task::ReadyQueue;
 use crate::time::{Clock, Instant};
 use crate::wire::OutputBuffer;
@@ -52,6 +52,7 @@ pub struct Session {
     core: Rc<Core>,
     host: Box<dyn Host>,
     state: State,
+    parser: Parser,
     /// Lines received; the last one's number.
     line_number: u64,
 }
@@ -92,6 +93,7 @@ impl Session {
             core: Rc::new(Core::new(settings, clock, log)),
             host: host(build),
             state: State::Nameless,
+            parser: Parser::default(),
             line_number: 0,
         }
     }
@@ -106,8 +108,9 @@ impl Session {
     /// ```
     pub fn receive(&mut self, line: &[u8]) {
         self.line_number += 1;
-        match Envelope::parse(line) {
-            Ok(envelope) => self.dispatch(&envelope),
+        // Looked at where it is: to copy it would take as long as to find the line.
+        match &self.parser.parse(line) {
+            Ok(envelope) => self.dispatch(envelope),
             Err(why) => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
         }
     }

@@ -30,7 +30,7 @@ pub struct Finished<P, T> {
     /// What the task was started with.
     pub payload: P,
     /// What it returned, or how it panicked.
-    pub outcome: Result<T, Panic>,
+    pub outcome: Result<T, Box<Panic>>,
 }
 
 /// Runs futures of one type `F`, each with a payload `P` that comes back when

@@ -30,7 +30,7 @@ pub struct Panic {
 }
 
 impl Panic {
-    fn new(cause: Box<dyn Any + Send>) -> Panic {
+    fn new(cause: Box<dyn Any + Send>) -> Box<Panic> {
         let message = cause
             .downcast_ref::<&str>()
             .map(|message| (*message).to_owned())
@@ -43,7 +43,7 @@ impl Panic {
             std::mem::forget(thrown);
             PLACE.set(None);
         }
-        Panic { message, place }
+        Box::new(Panic { message, place })
     }
 }
 
@@ -72,8 +72,9 @@ impl fmt::Display for Panic {
 /// ```
 ///
 /// # Errors
-/// The panic, when there was one.
-pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Panic> {
+/// The panic, when there was one; boxed, so that the result of what did not panic
+/// stays small.
+pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<Panic>> {
     let outer = CATCHING.replace(true);
     // To drop what was thrown may panic too, and is part of the catching.
     let result = catch_unwind(AssertUnwindSafe(code)).map_err(Panic::new);

@@ -11,7 +11,7 @@
 /// use eddyline::wire::{HIGH_WATERMARK_BYTES, OutputBuffer};
 ///
 /// let mut output = OutputBuffer::default();
-/// output.commit(vec![b'x'; HIGH_WATERMARK_BYTES + 1]);
+/// output.commit(&mut vec![b'x'; HIGH_WATERMARK_BYTES + 1]);
 /// assert!(output.is_congested());
 /// ```
 pub const HIGH_WATERMARK_BYTES: usize = 256 << 10;
@@ -23,7 +23,7 @@ pub const HIGH_WATERMARK_BYTES: usize = 256 << 10;
 /// use eddyline::wire::{HIGH_WATERMARK_BYTES, LOW_WATERMARK_BYTES, OutputBuffer};
 ///
 /// let mut output = OutputBuffer::default();
-/// output.commit(vec![b'x'; HIGH_WATERMARK_BYTES + 1]);
+/// output.commit(&mut vec![b'x'; HIGH_WATERMARK_BYTES + 1]);
 /// output.consume(output.len() - LOW_WATERMARK_BYTES);
 /// assert!(!output.is_congested());
 /// ```
@@ -40,7 +40,7 @@ const KEEP_BYTES: usize = 2 * HIGH_WATERMARK_BYTES;
 /// let mut output = OutputBuffer::default();
 /// let mut draft = output.begin();
 /// draft.extend_from_slice(b"a message\n");
-/// output.commit(draft);
+/// output.commit(&mut draft);
 /// assert_eq!(output.pending(), b"a message\n");
 /// output.consume(2);
 /// assert_eq!(output.pending(), b"message\n");
@@ -64,26 +64,27 @@ impl OutputBuffer {
     /// let mut draft = output.begin();
     /// draft.extend_from_slice(b"a message\n");
     /// assert!(output.is_empty()); // until the draft is back
-    /// output.commit(draft);
+    /// output.commit(&mut draft);
     /// ```
     pub fn begin(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }
 
-    /// Takes the block back. What was appended meanwhile follows it.
+    /// Takes the block back, and leaves an empty one. What was appended meanwhile
+    /// follows it.
     ///
     /// ```
     /// # let mut output = eddyline::wire::OutputBuffer::default();
     /// let mut draft = output.begin();
     /// draft.extend_from_slice(b"a message\n");
-    /// output.commit(draft);
+    /// output.commit(&mut draft);
     /// assert_eq!(output.len(), 10);
     /// ```
-    pub fn commit(&mut self, mut draft: Vec<u8>) {
+    pub fn commit(&mut self, draft: &mut Vec<u8>) {
         if !self.bytes.is_empty() {
-            draft.extend_from_slice(&self.bytes);
+            draft.append(&mut self.bytes);
         }
-        self.bytes = draft;
+        std::mem::swap(&mut self.bytes, draft);
         if self.len() > HIGH_WATERMARK_BYTES {
             self.congested = true;
         }
@@ -153,9 +154,9 @@ impl OutputBuffer {
     ///
     /// ```
     /// # let mut output = eddyline::wire::OutputBuffer::default();
-    /// output.commit(vec![b'x'; eddyline::wire::HIGH_WATERMARK_BYTES]);
+    /// output.commit(&mut vec![b'x'; eddyline::wire::HIGH_WATERMARK_BYTES]);
     /// assert!(!output.is_congested());
-    /// output.commit(vec![b'x']);
+    /// output.commit(&mut vec![b'x']);
     /// assert!(output.is_congested());
     /// ```
     pub fn is_congested(&self) -> bool {
@@ -170,7 +171,7 @@ mod tests {
     fn append(output: &mut OutputBuffer, bytes: &[u8]) {
         let mut draft = output.begin();
         draft.extend_from_slice(bytes);
-        output.commit(draft);
+        output.commit(&mut draft);
     }
 
     #[test]
@@ -181,7 +182,7 @@ mod tests {
         let mut outer = output.begin();
         append(&mut output, b"3");
         outer.push(b'2');
-        output.commit(outer);
+        output.commit(&mut outer);
         assert_eq!(output.pending(), b"123");
     }
 

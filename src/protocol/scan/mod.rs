@@ -77,6 +77,11 @@ impl<'a> Scanner<'a> {
         Scanner { text, at: 0 }
     }
 
+    /// A scanner of the rest of `text` from `at` on.
+    pub(super) fn at(text: &'a str, at: usize) -> Scanner<'a> {
+        Scanner { text, at }
+    }
+
     /// Where it stands: how many bytes lie behind it.
     pub(super) fn position(&self) -> usize {
         self.at
