@@ -133,7 +133,7 @@ impl Soak {
         let batch = self.requests();
         let is_paused = self.numbers.below(TICKS_PER_PAUSE) == 0;
         if is_paused {
-            self.node.wait_until_input_is_read();
+            self.node.take_in_until_input_is_read();
             self.node.signal(Signal::STOP);
             let process = self.node.process();
             wait_until("the node has stopped", || process.is_stopped());

@@ -197,6 +197,18 @@ impl Node {
         });
     }
 
+    /// As [`wait_until_input_is_read`](Node::wait_until_input_is_read), and takes in
+    /// meanwhile what the node writes: it stops reading while nobody does.
+    pub(crate) fn take_in_until_input_is_read(&mut self) {
+        let stdin = self.stdin.as_ref().expect("stdin is open");
+        let (stdout, stderr) = (&mut self.stdout, &mut self.stderr);
+        wait_until("the node, whose output is read, has read its input", || {
+            stdout.fill();
+            stderr.fill();
+            rustix::io::ioctl_fionread(stdin).expect("FIONREAD") == 0
+        });
+    }
+
     /// The next line of stdout as it came.
     #[track_caller]
     pub(crate) fn line(&mut self) -> String {
