@@ -1,0 +1,20 @@
+#!/bin/sh
+# This node beside others, measured in turn in one run: echo over pipes, echo
+# over TCP, timers. Prints the tables of docs/PERFORMANCE.md, and draws the plot
+# into target/. The first run builds for some minutes. Its only argument is the
+# number of rounds.
+set -eu
+cd "$(dirname "$0")/.."
+
+rounds=${1:-11}
+unset CARGO_TARGET_DIR
+cargo build --release --locked
+cargo build --release --locked --manifest-path benches/peers/Cargo.toml
+node=$PWD/target/release/eddyline
+plot=$PWD/target/cpu-per-echo.svg
+cd benches/peers/target/release
+
+./measure --rounds "$rounds" --svg "$plot" bare-loop=./bare_loop eddyline="$node" \
+    maelstrom-common=./maelstrom_common nebkor-maelstrom=./nebkor_maelstrom maelstrom-node=./maelstrom_node
+./measure_tcp --rounds "$rounds" epoll=./tcp_epoll eddyline="$node" mio=./tcp_mio tokio=./tcp_tokio
+./measure_timers --rounds "$rounds"
