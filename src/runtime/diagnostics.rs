@@ -47,8 +47,8 @@ struct Held {
 
 impl Diagnostics {
     /// Registers stderr, so that what it did not take is tried again on its edge.
-    pub(super) fn open(reactor: &mut Reactor<Source>) -> Diagnostics {
-        let output = Output::open_stderr().ok().filter(|output| {
+    pub(super) fn new(reactor: &mut Reactor<Source>, stderr: Option<Output>) -> Diagnostics {
+        let output = stderr.filter(|output| {
             let fd = output.as_raw_fd();
             reactor
                 .insert(fd, Interest::WRITABLE, Source::Stderr)
