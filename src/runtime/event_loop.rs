@@ -154,7 +154,8 @@ impl EventLoop {
 
     /// While flushing, only what waits for stderr's reader has a deadline.
     fn phase_deadline(&self) -> Option<Instant> {
-        let waits = self.phase.runs_tasks() || !self.diagnostics.is_empty();
+        let waits = self.phase.runs_tasks()
+            || (!self.diagnostics.is_empty() && !self.diagnostics.is_closed());
         self.phase.deadline().filter(|_| waits)
     }
 
@@ -229,7 +230,14 @@ impl EventLoop {
     }
 
     fn flush(&mut self, now: Instant) -> io::Result<()> {
-        let flushed = self.stdout.flush(&mut self.reactor, &mut self.session);
+        if self.shares_output && self.diagnostics.is_inside_line() {
+            // Nor a message into the middle of stderr's line.
+            self.diagnostics.flush();
+        }
+        let flushed = match self.shares_output && self.diagnostics.is_inside_line() {
+            true => Ok(Flushed::Fine),
+            false => self.stdout.flush(&mut self.reactor, &mut self.session),
+        };
         let flushed = flushed.inspect_err(|_| self.diagnostics.flush())?;
         self.stdin.resume(&mut self.reactor, &self.session);
         // stderr may be the same pipe: never into the middle of a message.
@@ -246,7 +254,8 @@ impl EventLoop {
                 if now >= deadline {
                     self.diagnostics.close();
                 }
-                if self.diagnostics.is_empty() && self.session.output().is_empty() {
+                let told = self.diagnostics.is_empty() || self.diagnostics.is_closed();
+                if told && self.session.output().is_empty() {
                     self.phase = Phase::Ended;
                 }
             }
