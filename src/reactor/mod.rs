@@ -24,7 +24,10 @@
 //! Not here: timers (the wheel is the runtime's), callbacks, and anything that
 //! knows what a source is. The payload is the caller's type; one index finds it.
 
+mod poller;
 mod readiness;
+#[cfg(test)]
+mod simulated;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -34,8 +37,12 @@ pub(crate) use mio::Interest;
 pub(crate) use readiness::Readiness;
 pub(crate) use token::Token;
 
-use mio::unix::SourceFd;
-use mio::{Events, Poll, Waker};
+#[cfg(not(test))]
+use mio::Waker;
+#[cfg(not(test))]
+use poller::Poller;
+#[cfg(test)]
+use simulated::{Poller, Waker};
 use slab::Slab;
 use slot::{Mark, Slot};
 use std::collections::VecDeque;
@@ -55,9 +62,7 @@ const WAKE: mio::Token = mio::Token(usize::MAX);
 /// Waits for many sources of type `S` at once. See the module's page.
 #[derive(Debug)]
 pub(crate) struct Reactor<S> {
-    poll: Poll,
-    /// The kernel's answer to the last wait; empty between waits.
-    events: Events,
+    poller: Poller,
     slots: Slab<Slot<S>>,
     /// What this turn is yet to serve, oldest first.
     queue: VecDeque<Token>,
@@ -79,8 +84,7 @@ impl<S> Reactor<S> {
 
     fn with_events_per_call(events: usize) -> io::Result<Reactor<S>> {
         Ok(Reactor {
-            poll: Poll::new()?,
-            events: Events::with_capacity(events),
+            poller: Poller::new(events)?,
             slots: Slab::new(),
             queue: VecDeque::new(),
             carried: Vec::new(),
@@ -96,7 +100,7 @@ impl<S> Reactor<S> {
         if let Some(waker) = &self.waker {
             return Ok(Arc::clone(waker));
         }
-        let waker = Arc::new(Waker::new(self.poll.registry(), WAKE)?);
+        let waker = Arc::new(self.poller.waker(WAKE)?);
         self.waker = Some(Arc::clone(&waker));
         Ok(waker)
     }
@@ -118,8 +122,7 @@ impl<S> Reactor<S> {
         let generation = self.next_generation;
         let token = Token::new(generation, index);
         let mut slot = Slot::new(generation, source);
-        let registry = self.poll.registry();
-        match registry.register(&mut SourceFd(&fd), token.to_mio(), interest) {
+        match self.poller.register(fd, token.to_mio(), interest) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 slot.mark(Mark::AlwaysReady);
@@ -153,7 +156,7 @@ impl<S> Reactor<S> {
         if !is_always_ready {
             // It can fail only for an fd that is closed or another than the one
             // registered; then its events, if any, are stale and are dropped.
-            let _ = self.poll.registry().deregister(&mut SourceFd(&fd));
+            let _ = self.poller.deregister(fd);
         }
         Some(self.slots.remove(token.index()).source)
     }
@@ -222,7 +225,7 @@ impl<S> Reactor<S> {
         }
         // Once round the kernel's list, and not for ever: a source that is ready
         // again stands at its end again.
-        let calls_more = self.slots.len() / self.events.capacity();
+        let calls_more = self.slots.len() / self.poller.events_per_wait();
         for _ in 0..calls_more {
             if !self.queue_events() {
                 return Ok(());
@@ -235,13 +238,13 @@ impl<S> Reactor<S> {
 
     /// Asks the kernel once.
     fn ask(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let mut polled = self.poll.poll(&mut self.events, timeout);
+        let mut polled = self.poller.wait(timeout);
         while let Err(error) = &polled
             && error.kind() == io::ErrorKind::Interrupted
         {
             // The wait is over, but not the look: after a pause (SIGSTOP) replies
             // wait in the pipe, and must not find their deadlines expired first.
-            polled = self.poll.poll(&mut self.events, Some(Duration::ZERO));
+            polled = self.poller.wait(Some(Duration::ZERO));
         }
         polled
     }
@@ -249,22 +252,22 @@ impl<S> Reactor<S> {
     /// Queues whom the kernel's answer names. Whether there may be more.
     fn queue_events(&mut self) -> bool {
         let mut count = 0;
-        for event in &self.events {
+        for (token, readiness) in self.poller.events() {
             count += 1;
-            if event.token() == WAKE {
+            if token == WAKE {
                 continue;
             }
-            let token = Token::from_mio(event.token());
+            let token = Token::from_mio(token);
             let slot = token.and_then(|token| slot_mut(&mut self.slots, token));
             let (Some(token), Some(slot)) = (token, slot) else {
                 self.stale_events += 1;
                 continue;
             };
-            slot.merge(Readiness::from_event(event));
+            slot.merge(readiness);
             enqueue(&mut self.queue, token, slot);
         }
-        self.events.clear();
-        count == self.events.capacity()
+        self.poller.clear();
+        count == self.poller.events_per_wait()
     }
 
     /// The next source that was ready when the wait returned; each once a wait.

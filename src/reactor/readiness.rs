@@ -53,20 +53,41 @@ impl Readiness {
     /// that read-closed and not readable, but only a read can fetch the end of
     /// file. Likewise the writer learns of a gone reader by an error alone, and
     /// after either there are no more edges. So both directions are tried then.
-    pub(super) fn from_event(event: &Event) -> Readiness {
-        let failed = event.is_error();
-        let read_closed = failed || event.is_read_closed();
+    pub(super) fn from_signs(signs: Signs) -> Readiness {
+        let read_closed = signs.error || signs.read_closed;
         let mut readiness = Readiness::NONE;
-        if event.is_readable() || read_closed {
+        if signs.readable || read_closed {
             readiness = readiness | Readiness::READABLE;
         }
-        if event.is_writable() || failed || event.is_write_closed() {
+        if signs.writable || signs.error || signs.write_closed {
             readiness = readiness | Readiness::WRITABLE;
         }
         if read_closed {
             readiness = readiness | Readiness::READ_CLOSED;
         }
         readiness
+    }
+}
+
+/// What an event says, in mio's words.
+#[derive(Clone, Copy)]
+pub(super) struct Signs {
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+    pub(super) error: bool,
+    pub(super) read_closed: bool,
+    pub(super) write_closed: bool,
+}
+
+impl From<&Event> for Signs {
+    fn from(event: &Event) -> Signs {
+        Signs {
+            readable: event.is_readable(),
+            writable: event.is_writable(),
+            error: event.is_error(),
+            read_closed: event.is_read_closed(),
+            write_closed: event.is_write_closed(),
+        }
     }
 }
 

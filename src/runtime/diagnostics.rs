@@ -36,6 +36,8 @@ pub(super) struct Diagnostics {
     /// and nothing may come between.
     is_barred: Cell<bool>,
     is_closed: Cell<bool>,
+    /// stderr has the beginning of a line only: a socket may take half of one.
+    is_inside_line: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -47,8 +49,8 @@ struct Held {
 
 impl Diagnostics {
     /// Registers stderr, so that what it did not take is tried again on its edge.
-    pub(super) fn open(reactor: &mut Reactor<Source>) -> Diagnostics {
-        let output = Output::open_stderr().ok().filter(|output| {
+    pub(super) fn new(reactor: &mut Reactor<Source>, stderr: Option<Output>) -> Diagnostics {
+        let output = stderr.filter(|output| {
             let fd = output.as_raw_fd();
             reactor
                 .insert(fd, Interest::WRITABLE, Source::Stderr)
@@ -59,6 +61,7 @@ impl Diagnostics {
             held: RefCell::default(),
             is_barred: Cell::new(false),
             is_closed: Cell::new(false),
+            is_inside_line: Cell::new(false),
         }
     }
 
@@ -96,10 +99,27 @@ impl Diagnostics {
         self.held.borrow().bytes.is_empty()
     }
 
-    /// Gives up on whoever reads stderr, and drops what it did not take.
+    /// Whether whoever reads stderr has the beginning of a line, and waits for
+    /// its rest.
+    pub(super) fn is_inside_line(&self) -> bool {
+        self.is_inside_line.get()
+    }
+
+    /// Whether it has been given up on.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.get()
+    }
+
+    /// Gives up on whoever reads stderr, and drops what it did not take; but for
+    /// the rest of a line that it has begun to read.
     pub(super) fn close(&self) {
         self.is_closed.set(true);
-        self.held.borrow_mut().bytes.clear();
+        let bytes = &mut self.held.borrow_mut().bytes;
+        let rest = match self.is_inside_line.get() {
+            true => bytes.iter().position(|&byte| byte == b'\n'),
+            false => None,
+        };
+        bytes.truncate(rest.map_or(0, |newline| newline + 1));
     }
 
     /// Forbids writing, or allows it again.
@@ -120,9 +140,17 @@ impl Diagnostics {
         while !held.bytes.is_empty() {
             let bytes = held.bytes.make_contiguous();
             match output.write(whole_lines(bytes)) {
-                Ok(count) => drop(held.bytes.drain(..count)),
+                Ok(count) => {
+                    if let Some(last) = bytes[..count].last() {
+                        self.is_inside_line.set(*last != b'\n');
+                    }
+                    drop(held.bytes.drain(..count));
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(_nobody_listens) => held.bytes.clear(),
+                Err(_nobody_listens) => {
+                    self.is_inside_line.set(false);
+                    held.bytes.clear();
+                }
             }
             if held.bytes.is_empty() && held.dropped > 0 {
                 let dropped = std::mem::take(&mut held.dropped);

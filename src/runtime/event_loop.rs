@@ -10,8 +10,8 @@ use super::tcp_echo::TcpEcho;
 use crate::node::{Context, Node};
 use crate::reactor::Reactor;
 use crate::session::{Session, Settings};
-use crate::sys::{Input, Output};
-use crate::time::{Clock, Instant, MonotonicClock};
+use crate::sys::Streams;
+use crate::time::{Clock, Instant};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -40,9 +40,15 @@ const DEFER_MAX: Duration = Duration::from_millis(20);
 /// full pipe and what the line buffer held.
 const DEFER_TURNS_MIN: u32 = 2;
 
+/// How late timers that are due may be seen without a question: 5 ms. Who sees
+/// them later has stood still (SIGSTOP, a suspended machine, a long handler),
+/// perhaps just between the wait and the clock, and looks for input once more
+/// before they fire. That costs one `epoll_wait` that returns at once.
+const LATE_MAX: Duration = Duration::from_millis(5);
+
 /// A node process: a session, and the descriptors around it.
 pub(super) struct EventLoop {
-    clock: MonotonicClock,
+    clock: Rc<dyn Clock>,
     reactor: Reactor<Source>,
     session: Session,
     stdin: Stdin,
@@ -60,38 +66,45 @@ impl EventLoop {
     pub(super) fn new<N: Node>(
         build: impl Fn(&Context) -> N + 'static,
         options: &Options,
+        streams: Streams,
+        clock: Rc<dyn Clock>,
     ) -> io::Result<EventLoop> {
-        let clock = MonotonicClock::start();
         let mut reactor = Reactor::new()?;
-        let diagnostics = Rc::new(Diagnostics::open(&mut reactor));
-        let stdin = Stdin::new(&mut reactor, Input::take_stdin()?)?;
-        let output = Output::take_stdout()?;
-        let shares_output = diagnostics.shares(&output);
-        let stdout = Stdout::new(&mut reactor, output)?;
+        let diagnostics = Rc::new(Diagnostics::new(&mut reactor, streams.stderr));
+        let stdin = Stdin::new(&mut reactor, streams.stdin)?;
+        let shares_output = diagnostics.shares(&streams.stdout);
+        let stdout = Stdout::new(&mut reactor, streams.stdout)?;
         let settings = Settings {
             rpc_timeout: options.rpc_timeout,
             seed: options.seed.unwrap_or_else(crate::sys::random_seed),
         };
         let log = diagnostics.clone();
-        let session = Session::new(build, settings, Rc::new(clock), move |text| log.line(text));
+        let session = Session::new(build, settings, clock.clone(), move |text| log.line(text));
         let waker = reactor.waker()?;
         session.ready_queue().on_unpark(move || {
             // It fails only when the kernel's counter is full, and then the
             // loop is awake already.
             let _awake = waker.wake();
         });
+        let tcp_echo = TcpEcho::new(options.tcp_bind, clock.now());
         Ok(EventLoop {
             clock,
             reactor,
             session,
             stdin,
             stdout,
-            tcp_echo: TcpEcho::new(options.tcp_bind, clock.now()),
+            tcp_echo,
             diagnostics,
             shares_output,
             phase: Phase::Serving,
             deferred: None,
         })
+    }
+
+    /// How many events came for sources that were gone.
+    #[cfg(test)]
+    pub(super) fn stale_events(&self) -> u64 {
+        self.reactor.stale_events()
     }
 
     /// One turn of the loop. Returns whether there will be another.
@@ -141,7 +154,8 @@ impl EventLoop {
 
     /// While flushing, only what waits for stderr's reader has a deadline.
     fn phase_deadline(&self) -> Option<Instant> {
-        let waits = self.phase.runs_tasks() || !self.diagnostics.is_empty();
+        let waits = self.phase.runs_tasks()
+            || (!self.diagnostics.is_empty() && !self.diagnostics.is_closed());
         self.phase.deadline().filter(|_| waits)
     }
 
@@ -182,7 +196,9 @@ impl EventLoop {
         // stands: what is there is read first, as long as that is not for ever.
         let deadline = self.session.next_deadline();
         let is_due = deadline.is_some_and(|deadline| deadline <= now);
-        if is_due && self.stdin.has_more(&self.reactor) {
+        let is_late = deadline.is_some_and(|deadline| now.since(deadline) > LATE_MAX);
+        let stood_still = is_late && self.deferred.is_none();
+        if is_due && (stood_still || self.stdin.has_more(&self.reactor)) {
             let (since, turns) = self.deferred.unwrap_or((now, 0));
             if now.since(since) < DEFER_MAX || turns < DEFER_TURNS_MIN {
                 self.deferred = Some((since, turns + 1));
@@ -214,7 +230,14 @@ impl EventLoop {
     }
 
     fn flush(&mut self, now: Instant) -> io::Result<()> {
-        let flushed = self.stdout.flush(&mut self.reactor, &mut self.session);
+        if self.shares_output && self.diagnostics.is_inside_line() {
+            // Nor a message into the middle of stderr's line.
+            self.diagnostics.flush();
+        }
+        let flushed = match self.shares_output && self.diagnostics.is_inside_line() {
+            true => Ok(Flushed::Fine),
+            false => self.stdout.flush(&mut self.reactor, &mut self.session),
+        };
         let flushed = flushed.inspect_err(|_| self.diagnostics.flush())?;
         self.stdin.resume(&mut self.reactor, &self.session);
         // stderr may be the same pipe: never into the middle of a message.
@@ -231,7 +254,8 @@ impl EventLoop {
                 if now >= deadline {
                     self.diagnostics.close();
                 }
-                if self.diagnostics.is_empty() && self.session.output().is_empty() {
+                let told = self.diagnostics.is_empty() || self.diagnostics.is_closed();
+                if told && self.session.output().is_empty() {
                     self.phase = Phase::Ended;
                 }
             }

@@ -6,6 +6,8 @@
 mod client;
 mod diagnostics;
 mod event_loop;
+#[cfg(test)]
+mod injected;
 mod phase;
 mod source;
 mod stdin;
@@ -14,9 +16,12 @@ mod tcp_echo;
 
 use crate::node::{Context, Node};
 use crate::session::Settings;
+use crate::sys::Streams;
+use crate::time::MonotonicClock;
 use event_loop::EventLoop;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What a node process can be told.
@@ -103,7 +108,8 @@ pub fn run_with<N: Node>(
     options: Options,
 ) -> io::Result<()> {
     crate::task::capture_panic_places();
-    let mut event_loop = EventLoop::new(build, &options)?;
+    let clock = Rc::new(MonotonicClock::start());
+    let mut event_loop = EventLoop::new(build, &options, Streams::take()?, clock)?;
     let ended = loop {
         match event_loop.turn() {
             Ok(true) => {}

@@ -1,13 +1,11 @@
 //! How a descriptor that was handed to us can be used without ever waiting.
 
-use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
+use super::Descriptor;
+use rustix::event::{PollFlags, epoll};
 use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fstat, major, minor, open};
-use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use rustix::io::Errno;
 use rustix::net::SocketType;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-
-/// The first descriptor number that is not a standard stream's.
-const FIRST_PRIVATE_FD: i32 = 3;
 
 /// `/dev/ptmx`: to open it again does not reach the same terminal, it makes a new one.
 const PTMX_DEVICE: (u32, u32) = (5, 2);
@@ -42,7 +40,7 @@ pub(super) enum Access {
 /// A descriptor of our own, and what was found out about it.
 #[derive(Debug)]
 pub(super) struct Handle {
-    pub(super) fd: OwnedFd,
+    pub(super) fd: Descriptor,
     pub(super) access: Access,
     /// Bytes without boundaries, with an edge for whatever comes after an
     /// emptying read: a pipe that is not in packet mode, or a stream socket.
@@ -73,15 +71,15 @@ impl Handle {
             None
         };
         let (fd, access) = match (reopened, file_type) {
-            (Some(fd), _) => (fd, Access::Private),
-            (None, FileType::Socket) => (duplicate(shared)?, Access::Socket),
+            (Some(fd), _) => (fd.into(), Access::Private),
+            (None, FileType::Socket) => (Descriptor::duplicate(shared)?, Access::Socket),
             (None, FileType::RegularFile | FileType::BlockDevice | FileType::Directory) => {
-                (duplicate(shared)?, Access::Plain)
+                (Descriptor::duplicate(shared)?, Access::Plain)
             }
             (None, FileType::CharacterDevice) if !is_terminal && epoll_refuses(shared) => {
-                (duplicate(shared)?, Access::Plain)
+                (Descriptor::duplicate(shared)?, Access::Plain)
             }
-            (None, _) => (duplicate(shared)?, Access::Gated),
+            (None, _) => (Descriptor::duplicate(shared)?, Access::Gated),
         };
         Ok(Handle {
             fd,
@@ -91,17 +89,30 @@ impl Handle {
         })
     }
 
+    /// What [`Handle::share`] would make of a stream of that shape.
+    #[cfg(test)]
+    pub(super) fn simulated(fd: std::os::fd::RawFd, shape: crate::sys::simulated::Shape) -> Handle {
+        use crate::sys::simulated::Shape;
+        let access = match shape {
+            Shape::Pipe => Access::Private,
+            Shape::GatedPipe => Access::Gated,
+            Shape::Socket => Access::Socket,
+            Shape::File => Access::Plain,
+        };
+        Handle {
+            fd: Descriptor::simulated(fd),
+            access,
+            is_stream: shape != Shape::File,
+            is_terminal: false,
+        }
+    }
+
     /// The gate of [`Access::Gated`]: passes when poll(2) reports anything at
     /// all, for an error or a hang-up is told by the call that follows.
     pub(super) fn pass_gate(&self, wanted: PollFlags) -> Result<(), Errno> {
-        const AT_ONCE: Timespec = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let mut fds = [PollFd::new(&self.fd, wanted)];
-        match poll(&mut fds, Some(&AT_ONCE))? {
-            0 => Err(Errno::WOULDBLOCK),
-            _ => Ok(()),
+        match self.fd.poll(wanted)? {
+            false => Err(Errno::WOULDBLOCK),
+            true => Ok(()),
         }
     }
 }
@@ -119,10 +130,6 @@ fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> Result<OwnedFd, Errno> {
         kept | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC,
         Mode::empty(),
     )
-}
-
-fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    fcntl_dupfd_cloexec(fd, FIRST_PRIVATE_FD)
 }
 
 /// Whether the reactor will find this descriptor "always ready". Asked of epoll

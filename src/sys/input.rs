@@ -4,7 +4,6 @@ use super::access::{Access, Handle};
 use rustix::event::PollFlags;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::RecvFlags;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
@@ -47,19 +46,24 @@ impl Input {
         Ok(Input { handle })
     }
 
+    /// The end of a simulated stream.
+    #[cfg(test)]
+    pub(crate) fn simulated(fd: RawFd, shape: crate::sys::simulated::Shape) -> Input {
+        let handle = Handle::simulated(fd, shape);
+        Input { handle }
+    }
+
     /// Reads what is there: `Ok(0)` is end of file, `WouldBlock` means nothing yet.
     ///
     /// Never waits, except for the disk behind a regular file.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let fd = &self.handle.fd;
         let result = retry_on_intr(|| match self.handle.access {
-            Access::Private | Access::Plain => rustix::io::read(fd, &mut *buffer),
-            Access::Socket => {
-                rustix::net::recv(fd, &mut *buffer, RecvFlags::DONTWAIT).map(|(count, _)| count)
-            }
+            Access::Private | Access::Plain => fd.read(buffer),
+            Access::Socket => fd.receive(buffer),
             Access::Gated => {
                 self.handle.pass_gate(PollFlags::IN)?;
-                rustix::io::read(fd, &mut *buffer)
+                fd.read(buffer)
             }
         });
         match result {
@@ -116,7 +120,7 @@ mod tests {
     /// As if `fd` could not be reopened.
     fn gated(fd: OwnedFd) -> Input {
         let mut handle = Handle::share(fd.as_fd()).unwrap();
-        handle.fd = fd;
+        handle.fd = fd.into();
         handle.access = Access::Gated;
         Input { handle }
     }

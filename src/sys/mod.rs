@@ -15,14 +15,48 @@
 //! a harness may hold the other descriptors of the same description.
 
 mod access;
+mod descriptor;
 mod input;
 mod output;
+#[cfg(test)]
+pub(crate) mod simulated;
 pub(crate) mod socket;
 #[cfg(test)]
 pub(crate) mod testing;
 
+#[cfg(not(test))]
+pub(crate) use descriptor::Descriptor;
 pub(crate) use input::Input;
 pub(crate) use output::Output;
+/// The same calls, on this kernel or on a simulated one.
+#[cfg(test)]
+pub(crate) use simulated::Descriptor;
+
+use std::io;
+
+/// The three standard streams, taken over.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    pub(crate) stdin: Input,
+    pub(crate) stdout: Output,
+    /// `None` when stderr cannot be used: then nobody listens.
+    pub(crate) stderr: Option<Output>,
+}
+
+impl Streams {
+    /// Takes the process's own. stderr first, since taking stdout over copies it.
+    ///
+    /// # Errors
+    /// When stdin or stdout cannot be used, with what was tried.
+    pub(crate) fn take() -> io::Result<Streams> {
+        let stderr = Output::open_stderr().ok();
+        Ok(Streams {
+            stdin: Input::take_stdin()?,
+            stdout: Output::take_stdout()?,
+            stderr,
+        })
+    }
+}
 
 /// A number that differs from process to process: the kernel's, or 0 where it
 /// has none to give.

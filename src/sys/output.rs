@@ -3,7 +3,6 @@
 use super::access::{Access, Handle};
 use rustix::event::PollFlags;
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::SendFlags;
 use rustix::pipe::PIPE_BUF;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -45,10 +44,7 @@ impl Output {
 
     /// Whether both lead to the same pipe, terminal, socket or file.
     pub(crate) fn is_same_file(&self, other: &Output) -> bool {
-        let file = |output: &Output| {
-            let stat = rustix::fs::fstat(&output.handle.fd).ok()?;
-            Some((stat.st_dev, stat.st_ino))
-        };
+        let file = |output: &Output| output.handle.fd.file_id().ok();
         // Where fstat fails nothing is known, and caution costs little.
         file(self) == file(other)
     }
@@ -60,6 +56,13 @@ impl Output {
         Ok(Output { handle })
     }
 
+    /// The end of a simulated stream.
+    #[cfg(test)]
+    pub(crate) fn simulated(fd: RawFd, shape: crate::sys::simulated::Shape) -> Output {
+        let handle = Handle::simulated(fd, shape);
+        Output { handle }
+    }
+
     /// Writes what there is room for; `WouldBlock` means that there is none.
     ///
     /// Fewer bytes than given is no proof of a full pipe (a gated write is cut
@@ -69,15 +72,13 @@ impl Output {
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let fd = &self.handle.fd;
         let result = retry_on_intr(|| match self.handle.access {
-            Access::Private | Access::Plain => rustix::io::write(fd, bytes),
-            Access::Socket => {
-                rustix::net::send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
-            }
+            Access::Private | Access::Plain => fd.write(bytes),
+            Access::Socket => fd.send(bytes),
             Access::Gated => {
                 self.handle.pass_gate(PollFlags::OUT)?;
                 // A pipe is writable from one free page on, and PIPE_BUF bytes
                 // are what POSIX promises to take whole: more could wait.
-                rustix::io::write(fd, &bytes[..bytes.len().min(PIPE_BUF)])
+                fd.write(&bytes[..bytes.len().min(PIPE_BUF)])
             }
         });
         Ok(result?)
@@ -107,7 +108,7 @@ mod tests {
     /// As if `fd` could not be reopened.
     fn gated(fd: OwnedFd) -> Output {
         let mut handle = Handle::share(fd.as_fd()).unwrap();
-        handle.fd = fd;
+        handle.fd = fd.into();
         handle.access = Access::Gated;
         Output { handle }
     }

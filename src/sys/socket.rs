@@ -4,12 +4,11 @@
 //! its description is ours alone, so the flag may be set. [`SocketAddr`] is used
 //! as plain data; nothing of std's or mio's networking is.
 
+use super::Descriptor;
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::sockopt::{set_socket_reuseaddr, set_tcp_nodelay, socket_error};
-use rustix::net::{AddressFamily, SendFlags, Shutdown, SocketFlags, SocketType, ipproto};
+use rustix::net::AddressFamily;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, OwnedFd};
 
 /// Connections that the kernel completes ahead of `accept`. A burst of thousands
 /// of clients must not meet a full queue, whose price is a SYN sent again after
@@ -33,18 +32,17 @@ pub(crate) enum AcceptFailure {
 /// SO_REUSEADDR lets a restarted node take its port back from connections in
 /// TIME_WAIT; on Linux it does not let two listeners share one. Accepted sockets
 /// inherit TCP_NODELAY, so one call here spares one for each connection.
-pub(crate) fn listen(address: SocketAddr) -> io::Result<OwnedFd> {
+pub(crate) fn listen(address: SocketAddr) -> io::Result<Descriptor> {
     let fd = new_socket(address)?;
-    set_socket_reuseaddr(&fd, true)?;
-    rustix::net::bind(&fd, &address)?;
-    rustix::net::listen(&fd, LISTEN_BACKLOG)?;
+    fd.set_reuse_address()?;
+    fd.bind(address)?;
+    fd.listen(LISTEN_BACKLOG)?;
     Ok(fd)
 }
 
 /// Takes the next connection out of the listener's queue; see [`AcceptFailure`].
-pub(crate) fn accept(listener: impl AsFd) -> io::Result<OwnedFd> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    Ok(rustix::net::accept_with(listener, flags)?)
+pub(crate) fn accept(listener: &Descriptor) -> io::Result<Descriptor> {
+    Ok(listener.accept()?)
 }
 
 /// Judges an error of [`accept`].
@@ -73,9 +71,9 @@ pub(crate) fn accept_failure(error: &io::Error) -> AcceptFailure {
 }
 
 /// Starts to connect. How it went is [`connect_result`]'s to say, after an edge.
-pub(crate) fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
+pub(crate) fn connect(address: SocketAddr) -> io::Result<Descriptor> {
     let fd = new_socket(address)?;
-    match rustix::net::connect(&fd, &address) {
+    match fd.connect(address) {
         // Interrupted, it goes on in the background all the same.
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(fd),
         Err(errno) => Err(errno.into()),
@@ -86,52 +84,45 @@ pub(crate) fn connect(address: SocketAddr) -> io::Result<OwnedFd> {
 ///
 /// SO_ERROR decides, since an event may be spurious. It is 0 before the answer
 /// as well, and only getpeername tells these two apart.
-pub(crate) fn connect_result(fd: impl AsFd) -> io::Result<()> {
-    socket_error(&fd)??;
-    match rustix::net::getpeername(&fd) {
+pub(crate) fn connect_result(fd: &Descriptor) -> io::Result<()> {
+    fd.take_error()?;
+    match fd.has_peer() {
         Err(Errno::NOTCONN) => Err(Errno::WOULDBLOCK.into()),
         Err(errno) => Err(errno.into()),
-        Ok(_) => Ok(()),
+        Ok(()) => Ok(()),
     }
 }
 
 /// Reads what is there: `Ok(0)` is the peer's half-close, `WouldBlock` nothing yet.
-pub(crate) fn read(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
-    Ok(retry_on_intr(|| rustix::io::read(&fd, &mut *buffer))?)
+pub(crate) fn read(fd: &Descriptor, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| fd.read(buffer))?)
 }
 
 /// Writes what there is room for. On a stream socket fewer bytes than given
 /// means that it is full and that the next room raises an edge.
-pub(crate) fn write(fd: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
-    Ok(retry_on_intr(|| {
-        rustix::net::send(&fd, bytes, SendFlags::NOSIGNAL)
-    })?)
+pub(crate) fn write(fd: &Descriptor, bytes: &[u8]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| fd.send(bytes))?)
 }
 
 /// Half-closes: the peer reads to an end, and can still write.
-pub(crate) fn shutdown_write(fd: impl AsFd) -> io::Result<()> {
-    Ok(rustix::net::shutdown(fd, Shutdown::Write)?)
+pub(crate) fn shutdown_write(fd: &Descriptor) -> io::Result<()> {
+    Ok(fd.shutdown_write()?)
 }
 
 /// Where the socket is bound: tells which port the kernel chose.
-pub(crate) fn local_address(fd: impl AsFd) -> io::Result<SocketAddr> {
-    Ok(SocketAddr::try_from(rustix::net::getsockname(fd)?)?)
+pub(crate) fn local_address(fd: &Descriptor) -> io::Result<SocketAddr> {
+    Ok(fd.local_address()?)
 }
 
 /// A socket that answers small writes at once: without TCP_NODELAY an echo of
 /// several small pieces waits up to 40 ms for the peer's delayed ACK.
-fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
+fn new_socket(address: SocketAddr) -> io::Result<Descriptor> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
     };
-    let fd = rustix::net::socket_with(
-        family,
-        SocketType::STREAM,
-        SocketFlags::NONBLOCK | SocketFlags::CLOEXEC,
-        Some(ipproto::TCP),
-    )?;
-    set_tcp_nodelay(&fd, true)?;
+    let fd = Descriptor::socket(family)?;
+    fd.set_no_delay()?;
     Ok(fd)
 }
 
@@ -147,7 +138,7 @@ mod tests {
         SocketAddr::new(ip.into(), 0)
     }
 
-    fn connected(listener: &OwnedFd) -> (OwnedFd, OwnedFd) {
+    fn connected(listener: &Descriptor) -> (Descriptor, Descriptor) {
         let client = connect(local_address(listener).unwrap()).unwrap();
         await_any(listener, PollFlags::IN);
         let server = accept(listener).unwrap();
@@ -204,7 +195,7 @@ mod tests {
     fn gotcha_17_so_error_decides_over_a_connection() {
         // Bound and not listening: nobody else can have the port, and nobody answers.
         let bound = new_socket(any_port(Ipv4Addr::LOCALHOST)).unwrap();
-        rustix::net::bind(&bound, &any_port(Ipv4Addr::LOCALHOST)).unwrap();
+        bound.bind(any_port(Ipv4Addr::LOCALHOST)).unwrap();
         let refused = connect(local_address(&bound).unwrap()).and_then(|fd| {
             await_any(&fd, PollFlags::OUT);
             connect_result(&fd)

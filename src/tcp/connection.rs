@@ -1,9 +1,9 @@
 //! The server's side of one connection: what comes in goes out again.
 
 use super::{CALLS_PER_TURN, Next, Progress, Readiness};
-use crate::sys::socket;
+use crate::sys::{Descriptor, socket};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// One client of the echo server.
 ///
@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// sends it to an echo server waits until the next bytes, or the end.)
 #[derive(Debug)]
 pub(crate) struct Connection {
-    fd: OwnedFd,
+    fd: Descriptor,
     state: State,
 }
 
@@ -68,7 +68,7 @@ pub(crate) enum Ending {
 }
 
 impl Connection {
-    pub(super) fn new(fd: OwnedFd) -> Connection {
+    pub(super) fn new(fd: Descriptor) -> Connection {
         Connection {
             fd,
             state: State::Open,
@@ -201,7 +201,7 @@ impl Connection {
 }
 
 /// Writes what there is room for; less than all, or nothing, uses writable up.
-fn write(fd: &OwnedFd, bytes: &[u8], left: &mut Readiness) -> io::Result<usize> {
+fn write(fd: &Descriptor, bytes: &[u8], left: &mut Readiness) -> io::Result<usize> {
     let count = match socket::write(fd, bytes) {
         Ok(count) => count,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
@@ -248,14 +248,14 @@ mod tests {
     };
 
     /// (the server's connection, its peer)
-    fn connection() -> (Connection, OwnedFd) {
+    fn connection() -> (Connection, Descriptor) {
         let (ours, theirs) = testing::socket_pair(SocketType::STREAM);
         rustix::io::ioctl_fionbio(&ours, true).unwrap();
         rustix::io::ioctl_fionbio(&theirs, true).unwrap();
-        (Connection::new(ours), theirs)
+        (Connection::new(ours.into()), theirs.into())
     }
 
-    fn read(peer: &OwnedFd) -> Vec<u8> {
+    fn read(peer: &Descriptor) -> Vec<u8> {
         let mut all = vec![];
         let mut buffer = vec![0; 1 << 16];
         while let Ok(count @ 1..) = socket::read(peer, &mut buffer) {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     /// Sends until the connection holds a rest; returns what it had received.
-    fn fill(connection: &mut Connection, peer: &OwnedFd, scratch: &mut [u8]) -> usize {
+    fn fill(connection: &mut Connection, peer: &Descriptor, scratch: &mut [u8]) -> usize {
         let mut received = 0;
         while !connection.holds_rest() {
             socket::write(peer, &[b'x'; 10_000]).unwrap();

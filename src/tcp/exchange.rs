@@ -1,11 +1,12 @@
 //! The client's side: sends some bytes to an echo server and reads them back.
 
 use super::{CALLS_PER_TURN, CHUNK_BYTES, Next, Progress, Readiness};
+use crate::sys::Descriptor;
 use crate::sys::socket::{self, AcceptFailure};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 /// How long an exchange may take, kept by the runtime: as long as a Maelstrom
@@ -21,7 +22,7 @@ pub(crate) const EXCHANGES_MAX: usize = 32;
 /// One `connect`, write, half-close, read to the end.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    fd: OwnedFd,
+    fd: Descriptor,
     address: SocketAddr,
     /// How many bytes go out, and are to come back.
     expected: usize,

@@ -1,10 +1,11 @@
 //! The listening socket: takes connections in, whatever `accept` answers.
 
+use crate::sys::Descriptor;
 use crate::sys::socket::{self, AcceptFailure};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// Connections taken in one turn: half a millisecond's work, so that a storm of
 /// clients does not starve those that are already connected. redis takes 10 by
@@ -34,7 +35,7 @@ pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
 /// queue instead, where the first that fits is served after all.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    fd: OwnedFd,
+    fd: Descriptor,
     address: SocketAddr,
     /// The last attempt got stuck.
     is_paused: bool,
@@ -99,7 +100,7 @@ impl Listener {
     }
 
     /// Hands at most `room` new connections to `take`, bounded for the turn.
-    pub(super) fn accept(&mut self, room: usize, mut take: impl FnMut(OwnedFd)) -> Accepting {
+    pub(super) fn accept(&mut self, room: usize, mut take: impl FnMut(Descriptor)) -> Accepting {
         let mut taken = 0;
         for _ in 0..ACCEPTS_PER_TURN {
             if taken == room {
@@ -175,8 +176,8 @@ mod tests {
     }
 
     /// That many clients, whose connections stand.
-    fn clients(listener: &Listener, count: usize) -> Vec<OwnedFd> {
-        let clients: Vec<OwnedFd> = (0..count)
+    fn clients(listener: &Listener, count: usize) -> Vec<Descriptor> {
+        let clients: Vec<Descriptor> = (0..count)
             .map(|_| socket::connect(listener.address()).unwrap())
             .collect();
         for client in &clients {

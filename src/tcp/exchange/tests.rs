@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 const DATA: &[u8] = b"some bytes";
 
 /// An exchange, and the socket of the server that it talks to.
-fn exchange() -> (Exchange, OwnedFd) {
+fn exchange() -> (Exchange, Descriptor) {
     let listener = socket::listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let address = socket::local_address(&listener).unwrap();
     let exchange = Exchange::start(address, DATA.to_vec()).unwrap();
@@ -106,6 +106,7 @@ fn a_refused_connection_is_an_error_that_names_the_address() {
     // Bound and not listening: nobody else can have the port, and nobody answers.
     let bound = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     rustix::net::bind(&bound, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let bound = Descriptor::from(bound);
     let address = socket::local_address(&bound).unwrap();
     let outcome = Exchange::start(address, DATA.to_vec())
         .map_err(|(error, _)| error)

@@ -1,0 +1,150 @@
+//! The reactor's poller on the real kernel or on a simulated one, for tests.
+
+use super::poller;
+use super::readiness::{Readiness, Signs};
+use crate::sys::simulated;
+use mio::Interest;
+use rustix::event::epoll::EventFlags;
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// In the unit tests this stands in the place of `poller::Poller`.
+#[derive(Debug)]
+pub(super) enum Poller {
+    Real(poller::Poller),
+    Simulated(Vec<(mio::Token, Readiness)>),
+}
+
+/// In the unit tests this stands in the place of `mio::Waker`.
+#[derive(Debug)]
+pub(crate) enum Waker {
+    Real(mio::Waker),
+    Simulated(Arc<AtomicBool>),
+}
+
+impl Poller {
+    pub(super) fn new(events_per_wait: usize) -> io::Result<Poller> {
+        if simulated::is_installed() {
+            return Ok(Poller::Simulated(Vec::new()));
+        }
+        poller::Poller::new(events_per_wait).map(Poller::Real)
+    }
+
+    pub(super) fn waker(&self, token: mio::Token) -> io::Result<Waker> {
+        match self {
+            Poller::Real(poller) => poller.waker(token).map(Waker::Real),
+            Poller::Simulated(_) => {
+                let flag = simulated::with(|kernel| kernel.waker(token.0 as u64));
+                Ok(Waker::Simulated(flag))
+            }
+        }
+    }
+
+    pub(super) fn register(
+        &self,
+        fd: RawFd,
+        token: mio::Token,
+        interest: Interest,
+    ) -> io::Result<()> {
+        match self {
+            Poller::Real(poller) => poller.register(fd, token, interest),
+            Poller::Simulated(_) => {
+                let flags = flags(interest);
+                simulated::with(|kernel| kernel.register(fd, token.0 as u64, flags))?;
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn deregister(&self, fd: RawFd) -> io::Result<()> {
+        match self {
+            Poller::Real(poller) => poller.deregister(fd),
+            Poller::Simulated(_) => Ok(simulated::with(|kernel| kernel.deregister(fd))?),
+        }
+    }
+
+    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Poller::Real(poller) => poller.wait(timeout),
+            Poller::Simulated(events) => {
+                for (token, flags) in simulated::with(|kernel| kernel.wait(timeout))? {
+                    let token = usize::try_from(token).map_err(io::Error::other)?;
+                    let readiness = Readiness::from_signs(signs(flags));
+                    events.push((mio::Token(token), readiness));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn events(&self) -> impl Iterator<Item = (mio::Token, Readiness)> {
+        match self {
+            Poller::Real(poller) => poller.events().collect::<Vec<_>>().into_iter(),
+            Poller::Simulated(events) => events.clone().into_iter(),
+        }
+    }
+
+    /// A simulated wait brings whatever there is.
+    pub(super) fn events_per_wait(&self) -> usize {
+        match self {
+            Poller::Real(poller) => poller.events_per_wait(),
+            Poller::Simulated(_) => usize::MAX,
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        match self {
+            Poller::Real(poller) => poller.clear(),
+            Poller::Simulated(events) => events.clear(),
+        }
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        if let Poller::Simulated(_) = self {
+            simulated::with_if_possible(simulated::Kernel::close_epoll);
+        }
+    }
+}
+
+impl Waker {
+    pub(crate) fn wake(&self) -> io::Result<()> {
+        match self {
+            Waker::Real(waker) => waker.wake(),
+            Waker::Simulated(flag) => {
+                flag.store(true, Ordering::SeqCst);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What mio asks epoll for.
+fn flags(interest: Interest) -> EventFlags {
+    let mut flags = EventFlags::empty();
+    if interest.is_readable() {
+        flags |= EventFlags::IN | EventFlags::RDHUP;
+    }
+    if interest.is_writable() {
+        flags |= EventFlags::OUT;
+    }
+    flags
+}
+
+/// What mio makes of epoll's answer.
+fn signs(flags: EventFlags) -> Signs {
+    let has = |wanted: EventFlags| flags.contains(wanted);
+    Signs {
+        readable: has(EventFlags::IN),
+        writable: has(EventFlags::OUT),
+        error: has(EventFlags::ERR),
+        read_closed: has(EventFlags::HUP) || has(EventFlags::IN | EventFlags::RDHUP),
+        write_closed: has(EventFlags::HUP)
+            || has(EventFlags::OUT | EventFlags::ERR)
+            || flags == EventFlags::ERR,
+    }
+}

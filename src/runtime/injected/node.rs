@@ -1,0 +1,161 @@
+//! The node under test: the three tracks' requests, and some that wait otherwise.
+
+use crate::node::{Context, Node, Request};
+use crate::protocol::{RawRequest, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+/// What a handler waits for that is neither a timer nor a message: another
+/// thread's wake.
+#[derive(Debug, Default)]
+pub(super) struct Bell {
+    waiting: RefCell<Vec<(Waker, Rc<RefCell<bool>>)>>,
+}
+
+impl Bell {
+    /// Wakes whoever waits, as another thread would.
+    pub(super) fn ring(&self) {
+        for (waker, has_rung) in self.waiting.take() {
+            *has_rung.borrow_mut() = true;
+            waker.wake();
+        }
+    }
+
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.waiting.borrow().is_empty()
+    }
+}
+
+struct Rung {
+    bell: Rc<Bell>,
+    has_rung: Rc<RefCell<bool>>,
+    is_registered: bool,
+}
+
+impl Future for Rung {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        if *self.has_rung.borrow() {
+            return Poll::Ready(());
+        }
+        if !self.is_registered {
+            self.is_registered = true;
+            let entry = (cx.waker().clone(), self.has_rung.clone());
+            self.bell.waiting.borrow_mut().push(entry);
+        }
+        Poll::Pending
+    }
+}
+
+pub(super) struct Subject {
+    pub(super) bell: Rc<Bell>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Echo<'a> {
+    #[serde(borrow)]
+    echo: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Proxy<'a> {
+    #[serde(borrow)]
+    target: Cow<'a, str>,
+    #[serde(borrow)]
+    inner: RawRequest<'a>,
+}
+
+#[derive(Serialize)]
+struct ProxyOk<'a> {
+    result: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Start {
+    port: u16,
+}
+
+#[derive(Deserialize)]
+struct Send {
+    data: String,
+}
+
+#[derive(Deserialize)]
+struct Nap {
+    millis: u64,
+}
+
+#[derive(Deserialize)]
+struct Spam {
+    count: u64,
+    bytes: usize,
+}
+
+impl Node for Subject {
+    fn new(_: &Context) -> Subject {
+        Subject {
+            bell: Rc::default(),
+        }
+    }
+
+    async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        match request.kind() {
+            "echo" => cx.reply(&request, &request.body::<Echo>()?),
+            "proxy" => {
+                let Proxy { target, inner } = request.body()?;
+                let reply = cx.sync_rpc_raw(&target, &inner).await?;
+                let result = reply.raw_value()?;
+                cx.reply(&request, &ProxyOk { result })
+            }
+            "tcp_echo_start" => {
+                let port = cx.tcp_echo().start(request.body::<Start>()?.port).await?;
+                cx.reply(&request, &json!({ "port": port }))
+            }
+            "tcp_echo_send" => {
+                let echoed = cx.tcp_echo().send(request.body::<Send>()?.data).await?;
+                cx.reply(&request, &json!({ "echoed": echoed }))
+            }
+            "tcp_echo_stats" => {
+                let stats = cx.tcp_echo().stats().await?;
+                let (connections, bytes) = (stats.connections, stats.bytes);
+                cx.reply(
+                    &request,
+                    &json!({ "connections": connections, "bytes": bytes }),
+                )
+            }
+            "nap" => {
+                let nap: Nap = request.body()?;
+                cx.sleep(Duration::from_millis(nap.millis)).await;
+                cx.reply(&request, &())
+            }
+            "bell" => {
+                let bell = self.bell.clone();
+                let rung = Rung {
+                    bell,
+                    has_rung: Rc::default(),
+                    is_registered: false,
+                };
+                rung.await;
+                cx.reply(&request, &())
+            }
+            "spam" => {
+                let Spam { count, bytes } = request.body()?;
+                let text = "s".repeat(bytes);
+                for _ in 0..count {
+                    let tell = json!({ "of": request.msg_id(), "text": text });
+                    cx.send("n2", "tell", &tell)?;
+                }
+                cx.reply(&request, &())
+            }
+            _ => cx.not_supported(&request),
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What a seed stands for: the streams, the faults, the requests and the ending.
+
+use super::ledger::{Answer, Request, Wanted};
+use crate::random::Random;
+use crate::sys::simulated::{Fault, Faults, Shape};
+use crate::time::Instant;
+use std::time::Duration;
+
+/// From when on nothing goes wrong any more.
+const FAULTS_UNTIL: Instant = Instant::from_millis(20_000);
+
+/// How a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// stdin is closed when every request is answered and every client has gone.
+    Orderly,
+    /// stdin is closed behind the last request.
+    Early,
+    /// Nobody reads stdout any more, from some time on.
+    ReaderGone,
+    /// stdin, a socket, is reset.
+    WriterReset,
+}
+
+/// Where stderr leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stderr {
+    Read,
+    NeverRead,
+    Closed,
+    /// To where stdout leads.
+    Shared,
+}
+
+/// A client of the echo server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Sends, half-closes, reads to the end.
+    Polite,
+    /// The same, but reads late and little.
+    Slow,
+    /// Sends and does not read; goes when it can send no more.
+    NeverReads,
+    /// Goes with a reset somewhere on the way.
+    Resets,
+    /// Closes without reading.
+    Leaves,
+}
+
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) seed: u64,
+    pub(super) stdin: Shape,
+    pub(super) stdout: Shape,
+    pub(super) stderr: Stderr,
+    pub(super) faults: Faults,
+    pub(super) ending: Ending,
+    /// Descriptors beyond the standard streams'; `None` for plenty.
+    pub(super) spare_descriptors: Option<usize>,
+    /// Whoever reads stdout does not, for long.
+    pub(super) reader_stalls: bool,
+    /// When it stands still between a wait and the clock, and for how long.
+    pub(super) stands_still: Option<(Instant, Duration)>,
+    pub(super) clients: Vec<(Manner, usize)>,
+    /// Each with how long after the one before it is written.
+    pub(super) lines: Vec<(Duration, Line)>,
+    /// Drawn on by the actors.
+    pub(super) random: Random,
+}
+
+#[derive(Debug)]
+pub(super) enum Line {
+    Request(Request),
+    /// Something that is answered by nothing, or by nobody knows whom.
+    Noise(Vec<u8>),
+}
+
+impl Plan {
+    pub(super) fn draw(seed: u64) -> Plan {
+        let mut random = Random::new(seed);
+        let ending = match random.below(8) {
+            0..4 => Ending::Orderly,
+            4..6 => Ending::Early,
+            6 => Ending::ReaderGone,
+            _ => Ending::WriterReset,
+        };
+        let stdin = match (ending, random.below(8)) {
+            (Ending::WriterReset, _) | (_, 0) => Shape::Socket,
+            (Ending::Early, 1) => Shape::File,
+            (_, 2) => Shape::GatedPipe,
+            _ => Shape::Pipe,
+        };
+        let stdout = match random.below(8) {
+            0 => Shape::Socket,
+            1 => Shape::File,
+            2 => Shape::GatedPipe,
+            _ => Shape::Pipe,
+        };
+        let stderr = match random.below(6) {
+            0 => Stderr::NeverRead,
+            1 => Stderr::Closed,
+            2 => Stderr::Shared,
+            _ => Stderr::Read,
+        };
+        let spare_descriptors = random.chance(0.2).then(|| 2 + index(&mut random, 8));
+        let clients = (0..random.below(7)).map(|_| client(&mut random)).collect();
+        // Enough to say that a reader who stalls is behind the high watermark.
+        let is_heavy = random.chance(0.05);
+        let faults = Faults::draw(&mut random, FAULTS_UNTIL);
+        Plan {
+            seed,
+            stdin,
+            stdout,
+            stderr,
+            faults,
+            ending,
+            spare_descriptors,
+            reader_stalls: is_heavy || random.chance(0.3),
+            stands_still: None,
+            clients,
+            lines: lines(&mut random, is_heavy),
+            random,
+        }
+    }
+
+    /// Pipes, no faults, and these requests in order, each after its gap.
+    pub(super) fn quiet(requests: Vec<(Duration, Wanted)>) -> Plan {
+        let numbered = (0..).zip(requests);
+        let line = |(id, (gap, wanted))| (gap, Line::Request(Request::new(wanted, id)));
+        Plan {
+            seed: 0,
+            stdin: Shape::Pipe,
+            stdout: Shape::Pipe,
+            stderr: Stderr::Read,
+            faults: Faults::none(),
+            ending: Ending::Orderly,
+            spare_descriptors: None,
+            reader_stalls: false,
+            stands_still: None,
+            clients: Vec::new(),
+            lines: numbered.map(line).collect(),
+            random: Random::new(0),
+        }
+    }
+
+    /// Whether nothing hinders a `tcp_echo_send`, or a client, from success.
+    pub(super) fn network_is_sound(&self) -> bool {
+        const HARM: [Fault; 8] = [
+            Fault::Paused,
+            Fault::Reset,
+            Fault::AcceptAborted,
+            Fault::SocketStarved,
+            Fault::ListenFailed,
+            Fault::ConnectRefused,
+            Fault::ConnectSlow,
+            Fault::RegisterFailed,
+        ];
+        self.spare_descriptors.is_none() && !HARM.iter().any(|&fault| self.faults.has(fault))
+    }
+
+    /// Whether nothing hinders replies from being read as soon as they arrive.
+    pub(super) fn replies_are_prompt(&self) -> bool {
+        !self.reader_stalls && self.ending == Ending::Orderly
+    }
+}
+
+pub(super) fn index(random: &mut Random, below: u64) -> usize {
+    usize::try_from(random.below(below)).unwrap_or(0)
+}
+
+/// A number of bytes: mostly few, sometimes many.
+fn size(random: &mut Random) -> usize {
+    let most = [10, 10, 100, 300, 300, 1_000, 3_000, 5_000, 9_000, 70_000][index(random, 10)];
+    index(random, most)
+}
+
+fn client(random: &mut Random) -> (Manner, usize) {
+    let manner = match random.below(8) {
+        0..3 => Manner::Polite,
+        3..5 => Manner::Slow,
+        5 => Manner::NeverReads,
+        6 => Manner::Resets,
+        _ => Manner::Leaves,
+    };
+    (manner, size(random) * 4)
+}
+
+fn lines(random: &mut Random, is_heavy: bool) -> Vec<(Duration, Line)> {
+    let count = 5 + random.below(45);
+    let mut lines = Vec::new();
+    let init = Request::new(Wanted::Init, 0);
+    lines.push((Duration::ZERO, Line::Request(init)));
+    if random.chance(0.7) {
+        let start = Request::new(Wanted::Start, 1);
+        lines.push((Duration::ZERO, Line::Request(start)));
+    }
+    let longest_gap_us = [0, 50, 2_000, 60_000][index(random, 4)];
+    for msg_id in 2..count {
+        let gap = Duration::from_micros(random.below(longest_gap_us));
+        let line = match random.below(20) {
+            0 => Line::Noise(noise(random)),
+            1..12 if is_heavy => {
+                let wanted = Wanted::Echo(index(random, 60_000));
+                Line::Request(Request::new(wanted, msg_id))
+            }
+            _ => Line::Request(Request::new(wanted(random), msg_id)),
+        };
+        lines.push((gap, line));
+    }
+    lines
+}
+
+fn wanted(random: &mut Random) -> Wanted {
+    match random.below(24) {
+        0..8 => Wanted::Echo(size(random)),
+        8..13 => Wanted::Proxy(answer(random)),
+        13..17 => Wanted::Send(size(random)),
+        17..19 => Wanted::Stats,
+        19 => Wanted::Start,
+        20 => Wanted::Nap([0, 1, 7, 300][index(random, 4)]),
+        21 => Wanted::Bell,
+        22 => Wanted::Spam(random.below(20), size(random) / 20),
+        _ => Wanted::Unknown,
+    }
+}
+
+/// What the other node does with a call. The default timeout is a second.
+fn answer(random: &mut Random) -> Answer {
+    let prompt = Duration::from_micros(random.below(100_000));
+    match random.below(10) {
+        0..4 => Answer::After(prompt),
+        4 => Answer::Error(prompt),
+        5 => Answer::Twice(
+            prompt,
+            prompt + Duration::from_micros(random.below(1_200_000)),
+        ),
+        6 => Answer::After(Duration::from_micros(900_000 + random.below(300_000))),
+        7 => Answer::Forged(prompt),
+        8 => Answer::After(Duration::from_micros(random.below(900_000))),
+        _ => Answer::Never,
+    }
+}
+
+fn noise(random: &mut Random) -> Vec<u8> {
+    let noise: &[&[u8]] = &[
+        b"",
+        b"no message",
+        b"{\"src\":\"c1\",\"dest\":\"n1\"}",
+        b"{\"src\":\"c1\",\"dest\":\"n9\",\"body\":{\"type\":\"echo\",\"msg_id\":1}}",
+        b"{\"src\":\"n2\",\"dest\":\"n1\",\"body\":{\"type\":\"x\",\"in_reply_to\":99999}}",
+        b"{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"nobody\"}}",
+        b"\xff\xfe\x00",
+    ];
+    noise[index(random, noise.len() as u64)].to_vec()
+}
