@@ -64,7 +64,7 @@ impl EventLoop {
         let clock = MonotonicClock::start();
         let mut reactor = Reactor::new()?;
         let diagnostics = Rc::new(Diagnostics::open(&mut reactor));
-        let stdin = Stdin::new(&mut reactor, Input::take_stdin()?)?;
+        let stdin = Stdin::new(&mut reactor, Input::take_stdin()?, options.line_bytes_max)?;
         let output = Output::take_stdout()?;
         let shares_output = diagnostics.shares(&output);
         let stdout = Stdout::new(&mut reactor, output)?;
@@ -86,7 +86,7 @@ impl EventLoop {
             session,
             stdin,
             stdout,
-            tcp_echo: TcpEcho::new(options.tcp_bind, clock.now()),
+            tcp_echo: TcpEcho::new(options.tcp_bind, options.tcp_connections_max, clock.now()),
             diagnostics,
             shares_output,
             phase: Phase::Serving,
