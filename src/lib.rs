@@ -60,6 +60,8 @@
 //!   0 after its timeout. Dropping a call forgets it.
 //! - An [`Error`] that a handler returns answers its caller; a panic answers it
 //!   with error 13, and the node lives on.
+//! - Whatever a handler asks for without end (calls, timers, tasks, sends) has a
+//!   bound, named in [`session`], and error 11 at it.
 //! - stdout carries messages only: what `println!` writes goes to stderr.
 //!
 //! # The rooms

@@ -1,6 +1,7 @@
 //! The command line of the binary.
 
 use eddyline::Options;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,11 +14,17 @@ tcp_echo_stats. Diagnostics go to stderr.
 Usage: eddyline [OPTIONS]
 
 Options:
-  --rpc-timeout-ms N  how long a call to another node waits [default: 1000]
-  --tcp-bind ADDR     the IP address that TCP echo binds [default: 127.0.0.1]
-  -h, --help          print this and exit
-  --version           print the version and exit
+  --rpc-timeout-ms N       how long a call to another node waits [default: 1000]
+  --line-bytes-max N       the longest line that is taken [default: 16777216]
+  --tcp-bind ADDR          the IP address that TCP echo binds [default: 127.0.0.1]
+  --tcp-connections-max N  how many TCP clients are served at once [default: 65536]
+  -h, --help               print this and exit
+  --version                print the version and exit
 ";
+
+/// The least that `--line-bytes-max` may say: 1 KiB. The `init` of a cluster of a
+/// hundred nodes is as long, and a node that cannot hear its name hears nothing.
+const LINE_BYTES_MIN: usize = 1 << 10;
 
 /// What a wrong option ends the process with.
 const USAGE_ERROR: u8 = 2;
@@ -47,11 +54,25 @@ fn read(mut arguments: lexopt::Parser) -> Result<Choice, lexopt::Error> {
     while let Some(argument) = arguments.next()? {
         match (argument, &mut choice) {
             (Long("rpc-timeout-ms"), Choice::Run(options)) => {
-                let millis = value(&mut arguments, "--rpc-timeout-ms", "a whole number")?;
+                let millis = value(&mut arguments, "--rpc-timeout-ms", "a whole number,")?;
                 options.rpc_timeout = Duration::from_millis(millis);
             }
+            (Long("line-bytes-max"), Choice::Run(options)) => {
+                let expected = format!("a whole number, {LINE_BYTES_MIN} or more,");
+                let bytes: usize = value(&mut arguments, "--line-bytes-max", &expected)?;
+                if bytes < LINE_BYTES_MIN {
+                    return Err(wants("--line-bytes-max", &expected, &bytes));
+                }
+                options.line_bytes_max = bytes;
+            }
+            (Long("tcp-connections-max"), Choice::Run(options)) => {
+                let expected = "a whole number above 0,";
+                let count: NonZero<usize> =
+                    value(&mut arguments, "--tcp-connections-max", expected)?;
+                options.tcp_connections_max = count.get();
+            }
             (Long("tcp-bind"), Choice::Run(options)) => {
-                options.tcp_bind = value(&mut arguments, "--tcp-bind", "an IP address")?;
+                options.tcp_bind = value(&mut arguments, "--tcp-bind", "an IP address,")?;
             }
             (Long("help") | Short('h'), _) => choice = Choice::Print(HELP.to_owned()),
             (Long("version"), _) => {
@@ -72,7 +93,11 @@ fn value<T: FromStr>(
 ) -> Result<T, lexopt::Error> {
     let value = arguments.value()?;
     let parsed = value.to_str().and_then(|value| value.parse().ok());
-    parsed.ok_or_else(|| format!("{option} wants {expected}, not {value:?}").into())
+    parsed.ok_or_else(|| wants(option, expected, &value))
+}
+
+fn wants(option: &str, expected: &str, value: &dyn std::fmt::Debug) -> lexopt::Error {
+    format!("{option} wants {expected} not {value:?}").into()
 }
 
 /// The protocol has not begun, so stdout is free.

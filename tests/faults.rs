@@ -346,3 +346,36 @@ fn gotcha_2_on_one_slow_pipe_every_line_is_whole() {
         .map(|line| number_after(line, "in_reply_to"));
     assert!(ids.eq((0..ECHOES).map(Some)), "all, and in order");
 }
+
+// The slowest reader there is: after each byte the pipe has room for one more.
+#[test]
+fn a_reader_that_takes_a_byte_at_a_time_gets_every_line() {
+    const ECHOES: u64 = 200;
+    let stdout = Channel::pipe_out().holding(4096);
+    let Channel { theirs, ours, end } = stdout;
+    let reader = ours.expect("a pipe has two ends");
+    let channel = Channel {
+        theirs,
+        ours: None,
+        end,
+    };
+    let mut node = Launch::new().stdout(channel).start();
+    let mut numbers = Numbers(SEED);
+    let mut input = INIT.to_owned() + "\n";
+    for id in 0..ECHOES {
+        input += &echo_request(id, numbers.below(200));
+    }
+    node.write(input.as_bytes());
+    node.close_stdin();
+    let mut output = Vec::new();
+    let mut byte = [0];
+    while rustix::io::read(&reader, &mut byte).expect("read") == 1 {
+        output.push(byte[0]);
+    }
+    let output = String::from_utf8(output).expect("UTF-8");
+    assert!(output.ends_with('\n'));
+    let ids = output.lines().skip(1);
+    let ids = ids.map(|line| number_after(line, "in_reply_to"));
+    assert!(ids.eq((0..ECHOES).map(Some)), "all, and in order");
+    assert_eq!(node.wait().status.code(), Some(0));
+}

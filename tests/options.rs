@@ -2,8 +2,9 @@
 
 mod support;
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use support::{Ending, Launch, client};
+use support::{Ending, Launch, PATIENCE, client};
 
 fn run(args: &[&str]) -> Ending {
     let mut node = Launch::new().args(args).start();
@@ -27,13 +28,28 @@ fn help_names_every_option() {
     assert_eq!(ending.status.code(), Some(0));
     assert!(ending.stderr.is_empty(), "{ending:?}");
     let help = ending.stdout.join("\n");
-    for option in ["--rpc-timeout-ms", "--tcp-bind", "--help", "--version"] {
+    for option in [
+        "--rpc-timeout-ms",
+        "--line-bytes-max",
+        "--tcp-bind",
+        "--tcp-connections-max",
+        "--help",
+        "--version",
+    ] {
         assert!(help.contains(option), "{option} in {help}");
     }
-    assert!(
-        help.contains("1000") && help.contains("127.0.0.1"),
-        "{help}"
-    );
+    let defaults = eddyline::Options::default();
+    for default in [
+        defaults.rpc_timeout.as_millis().to_string(),
+        defaults.line_bytes_max.to_string(),
+        defaults.tcp_bind.to_string(),
+        defaults.tcp_connections_max.to_string(),
+    ] {
+        assert!(
+            help.contains(&format!("[default: {default}]")),
+            "{default}: {help}"
+        );
+    }
 }
 
 #[test]
@@ -73,6 +89,70 @@ fn a_bad_address_to_bind_is_a_clear_error_and_exit_2() {
         assert_refused(&[&joined], value);
     }
     assert_refused(&["--tcp-bind"], "--tcp-bind");
+}
+
+#[test]
+fn a_bad_limit_is_a_clear_error_and_exit_2() {
+    for (option, least) in [("--line-bytes-max", 1024), ("--tcp-connections-max", 1)] {
+        let too_few = (least - 1).to_string();
+        for value in ["many", "-5", "1.5", "", "99999999999999999999999", &too_few] {
+            let joined = format!("{option}={value}");
+            assert_refused(&[&joined], option);
+            assert_refused(&[&joined], value);
+        }
+        assert_refused(&[option], option);
+    }
+}
+
+#[test]
+fn a_line_longer_than_told_is_named_and_the_next_one_counts() {
+    const LIMIT: usize = 1024;
+    let mut node = Launch::new().args(["--line-bytes-max", "1024"]).ready();
+    let echo = |padding: usize| {
+        let text = "x".repeat(padding);
+        client(&format!(r#"{{"type":"echo","msg_id":2,"echo":"{text}"}}"#))
+    };
+    let fits = LIMIT - echo(0).len();
+    assert_eq!(node.ask(&echo(fits))["body"]["type"], "echo_ok");
+    node.send(&echo(fits + 1));
+    let line = node.stderr_line();
+    assert!(line.contains("longer than 1024 bytes"), "{line}");
+    node.check();
+    node.finish_quietly();
+}
+
+// The third has a connection, for the kernel gives it one; the node does not
+// take it in before somebody has left.
+#[test]
+fn no_more_tcp_clients_than_told_are_served_at_once() {
+    let mut node = Launch::new().args(["--tcp-connections-max=2"]).ready();
+    let started = node.ask(&client(r#"{"type":"tcp_echo_start","msg_id":2,"port":0}"#));
+    let port = started["body"]["port"].as_u64().expect("a port");
+    let port = u16::try_from(port).expect("16 bits");
+    let clients = [0, 1, 2].map(|_| {
+        let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
+    });
+    let [first, second, third] = clients;
+    ping(&first);
+    ping(&second);
+    let line = node.stderr_line();
+    assert!(line.contains("the server is full"), "{line}");
+    let stats = client(r#"{"type":"tcp_echo_stats","msg_id":3}"#);
+    assert_eq!(node.ask(&stats)["body"]["total_connections"], 2);
+    drop(first);
+    ping(&third);
+    ping(&second);
+    assert_eq!(node.ask(&stats)["body"]["total_connections"], 3);
+    node.finish_quietly();
+}
+
+fn ping(mut stream: &TcpStream) {
+    stream.write_all(b"ping").expect("write");
+    let mut echo = [0; 4];
+    stream.read_exact(&mut echo).expect("the echo");
+    assert_eq!(&echo, b"ping");
 }
 
 #[test]

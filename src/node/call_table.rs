@@ -16,6 +16,18 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::task::Waker;
 
+/// How many calls may wait at once: 262,144, two for each task that may wait. One
+/// more ends with error 11. Each costs some 150 bytes here and on the timer
+/// wheel, so one handler that asks everybody everything takes 40 MiB at most.
+///
+/// ```
+/// # fn rest(session: &eddyline::session::Session) {
+/// use eddyline::session::CALLS_MAX;
+/// assert!(session.usage().calls <= CALLS_MAX);
+/// # }
+/// ```
+pub const CALLS_MAX: usize = 1 << 18;
+
 /// One call in flight.
 pub(crate) enum Entry {
     Waiting {

@@ -386,8 +386,31 @@ impl Context {
     /// cx.reply(&request, &())
     /// # }
     /// ```
+    ///
+    /// When [`SPAWNED_MAX`](crate::session::SPAWNED_MAX) tasks wait to start, it is
+    /// dropped and that is logged; [`try_spawn`](Context::try_spawn) tells the caller.
     pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
         self.core.spawn(Box::pin(task));
+    }
+
+    /// As [`spawn`](Context::spawn), for a task that must not be lost in silence.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use std::time::Duration;
+    /// # fn later(cx: Context, request: Request) -> Result<()> {
+    /// let context = cx.clone();
+    /// cx.try_spawn(async move {
+    ///     context.sleep(Duration::from_secs(1)).await;
+    ///     context.reply(&request, &())
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Error 11 when too many tasks wait to start already: it was dropped.
+    pub fn try_spawn(&self, task: impl Future<Output = Result<()>> + 'static) -> Result<()> {
+        self.core.try_spawn(Box::pin(task))
     }
 
     /// The node's TCP echo server.

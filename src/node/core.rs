@@ -4,14 +4,17 @@
 //! the cells is borrowed. Serialising works on a draft that was taken out of
 //! its cell, and wakers are gathered first and woken after the borrow has ended.
 
-use super::call_table::{CallTable, Entry, Progress};
+use super::call_table::{CALLS_MAX, CallTable, Entry, Progress};
 use super::directory::{Directory, NameId};
 use super::operations::{Operation, OperationId, Operations, Outcome};
 use super::outbox::Outbox;
 use super::request::Request;
+use super::settings::Settings;
 use super::spares::Spares;
+use super::spawned::{SPAWNED_MAX, Spawned, Task};
 use super::timers::{Timer, Timers};
 use super::update::Marks;
+use super::usage::Usage;
 use crate::protocol::{
     Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, is_plain, write_fields,
     write_header, write_plain_header,
@@ -21,67 +24,13 @@ use crate::time::{Clock, Instant};
 use serde::Serialize;
 use serde_json::Value;
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
 use std::fmt;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-/// How long a call waits unless it says otherwise.
-const RPC_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// What a session can be told.
-///
-/// ```
-/// use eddyline::session::Settings;
-/// use std::time::Duration;
-///
-/// let settings = Settings { seed: 7, ..Settings::default() };
-/// assert_eq!(settings.rpc_timeout, Duration::from_secs(1));
-/// ```
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// How long a call waits for its reply unless it says otherwise: 1 s.
-    pub rpc_timeout: Duration,
-    /// What the node's random numbers are drawn from: 0.
-    pub seed: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            rpc_timeout: RPC_TIMEOUT,
-            seed: 0,
-        }
-    }
-}
-
-/// How much of everything is in use.
-///
-/// ```
-/// # fn rest(session: &eddyline::session::Session) {
-/// let usage = session.usage();
-/// assert_eq!(usage.calls_waiting, 0, "{usage:?}");
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Handlers and background tasks that have not ended.
-    pub tasks: usize,
-    /// Calls with an entry in the call table.
-    pub calls: usize,
-    /// Calls that wait for a reply or their expiry.
-    pub calls_waiting: usize,
-    /// Armed timers, those of waiting calls among them.
-    pub timers: usize,
-    /// Operations on sockets that have not ended.
-    pub operations: usize,
-}
-
 /// Where lines for a person go.
 pub(crate) type Log = Box<dyn Fn(fmt::Arguments<'_>)>;
-pub(crate) type Spawned = Pin<Box<dyn Future<Output = Result<()>>>>;
 
 pub(crate) struct Core {
     settings: Settings,
@@ -95,7 +44,7 @@ pub(crate) struct Core {
     calls: RefCell<CallTable>,
     timers: Timers,
     random: RefCell<Random>,
-    spawned: RefCell<VecDeque<Spawned>>,
+    spawned: Spawned,
     pub(super) operations: RefCell<Operations>,
     pub(super) marks: Marks,
     input_ended: Cell<bool>,
@@ -116,7 +65,7 @@ impl Core {
             calls: RefCell::default(),
             timers: Timers::new(clock),
             random: RefCell::new(random),
-            spawned: RefCell::default(),
+            spawned: Spawned::default(),
             operations: RefCell::default(),
             marks: Marks::default(),
             input_ended: Cell::new(false),
@@ -282,6 +231,11 @@ impl Core {
         timeout: Duration,
     ) -> Result<u64> {
         self.outbox.may_send_unasked()?;
+        if self.calls.borrow().len() >= CALLS_MAX {
+            return Err(Error::temporarily_unavailable(format!(
+                "{CALLS_MAX} calls of this node wait for their replies already; try again later"
+            )));
+        }
         let directory = self.directory.borrow();
         let name = directory.name(dest);
         let msg_id = self.outbox.write_numbered(|out, msg_id| {
@@ -385,16 +339,32 @@ impl Core {
 
     // Tasks and memory.
 
-    pub(crate) fn spawn(&self, task: Spawned) {
-        self.spawned.borrow_mut().push_back(task);
+    /// Takes a task in, or drops it and says so.
+    pub(crate) fn spawn(&self, task: Task) {
+        // Dropped when nothing is borrowed: it is the author's.
+        if self.spawned.push(task).is_err() {
+            self.spawned.count_dropped();
+        }
     }
 
-    pub(crate) fn next_spawned(&self) -> Option<Spawned> {
-        self.spawned.borrow_mut().pop_front()
+    /// Takes a task in, or drops it: error 11.
+    pub(crate) fn try_spawn(&self, task: Task) -> Result<()> {
+        let pushed = self.spawned.push(task);
+        pushed.map_err(|(_dropped, error)| error)
+    }
+
+    pub(crate) fn next_spawned(&self) -> Option<Task> {
+        let dropped = self.spawned.take_dropped();
+        if dropped > 0 {
+            self.log(format_args!(
+                "background tasks were dropped: {dropped}, for {SPAWNED_MAX} waited to start already"
+            ));
+        }
+        self.spawned.pop()
     }
 
     pub(crate) fn has_spawned(&self) -> bool {
-        !self.spawned.borrow().is_empty()
+        self.spawned.len() > 0
     }
 
     pub(crate) fn end_input(&self) {
@@ -413,7 +383,7 @@ impl Core {
     pub(crate) fn usage(&self) -> Usage {
         let calls = self.calls.borrow();
         Usage {
-            tasks: self.spawned.borrow().len(),
+            tasks: self.spawned.len(),
             calls: calls.len(),
             calls_waiting: calls.waiting(),
             timers: self.timers.len(),

@@ -12,29 +12,38 @@ mod outbox;
 mod reply;
 mod request;
 mod retry;
+mod settings;
 mod spares;
+mod spawned;
 mod tcp_echo;
 mod timer;
 mod timers;
 mod tso;
 mod typed_call;
 mod update;
+mod usage;
 
 pub use backoff::Backoff;
 pub use call::Call;
+pub use call_table::CALLS_MAX;
 pub use context::Context;
 pub use kv::Kv;
-pub use operations::{Operation, OperationId, Outcome, TcpEchoStats};
+pub use operations::{
+    OPERATION_BYTES_MAX, OPERATIONS_MAX, Operation, OperationId, Outcome, TcpEchoStats,
+};
 pub use reply::Reply;
 pub use request::Request;
+pub use settings::Settings;
+pub use spawned::SPAWNED_MAX;
 pub use tcp_echo::TcpEcho;
 pub use timer::{Interval, Sleep};
+pub use timers::TIMERS_MAX;
 pub use tso::Tso;
 pub use typed_call::TypedCall;
 pub use update::Marked;
+pub use usage::Usage;
 
 pub(crate) use self::core::{Core, Log};
-pub use self::core::{Settings, Usage};
 
 use crate::protocol::Result;
 use std::rc::Rc;

@@ -7,10 +7,31 @@
 //!                     future dropped   └──> abandoned ──> (removed on completion)
 //! ```
 
-use crate::protocol::Result;
+use crate::protocol::{Error, Result};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::task::Waker;
+
+/// How many operations may be asked for and have no outcome: 131,072, one for each
+/// task that may wait. One more ends with error 11.
+///
+/// ```
+/// # fn rest(session: &eddyline::session::Session) {
+/// use eddyline::session::OPERATIONS_MAX;
+/// assert!(session.usage().operations <= OPERATIONS_MAX);
+/// # }
+/// ```
+pub const OPERATIONS_MAX: usize = 1 << 17;
+
+/// How many bytes the sends among them may carry: 64 MiB, as much as the requests
+/// that wait may hold. One more ends with error 11. While a send is in flight its
+/// bytes are there twice, going out and coming back, but only 32 are at once.
+///
+/// ```
+/// use eddyline::session::{HELD_BYTES_MAX, OPERATION_BYTES_MAX};
+/// assert_eq!(OPERATION_BYTES_MAX, HELD_BYTES_MAX);
+/// ```
+pub const OPERATION_BYTES_MAX: usize = 64 << 20;
 
 /// Something that a handler asks of the TCP echo server.
 ///
@@ -103,18 +124,62 @@ pub(super) enum State {
     Abandoned,
 }
 
+impl Operation {
+    /// The bytes that it carries.
+    fn len(&self) -> usize {
+        match self {
+            Operation::Send { data } => data.len(),
+            Operation::Start { .. } | Operation::Stats => 0,
+        }
+    }
+}
+
+/// An operation, and the bytes that it carries.
+struct Entry {
+    state: State,
+    bytes: usize,
+}
+
 /// The operations that were asked for and whose outcome nobody has taken.
 #[derive(Default)]
 pub(super) struct Operations {
-    states: Slab<State>,
+    entries: Slab<Entry>,
     queue: VecDeque<(OperationId, Operation)>,
+    /// The bytes that all of them carry.
+    held_bytes: usize,
 }
 
 impl Operations {
-    pub(super) fn submit(&mut self, operation: Operation) -> OperationId {
-        let id = OperationId(self.states.insert(State::InFlight(None)));
+    /// Takes an operation in, or refuses it with error 11.
+    pub(super) fn submit(&mut self, operation: Operation) -> Result<OperationId> {
+        let bytes = operation.len();
+        if self.entries.len() >= OPERATIONS_MAX {
+            return Err(Error::temporarily_unavailable(format!(
+                "{OPERATIONS_MAX} operations on sockets are in flight already; try again later"
+            )));
+        }
+        if self.held_bytes + bytes > OPERATION_BYTES_MAX {
+            return Err(Error::temporarily_unavailable(format!(
+                "sends over TCP of {} bytes are in flight already; try again later",
+                self.held_bytes
+            )));
+        }
+        self.held_bytes += bytes;
+        let state = State::InFlight(None);
+        let id = OperationId(self.entries.insert(Entry { state, bytes }));
         self.queue.push_back((id, operation));
-        id
+        Ok(id)
+    }
+
+    /// Forgets an operation; what it leaves is the caller's to drop.
+    fn remove(&mut self, id: OperationId) -> Option<State> {
+        let entry = self.entries.try_remove(id.0)?;
+        self.held_bytes -= entry.bytes;
+        Some(entry.state)
+    }
+
+    fn state(&mut self, id: OperationId) -> Option<&mut State> {
+        self.entries.get_mut(id.0).map(|entry| &mut entry.state)
     }
 
     /// Takes the outcome if there is one. Else returns the waker that was
@@ -124,11 +189,11 @@ impl Operations {
         id: OperationId,
         waker: &Waker,
     ) -> Result<Result<Outcome>, Option<Waker>> {
-        match self.states.get_mut(id.0) {
+        match self.state(id) {
             Some(State::InFlight(known)) => Err(known.replace(waker.clone())),
-            Some(State::Done(_)) => match self.states.remove(id.0) {
-                State::Done(outcome) => Ok(outcome),
-                State::InFlight(_) | State::Abandoned => Err(None),
+            Some(State::Done(_)) => match self.remove(id) {
+                Some(State::Done(outcome)) => Ok(outcome),
+                _ => Err(None),
             },
             Some(State::Abandoned) | None => Err(None),
         }
@@ -136,18 +201,18 @@ impl Operations {
 
     /// Forgets an operation whose future was dropped.
     pub(super) fn abandon(&mut self, id: OperationId) -> Option<State> {
-        match self.states.get_mut(id.0)? {
+        match self.state(id)? {
             state @ State::InFlight(_) => Some(std::mem::replace(state, State::Abandoned)),
-            _ => self.states.try_remove(id.0),
+            _ => self.remove(id),
         }
     }
 
     pub(super) fn complete(&mut self, id: OperationId, outcome: Result<Outcome>) -> Option<Waker> {
-        let state = self.states.get_mut(id.0)?;
+        let state = self.state(id)?;
         match std::mem::replace(state, State::Done(outcome)) {
             State::InFlight(waker) => waker,
             State::Abandoned => {
-                self.states.remove(id.0);
+                self.remove(id);
                 None
             }
             State::Done(_) => None,
@@ -165,6 +230,6 @@ impl Operations {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.states.len()
+        self.entries.len()
     }
 }

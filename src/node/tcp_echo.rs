@@ -61,7 +61,7 @@ impl TcpEcho {
     ///
     /// # Errors
     /// Error 22 before a start, error 0 when it takes longer than 5 s, error 11
-    /// when the connection fails.
+    /// when the connection fails, or when too many sends or bytes are in flight.
     pub async fn send(&self, data: impl Into<String>) -> Result<String> {
         let data = data.into();
         match self.run(Operation::Send { data }).await? {
@@ -91,12 +91,13 @@ impl TcpEcho {
         }
     }
 
-    fn run(&self, operation: Operation) -> InFlight {
-        let id = self.core.operations.borrow_mut().submit(operation);
-        InFlight {
+    async fn run(&self, operation: Operation) -> Result<Outcome> {
+        let id = self.core.operations.borrow_mut().submit(operation)?;
+        let in_flight = InFlight {
             core: self.core.clone(),
             id: Some(id),
-        }
+        };
+        in_flight.await
     }
 }
 

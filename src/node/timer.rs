@@ -1,7 +1,6 @@
 //! Waiting for time to pass: once, or again and again.
 
 use super::core::Core;
-use super::timers::Timer;
 use crate::time::{Instant, TimerId};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -10,6 +9,9 @@ use std::time::Duration;
 
 /// Waits until a deadline; made by [`Context::sleep`](super::Context::sleep).
 /// Never early, late by up to a millisecond. Dropping it disarms it.
+///
+/// A task that sleeps while [`TIMERS_MAX`](crate::session::TIMERS_MAX) timers are
+/// armed ends there, with error 11.
 ///
 /// ```
 /// # use {eddyline::Context, futures_util::future::{Either, select}, std::time::Duration};
@@ -45,11 +47,9 @@ impl Future for Sleep {
             // past is due in the next turn, and so even a sleep of zero lets
             // everybody else go first.
             None => {
-                let timer = self
-                    .core
-                    .timers()
-                    .arm(self.deadline, Timer::Wake(cx.waker().clone()));
-                self.timer = Some(timer);
+                let timers = self.core.timers();
+                self.timer = timers.arm_wake(self.deadline, cx.waker());
+                // Without one the task is ended, and does not get here again.
                 true
             }
             Some(timer) => self.core.timers().point_at(timer, cx.waker()),

@@ -5,6 +5,20 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Waker;
 
+/// How many timers may be armed before a task that asks for one more ends with
+/// error 11: 1,048,576. Every task that may wait can sleep, and every call has its
+/// own timer, so only a handler that holds thousands of sleeps gets there. Each
+/// costs some 50 bytes.
+///
+/// ```
+/// # fn rest(session: &eddyline::session::Session) {
+/// use eddyline::session::{CALLS_MAX, TIMERS_MAX};
+/// // A call has its own timer, whether or not the others are used up.
+/// assert!(session.usage().timers <= TIMERS_MAX + CALLS_MAX);
+/// # }
+/// ```
+pub const TIMERS_MAX: usize = 1 << 20;
+
 /// What an armed timer does when it is due.
 pub(crate) enum Timer {
     /// Ends the call of that number with error 0.
@@ -19,6 +33,8 @@ pub(crate) struct Timers {
     wheel: RefCell<Wheel<Timer>>,
     /// Empty between turns; kept for its memory.
     due: Cell<Vec<Timer>>,
+    /// The task that is being polled asked for a timer too many.
+    is_overrun: Cell<bool>,
 }
 
 impl Timers {
@@ -28,6 +44,7 @@ impl Timers {
             clock,
             wheel: RefCell::new(wheel),
             due: Cell::default(),
+            is_overrun: Cell::new(false),
         }
     }
 
@@ -40,6 +57,31 @@ impl Timers {
     /// Arms a timer. A deadline that has passed is due in the next turn.
     pub(super) fn arm(&self, deadline: Instant, timer: Timer) -> TimerId {
         self.wheel.borrow_mut().insert(deadline, timer)
+    }
+
+    /// Arms a timer that wakes a task, unless too many are armed. A sleep has no
+    /// way to fail, so then the task is marked to end: see [`task_begins`] and
+    /// [`task_overran`].
+    ///
+    /// [`task_begins`]: Timers::task_begins
+    /// [`task_overran`]: Timers::task_overran
+    pub(super) fn arm_wake(&self, deadline: Instant, waker: &Waker) -> Option<TimerId> {
+        if self.len() >= TIMERS_MAX {
+            self.is_overrun.set(true);
+            return None;
+        }
+        Some(self.arm(deadline, Timer::Wake(waker.clone())))
+    }
+
+    /// Says that a task is about to be polled.
+    pub(crate) fn task_begins(&self) {
+        self.is_overrun.set(false);
+    }
+
+    /// Whether the task that was just polled waits for a timer that it did not
+    /// get, and so would wait for ever.
+    pub(crate) fn task_overran(&self) -> bool {
+        self.is_overrun.get()
     }
 
     /// Points a waking timer at another waker; false if it has fired.

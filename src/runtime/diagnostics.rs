@@ -75,13 +75,8 @@ impl Diagnostics {
     pub(super) fn line(&self, text: fmt::Arguments<'_>) {
         // Formatted first: an author's `Display` may log a line of its own. And
         // one line each, whatever a panic message or that text holds.
-        let clean = |c: char| if c.is_control() { ' ' } else { c };
         let text = format!("{PREFIX}{text}");
-        let mut chars = text.chars().map(clean);
-        let mut line: String = chars.by_ref().take(LINE_CHARS_MAX).collect();
-        if chars.next().is_some() {
-            line.push('…');
-        }
+        let mut line = one_line(&text);
         line.push('\n');
         if self.held.borrow().bytes.len() > HELD_BYTES_MAX {
             self.flush();
@@ -161,9 +156,63 @@ impl Diagnostics {
     }
 }
 
+/// The beginning of `text` with everything escaped that could end the line, move
+/// a terminal, or show its reader another order or text than is there.
+fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    let mut room = LINE_CHARS_MAX;
+    for c in text.chars() {
+        if room == 0 {
+            line.push('…');
+            break;
+        }
+        room -= 1;
+        if is_treacherous(c) {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// Control characters, C1's among them; what separates lines and paragraphs; and
+/// what has no width or turns the direction of what stands around it.
+fn is_treacherous(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 /// As many whole lines as a pipe takes at once; a single longer line as it is.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     let most = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
     let end = memchr::memrchr(b'\n', most).or_else(|| memchr::memchr(b'\n', bytes));
     end.map_or(bytes, |end| &bytes[..=end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_deceive_a_reader_is_escaped() {
+        let hostile =
+            "\u{1b}[2J\r\n\0\u{7f}\u{9b}31m\u{85}\u{202e}dlrow\u{2066}\u{200f}\u{2028}\u{feff}";
+        let shown = one_line(hostile);
+        assert_eq!(
+            shown,
+            r"\u{1b}[2J\r\n\u{0}\u{7f}\u{9b}31m\u{85}\u{202e}dlrow\u{2066}\u{200f}\u{2028}\u{feff}"
+        );
+        assert_eq!(one_line("žluťoučký 😀 \\ \"x\""), "žluťoučký 😀 \\ \"x\"");
+    }
+
+    #[test]
+    fn a_line_is_cut_and_says_so() {
+        let long = "é".repeat(LINE_CHARS_MAX + 1);
+        let shown = one_line(&long);
+        assert_eq!(shown.chars().count(), LINE_CHARS_MAX + 1);
+        assert!(shown.ends_with("é…"));
+        assert_eq!(one_line(&long[2..]), long[2..]);
+    }
 }

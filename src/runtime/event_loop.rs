@@ -71,7 +71,7 @@ impl EventLoop {
     ) -> io::Result<EventLoop> {
         let mut reactor = Reactor::new()?;
         let diagnostics = Rc::new(Diagnostics::new(&mut reactor, streams.stderr));
-        let stdin = Stdin::new(&mut reactor, streams.stdin)?;
+        let stdin = Stdin::new(&mut reactor, streams.stdin, options.line_bytes_max)?;
         let shares_output = diagnostics.shares(&streams.stdout);
         let stdout = Stdout::new(&mut reactor, streams.stdout)?;
         let settings = Settings {
@@ -86,7 +86,7 @@ impl EventLoop {
             // loop is awake already.
             let _awake = waker.wake();
         });
-        let tcp_echo = TcpEcho::new(options.tcp_bind, clock.now());
+        let tcp_echo = TcpEcho::new(options.tcp_bind, options.tcp_connections_max, clock.now());
         Ok(EventLoop {
             clock,
             reactor,

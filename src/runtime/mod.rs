@@ -43,6 +43,14 @@ pub struct Options {
     /// What the node's random numbers are drawn from; `None` for a seed that the
     /// system picks, another one for each process.
     pub seed: Option<u64>,
+    /// The longest line that is taken, in bytes without its newline: 16 MiB. A
+    /// longer one is named on stderr and skipped. It bounds what one sender can
+    /// make the node hold, some three times as much: the line, the request, and
+    /// an echo of it.
+    pub line_bytes_max: usize,
+    /// How many TCP connections may be open at once: 65,536. Further clients wait
+    /// in the listener's queue until one leaves.
+    pub tcp_connections_max: usize,
 }
 
 impl Default for Options {
@@ -51,6 +59,8 @@ impl Default for Options {
             rpc_timeout: Settings::default().rpc_timeout,
             tcp_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             seed: None,
+            line_bytes_max: crate::wire::LINE_BYTES_MAX,
+            tcp_connections_max: crate::tcp::CONNECTIONS_MAX,
         }
     }
 }

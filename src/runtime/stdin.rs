@@ -18,6 +18,7 @@ pub(super) struct Stdin {
     input: Input,
     token: Token,
     lines: LineBuffer,
+    line_bytes_max: usize,
     state: State,
     /// Why it could not be read to its end.
     failure: Option<io::Error>,
@@ -37,14 +38,19 @@ enum State {
 }
 
 impl Stdin {
-    pub(super) fn new(reactor: &mut Reactor<Source>, input: Input) -> io::Result<Stdin> {
+    pub(super) fn new(
+        reactor: &mut Reactor<Source>,
+        input: Input,
+        line_bytes_max: usize,
+    ) -> io::Result<Stdin> {
         let token = reactor.insert(input.as_raw_fd(), Interest::READABLE, Source::Stdin)?;
         // One pipe against thousands of connections: it would wait for them all.
         reactor.serve_first(token);
         Ok(Stdin {
             input,
             token,
-            lines: LineBuffer::default(),
+            lines: LineBuffer::with_limit(line_bytes_max),
+            line_bytes_max,
             state: State::Reading,
             failure: None,
         })
@@ -99,7 +105,7 @@ impl Stdin {
                 return false;
             }
             match self.lines.next_line() {
-                Some(line) => receive(session, &line),
+                Some(line) => receive(session, &line, self.line_bytes_max),
                 None => return true,
             }
         }
@@ -142,17 +148,17 @@ impl Stdin {
 
     fn end(&mut self, session: &mut Session) {
         if let Some(line) = self.lines.finish() {
-            receive(session, &line);
+            receive(session, &line, self.line_bytes_max);
         }
         session.end_input();
         self.state = State::Ended;
     }
 }
 
-fn receive(session: &mut Session, line: &Line<'_>) {
+fn receive(session: &mut Session, line: &Line<'_>, line_bytes_max: usize) {
     match line {
         Line::Whole(line) => session.receive(line),
-        Line::TooLong { excerpt } => session.receive_too_long(excerpt),
+        Line::TooLong { excerpt } => session.receive_too_long(excerpt, line_bytes_max),
     }
 }
 
@@ -164,7 +170,7 @@ mod tests {
     use crate::session::Settings;
     use crate::sys::testing;
     use crate::time::VirtualClock;
-    use crate::{node::Request, wire::READ_BYTES};
+    use crate::{node::Request, wire::LINE_BYTES_MAX, wire::READ_BYTES};
     use std::rc::Rc;
     use std::time::Duration;
 
@@ -193,7 +199,12 @@ mod tests {
         let clock = Rc::new(VirtualClock::default());
         let mut session = Session::new(Nobody::new, Settings::default(), clock, |_| {});
         let mut reactor = Reactor::new().unwrap();
-        let mut stdin = Stdin::new(&mut reactor, Input::from_fd(read_end).unwrap()).unwrap();
+        let mut stdin = Stdin::new(
+            &mut reactor,
+            Input::from_fd(read_end).unwrap(),
+            LINE_BYTES_MAX,
+        )
+        .unwrap();
         for read in 1..=READS {
             reactor.wait(Some(Duration::ZERO)).unwrap();
             assert_eq!(reactor.next_ready(), Some(stdin.token));

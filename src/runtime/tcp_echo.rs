@@ -32,6 +32,7 @@ struct Listening {
 /// Everything that has to do with TCP.
 pub(super) struct TcpEcho {
     bind: IpAddr,
+    connections_max: usize,
     listening: Option<Listening>,
     /// What was just accepted; empty between calls, kept for its memory.
     accepted: Vec<Connection>,
@@ -53,9 +54,10 @@ pub(super) struct TcpEcho {
 }
 
 impl TcpEcho {
-    pub(super) fn new(bind: IpAddr, now: Instant) -> TcpEcho {
+    pub(super) fn new(bind: IpAddr, connections_max: usize, now: Instant) -> TcpEcho {
         TcpEcho {
             bind,
+            connections_max,
             listening: None,
             accepted: Vec::new(),
             sends: BTreeSet::new(),
@@ -114,7 +116,8 @@ impl TcpEcho {
             let text = format!("already listening on port {own}, so not on {port}");
             return Err(Error::precondition_failed(text));
         }
-        let server = EchoServer::start(self.bind, port).map_err(|error| match error {
+        let server = EchoServer::start(self.bind, port, self.connections_max);
+        let server = server.map_err(|error| match error {
             StartError::PortInUse { .. } | StartError::Failed { .. } => {
                 Error::temporarily_unavailable(error.to_string())
             }
@@ -240,7 +243,7 @@ impl TcpEcho {
                 session.log(format_args!(
                     "a TCP echo connection was closed at once: {error}"
                 ));
-                let _paused = server.released();
+                server.refused();
             }
         }
     }
@@ -352,9 +355,8 @@ impl TcpEcho {
     fn close(&mut self, reactor: &mut Reactor<Source>, token: Token, fd: RawFd) {
         match reactor.remove(token, fd) {
             Some(Source::Connection(connection)) => {
-                drop(connection);
                 if let Some(Listening { server, token }) = &mut self.listening
-                    && server.released()
+                    && server.released(connection)
                 {
                     reactor.carry_over(*token);
                 }

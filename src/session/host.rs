@@ -3,7 +3,7 @@
 //! The session above does not know the node's type. All tasks of a host are
 //! one type of future, the handlers' own, so that they fit recycled slots.
 
-use crate::node::{Context, Core, Node, Request};
+use crate::node::{Context, Core, Node, Request, TIMERS_MAX};
 use crate::protocol::{Error, Result};
 use crate::task::{Executor, Finished, Panic, ReadyQueue, catch};
 use std::pin::Pin;
@@ -16,14 +16,22 @@ use std::sync::Arc;
 ///
 /// ```
 /// # fn look(session: &eddyline::session::Session) {
-/// assert!(session.usage().tasks <= eddyline::session::TASKS_MAX);
+/// use eddyline::session::{SPAWNED_MAX, TASKS_MAX};
+/// // Those that run, and those that wait to.
+/// assert!(session.usage().tasks <= TASKS_MAX + SPAWNED_MAX);
 /// # }
 /// ```
 pub const TASKS_MAX: usize = 1 << 17;
 
 /// How many bytes of requests waiting handlers may hold: 64 MiB. A request beyond
 /// it is refused with error 11, for a few long lines weigh as much as many tasks.
-const HELD_BYTES_MAX: usize = 64 << 20;
+///
+/// ```
+/// use eddyline::session::HELD_BYTES_MAX;
+/// use eddyline::wire::LINE_BYTES_MAX;
+/// assert!(HELD_BYTES_MAX >= 4 * LINE_BYTES_MAX); // four of the longest lines
+/// ```
+pub const HELD_BYTES_MAX: usize = 64 << 20;
 
 /// What the session asks of a node whose type it does not know.
 pub(super) trait Host {
@@ -35,6 +43,8 @@ pub(super) trait Host {
     fn handle(&mut self, core: &Core, cx: &Context, request: Request);
     /// Polls up to `polls` tasks that are ready. Returns whether more are.
     fn run(&mut self, core: &Core, polls: usize) -> bool;
+    /// Whether a task is ready to be polled.
+    fn is_ready(&self, core: &Core) -> bool;
     /// How many tasks have not ended.
     fn tasks(&self) -> usize;
     /// The queue that wakers fill.
@@ -101,15 +111,34 @@ where
     R: Fn(Job<N>) -> F,
     F: Future<Output = Ended>,
 {
-    fn start_background(&mut self, core: &Core, task: Background) {
-        if self.executor.len() >= TASKS_MAX {
-            return core.log(format_args!(
-                "a background task was dropped: {TASKS_MAX} tasks wait already"
-            ));
+    /// Whether another task may start. Spawned ones wait until it may; requests
+    /// are refused.
+    fn has_room(&self) -> bool {
+        self.executor.len() < TASKS_MAX
+    }
+
+    /// Ends the task that was just polled with error 11, if it waits for a timer
+    /// that it did not get. Nothing else could: a sleep returns nothing, and it
+    /// would wait for ever.
+    fn end_if_overrun(&mut self, core: &Core) {
+        if !core.timers().task_overran() {
+            return;
         }
+        if let Some(payload) = self.executor.drop_polled() {
+            self.held_bytes -= payload.as_ref().map_or(0, Request::len);
+            let error = Error::temporarily_unavailable(format!(
+                "{TIMERS_MAX} timers are armed already; try again later"
+            ));
+            end(core, payload, Ok(Err(Box::new(error))));
+        }
+    }
+
+    fn start_background(&mut self, core: &Core, task: Background) {
         let future = (self.run_job)(Job::Background(task));
-        if let Some(Finished { payload, outcome }) = self.executor.start(None, future) {
-            end(core, payload, outcome);
+        core.timers().task_begins();
+        match self.executor.start(None, future) {
+            Some(Finished { payload, outcome }) => end(core, payload, outcome),
+            None => self.end_if_overrun(core),
         }
     }
 }
@@ -138,7 +167,7 @@ where
         let Some(node) = &self.node else {
             return;
         };
-        if self.executor.len() >= TASKS_MAX {
+        if !self.has_room() {
             let error = Error::temporarily_unavailable(format!(
                 "{TASKS_MAX} requests are being handled already; try again later"
             ));
@@ -156,30 +185,40 @@ where
         // Calling the handler is the author's code too, if it is no async fn;
         // inside run_job it runs when it is polled, where panics are caught.
         let future = (self.run_job)(job);
+        core.timers().task_begins();
         match self.executor.start(Some(request), future) {
             Some(Finished { payload, outcome }) => end(core, payload, outcome),
-            None => self.held_bytes += bytes,
+            None => {
+                self.held_bytes += bytes;
+                self.end_if_overrun(core);
+            }
         }
     }
 
     fn run(&mut self, core: &Core, polls: usize) -> bool {
         for _ in 0..polls.div_ceil(2) {
             // A new one, then one that was woken: neither kind starves the other.
-            let spawned = core.next_spawned();
+            let spawned = self.has_room().then(|| core.next_spawned()).flatten();
             let is_new = spawned.is_some();
             if let Some(task) = spawned {
                 self.start_background(core, task);
             }
+            core.timers().task_begins();
             match self.executor.run_one() {
                 Some(Some(Finished { payload, outcome })) => {
                     self.held_bytes -= payload.as_ref().map_or(0, Request::len);
                     end(core, payload, outcome);
                 }
+                Some(None) => self.end_if_overrun(core),
                 None if !is_new => return false,
-                Some(None) | None => {}
+                None => {}
             }
         }
-        core.has_spawned() || !self.executor.ready_queue().is_empty()
+        self.is_ready(core)
+    }
+
+    fn is_ready(&self, core: &Core) -> bool {
+        (core.has_spawned() && self.has_room()) || !self.executor.ready_queue().is_empty()
     }
 
     fn tasks(&self) -> usize {

@@ -7,8 +7,9 @@
 
 mod host;
 
+pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
-pub use host::TASKS_MAX;
+pub use host::{HELD_BYTES_MAX, TASKS_MAX};
 
 use crate::node::{Context, Core, Log, Node};
 use crate::protocol::{Envelope, Error, Excerpt, Init, MsgId, Parser, ReplyTo, Result, parse_body};
@@ -115,23 +116,25 @@ impl Session {
         }
     }
 
-    /// Says that a line was longer than is taken; `excerpt` is its beginning.
+    /// Says that a line was longer than `line_bytes_max`, which is taken;
+    /// `excerpt` is its beginning.
     ///
     /// ```
-    /// # use eddyline::{session::Session, wire::Line};
+    /// # use eddyline::session::Session;
+    /// use eddyline::wire::{LINE_BYTES_MAX, Line};
+    ///
     /// fn receive(session: &mut Session, line: Line<'_>) {
     ///     match line {
     ///         Line::Whole(line) => session.receive(line),
-    ///         Line::TooLong { excerpt } => session.receive_too_long(excerpt),
+    ///         Line::TooLong { excerpt } => session.receive_too_long(excerpt, LINE_BYTES_MAX),
     ///     }
     /// }
     /// ```
-    pub fn receive_too_long(&mut self, excerpt: &[u8]) {
+    pub fn receive_too_long(&mut self, excerpt: &[u8], line_bytes_max: usize) {
         self.line_number += 1;
-        let limit = crate::wire::LINE_BYTES_MAX;
         let excerpt = Excerpt(excerpt);
         self.log_line(format_args!(
-            "longer than {limit} bytes, skipped: {excerpt}"
+            "longer than {line_bytes_max} bytes, skipped: {excerpt}"
         ));
     }
 
@@ -273,7 +276,7 @@ impl Session {
     /// # }
     /// ```
     pub fn has_ready_tasks(&self) -> bool {
-        self.core.has_spawned() || !self.host.ready_queue().is_empty()
+        self.host.is_ready(&self.core)
     }
 
     /// When to call [`expire`](Session::expire) next; `None` without timers. It

@@ -117,6 +117,28 @@ impl Handle {
     }
 }
 
+/// Holds that bytes can go through a standard stream in the wanted direction at
+/// all; `useless` is the access mode that only has the other one. Such a
+/// descriptor is never ready, and the node would wait for ever without a word.
+pub(super) fn check(fd: BorrowedFd<'_>, useless: OFlags) -> Result<(), (&'static str, Errno)> {
+    let flags = fcntl_getfl(fd).map_err(|errno| ("its flags cannot be read", errno))?;
+    if flags.contains(OFlags::PATH) {
+        return Err(("it names a file and does not open it", Errno::BADF));
+    }
+    if flags & OFlags::ACCMODE == useless {
+        let why = match useless {
+            OFlags::WRONLY => "it is open for writing only",
+            _ => "it is open for reading only",
+        };
+        return Err((why, Errno::BADF));
+    }
+    if rustix::net::sockopt::socket_acceptconn(fd) == Ok(true) {
+        let why = "it is a socket that listens; hand over one of its connections";
+        return Err((why, Errno::NOTCONN));
+    }
+    Ok(())
+}
+
 /// A private, non-blocking description of the same pipe or terminal.
 ///
 /// The access mode is kept: a FIFO that was opened for both directions so that

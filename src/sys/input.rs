@@ -1,6 +1,6 @@
 //! Standard input, without waiting and without std's hidden buffer.
 
-use super::access::{Access, Handle};
+use super::access::{self, Access, Handle};
 use rustix::event::PollFlags;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -27,9 +27,8 @@ impl Input {
                 format!("cannot take over standard input: {what}: {errno}"),
             )
         };
-        if rustix::fs::fcntl_getfl(rustix::stdio::stdin())? & OFlags::ACCMODE == OFlags::WRONLY {
-            return Err(explain("fd 0 is open for writing only", Errno::BADF));
-        }
+        access::check(rustix::stdio::stdin(), OFlags::WRONLY)
+            .map_err(|(what, errno)| explain(what, errno))?;
         let handle = Handle::share(rustix::stdio::stdin())
             .map_err(|errno| explain("no private descriptor for fd 0", errno))?;
         let null = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())

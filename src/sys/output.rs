@@ -1,7 +1,8 @@
 //! Standard output and the diagnostics' stderr, without waiting and without panics.
 
-use super::access::{Access, Handle};
+use super::access::{self, Access, Handle};
 use rustix::event::PollFlags;
+use rustix::fs::OFlags;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::pipe::PIPE_BUF;
 use std::io;
@@ -26,6 +27,8 @@ impl Output {
                 format!("cannot take over standard output: {what}: {errno}"),
             )
         };
+        access::check(rustix::stdio::stdout(), OFlags::RDONLY)
+            .map_err(|(what, errno)| explain(what, errno))?;
         let handle = Handle::share(rustix::stdio::stdout())
             .map_err(|errno| explain("no private descriptor for fd 1", errno))?;
         rustix::stdio::dup2_stdout(rustix::stdio::stderr())

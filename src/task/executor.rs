@@ -52,6 +52,8 @@ pub struct Executor<F: Future, P> {
     /// How many slots in `free` have kept their memory.
     warm: usize,
     ready: Arc<ReadyQueue>,
+    /// The slot whose task was polled last.
+    polled: u32,
 }
 
 struct Slot<F, P> {
@@ -85,6 +87,7 @@ impl<F: Future, P> Executor<F, P> {
             free: VecDeque::new(),
             warm: 0,
             ready: Arc::new(ReadyQueue::default()),
+            polled: 0,
         }
     }
 
@@ -175,6 +178,19 @@ impl<F: Future, P> Executor<F, P> {
         Some(self.poll(index))
     }
 
+    /// Drops the task that was polled last, if that has not ended it, and returns
+    /// what it was started with. A panic of its destructor is caught.
+    pub(crate) fn drop_polled(&mut self) -> Option<P> {
+        let index = self.polled;
+        let slot = self.slots.get_mut(index as usize)?;
+        let payload = slot.payload.take()?;
+        if let Some(place) = &mut slot.place {
+            let _panic_at_the_end = catch(|| place.set(None));
+        }
+        self.free(index);
+        Some(payload)
+    }
+
     fn free_slot(&mut self) -> u32 {
         self.free.pop_back().unwrap_or_else(|| {
             let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
@@ -190,6 +206,7 @@ impl<F: Future, P> Executor<F, P> {
     }
 
     fn poll(&mut self, index: u32) -> Option<Finished<P, F::Output>> {
+        self.polled = index;
         let slot = &mut self.slots[index as usize];
         let place = slot.place.as_mut()?;
         let mut context = Context::from_waker(&slot.waker);

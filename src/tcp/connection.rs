@@ -75,6 +75,14 @@ impl Connection {
         }
     }
 
+    /// The memory that is held for a peer that does not read.
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Draining(rest) | State::HalfClosed(Some(rest)) => rest.bytes.len(),
+            State::Open | State::HalfClosed(None) | State::Closed(_) => 0,
+        }
+    }
+
     /// Echoes as far as readiness and the turn's bound go.
     pub(super) fn ready(&mut self, readiness: Readiness, scratch: &mut [u8]) -> Progress<Ending> {
         let mut left = readiness;

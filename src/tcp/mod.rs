@@ -23,7 +23,7 @@ mod tests;
 pub(crate) use connection::Connection;
 pub(crate) use exchange::{EXCHANGE_DEADLINE, EXCHANGES_MAX, Exchange, ExchangeError};
 pub(crate) use listener::{ACCEPT_RETRY_MS, Accepting, StartError};
-pub(crate) use server::EchoServer;
+pub(crate) use server::{CONNECTIONS_MAX, EchoServer};
 
 /// Reads that one source may make in a turn, and writes likewise: 256 KiB each
 /// way at most, some 100 µs, before the others have theirs. More than one, since

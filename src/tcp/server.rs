@@ -6,11 +6,20 @@ use super::{CHUNK_BYTES, Progress, Readiness};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// Connections open at once. An idle one costs us some 32 bytes, so the bound is
-/// for those that do not read: each can hold [`CHUNK_BYTES`] unsent, 4 GiB in
-/// all at worst, which the kernel's own buffers for them exceed several times.
-/// The limit on descriptors usually comes first, and is met in the same way.
+/// Connections open at once, unless told otherwise: 65,536. An idle one costs us
+/// some 32 bytes, one that does not read what [`HELD_BYTES_MAX`] leaves it. The
+/// limit on descriptors usually comes first, and is met in the same way.
 pub(crate) const CONNECTIONS_MAX: usize = 65_536;
+
+/// How many bytes all connections together hold for peers that do not read before
+/// each gets [`SCARCE_CHUNK_BYTES`] only: 64 MiB, a thousand such peers. Those that
+/// do read hold nothing and are echoed on, in smaller pieces; to stop reading
+/// from everybody would let a thousand clients silence the rest.
+const HELD_BYTES_MAX: usize = 64 << 20;
+
+/// What one read brings at most while too much is held: 4 KiB, so that the last of
+/// [`CONNECTIONS_MAX`] makes it 320 MiB and not 4 GiB.
+pub(super) const SCARCE_CHUNK_BYTES: usize = 4 << 10;
 
 /// A TCP echo server. The connections themselves are the runtime's sources.
 #[derive(Debug)]
@@ -18,7 +27,11 @@ pub(crate) struct EchoServer {
     listener: Listener,
     /// Every connection reads into this one, so that an idle one owns no buffer.
     scratch: Box<[u8]>,
-    open_connections: usize,
+    pub(super) open_connections: usize,
+    connections_max: usize,
+    /// What all connections hold for peers that do not read.
+    pub(super) held_bytes: usize,
+    pub(super) held_bytes_max: usize,
     stats: Stats,
 }
 
@@ -32,11 +45,18 @@ pub(crate) struct Stats {
 
 impl EchoServer {
     /// Listens on `port` of `ip`; port 0 lets the kernel choose.
-    pub(crate) fn start(ip: IpAddr, port: u16) -> Result<EchoServer, StartError> {
+    pub(crate) fn start(
+        ip: IpAddr,
+        port: u16,
+        connections_max: usize,
+    ) -> Result<EchoServer, StartError> {
         Ok(EchoServer {
             listener: Listener::bind(ip, port)?,
             scratch: vec![0; CHUNK_BYTES].into_boxed_slice(),
             open_connections: 0,
+            connections_max,
+            held_bytes: 0,
+            held_bytes_max: HELD_BYTES_MAX,
             stats: Stats::default(),
         })
     }
@@ -76,7 +96,7 @@ impl EchoServer {
     /// Takes new connections in, to the end of `accepted`. Each is the runtime's
     /// to register and to close, and to report to [`EchoServer::released`] then.
     pub(crate) fn accept(&mut self, accepted: &mut Vec<Connection>) -> Accepting {
-        let room = CONNECTIONS_MAX - self.open_connections;
+        let room = self.connections_max - self.open_connections;
         let before = accepted.len();
         let accepting = self
             .listener
@@ -93,17 +113,29 @@ impl EchoServer {
         connection: &mut Connection,
         readiness: Readiness,
     ) -> Progress<Ending> {
-        let progress = connection.ready(readiness, &mut self.scratch);
+        let chunk = match self.held_bytes < self.held_bytes_max {
+            true => CHUNK_BYTES,
+            false => SCARCE_CHUNK_BYTES,
+        };
+        self.held_bytes -= connection.held_bytes();
+        let progress = connection.ready(readiness, &mut self.scratch[..chunk]);
+        self.held_bytes += connection.held_bytes();
         self.stats.total_bytes += progress.received_bytes as u64;
         progress
     }
 
-    /// Says that a connection was closed. True if the paused listener has waited
-    /// for this: then carry it over.
+    /// Closes a connection that is out of the reactor. True if the paused listener
+    /// has waited for this: then carry it over.
     #[must_use]
-    pub(crate) fn released(&mut self) -> bool {
+    pub(crate) fn released(&mut self, connection: Connection) -> bool {
+        self.held_bytes -= connection.held_bytes();
         self.open_connections -= 1;
         self.listener.is_paused()
+    }
+
+    /// Says that a connection was closed before it was served.
+    pub(crate) fn refused(&mut self) {
+        self.open_connections -= 1;
     }
 }
 

@@ -1,9 +1,11 @@
 //! Both sides against each other over loopback, on edges alone.
 
 use super::exchange::ExchangeError;
-use super::server::Stats;
+use super::server::{SCARCE_CHUNK_BYTES, Stats};
 use super::*;
+use crate::sys::{socket, testing};
 use rustix::event::epoll;
+use rustix::net::SocketType;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -123,8 +125,7 @@ impl Loop {
                 if is_over
                     && let Some((Source::Connection(connection), _)) = self.sources[index].take()
                 {
-                    drop(connection);
-                    assert!(!self.server.released(), "was never paused");
+                    assert!(!self.server.released(connection), "was never paused");
                 }
                 matches!(progress.next, Next::CarryOver)
             }
@@ -143,7 +144,7 @@ impl Loop {
 }
 
 fn start() -> EchoServer {
-    EchoServer::start(LOCALHOST, 0).unwrap()
+    EchoServer::start(LOCALHOST, 0, CONNECTIONS_MAX).unwrap()
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn all_interfaces_are_reached_over_loopback() {
         IpAddr::from(Ipv4Addr::UNSPECIFIED),
         Ipv6Addr::UNSPECIFIED.into(),
     ] {
-        let server = match EchoServer::start(ip, 0) {
+        let server = match EchoServer::start(ip, 0, CONNECTIONS_MAX) {
             Ok(server) => server,
             Err(error) => {
                 assert!(ip.is_ipv6(), "{error}");
@@ -212,4 +213,44 @@ fn all_interfaces_are_reached_over_loopback() {
         run.send(b"x".to_vec());
         assert_eq!(run.run().0.remove(0).unwrap(), b"x");
     }
+}
+
+// One peer after another stops reading. Together they get what is granted, each a
+// whole piece; whoever comes then gets small ones, and is echoed all the same.
+#[test]
+fn what_is_held_for_peers_that_do_not_read_is_bounded_for_all_together() {
+    const WHOLE: usize = 4;
+    const READABLE: Readiness = Readiness {
+        readable: true,
+        writable: true,
+        read_closed: false,
+    };
+    let mut server = start();
+    server.held_bytes_max = (WHOLE - 1) * CHUNK_BYTES + 1;
+    let mut stalled = Vec::new();
+    for index in 0..2 * WHOLE {
+        let (ours, peer) = testing::socket_pair(SocketType::STREAM);
+        rustix::io::ioctl_fionbio(&ours, true).unwrap();
+        rustix::io::ioctl_fionbio(&peer, true).unwrap();
+        let (ours, peer) = (ours.into(), peer.into());
+        let mut connection = Connection::new(ours);
+        server.open_connections += 1;
+        let before = server.held_bytes;
+        while connection.held_bytes() == 0 {
+            while socket::write(&peer, &[b'x'; CHUNK_BYTES]).is_ok() {}
+            let _progress = server.serve(&mut connection, READABLE);
+        }
+        let held = server.held_bytes - before;
+        assert_eq!(held, connection.held_bytes(), "each is counted");
+        let most = match index < WHOLE {
+            true => CHUNK_BYTES,
+            false => SCARCE_CHUNK_BYTES,
+        };
+        assert!((1..=most).contains(&held), "{index}: {held}");
+        stalled.push((connection, peer));
+    }
+    for (connection, _peer) in stalled {
+        let _is_paused = server.released(connection);
+    }
+    assert_eq!(server.held_bytes, 0, "and given back");
 }

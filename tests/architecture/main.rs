@@ -6,6 +6,7 @@
 
 mod examples;
 mod paths;
+mod reliability;
 mod rules;
 
 use examples::without_example;
@@ -238,6 +239,16 @@ fn the_standard_library_s_sockets_and_streams_are_found() {
     assert_forbidden("runtime/mod.rs", "let input = io::stdin();");
     assert_forbidden("runtime/mod.rs", "use std::io::{self, stdout};");
     assert_forbidden("main.rs", "let out = std::io::stdout().lock();");
+}
+
+#[test]
+fn a_room_that_opens_files_or_starts_programs_is_found() {
+    assert_allowed("main.rs", "use std::process::ExitCode;");
+    assert_forbidden("session/mod.rs", "use std::fs;");
+    assert_forbidden("main.rs", "let f = std::fs::File::open(name);");
+    assert_forbidden("node/mod.rs", "use std::process::{ExitCode, Command};");
+    assert_forbidden("runtime/mod.rs", "use std::process;");
+    assert_forbidden("main.rs", "process::Command::new(name).spawn()");
 }
 
 #[test]

@@ -35,6 +35,23 @@ fn silence_is_error_0_after_a_second_unless_told_otherwise() {
     assert_expires_after(Launch::new(), 1000);
 }
 
+// 585 million years, which no clock can add to now.
+#[test]
+fn the_longest_timeout_there_is_waits_and_the_shortest_ends_at_once() {
+    let mut node = Launch::new().rpc_timeout_ms(u64::MAX).ready();
+    let id = call(&mut node, 2, "n2");
+    node.check();
+    let answer = format!(r#"{{"type":"read_ok","in_reply_to":{id}}}"#);
+    let done = node.ask(&message("n2", &answer));
+    assert_eq!(done["body"]["type"], "proxy_ok", "{done}");
+    node.finish_quietly();
+    let mut node = Launch::new().rpc_timeout_ms(0).ready();
+    call(&mut node, 2, "n2");
+    assert_error(&node.reply(), "c1", 2, 0);
+    node.check();
+    node.finish_quietly();
+}
+
 #[test]
 fn calls_expire_first_come_first_served() {
     let mut node = Launch::new().rpc_timeout_ms(300).ready();

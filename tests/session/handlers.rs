@@ -112,6 +112,30 @@ fn a_request_may_be_kept_and_answered_later() {
 }
 
 #[test]
+fn a_kept_request_that_is_dropped_is_never_answered_and_leaves_nothing() {
+    let mut world = World::new();
+    assert!(ask(&mut world, "keep").is_empty());
+    world.ask(&json!({"type": "drop_kept", "msg_id": 8}));
+    assert_eq!(world.body()["in_reply_to"], 8);
+    world.advance_to_ms(10_000);
+    assert!(world.bodies().is_empty());
+    world.assert_idle();
+}
+
+#[test]
+fn a_handler_that_never_finishes_holds_nobody_up() {
+    let mut world = World::new();
+    for _ in 0..100 {
+        assert!(ask(&mut world, "wait_for_ever").is_empty());
+    }
+    assert_lives(&mut world);
+    world.advance_to_ms(3_600_000);
+    assert_lives(&mut world);
+    assert_eq!(world.session.usage().tasks, 100);
+    assert!(!world.session.has_ready_tasks());
+}
+
+#[test]
 fn a_message_without_msg_id_gets_no_reply_of_any_kind() {
     let mut world = World::new();
     for kind in ["echo", "fail", "panic", "sleep", "twice", "what is this"] {

@@ -4,7 +4,7 @@ use eddyline::protocol::RawRequest;
 use eddyline::session::{Session, Settings};
 use eddyline::time::{Clock, Instant, VirtualClock};
 use eddyline::{Context, Error, ErrorCode, Node, Request, Result};
-use futures_util::future::{Either, join_all, select};
+use futures_util::future::{Either, join_all, select, try_join_all};
 use serde::{Deserialize, Serialize, Serializer, ser};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -32,6 +32,11 @@ struct Proxy<'a> {
 #[derive(Deserialize)]
 struct Millis {
     ms: u64,
+}
+
+#[derive(Deserialize)]
+struct Many {
+    count: usize,
 }
 
 /// Serialises by doing something else first.
@@ -128,6 +133,47 @@ impl Node for Probe {
                 cx.reply(&request, &())
             }
             "ticks" => cx.reply(&request, &json!({"ticks": self.ticks.get()})),
+            "sleep_many" => {
+                let Many { count } = request.body()?;
+                let second = Duration::from_secs(1);
+                join_all((0..count).map(|_| cx.sleep(second))).await;
+                cx.reply(&request, &())
+            }
+            "call_many" => {
+                let Many { count } = request.body()?;
+                try_join_all((0..count).map(|_| cx.sync_rpc("n2", "ping", &()))).await?;
+                cx.reply(&request, &())
+            }
+            "spawn_many" => {
+                let Many { count } = request.body()?;
+                for _ in 0..count {
+                    cx.spawn(nap(cx.clone()));
+                }
+                cx.reply(&request, &())
+            }
+            "try_spawn_many" => {
+                let Many { count } = request.body()?;
+                for _ in 0..count {
+                    cx.try_spawn(nap(cx.clone()))?;
+                }
+                cx.reply(&request, &())
+            }
+            "count_many" => {
+                let Many { count } = request.body()?;
+                let echo = cx.tcp_echo();
+                try_join_all((0..count).map(|_| echo.stats())).await?;
+                cx.reply(&request, &())
+            }
+            "send_mebibyte" => {
+                let data = "x".repeat(1 << 20);
+                cx.tcp_echo().send(data).await?;
+                cx.reply(&request, &())
+            }
+            "wait_for_ever" => std::future::pending().await,
+            "drop_kept" => {
+                self.kept.take();
+                cx.reply(&request, &())
+            }
             "panic" => panic!("on purpose"),
             "panic_later" => {
                 cx.sleep(Duration::from_millis(1)).await;
@@ -199,6 +245,12 @@ impl Node for Probe {
             _ => cx.not_supported(&request),
         }
     }
+}
+
+/// A task that is there for a second.
+async fn nap(cx: Context) -> Result<()> {
+    cx.sleep(Duration::from_secs(1)).await;
+    Ok(())
 }
 
 /// A task that starts itself anew for ever.

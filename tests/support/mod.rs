@@ -14,7 +14,7 @@ mod numbers;
 mod process;
 mod stream;
 
-pub(crate) use channel::{Channel, scratch_file};
+pub(crate) use channel::{Channel, End, scratch_file};
 pub(crate) use message::{INIT, assert_body, assert_error, client, message, number_after};
 pub(crate) use node::{Ending, Launch, Node};
 pub(crate) use numbers::Numbers;

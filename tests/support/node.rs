@@ -16,6 +16,7 @@ pub(crate) struct Launch {
     command: Command,
     stdin: Option<Channel>,
     stdout: Option<Channel>,
+    stderr: Option<Channel>,
     merge_stderr: bool,
 }
 
@@ -38,6 +39,7 @@ impl Launch {
             command,
             stdin: None,
             stdout: None,
+            stderr: None,
             merge_stderr: false,
         }
     }
@@ -62,6 +64,11 @@ impl Launch {
         self
     }
 
+    pub(crate) fn stderr(mut self, channel: Channel) -> Launch {
+        self.stderr = Some(channel);
+        self
+    }
+
     /// One socket or terminal as standard input and output both.
     pub(crate) fn both(self, channel: Channel) -> Launch {
         let output = channel.again();
@@ -83,7 +90,7 @@ impl Launch {
                 ours: None,
                 end: End::Close,
             },
-            false => Channel::pipe_out(),
+            false => self.stderr.unwrap_or_else(Channel::pipe_out),
         };
         self.command
             .stdin(Stdio::from(stdin.theirs))

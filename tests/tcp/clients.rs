@@ -3,6 +3,7 @@
 use crate::support::{Launch, Node, wait_until};
 use crate::{connect, exchange, listening, ping};
 use rustix::net::sockopt::set_socket_linger;
+use rustix::process::Signal;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
@@ -145,5 +146,51 @@ fn a_client_that_stays_silent_costs_nothing() {
     ping(&mut connect(port), b"the next client");
     node.check();
     assert_eq!(exchange(silent, b"at last"), b"at last");
+    node.finish_quietly();
+}
+
+#[test]
+fn a_client_that_sends_and_takes_a_byte_at_a_time_gets_them_all() {
+    let (mut node, port) = listening(Launch::new());
+    let data = pattern(5_000);
+    let mut stream = connect(port);
+    stream.set_nodelay(true).unwrap();
+    for byte in &data {
+        stream.write_all(&[*byte]).unwrap();
+    }
+    stream.shutdown(Shutdown::Write).unwrap();
+    node.check();
+    let mut byte = [0];
+    for expected in &data {
+        stream.read_exact(&mut byte).unwrap();
+        assert_eq!(byte[0], *expected);
+    }
+    assert_eq!(stream.read(&mut byte).unwrap(), 0);
+    node.finish_quietly();
+}
+
+// The kernel completes connections ahead of `accept`, so a client can have come
+// and gone, with a reset or an end, before the node has looked.
+#[test]
+fn clients_that_are_gone_before_they_are_accepted_harm_nobody() {
+    let (mut node, port) = listening(Launch::new());
+    let before = node.process().open_files();
+    node.signal(Signal::STOP);
+    wait_until("the node has stopped", || node.process().is_stopped());
+    for index in 0..30 {
+        let mut stream = connect(port);
+        if index % 3 > 0 {
+            stream.write_all(b"somebody was here").unwrap();
+        }
+        if index % 2 > 0 {
+            set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+        }
+    }
+    node.signal(Signal::CONT);
+    ping(&mut connect(port), b"the next client");
+    node.check();
+    wait_until("every connection is closed", || {
+        node.process().open_files() == before
+    });
     node.finish_quietly();
 }

@@ -4,6 +4,7 @@ use crate::support::{Launch, Node, assert_body, assert_error, client};
 use crate::{connect, exchange, listening, ping, port_of};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::net::TcpListener;
 
 fn start(node: &mut Node, port: u16) -> Value {
@@ -90,6 +91,22 @@ fn a_port_that_became_free_can_be_started() {
     drop(taken);
     assert_started(&start(&mut node, port), port);
     assert!(node.finish().stdout.is_empty());
+}
+
+// Its last connections are in TIME_WAIT at the server's end, which closed first.
+#[test]
+fn a_port_is_taken_again_by_the_next_node() {
+    let (node, port) = listening(Launch::new());
+    let mut clients: Vec<_> = (0..4).map(|_| connect(port)).collect();
+    clients.iter_mut().for_each(|client| ping(client, b"hello"));
+    node.finish_quietly();
+    for mut client in clients {
+        assert_eq!(client.read(&mut [0]).unwrap(), 0, "the node closed first");
+    }
+    let mut next = Launch::new().ready();
+    assert_started(&start(&mut next, port), port);
+    ping(&mut connect(port), b"hello again");
+    next.finish_quietly();
 }
 
 #[test]

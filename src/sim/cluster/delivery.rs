@@ -186,7 +186,7 @@ impl Cluster {
         if let State::Running(session) = &mut self.servers[node].state {
             // The event loop lets no longer line through to the session either.
             if packet.line.len() > LINE_BYTES_MAX {
-                session.receive_too_long(&packet.line[..LINE_BYTES_MAX]);
+                session.receive_too_long(&packet.line, LINE_BYTES_MAX);
             } else {
                 session.receive(&packet.line);
             }

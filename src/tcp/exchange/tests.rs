@@ -157,7 +157,17 @@ fn more_than_was_sent_is_not_held() {
 
 #[test]
 fn a_deadline_tells_how_far_it_came() {
-    let (exchange, _server) = exchange();
+    let (mut exchange, server) = exchange();
     let text = exchange.timed_out().to_string();
     assert!(text.ends_with("sent 0 of 10 bytes within 5 s"), "{text}");
+    send_all(&mut exchange);
+    socket::write(&server, &DATA[..4]).unwrap();
+    await_any(&exchange, PollFlags::IN);
+    let readable = Readiness {
+        readable: true,
+        ..Readiness::default()
+    };
+    assert!(matches!(exchange.ready(readable).next, Next::Wait));
+    let text = exchange.timed_out().to_string();
+    assert!(text.ends_with("sent 4 of 10 bytes within 5 s"), "{text}");
 }

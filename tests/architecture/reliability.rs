@@ -1,0 +1,100 @@
+//! docs/RELIABILITY.md names tests; here is whether they exist.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Every function under src and tests, by name.
+fn functions() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src"), root.join("tests")];
+    let mut names = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                names.extend(text.lines().filter_map(function).map(ToOwned::to_owned));
+            }
+        }
+    }
+    names
+}
+
+/// The name of the function that a line begins.
+fn function(line: &str) -> Option<&str> {
+    let rest = line.trim_start().strip_prefix("fn ")?;
+    rest.find('(').map(|end| &rest[..end])
+}
+
+/// A row of a table, cell by cell; nothing for a line that is none.
+fn cells(line: &str) -> Option<Vec<&str>> {
+    let inside = line.trim().strip_prefix('|')?.strip_suffix('|')?;
+    Some(inside.split('|').map(str::trim).collect())
+}
+
+/// What is between backticks in a cell.
+fn quoted(cell: &str) -> Vec<&str> {
+    cell.split('`').skip(1).step_by(2).collect()
+}
+
+/// What is wrong with the tables of faults: those whose third column has tests.
+fn complaints(page: &str, functions: &BTreeSet<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut is_matrix = false;
+    for (number, line) in (1..).zip(page.lines()) {
+        let Some(cells) = cells(line) else {
+            is_matrix = false;
+            continue;
+        };
+        if cells.get(2) == Some(&"tests") {
+            is_matrix = true;
+            continue;
+        }
+        let is_rule = cells.iter().all(|cell| cell.chars().all(|c| c == '-'));
+        if !is_matrix || is_rule {
+            continue;
+        }
+        let tests = cells.get(2).map_or(Vec::new(), |cell| quoted(cell));
+        if cells.len() != 4 || cells.iter().any(|cell| cell.is_empty()) || tests.is_empty() {
+            found.push(format!(
+                "line {number}: not fault, promise, tests and breakage"
+            ));
+        }
+        for test in tests.into_iter().filter(|&test| !functions.contains(test)) {
+            found.push(format!("line {number}: there is no test `{test}`"));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_test_that_the_reliability_page_names_exists() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/RELIABILITY.md");
+    let page = std::fs::read_to_string(path).expect("docs/RELIABILITY.md");
+    assert!(
+        page.lines()
+            .filter(|line| line.contains("| tests |"))
+            .count()
+            > 5
+    );
+    let found = complaints(&page, &functions());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn a_row_that_has_rotted_is_found() {
+    let functions = BTreeSet::from(["a_test".to_owned()]);
+    let judge = |row: &str| {
+        let page = format!("| fault | promise | tests | broken by |\n|---|---|---|---|\n{row}\n");
+        complaints(&page, &functions).len()
+    };
+    assert_eq!(judge("| a | b | `a_test` | c |"), 0);
+    assert_eq!(judge("| a | b | `a_test`, `gone` | c |"), 1);
+    assert_eq!(judge("| a | b | none | c |"), 1);
+    assert_eq!(judge("| a | b | `a_test` | |"), 1);
+    assert_eq!(judge("| a | b | `a_test` |"), 1);
+    assert_eq!(judge("\n| of | another | table |\n"), 0);
+    assert_eq!(function("    fn a_test() {"), Some("a_test"));
+}

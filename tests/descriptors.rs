@@ -1,0 +1,328 @@
+//! A node between descriptors of every kind: each one that bytes go through works,
+//! every other one is named, and none makes the node panic or hang.
+
+mod support;
+
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create, open};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, socketpair};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use support::{Channel, End, Ending, INIT, Launch, client};
+
+const ECHO: &str = r#"{"type":"echo","msg_id":2,"echo":"here"}"#;
+
+/// The node's end of something, and ours if it has another one.
+type Made = (OwnedFd, Option<OwnedFd>);
+
+fn sockets(kind: SocketType) -> Made {
+    let (theirs, ours) =
+        socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).expect("socketpair");
+    (theirs, Some(ours))
+}
+
+fn tcp() -> Made {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let ours = TcpStream::connect(listener.local_addr().expect("bound")).expect("connect");
+    let (theirs, _) = listener.accept().expect("accept");
+    (theirs.into(), Some(ours.into()))
+}
+
+fn listener() -> Made {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    (listener.into(), None)
+}
+
+fn unconnected() -> Made {
+    let flags = SocketFlags::CLOEXEC;
+    let fd = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None);
+    (fd.expect("socket"), None)
+}
+
+/// A terminal that passes every byte on as it is: (master, the terminal).
+fn terminal() -> (OwnedFd, OwnedFd) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags).expect("openpt");
+    grantpt(&master).expect("grantpt");
+    unlockpt(&master).expect("unlockpt");
+    let terminal = ioctl_tiocgptpeer(&master, flags).expect("the terminal's other side");
+    let mut modes = tcgetattr(&terminal).expect("tcgetattr");
+    modes.make_raw();
+    tcsetattr(&terminal, OptionalActions::Now, &modes).expect("tcsetattr");
+    (master, terminal)
+}
+
+fn opened(path: &str, flags: OFlags) -> Made {
+    let fd = open(path, flags | OFlags::CLOEXEC, Mode::empty()).expect(path);
+    (fd, None)
+}
+
+fn pipe(flags: PipeFlags) -> (OwnedFd, OwnedFd) {
+    pipe_with(PipeFlags::CLOEXEC | flags).expect("pipe")
+}
+
+/// What the kernel has to offer as a standard stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    PipeReader,
+    PipeWriter,
+    PacketReader,
+    PacketWriter,
+    Stream,
+    SeqPacket,
+    Datagram,
+    Tcp,
+    Listener,
+    Unconnected,
+    Master,
+    Terminal,
+    File,
+    Directory,
+    Path,
+    Null,
+    Full,
+    Memory,
+    Event,
+}
+
+impl Kind {
+    const ALL: [Kind; 19] = [
+        Kind::PipeReader,
+        Kind::PipeWriter,
+        Kind::PacketReader,
+        Kind::PacketWriter,
+        Kind::Stream,
+        Kind::SeqPacket,
+        Kind::Datagram,
+        Kind::Tcp,
+        Kind::Listener,
+        Kind::Unconnected,
+        Kind::Master,
+        Kind::Terminal,
+        Kind::File,
+        Kind::Directory,
+        Kind::Path,
+        Kind::Null,
+        Kind::Full,
+        Kind::Memory,
+        Kind::Event,
+    ];
+
+    fn make(self) -> Made {
+        let swap = |(a, b)| (b, a);
+        let both = |(theirs, ours)| (theirs, Some(ours));
+        match self {
+            Kind::PipeReader => both(pipe(PipeFlags::empty())),
+            Kind::PipeWriter => both(swap(pipe(PipeFlags::empty()))),
+            Kind::PacketReader => both(pipe(PipeFlags::DIRECT)),
+            Kind::PacketWriter => both(swap(pipe(PipeFlags::DIRECT))),
+            Kind::Stream => sockets(SocketType::STREAM),
+            Kind::SeqPacket => sockets(SocketType::SEQPACKET),
+            Kind::Datagram => sockets(SocketType::DGRAM),
+            Kind::Tcp => tcp(),
+            Kind::Listener => listener(),
+            Kind::Unconnected => unconnected(),
+            Kind::Master => both(terminal()),
+            Kind::Terminal => both(swap(terminal())),
+            Kind::File => (
+                memfd_create("stream", MemfdFlags::CLOEXEC).expect("memfd"),
+                None,
+            ),
+            Kind::Directory => opened("/", OFlags::RDONLY),
+            Kind::Path => opened("/", OFlags::PATH),
+            Kind::Null => opened("/dev/null", OFlags::RDWR),
+            Kind::Full => opened("/dev/full", OFlags::RDWR),
+            Kind::Memory => opened("/proc/self/mem", OFlags::RDONLY),
+            Kind::Event => (eventfd(0, EventfdFlags::CLOEXEC).expect("eventfd"), None),
+        }
+    }
+
+    fn channel(self) -> Channel {
+        let (theirs, ours) = self.make();
+        let end = match self {
+            Kind::Stream | Kind::SeqPacket | Kind::Tcp => End::HalfClose,
+            _ => End::Close,
+        };
+        Channel { theirs, ours, end }
+    }
+
+    /// As [`Kind::channel`], and the other end apart: open, and not read.
+    fn unread(self) -> (Channel, Option<OwnedFd>) {
+        let Channel { theirs, ours, end } = self.channel();
+        let channel = Channel {
+            theirs,
+            ours: None,
+            end,
+        };
+        (channel, ours)
+    }
+}
+
+/// Holds that the node ended with 1, and that one line tells which stream it is.
+#[track_caller]
+fn assert_named(kind: Kind, names: [&str; 2], ending: &Ending) {
+    assert_eq!(ending.status.code(), Some(1), "{kind:?}: {ending:?}");
+    assert!(ending.stdout.is_empty(), "{kind:?}: {ending:?}");
+    let [line] = &ending.stderr[..] else {
+        panic!("{kind:?}: one line, not {ending:?}");
+    };
+    assert!(
+        names.iter().any(|name| line.contains(name)),
+        "{kind:?}: {line}"
+    );
+    assert!(!line.contains("panicked"), "{kind:?}: {line}");
+}
+
+#[test]
+fn whatever_carries_bytes_both_ways_is_a_stdin_and_a_stdout() {
+    let kinds = [
+        Kind::Stream,
+        Kind::SeqPacket,
+        Kind::Datagram,
+        Kind::Tcp,
+        Kind::Master,
+        Kind::Terminal,
+    ];
+    for kind in kinds {
+        let mut node = Launch::new().both(kind.channel()).ready();
+        for _ in 0..20 {
+            node.check();
+        }
+        // These have no end of their own, or none that can be said from here.
+        if matches!(kind, Kind::Datagram | Kind::Master | Kind::Terminal) {
+            node.kill();
+        } else {
+            node.finish_quietly();
+        }
+    }
+}
+
+#[test]
+fn pipes_in_packet_mode_are_a_stdin_and_a_stdout() {
+    let launch = Launch::new().stdin(Kind::PacketReader.channel());
+    let mut node = launch.stdout(Kind::PacketWriter.channel()).ready();
+    for _ in 0..20 {
+        node.check();
+    }
+    node.finish_quietly();
+}
+
+#[test]
+fn a_stdin_that_no_byte_can_come_from_is_named() {
+    let kinds = [
+        Kind::PipeWriter,
+        Kind::PacketWriter,
+        Kind::Listener,
+        Kind::Unconnected,
+        Kind::Directory,
+        Kind::Path,
+        Kind::Memory,
+    ];
+    for kind in kinds {
+        let ending = Launch::new().stdin(kind.channel()).start().wait();
+        assert_named(kind, ["stdin", "standard input"], &ending);
+    }
+}
+
+#[test]
+fn a_stdin_without_a_byte_in_it_is_an_end_of_input() {
+    for kind in [Kind::Null, Kind::File] {
+        Launch::new().stdin(kind.channel()).start().finish_quietly();
+    }
+}
+
+#[test]
+fn a_stdin_that_never_ends_a_line_is_read_in_bounded_memory() {
+    let (theirs, ours) = opened("/dev/zero", OFlags::RDONLY);
+    let end = End::Close;
+    let zeros = Channel { theirs, ours, end };
+    let mut node = Launch::new().stdin(zeros).start();
+    let line = node.stderr_line();
+    assert!(line.contains("longer than"), "{line}");
+    let peak = node.process().peak_memory();
+    assert!(peak < 48 << 20, "{peak} bytes");
+    node.kill();
+}
+
+#[test]
+fn a_stdout_that_no_byte_can_go_to_is_named() {
+    let kinds = [
+        Kind::PipeReader,
+        Kind::PacketReader,
+        Kind::Listener,
+        Kind::Directory,
+        Kind::Path,
+        Kind::Memory,
+        Kind::Full,
+        Kind::Event,
+    ];
+    for kind in kinds {
+        let (stdout, _other_end) = kind.unread();
+        let mut node = Launch::new().stdout(stdout).start();
+        node.send(INIT);
+        let ending = node.wait();
+        assert_named(kind, ["stdout", "standard output"], &ending);
+    }
+}
+
+#[test]
+fn whatever_stderr_is_the_node_serves() {
+    for kind in Kind::ALL {
+        let (stderr, _other_end) = kind.unread();
+        let mut node = Launch::new().stderr(stderr).ready();
+        node.send("a line that there is something to say of");
+        node.check();
+        let ending = node.finish();
+        assert!(ending.stdout.is_empty(), "{kind:?}: {ending:?}");
+    }
+}
+
+#[test]
+fn all_three_streams_may_be_the_same() {
+    for kind in [Kind::Stream, Kind::Tcp, Kind::Terminal] {
+        let mut node = Launch::new().both(kind.channel()).merge_stderr().ready();
+        node.send("nonsense");
+        node.send(&client(ECHO));
+        let mut lines = [node.line(), node.line()];
+        lines.sort_by_key(|line| line.starts_with('{'));
+        assert!(
+            lines[0].starts_with("eddyline: line 2: "),
+            "{kind:?}: {lines:?}"
+        );
+        assert!(lines[1].contains("echo_ok"), "{kind:?}: {lines:?}");
+        node.check();
+        node.kill();
+    }
+}
+
+// The reactor, its waker, the private descriptors: how many it takes is nobody's
+// business, but one too few must not be a riddle.
+#[test]
+fn too_few_descriptors_to_start_with_are_an_error_that_says_so() {
+    let mut served = false;
+    for limit in 3..24 {
+        let mut node = Launch::shell(&format!("ulimit -n {limit}; exec \"$0\"")).start();
+        node.write(format!("{INIT}\n{}\n", client(ECHO)).as_bytes());
+        node.close_stdin();
+        let ending = node.wait();
+        let said = ending.stderr.join("\n");
+        assert!(!said.contains("panicked"), "{limit}: {said}");
+        match ending.status.code() {
+            Some(0) => {
+                assert_eq!(ending.stdout.len(), 2, "{limit}: {ending:?}");
+                served = true;
+            }
+            // The loader, or the node before it can serve: said, and nothing else done.
+            Some(_) => {
+                assert!(!served, "{limit} are fewer than were enough before");
+                assert!(ending.stdout.is_empty(), "{limit}: {ending:?}");
+                assert!(!said.is_empty(), "{limit}: {ending:?}");
+            }
+            None => panic!("{limit}: a signal ended it: {ending:?}"),
+        }
+    }
+    assert!(served, "two dozen are enough");
+}
