@@ -161,7 +161,7 @@ fn output(input: &mut Input<'_>) {
                 let bytes = message();
                 let mut draft = output.begin();
                 draft.extend_from_slice(&bytes);
-                output.commit(draft);
+                output.commit(&mut draft);
                 said.extend(&bytes);
             }
             // A message begun inside another one comes behind it.
@@ -170,9 +170,9 @@ fn output(input: &mut Input<'_>) {
                 let mut draft = output.begin();
                 let mut inside = output.begin();
                 inside.extend_from_slice(&inner);
-                output.commit(inside);
+                output.commit(&mut inside);
                 draft.extend_from_slice(&outer);
-                output.commit(draft);
+                output.commit(&mut draft);
                 said.extend(&outer);
                 said.extend(&inner);
             }
