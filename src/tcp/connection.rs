@@ -68,7 +68,7 @@ pub(crate) enum Ending {
 }
 
 impl Connection {
-    pub(super) fn new(fd: Descriptor) -> Connection {
+    pub(crate) fn new(fd: Descriptor) -> Connection {
         Connection {
             fd,
             state: State::Open,
@@ -84,7 +84,7 @@ impl Connection {
     }
 
     /// Echoes as far as readiness and the turn's bound go.
-    pub(super) fn ready(&mut self, readiness: Readiness, scratch: &mut [u8]) -> Progress<Ending> {
+    pub(crate) fn ready(&mut self, readiness: Readiness, scratch: &mut [u8]) -> Progress<Ending> {
         let mut left = readiness;
         let mut received_bytes = 0;
         if readiness.read_closed {

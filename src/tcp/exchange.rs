@@ -96,18 +96,22 @@ impl Exchange {
         address: SocketAddr,
         data: Vec<u8>,
     ) -> Result<Exchange, (ExchangeError, Vec<u8>)> {
-        let fd = match socket::connect(address) {
-            Ok(fd) => fd,
-            Err(error) => return Err((ExchangeError::Connect { address, error }, data)),
-        };
-        Ok(Exchange {
+        match socket::connect(address) {
+            Ok(fd) => Ok(Exchange::over(fd, address, data)),
+            Err(error) => Err((ExchangeError::Connect { address, error }, data)),
+        }
+    }
+
+    /// An exchange over a socket that connects, or has connected, to `address`.
+    pub(crate) fn over(fd: Descriptor, address: SocketAddr, data: Vec<u8>) -> Exchange {
+        Exchange {
             fd,
             address,
             expected: data.len(),
             echoed: vec![0; data.len() + 1],
             received: 0,
             state: State::Connecting { data },
-        })
+        }
     }
 
     /// Goes as far as readiness and the turn's bound allow.

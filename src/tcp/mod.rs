@@ -14,6 +14,12 @@
 //! ```
 
 mod connection;
+/// The fuzz target `connection`, on its corpus. It lies with the others; the
+/// target itself takes this room and `sys` into a crate of its own, so that
+/// neither needs a door.
+#[cfg(test)]
+#[path = "../../tests/fuzz/connection/mod.rs"]
+mod event_sequences;
 mod exchange;
 mod listener;
 mod server;

@@ -253,7 +253,10 @@ impl LineBuffer {
             // so the block never outgrows the limit and one read.
             let most = self.line_bytes_max.saturating_add(2 * READ_BYTES);
             let len = (2 * self.bytes.len()).min(most);
-            self.bytes.resize(len.max(self.end + READ_BYTES), 0);
+            let len = len.max(self.end + READ_BYTES);
+            // Exactly: growing by itself, a Vec would take up to twice the bound.
+            self.bytes.reserve_exact(len - self.bytes.len());
+            self.bytes.resize(len, 0);
         }
     }
 }
@@ -326,7 +329,7 @@ mod tests {
         text.extend_from_slice(b"\nshort\n");
         let found = feed(&mut lines, &text, READ_BYTES);
         assert_eq!(found, [Err(()), Ok(b"short".to_vec())]);
-        assert!(lines.bytes.len() <= limit + 2 * READ_BYTES);
+        assert!(lines.bytes.capacity() <= limit + 2 * READ_BYTES);
         lines.space();
         assert_eq!(lines.bytes.len(), KEEP_BYTES);
     }

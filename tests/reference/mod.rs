@@ -8,12 +8,12 @@ use std::borrow::Cow;
 /// What a line says, however it was found out.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Found {
-    src: String,
-    dest: String,
-    body: String,
-    kind: Option<String>,
-    msg_id: Result<Option<String>, ()>,
-    in_reply_to: Result<Option<u64>, ()>,
+    pub(crate) src: String,
+    pub(crate) dest: String,
+    pub(crate) body: String,
+    pub(crate) kind: Option<String>,
+    pub(crate) msg_id: Result<Option<String>, ()>,
+    pub(crate) in_reply_to: Result<Option<u64>, ()>,
 }
 
 /// By the scan.
@@ -58,7 +58,7 @@ struct Body<'a> {
 }
 
 /// The same by serde_json: a pass over the line, and one over the body.
-fn parsed(line: &[u8]) -> Option<Found> {
+pub(crate) fn parsed(line: &[u8]) -> Option<Found> {
     let text = std::str::from_utf8(line).ok()?;
     // Derived structs take arrays for objects; the protocol does not.
     let is_object = |text: &str| text.trim_ascii_start().starts_with('{');

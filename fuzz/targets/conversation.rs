@@ -1,0 +1,14 @@
+//! A whole conversation against a session.
+#![no_main]
+
+#[path = "../../tests/fuzz/conversation/mod.rs"]
+mod conversation;
+#[path = "../../tests/fuzz/input.rs"]
+mod input;
+#[path = "../../tests/fuzz/memory.rs"]
+mod memory;
+#[allow(dead_code, reason = "the scan is not looked at from here")]
+#[path = "../../tests/reference/mod.rs"]
+mod reference;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| conversation::check(input));

@@ -1,0 +1,38 @@
+//! The fuzz targets without a fuzzer: each runs its corpus, and some random
+//! inputs. What a target checks lies here; `fuzz/targets/` only calls it.
+
+mod conversation;
+mod envelope;
+mod framing;
+mod input;
+mod memory;
+#[path = "../reference/mod.rs"]
+mod reference;
+mod replay;
+mod wheel;
+#[path = "../reference/wheel.rs"]
+mod wheel_model;
+
+#[test]
+fn conversation() {
+    replay::corpus("conversation", conversation::check);
+    replay::random(64, b"\x01", conversation::check);
+}
+
+#[test]
+fn envelope() {
+    replay::corpus("envelope", envelope::check);
+    replay::random(64, b"{\"", envelope::check);
+}
+
+#[test]
+fn framing() {
+    replay::corpus("framing", framing::check);
+    replay::random(32, b"\0\x01", framing::check);
+}
+
+#[test]
+fn wheel() {
+    replay::corpus("wheel", wheel::check);
+    replay::random(64, b"\0\xff", wheel::check);
+}
