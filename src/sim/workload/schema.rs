@@ -20,7 +20,7 @@ pub(crate) fn check(body: &str, kind: &str, fields: &[&str]) -> Result<(), Strin
     for key in object.keys() {
         let header = matches!(&**key, "type" | "msg_id" | "in_reply_to");
         if !header && !fields.contains(&&**key) {
-            return Err(format!("a reply to {kind:?} has no field {key:?}"));
+            return Err(format!("a reply to {kind:?} must not have a field {key:?}"));
         }
     }
     match fields.iter().find(|&&field| !object.contains_key(field)) {
