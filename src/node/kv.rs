@@ -16,8 +16,8 @@ use std::time::Duration;
 ///
 /// - `lin-kv`: every operation sees all that ended before it began.
 /// - `seq-kv`: a read may be old, though never older than what this node has
-///   seen; a [`cas`](Kv::cas) is always decided by the newest value. See
-///   [`fence`](Kv::fence).
+///   seen; a [`cas`](Kv::cas) succeeds by the newest value alone, but one
+///   that fails may have seen an old one. See [`fence`](Kv::fence).
 /// - `lww-kv`: replicas that agree some time; of two writes one is lost, and a
 ///   `cas` promises nothing.
 ///
@@ -144,7 +144,8 @@ impl Kv {
     ///
     /// # Errors
     /// Error 22 when it holds another value, error 20 when the key does not
-    /// exist. Error 0 when no reply comes: it may have happened.
+    /// exist; of `seq-kv`, that may have been so some time ago. Error 0 when no reply
+    /// comes: it may have happened.
     pub fn cas(
         &self,
         key: impl Serialize,

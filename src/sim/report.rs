@@ -5,6 +5,7 @@ use super::history::History;
 use super::statistics::Statistics;
 use super::trace::Trace;
 use crate::time::Instant;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,6 +46,10 @@ pub struct Report<S> {
 
 /// How many anomalies of a failed run are kept; more only are counted.
 const ANOMALIES_MAX: usize = 100;
+
+/// How many operations of a kind must have been tried before it counts that none was
+/// done.
+const KIND_TRIES: usize = 100;
 
 /// How many of them a person is shown at once.
 const ANOMALIES_SHOWN: usize = 5;
@@ -121,6 +126,35 @@ impl Anomalies {
                 operation.outcome,
             ));
         }
+    }
+
+    /// Adds what a load did not do at all: a node that refuses everything breaks no
+    /// promise, but shows nothing either. A kind of operation counts once there were
+    /// [`KIND_TRIES`] of it: fewer compare-and-sets may all miss by chance.
+    pub(super) fn check_progress(&mut self, history: &History) {
+        let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for operation in history.load() {
+            let (tried, done) = kinds.entry(operation.kind()).or_default();
+            *tried += 1;
+            *done += usize::from(operation.is_ok());
+        }
+        let all = kinds.values().map(|(tried, _)| tried).sum::<usize>();
+        if all > 0 && kinds.values().all(|(_, done)| *done == 0) {
+            return self.add(format_args!("none of {all} operations was done"));
+        }
+        for (kind, (tried, done)) in kinds {
+            if tried >= KIND_TRIES && done == 0 {
+                self.add(format_args!("none of {tried} operations {kind:?} was done"));
+            }
+        }
+    }
+
+    /// These, and then the others.
+    pub(super) fn and(mut self, others: Anomalies) -> Anomalies {
+        self.total += others.total;
+        self.found.extend(others.found);
+        self.found.truncate(ANOMALIES_MAX);
+        self
     }
 
     /// Those that were kept, the first hundred.

@@ -14,8 +14,9 @@
 /// ```
 ///
 /// # Panics
-/// When one of the two is set to something that is no number: a test that then
-/// ran other seeds than was asked for would mislead.
+/// When one of the two is set to something that is no number, or to one that would
+/// run no seed at all: a test that then ran other seeds than was asked for would
+/// mislead.
 pub fn seeds(count: u64) -> std::ops::Range<u64> {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
@@ -28,10 +29,17 @@ pub fn seeds(count: u64) -> std::ops::Range<u64> {
 }
 
 fn choose(count: u64, one: Option<u64>, many: Option<u64>) -> std::ops::Range<u64> {
-    match one {
+    let seeds = match one {
         Some(seed) => seed..seed.saturating_add(1),
         None => 0..many.unwrap_or(count),
-    }
+    };
+    let asked = one.or(many);
+    assert!(
+        asked.is_none() || !seeds.is_empty(),
+        "EDDYLINE_SEED or EDDYLINE_SEEDS asks for no seed at all: the one may be 0 to {}, the other is 1 or more",
+        u64::MAX - 1
+    );
+    seeds
 }
 
 #[cfg(test)]
@@ -43,5 +51,16 @@ mod tests {
         assert_eq!(choose(50, None, None), 0..50);
         assert_eq!(choose(50, None, Some(500)), 0..500);
         assert_eq!(choose(50, Some(7), Some(500)), 7..8);
+    }
+    #[test]
+    #[should_panic(expected = "no seed at all")]
+    fn to_ask_for_no_seed_is_no_pass() {
+        choose(50, None, Some(0));
+    }
+
+    #[test]
+    #[should_panic(expected = "no seed at all")]
+    fn the_seed_that_no_range_can_hold_is_no_pass() {
+        choose(50, Some(u64::MAX), None);
     }
 }

@@ -267,6 +267,10 @@ impl Simulation {
     /// let simulation = eddyline::sim::Simulation::new(7).rate(1000.0);
     /// ```
     pub fn rate(mut self, operations_per_second: f64) -> Simulation {
+        assert!(
+            operations_per_second == 0.0 || (1e-6..=1e9).contains(&operations_per_second),
+            "a rate of {operations_per_second} operations a second: 0, or from 1e-6 to 1e9"
+        );
         self.plan.rate = operations_per_second;
         self
     }

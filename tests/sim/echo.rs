@@ -51,7 +51,7 @@ fn wrong_nodes_are_found_out() {
     let failure = |bug| run(bug).unwrap_err();
     assert!(failure(Bug::ShortensFloats).mentions("came back"));
     let extra = failure(Bug::ExtraField);
-    assert!(extra.mentions("has no field \"from\""), "{extra}");
+    assert!(extra.mentions("must not have a field \"from\""), "{extra}");
     assert_eq!(extra.violations.len(), 1);
     assert!(failure(Bug::SometimesSilent).mentions("no reply within 5s"));
 }

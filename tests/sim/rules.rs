@@ -1,7 +1,7 @@
 //! What Maelstrom does not forgive, and what no simulation can: each ends a run
 //! with the seed and the reason.
 
-use eddyline::sim::{Failure, Partition, Simulation, workload};
+use eddyline::sim::{Cluster, Failure, Fault, Partition, Simulation, workload};
 use eddyline::{Context, Node, Request, Result};
 use serde_json::json;
 use std::cell::Cell;
@@ -173,4 +173,86 @@ fn clients_can_be_made_to_suffer_too() {
         .filter(|_| cluster.call("n0", "ticks", &()).is_ok())
         .count();
     assert!((1..15).contains(&answered), "{answered}");
+}
+
+/// Does what a test wants, with whatever it hears.
+struct Scripted {
+    kind: Script,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Script {
+    RefusesAll,
+    RefusesCas,
+    AnswersAnythingWithAnything,
+    SleepsForNoTime,
+}
+
+impl Node for Scripted {
+    fn new(_: &Context) -> Self {
+        unreachable!("built by a closure")
+    }
+
+    async fn start(self: Rc<Self>, cx: Context) -> Result<()> {
+        match self.kind {
+            Script::AnswersAnythingWithAnything => {
+                cx.peers().try_for_each(|peer| cx.send(peer, "gossip", &()))
+            }
+            Script::SleepsForNoTime => loop {
+                cx.sleep(Duration::ZERO).await;
+            },
+            Script::RefusesAll | Script::RefusesCas => Ok(()),
+        }
+    }
+
+    async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        match request.kind() {
+            "gossip" => cx.send(request.src(), "gossip", &()),
+            "write" if self.kind == Script::RefusesCas => cx.reply(&request, &()),
+            _ => cx.not_supported(&request),
+        }
+    }
+}
+
+fn scripted(kind: Script) -> Box<Failure> {
+    let build = move |_: &Context| Scripted { kind };
+    let simulation = Simulation::new(3).nodes(2).rate(100.0);
+    let result = simulation.run_with(build, workload::LinKv::new());
+    result.expect_err("a script is no node")
+}
+
+#[test]
+fn a_node_that_does_nothing_passes_nothing() {
+    let failure = scripted(Script::RefusesAll);
+    assert!(failure.mentions("operations was done"), "{failure}");
+    let failure = scripted(Script::RefusesCas);
+    assert!(failure.mentions("operations \"cas\" was done"), "{failure}");
+}
+
+#[test]
+fn a_run_whose_time_stands_still_is_ended() {
+    for kind in [Script::AnswersAnythingWithAnything, Script::SleepsForNoTime] {
+        let failure = scripted(kind);
+        assert!(failure.mentions("at one instant"), "{failure}");
+    }
+}
+
+#[test]
+fn a_node_that_is_crashed_or_paused_before_it_begins_stays_down() {
+    let build = |_: &Context| Ticker {
+        ticks: Cell::new(0),
+    };
+    let mut cluster = Simulation::new(5).nodes(3).build_with(build);
+    cluster.apply(&Fault::Crash(0));
+    cluster.apply(&Fault::Pause(1));
+    cluster.apply(&Fault::Restart(2));
+    cluster.run_for(Duration::from_secs(1));
+    let running = |cluster: &Cluster| [0, 1, 2].map(|node| cluster.is_running(node));
+    assert_eq!(running(&cluster), [false, false, true]);
+    cluster.apply(&Fault::Resume(0));
+    cluster.apply(&Fault::Resume(1));
+    assert_eq!(running(&cluster), [false, true, true]);
+    cluster.apply(&Fault::Restart(0));
+    cluster.run_for(Duration::from_secs(1));
+    assert!(cluster.is_ready());
 }

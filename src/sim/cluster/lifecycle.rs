@@ -1,13 +1,14 @@
 //! The lives of the nodes: booted, woken, paused, crashed.
 
 use super::event::{Event, Packet};
-use super::server::{Server, State};
-use super::{Cluster, Violation};
-use crate::protocol::{Envelope, Error};
+use super::server::{Awaited, Server, State};
+use super::{Cluster, EVENTS_AT_ONCE_MAX, Violation};
+use crate::protocol::{Envelope, Error, ErrorCode};
 use crate::session::{Session, Settings};
 use crate::sim::address::Address;
 use crate::sim::fault::Fault;
 use crate::sim::partition::{Link, Partition};
+use crate::sim::queue::Queue;
 use crate::sim::trace::{self, Loss};
 use crate::time::Instant;
 use serde_json::json;
@@ -44,6 +45,7 @@ impl Cluster {
             wake_at: None,
             init_from: Some(client),
             ready: false,
+            awaits: None,
         };
         let names: Vec<&str> = self.book.node_names().iter().map(|name| &**name).collect();
         let body = json!({
@@ -109,7 +111,10 @@ impl Cluster {
         let endless = loop {
             let more = session.run_tasks(POLLS);
             while let Some((id, _)) = session.next_operation() {
-                let error = Error::not_supported("TCP sockets, in a simulation");
+                let error = Error::new(
+                    ErrorCode::NotSupported,
+                    "there are no TCP sockets in a simulation",
+                );
                 session.complete_operation(id, Err(error));
             }
             polls += POLLS;
@@ -200,6 +205,12 @@ impl Cluster {
                     other => other,
                 };
             }
+            Fault::Pause(node) if self.servers[*node].has_not_begun() => {
+                self.servers[*node].awaits = Some(Awaited::Resume);
+            }
+            Fault::Resume(node) if self.servers[*node].awaits == Some(Awaited::Resume) => {
+                self.boot(*node);
+            }
             Fault::Resume(node) => self.resume(*node),
             Fault::Crash(node) => self.crash(*node),
             Fault::Restart(node) if self.servers[*node].is_down() => self.boot(*node),
@@ -210,6 +221,7 @@ impl Cluster {
 
     fn crash(&mut self, node: usize) {
         let server = std::mem::replace(&mut self.servers[node], Server::new());
+        self.servers[node].awaits = Some(Awaited::Restart);
         if let State::Paused(_, waiting) = server.state {
             for packet in waiting {
                 self.statistics.to_the_dead += 1;
@@ -268,6 +280,22 @@ impl Cluster {
         let groups = groups.collect::<Vec<String>>().join("; ");
         let fault = Fault::Partition(partition.clone());
         self.record(trace::Event::Fault(format!("{fault}: {groups}")));
+    }
+
+    /// Ends a run whose time stands still: whatever is on its way is dropped, so
+    /// that whoever waits for something finds that nothing comes.
+    #[cold]
+    pub(super) fn stop_the_storm(&mut self) {
+        self.queue = Queue::new();
+        self.violate(Violation {
+            at: self.now(),
+            node: "the cluster".to_owned(),
+            line: String::new(),
+            why: format!(
+                "{EVENTS_AT_ONCE_MAX} messages and timers at one instant: nodes answer each message with another, \
+                 or something sleeps for no time in a loop; some latency would let the time move on"
+            ),
+        });
     }
 
     pub(super) fn violate_node(&mut self, node: usize, line: String, why: &str) {

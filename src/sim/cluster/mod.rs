@@ -46,6 +46,11 @@ type FreshLogs = Rc<RefCell<Vec<(Rc<str>, String)>>>;
 /// How many lines for people are kept: the last 1,000.
 const LOGS_MAX: usize = 1_000;
 
+/// How many messages may arrive and timers fire while the time stands still: a
+/// million. Without it two nodes that answer each message with another would, at a
+/// latency of zero, let a test run for ever without a word.
+const EVENTS_AT_ONCE_MAX: usize = 1_000_000;
+
 /// The nodes start one after another within this time, in an order drawn from
 /// the seed: peers' messages can come before a node's own `init`.
 const BOOT_SPREAD: Duration = Duration::from_millis(10);
@@ -117,6 +122,8 @@ pub struct Cluster {
     seed: u64,
     clock: VirtualClock,
     queue: Queue<Event>,
+    /// How many events have come since the time moved on.
+    at_once: usize,
     book: AddressBook,
     spawn: Spawn,
     rpc_timeout: Duration,
@@ -160,6 +167,7 @@ impl Cluster {
             seed: plan.seed,
             clock: VirtualClock::default(),
             queue: Queue::new(),
+            at_once: 0,
             servers: (0..plan.nodes).map(|_| Server::new()).collect(),
             book,
             spawn,
@@ -294,13 +302,27 @@ impl Cluster {
 
     pub(super) fn advance(&mut self) -> Option<Happening> {
         let (at, event) = self.queue.pop()?;
+        self.at_once = if at == self.now() {
+            self.at_once + 1
+        } else {
+            0
+        };
+        if self.at_once > EVENTS_AT_ONCE_MAX {
+            self.stop_the_storm();
+            return None;
+        }
         self.clock.advance_to(at);
         match event {
             Event::Arrival(packet) => return Some(self.arrive(packet)),
             Event::Alarm(alarm) => return Some(Happening::Alarm(alarm)),
             Event::Wake(node, at) => self.wake(node, at),
-            // Whoever was crashed by hand before it ever started stays down.
-            Event::Boot(node) => self.boot(node),
+            // Whoever was crashed or paused before it ever started stays down, and
+            // whoever was started by hand is not started twice.
+            Event::Boot(node) => {
+                if self.servers[node].has_not_begun() {
+                    self.boot(node);
+                }
+            }
             Event::InitDeadline { node, client } => self.check_init(node, client),
             Event::Fault(fault) => {
                 let breaks = matches!(

@@ -12,6 +12,17 @@ pub(super) struct Server {
     pub(super) init_from: Option<usize>,
     /// Whether it has answered an `init` in this life.
     pub(super) ready: bool,
+    /// What it is down for, if that is not that its time to boot has not come yet.
+    pub(super) awaits: Option<Awaited>,
+}
+
+/// What starts a node that a fault keeps down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// It was crashed.
+    Restart,
+    /// It was paused before it ever ran.
+    Resume,
 }
 
 /// ```text
@@ -36,6 +47,7 @@ impl Server {
             wake_at: None,
             init_from: None,
             ready: false,
+            awaits: None,
         }
     }
 
@@ -45,5 +57,10 @@ impl Server {
 
     pub(super) fn is_down(&self) -> bool {
         matches!(self.state, State::Down)
+    }
+
+    /// Whether its time to boot has not come yet.
+    pub(super) fn has_not_begun(&self) -> bool {
+        self.is_down() && self.awaits.is_none()
     }
 }

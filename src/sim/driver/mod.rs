@@ -58,6 +58,8 @@ pub(super) struct Driver<W> {
     /// Which operation each alarm gives up on.
     alarms: Vec<usize>,
     load_ended: Instant,
+    /// What the run should have done and did not, whatever the workload.
+    undone: Anomalies,
 }
 
 impl<W: Workload> Driver<W> {
@@ -83,6 +85,7 @@ impl<W: Workload> Driver<W> {
             timeout,
             alarms: Vec::new(),
             load_ended: Instant::ZERO,
+            undone: Anomalies::default(),
         }
     }
 
@@ -180,6 +183,10 @@ impl<W: Workload> Driver<W> {
                 }
                 tries += 1;
                 if tries == FINAL_TRIES {
+                    let kind = self.history.operations()[index].kind().to_owned();
+                    self.undone.add(format_args!(
+                        "the final {kind} of n{node} was not done in {FINAL_TRIES} tries, without any fault"
+                    ));
                     break;
                 }
                 self.retire(worker);
@@ -199,7 +206,11 @@ impl<W: Workload> Driver<W> {
         };
         let server_messages_per_operation = observed.messages_per_operation(|_| true);
         let checked = if violations.is_empty() {
-            self.workload.check(&observed)
+            self.undone.check_progress(&self.history);
+            match self.workload.check(&observed) {
+                Ok(summary) => self.undone.or(summary),
+                Err(anomalies) => Err(anomalies.and(self.undone)),
+            }
         } else {
             Err(Anomalies::default())
         };

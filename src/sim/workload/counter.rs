@@ -128,6 +128,11 @@ impl Workload for Counter {
                 anomalies.add(format_args!("n{node} answered a read with no integer"));
                 continue;
             };
+            if !self.decrements && value < 0 {
+                anomalies.add(format_args!(
+                    "n{node} read {value}, and nothing was ever taken away"
+                ));
+            }
             if !self.decrements {
                 let begun = attempted.partition_point(|(at, _)| *at <= read.completed);
                 let most = begun.checked_sub(1).map_or(0, |last| attempted[last].1);

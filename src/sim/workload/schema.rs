@@ -20,7 +20,7 @@ pub(crate) fn check(body: &str, kind: &str, fields: &[&str]) -> Result<(), Strin
     for key in object.keys() {
         let header = matches!(&**key, "type" | "msg_id" | "in_reply_to");
         if !header && !fields.contains(&&**key) {
-            return Err(format!("a reply to {kind:?} has no field {key:?}"));
+            return Err(format!("a reply to {kind:?} must not have a field {key:?}"));
         }
     }
     match fields.iter().find(|&&field| !object.contains_key(field)) {
@@ -39,7 +39,7 @@ mod tests {
         assert_eq!(check(ok, "read", &["value"]), Ok(()));
         let refused = |body: &str| check(body, "read", &["value"]).unwrap_err();
         assert!(refused(r#"{"type":"read_ok"}"#).contains("must have a field \"value\""));
-        assert!(refused(r#"{"type":"read_ok","value":1,"x":1}"#).contains("no field \"x\""));
+        assert!(refused(r#"{"type":"read_ok","value":1,"x":1}"#).contains("not have a field \"x\""));
         assert!(refused(r#"{"type":"read","value":1}"#).contains("`type`"));
     }
 }
