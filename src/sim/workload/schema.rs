@@ -39,7 +39,9 @@ mod tests {
         assert_eq!(check(ok, "read", &["value"]), Ok(()));
         let refused = |body: &str| check(body, "read", &["value"]).unwrap_err();
         assert!(refused(r#"{"type":"read_ok"}"#).contains("must have a field \"value\""));
-        assert!(refused(r#"{"type":"read_ok","value":1,"x":1}"#).contains("not have a field \"x\""));
+        assert!(
+            refused(r#"{"type":"read_ok","value":1,"x":1}"#).contains("not have a field \"x\"")
+        );
         assert!(refused(r#"{"type":"read","value":1}"#).contains("`type`"));
     }
 }
