@@ -3,6 +3,7 @@
 use super::backoff::Backoff;
 use super::kv::Kv;
 use crate::protocol::{Error, ErrorCode, Result};
+use crate::time::Instant;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -80,6 +81,43 @@ impl Mark {
     }
 }
 
+/// The rounds of one update, and the time that they have together.
+struct Rounds<'a> {
+    kv: &'a Kv,
+    deadline: Instant,
+    backoff: Backoff,
+}
+
+impl Rounds<'_> {
+    fn begin(kv: &Kv) -> Rounds<'_> {
+        Rounds {
+            kv,
+            deadline: kv.cx.now() + kv.timeout,
+            backoff: Backoff::new(CONFLICT_PAUSE).longest(CONFLICT_PAUSE * 64),
+        }
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.since(self.kv.cx.now())
+    }
+
+    async fn read<K: Serialize>(&self, key: &K) -> Result<Option<Box<RawValue>>> {
+        let read = self.kv.read(key).retry(Backoff::default());
+        read.timeout(self.left()).await
+    }
+
+    /// Waits before the next round. False if the time is over before.
+    async fn pause(&mut self) -> bool {
+        let cx = &self.kv.cx;
+        let pause = cx.random(|random| self.backoff.next_pause(random));
+        if self.left() <= pause {
+            return false;
+        }
+        cx.sleep(pause).await;
+        true
+    }
+}
+
 impl Kv {
     /// Replaces the value of a key, `default` if it does not exist, by what
     /// `change` makes of it; again and again until nobody else's write got in
@@ -116,30 +154,25 @@ impl Kv {
     {
         let kv = self.clone();
         async move {
-            let deadline = kv.cx.now() + kv.timeout;
-            let mut backoff = Backoff::new(CONFLICT_PAUSE).longest(CONFLICT_PAUSE * 64);
+            let mut rounds = Rounds::begin(&kv);
             loop {
-                let left = deadline.since(kv.cx.now());
-                let read = kv.read::<Box<RawValue>>(&key).retry(Backoff::default());
                 // The raw value goes back as `from`: parsed and written again it
                 // might have lost fields that `T` does not know.
-                let (from, new) = match read.timeout(left).await? {
+                let (from, new) = match rounds.read(&key).await? {
                     Some(raw) => {
                         let new = change(&parse(&raw)?);
                         (raw, new)
                     }
                     None => (serialise(&default)?, change(&default)),
                 };
-                let left = deadline.since(kv.cx.now());
-                match kv.cas_or_create(&key, &from, &new).timeout(left).await {
+                let cas = kv.cas_or_create(&key, &from, &new);
+                match cas.timeout(rounds.left()).await {
                     Err(error) if error.code == ErrorCode::PreconditionFailed => {}
                     done => return done.map(|()| new),
                 }
-                let pause = kv.cx.random(|random| backoff.next_pause(random));
-                if deadline.since(kv.cx.now()) <= pause {
+                if !rounds.pause().await {
                     return Err(conflict(kv.service));
                 }
-                kv.cx.sleep(pause).await;
             }
         }
     }
@@ -181,8 +214,7 @@ impl Kv {
         async move {
             let number = kv.cx.random(|random| random.next_u64());
             let mark = kv.cx.marks().take(format!("{number:016x}"));
-            let deadline = kv.cx.now() + kv.timeout;
-            let mut backoff = Backoff::new(CONFLICT_PAUSE).longest(CONFLICT_PAUSE * 64);
+            let mut rounds = Rounds::begin(&kv);
             let marks = BTreeMap::new();
             let nothing = serialise(&Marked {
                 value: default,
@@ -200,9 +232,7 @@ impl Kv {
                         doubtful(kv.service)
                     }
                 };
-                let left = deadline.since(kv.cx.now());
-                let read = kv.read::<Box<RawValue>>(&key).retry(Backoff::default());
-                let from = read.timeout(left).await.map_err(judge)?;
+                let from = rounds.read(&key).await.map_err(judge)?;
                 let from = from.unwrap_or_else(|| nothing.clone());
                 let state: Marked<T> = parse(&from)?;
                 if let Some(new) = tried.take_if(|_| mark.is_in(&state, kv.cx.node_id())) {
@@ -212,17 +242,15 @@ impl Kv {
                 }
                 let new = change(&state.value);
                 let new = mark.put_on(new, state.marks, kv.cx.node_id());
-                let left = deadline.since(kv.cx.now()).min(kv.cx.rpc_timeout());
+                let left = rounds.left().min(kv.cx.rpc_timeout());
                 match kv.cas_or_create(&key, &from, &new).timeout(left).await {
                     Ok(()) => return Ok(new.value),
                     Err(error) if may_be_done(&error) => tried = Some(new.value),
                     Err(error) => return Err(judge(error)),
                 }
-                let pause = kv.cx.random(|random| backoff.next_pause(random));
-                if deadline.since(kv.cx.now()) <= pause {
+                if !rounds.pause().await {
                     return Err(doubtful(kv.service));
                 }
-                kv.cx.sleep(pause).await;
             }
         }
     }

@@ -11,27 +11,37 @@ mod rules;
 
 use examples::without_example;
 use rules::{Source, violations};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Every Rust file under src.
-fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut folders = vec![root.clone()];
-    let mut sources = Vec::new();
+/// The path, and the text, of every Rust file in a folder of this package.
+fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|end| end == "rs") {
-                let name = path.strip_prefix(&root).expect("under src");
-                sources.push(Source {
-                    name: name.to_str().expect("UTF-8").to_owned(),
-                    text: std::fs::read_to_string(&path).expect("a source file"),
-                });
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                files.push((path, text));
             }
         }
     }
+    files
+}
+
+/// Every Rust file under src.
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = rust_files("src").into_iter();
+    let mut sources: Vec<Source> = files
+        .map(|(path, text)| {
+            let name = path.strip_prefix(&root).expect("under src");
+            let name = name.to_str().expect("UTF-8").to_owned();
+            Source { name, text }
+        })
+        .collect();
     sources.sort_by(|a, b| a.name.cmp(&b.name));
     sources
 }

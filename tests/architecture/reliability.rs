@@ -1,25 +1,18 @@
 //! docs/RELIABILITY.md names tests; here is whether they exist.
 
+use super::rust_files;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Every function under src and tests, by name.
 fn functions() -> BTreeSet<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src"), root.join("tests")];
-    let mut names = BTreeSet::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|end| end == "rs") {
-                let text = std::fs::read_to_string(&path).expect("a source file");
-                names.extend(text.lines().filter_map(function).map(ToOwned::to_owned));
-            }
-        }
-    }
-    names
+    let files = ["src", "tests"].into_iter().flat_map(rust_files);
+    files
+        .flat_map(|(_, text)| {
+            let names = text.lines().filter_map(function);
+            names.map(ToOwned::to_owned).collect::<Vec<String>>()
+        })
+        .collect()
 }
 
 /// The name of the function that a line begins.
