@@ -44,12 +44,12 @@ pub struct Report<S> {
     pub fingerprint: u64,
 }
 
-/// How many anomalies of a failed run are kept; more only are counted.
-const ANOMALIES_MAX: usize = 100;
-
 /// How many operations of a kind must have been tried before it counts that none was
 /// done.
 const KIND_TRIES: usize = 100;
+
+/// How many anomalies of a failed run are kept; more only are counted.
+const ANOMALIES_MAX: usize = 100;
 
 /// How many of them a person is shown at once.
 const ANOMALIES_SHOWN: usize = 5;

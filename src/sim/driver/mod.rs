@@ -183,7 +183,7 @@ impl<W: Workload> Driver<W> {
                 }
                 tries += 1;
                 if tries == FINAL_TRIES {
-                    let kind = self.history.operations()[index].kind().to_owned();
+                    let kind = self.history.operations()[index].kind();
                     self.undone.add(format_args!(
                         "the final {kind} of n{node} was not done in {FINAL_TRIES} tries, without any fault"
                     ));
