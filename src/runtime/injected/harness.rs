@@ -2,7 +2,7 @@
 //! other node.
 
 use super::ledger::{Answer, Ledger};
-use super::plan::{Ending, Line, Plan, index};
+use super::plan::{Ending, Line, Plan, Reader, index};
 use crate::random::Random;
 use crate::sys::simulated::{Actor, ActorId, FileId, Kernel, Received, Shape};
 use crate::time::Instant;
@@ -41,7 +41,7 @@ pub(super) struct Harness {
     stdout_is_file: bool,
     stdin_is_file: bool,
     shares_stderr: bool,
-    stalls: bool,
+    reader: Reader,
     lines: VecDeque<(Duration, Line)>,
     next_line: Instant,
     /// Replies of the other node, with their times.
@@ -77,7 +77,7 @@ impl Harness {
             stdout_is_file: plan.stdout == Shape::File,
             stdin_is_file: plan.stdin == Shape::File,
             shares_stderr: plan.stderr == super::plan::Stderr::Shared,
-            stalls: plan.reader_stalls,
+            reader: plan.reader,
             lines: std::mem::take(&mut plan.lines).into(),
             next_line: Instant::ZERO,
             replies: BTreeMap::new(),
@@ -195,11 +195,17 @@ impl Harness {
                     }
                 }
             }
-            if self.stalls && self.random.chance(0.1) {
+            if self.reader == Reader::Stalls && self.random.chance(0.1) {
                 let millis = [1, 30, 900][index(&mut self.random, 3)];
                 self.stalled_until = kernel.now() + Duration::from_millis(millis);
             }
         }
+    }
+
+    /// Whether it is still writing, and so does not read.
+    fn writes_first(&self, may_write: bool) -> bool {
+        let writes = !self.lines.is_empty() || !self.outgoing.is_empty();
+        self.reader == Reader::WritesFirst && may_write && writes
     }
 
     fn received(&mut self, bytes: &[u8], now: Instant) {
@@ -335,7 +341,10 @@ impl Actor for Harness {
         self.stdin_closed |= self.ledger.borrow().has_ended;
         self.prepare(now);
         let may_write = !self.stdin_closed && self.write(kernel);
-        self.read(kernel);
+        if !self.writes_first(may_write) {
+            self.ledger.borrow_mut().clock_pauses = kernel.clock_pauses().to_vec();
+            self.read(kernel);
+        }
         let bell = self.ledger.borrow().bell.clone();
         if bell.is_awaited() && self.random.chance(0.3) {
             bell.ring();

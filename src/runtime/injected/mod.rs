@@ -81,13 +81,13 @@ fn run(seed: u64) -> Result<Account, Failure> {
 fn run_plan(mut plan: Plan) -> Result<Account, Failure> {
     let seed = plan.seed;
     let description = format!(
-        "stdin {:?}, stdout {:?}, stderr {:?}, {:?}, spare descriptors {:?}, stalls {}, clients {:?}",
+        "stdin {:?}, stdout {:?}, stderr {:?}, {:?}, spare descriptors {:?}, reader {:?}, clients {:?}",
         plan.stdin,
         plan.stdout,
         plan.stderr,
         plan.ending,
         plan.spare_descriptors,
-        plan.reader_stalls,
+        plan.reader,
         plan.clients,
     );
     let kernel = Kernel::new(plan.random.fork(), Faults::none());
@@ -130,7 +130,7 @@ fn set_up(plan: &mut Plan) -> (Streams, Rc<RefCell<Ledger>>, ActorId) {
     let ledger = Ledger::new(
         Rc::new(Bell::default()),
         plan.network_is_sound(),
-        plan.replies_are_prompt(),
+        plan.lateness(),
     );
     let ledger = Rc::new(RefCell::new(ledger));
     let (streams, harness) = simulated::with(|kernel| {

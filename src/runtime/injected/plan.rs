@@ -32,6 +32,16 @@ pub(super) enum Stderr {
     Shared,
 }
 
+/// How stdout is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reader {
+    Prompt,
+    /// Not at all, now and then for long.
+    Stalls,
+    /// Not until everything is written to stdin, or stdin takes no more.
+    WritesFirst,
+}
+
 /// A client of the echo server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -57,8 +67,7 @@ pub(super) struct Plan {
     pub(super) ending: Ending,
     /// Descriptors beyond the standard streams'; `None` for plenty.
     pub(super) spare_descriptors: Option<usize>,
-    /// Whoever reads stdout does not, for long.
-    pub(super) reader_stalls: bool,
+    pub(super) reader: Reader,
     /// When it stands still between a wait and the clock, and for how long.
     pub(super) stands_still: Option<(Instant, Duration)>,
     pub(super) clients: Vec<(Manner, usize)>,
@@ -106,6 +115,13 @@ impl Plan {
         let clients = (0..random.below(7)).map(|_| client(&mut random)).collect();
         // Enough to say that a reader who stalls is behind the high watermark.
         let is_heavy = random.chance(0.05);
+        let reader = match random.below(10) {
+            0..2 => Reader::Stalls,
+            2 => Reader::WritesFirst,
+            3..7 if is_heavy => Reader::WritesFirst,
+            _ if is_heavy => Reader::Stalls,
+            _ => Reader::Prompt,
+        };
         let faults = Faults::draw(&mut random, FAULTS_UNTIL);
         Plan {
             seed,
@@ -115,7 +131,7 @@ impl Plan {
             faults,
             ending,
             spare_descriptors,
-            reader_stalls: is_heavy || random.chance(0.3),
+            reader,
             stands_still: None,
             clients,
             lines: lines(&mut random, is_heavy),
@@ -135,7 +151,7 @@ impl Plan {
             faults: Faults::none(),
             ending: Ending::Orderly,
             spare_descriptors: None,
-            reader_stalls: false,
+            reader: Reader::Prompt,
             stands_still: None,
             clients: Vec::new(),
             lines: numbered.map(line).collect(),
@@ -158,9 +174,22 @@ impl Plan {
         self.spare_descriptors.is_none() && !HARM.iter().any(|&fault| self.faults.has(fault))
     }
 
-    /// Whether nothing hinders replies from being read as soon as they arrive.
-    pub(super) fn replies_are_prompt(&self) -> bool {
-        !self.reader_stalls && self.ending == Ending::Orderly
+    /// How late the node hears of a reply that is there, by all the faults of the
+    /// run together. `None` where that may take for ever.
+    pub(super) fn lateness(&self) -> Option<Duration> {
+        // A few calls of the loop, and what a wake takes.
+        const LEAST: Duration = Duration::from_micros(200);
+        const HARM: [(Fault, Duration); 3] = [
+            // Until it has settled, and once more.
+            (Fault::HeldBack, Duration::from_millis(35)),
+            (Fault::LateEdge, Duration::from_millis(15)),
+            (Fault::Latency, Duration::from_millis(5)),
+        ];
+        if self.reader != Reader::Prompt || self.ending != Ending::Orderly {
+            return None;
+        }
+        let harm = HARM.iter().filter(|&&(fault, _)| self.faults.has(fault));
+        Some(harm.fold(LEAST, |sum, &(_, lateness)| sum + lateness))
     }
 }
 
@@ -227,7 +256,7 @@ fn wanted(random: &mut Random) -> Wanted {
 /// What the other node does with a call. The default timeout is a second.
 fn answer(random: &mut Random) -> Answer {
     let prompt = Duration::from_micros(random.below(100_000));
-    match random.below(10) {
+    match random.below(11) {
         0..4 => Answer::After(prompt),
         4 => Answer::Error(prompt),
         5 => Answer::Twice(
@@ -235,8 +264,10 @@ fn answer(random: &mut Random) -> Answer {
             prompt + Duration::from_micros(random.below(1_200_000)),
         ),
         6 => Answer::After(Duration::from_micros(900_000 + random.below(300_000))),
-        7 => Answer::Forged(prompt),
-        8 => Answer::After(Duration::from_micros(random.below(900_000))),
+        // At the last moment.
+        7 => Answer::After(Duration::from_micros(999_900 - random.below(20_000))),
+        8 => Answer::Forged(prompt),
+        9 => Answer::After(Duration::from_micros(random.below(900_000))),
         _ => Answer::Never,
     }
 }

@@ -148,6 +148,9 @@ impl Kernel {
         self.enter();
         let began = self.now;
         let deadline = timeout.map(|timeout| began + round_up(timeout));
+        if timeout.is_some_and(|timeout| !timeout.is_zero()) {
+            self.pauses.awaited = deadline;
+        }
         let interrupt = if self.faults.fires(Fault::Interrupted, began) {
             let after = self.delay();
             Some(began + after)

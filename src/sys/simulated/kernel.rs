@@ -3,6 +3,7 @@
 use super::channel::{Channel, Pace};
 use super::epoll::Epoll;
 use super::faults::{Fault, Faults};
+use super::pauses::Pauses;
 use super::sockets::Standing;
 use super::trace::Trace;
 use crate::random::Random;
@@ -18,9 +19,6 @@ const FIRST_FD: RawFd = 3;
 
 /// How long a call takes at most, in nanoseconds.
 const CALL_NANOS_MAX: u64 = 4_000;
-
-/// How long a process stands still at most.
-const PAUSE_MAX: Duration = Duration::from_millis(2_500);
 
 /// Longest delay of an edge, of bytes held back and of room squeezed away.
 const DELAY_MAX: Duration = Duration::from_millis(15);
@@ -100,8 +98,7 @@ pub(crate) struct Kernel {
     /// Who listens on which port.
     pub(super) ports: BTreeMap<u16, FileId>,
     descriptors_max: usize,
-    /// When the process is to stand still in front of the clock, and for how long.
-    stands_still: Option<(Instant, Duration)>,
+    pub(super) pauses: Pauses,
     to_come: BTreeMap<(Instant, u64), Happening>,
     next_number: u64,
     actors: Vec<Option<Box<dyn Actor>>>,
@@ -128,7 +125,7 @@ impl Kernel {
             epoll: Epoll::default(),
             ports: BTreeMap::new(),
             descriptors_max: usize::MAX,
-            stands_still: None,
+            pauses: Pauses::default(),
             to_come: BTreeMap::new(),
             next_number: 0,
             actors: Vec::new(),
@@ -177,11 +174,6 @@ impl Kernel {
 
     pub(crate) fn has_violations(&self) -> bool {
         !self.violations.is_empty()
-    }
-
-    /// Has the process stand still when it reads the clock from `at` on.
-    pub(crate) fn stand_still(&mut self, at: Instant, duration: Duration) {
-        self.stands_still = Some((at, duration));
     }
 
     /// From now on these go wrong.
@@ -255,21 +247,9 @@ impl Kernel {
     pub(super) fn enter(&mut self) {
         let mut took = Duration::from_nanos(self.random.below(CALL_NANOS_MAX));
         if self.faults.fires(Fault::Paused, self.now) {
-            took = self.below(PAUSE_MAX);
+            took = self.pause();
         }
         self.advance_to(self.now + took);
-    }
-
-    /// The clock is no call, but a process may stand still in front of it, too.
-    pub(super) fn read_clock(&mut self) -> Instant {
-        let due = self.stands_still.take_if(|(at, _)| *at <= self.now);
-        if let Some((_, took)) = due {
-            self.advance_to(self.now + took);
-        } else if self.faults.fires(Fault::Paused, self.now) {
-            let took = self.below(PAUSE_MAX);
-            self.advance_to(self.now + took);
-        }
-        self.now
     }
 
     /// Lets time pass until `until`, and everything happen that is due by then.
@@ -287,16 +267,6 @@ impl Kernel {
     /// When something will happen next.
     pub(super) fn next_happening(&self) -> Option<Instant> {
         self.to_come.first_key_value().map(|(&(at, _), _)| at)
-    }
-
-    /// A pause in a wait, which ends it: SIGCONT is a signal.
-    pub(super) fn paused(&mut self) -> Result<(), Errno> {
-        if !self.faults.fires(Fault::Paused, self.now) {
-            return Ok(());
-        }
-        let took = self.below(PAUSE_MAX);
-        self.advance_to(self.now + took);
-        Err(Errno::INTR)
     }
 
     fn perform(&mut self, happening: Happening) {

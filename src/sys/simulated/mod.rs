@@ -33,6 +33,7 @@ mod epoll;
 mod faults;
 mod kernel;
 mod network;
+mod pauses;
 mod peer;
 mod sockets;
 #[cfg(test)]
