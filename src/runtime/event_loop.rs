@@ -2,7 +2,7 @@
 
 use super::Options;
 use super::diagnostics::Diagnostics;
-use super::phase::{DRAIN_DEADLINE, Phase, STDERR_PATIENCE};
+use super::phase::{DRAIN_DEADLINE, LAST_TURNS_MAX, Phase, STDERR_PATIENCE};
 use super::source::Source;
 use super::stdin::Stdin;
 use super::stdout::{Flushed, Stdout};
@@ -219,13 +219,32 @@ impl EventLoop {
             self.tcp_echo
                 .begin(&mut self.reactor, &mut self.session, now, operation);
         }
-        if let Phase::Draining { deadline } = self.phase {
-            let busy =
-                more || self.session.has_ready_tasks() || self.session.usage().operations > 0;
-            if !busy || now >= deadline {
-                let deadline = now + STDERR_PATIENCE;
-                self.phase = Phase::Flushing { deadline };
+        self.drain(now, more);
+    }
+
+    /// After the end of stdin: flushing comes when nothing is in flight any more.
+    /// Who waits for a socket when its time is over has an error to tell.
+    fn drain(&mut self, now: Instant, more: bool) {
+        if let Phase::Draining { deadline } = self.phase
+            && now >= deadline
+            && self.session.usage().operations > 0
+        {
+            self.tcp_echo.give_up(&self.reactor, &mut self.session);
+            let turns_left = LAST_TURNS_MAX;
+            self.phase = Phase::GivingUp { turns_left };
+        }
+        let is_over = match &mut self.phase {
+            Phase::Draining { deadline } => now >= *deadline,
+            Phase::GivingUp { turns_left } => {
+                *turns_left -= 1;
+                *turns_left == 0
             }
+            Phase::Serving | Phase::Flushing { .. } | Phase::Ended => return,
+        };
+        let is_busy = more || self.session.has_ready_tasks() || self.session.usage().operations > 0;
+        if is_over || !is_busy {
+            let deadline = now + STDERR_PATIENCE;
+            self.phase = Phase::Flushing { deadline };
         }
     }
 

@@ -8,6 +8,12 @@ use std::time::Duration;
 /// its own end.
 pub(super) const DRAIN_DEADLINE: Duration = Duration::from_secs(6);
 
+/// How many turns handlers have to answer, when what they waited for was given up:
+/// 1,000. At [200 polls each](super::event_loop) every one of the operations that
+/// [there may be](crate::session::OPERATIONS_MAX) has its answer after 656; whoever
+/// then still has work makes it himself.
+pub(super) const LAST_TURNS_MAX: u32 = 1_000;
+
 /// How long the end of the process waits for whoever reads stderr: not being
 /// told something is no reason to hang.
 pub(super) const STDERR_PATIENCE: Duration = Duration::from_secs(1);
@@ -15,8 +21,10 @@ pub(super) const STDERR_PATIENCE: Duration = Duration::from_secs(1);
 /// ```text
 ///            end of stdin            nothing in flight           all written
 ///   serving ─────────────> draining ──────────────────> flushing ──────────> ended
-///      │                      │      or the deadline        │                  ^
-///      └──────────────────────┴─────────────────────────────┴──────────────────┘
+///      │                      │ deadline                 ^  │                  ^
+///      │                      └──────────> giving up ────┘  │                  │
+///      │                      │                │ answered   │                  │
+///      └──────────────────────┴────────────────┴────────────┴──────────────────┘
 ///                     nobody reads stdout any more
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +35,12 @@ pub(super) enum Phase {
     Draining {
         /// When to wait no longer.
         deadline: Instant,
+    },
+    /// What was still in flight has ended with an error, and handlers tell their
+    /// callers so.
+    GivingUp {
+        /// How many turns they have for it.
+        turns_left: u32,
     },
     /// Only what was said already is still written. This waits for the reader
     /// as long as there is one: every reply is written.
@@ -43,12 +57,15 @@ impl Phase {
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             Phase::Draining { deadline } | Phase::Flushing { deadline } => Some(deadline),
-            Phase::Serving | Phase::Ended => None,
+            Phase::Serving | Phase::GivingUp { .. } | Phase::Ended => None,
         }
     }
 
     /// Whether handlers still run.
     pub(super) fn runs_tasks(self) -> bool {
-        matches!(self, Phase::Serving | Phase::Draining { .. })
+        matches!(
+            self,
+            Phase::Serving | Phase::Draining { .. } | Phase::GivingUp { .. }
+        )
     }
 }

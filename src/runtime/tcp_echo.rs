@@ -1,6 +1,7 @@
 //! TCP echo: carries out what handlers ask for, and serves whoever connects.
 
 use super::client::{Client, SendError, Ticket};
+use super::phase::DRAIN_DEADLINE;
 use super::source::{Source, from_tcp, to_tcp};
 use crate::protocol::{Error, Result};
 use crate::reactor::{Interest, Reactor, Token};
@@ -41,7 +42,10 @@ pub(super) struct TcpEcho {
     next_number: u64,
     /// Sends that wait until one of the exchanges in flight has ended.
     queued: VecDeque<(Ticket, Vec<u8>)>,
-    exchanges: usize,
+    /// The exchanges in flight.
+    exchanges: Vec<Token>,
+    /// The process ends: no exchange begins any more.
+    has_given_up: bool,
     /// Counts that were asked for, each with the number of the first send that
     /// it need not wait for.
     counts: VecDeque<(u64, OperationId)>,
@@ -63,7 +67,8 @@ impl TcpEcho {
             sends: BTreeSet::new(),
             next_number: 0,
             queued: VecDeque::new(),
-            exchanges: 0,
+            exchanges: Vec::new(),
+            has_given_up: false,
             counts: VecDeque::new(),
             wheel: Wheel::new(now),
             retries_accept: false,
@@ -98,7 +103,10 @@ impl TcpEcho {
                 self.next_number += 1;
                 self.sends.insert(ticket);
                 self.queued.push_back((ticket, data.into_bytes()));
-                self.send_queued(reactor, session, now);
+                match self.has_given_up {
+                    true => self.refuse_queued(session),
+                    false => self.send_queued(reactor, session, now),
+                }
             }
             Operation::Stats => {
                 self.counts.push_back((self.next_number, id));
@@ -137,8 +145,8 @@ impl TcpEcho {
             && let Some((ticket, data)) = self.queued.pop_front()
         {
             match self.connect(reactor, now, ticket, data) {
-                Ok(()) => self.exchanges += 1,
-                Err((error, data)) if error.may_pass() && self.exchanges > 0 => {
+                Ok(token) => self.exchanges.push(token),
+                Err((error, data)) if error.may_pass() && !self.exchanges.is_empty() => {
                     // The next exchange to end gives its descriptor back.
                     return self.queued.push_front((ticket, data));
                 }
@@ -152,7 +160,7 @@ impl TcpEcho {
     fn has_room(&self) -> bool {
         let server = self.listening.as_ref().map(|listening| &listening.server);
         let is_paused = server.is_some_and(EchoServer::is_paused);
-        self.exchanges < EXCHANGES_MAX && !(is_paused && self.exchanges > 0)
+        self.exchanges.len() < EXCHANGES_MAX && !(is_paused && !self.exchanges.is_empty())
     }
 
     fn connect(
@@ -161,7 +169,7 @@ impl TcpEcho {
         now: Instant,
         ticket: Ticket,
         data: Vec<u8>,
-    ) -> std::result::Result<(), (SendError, Vec<u8>)> {
+    ) -> std::result::Result<Token, (SendError, Vec<u8>)> {
         let Some(Listening { server, .. }) = &self.listening else {
             return Err((SendError::NotStarted, data));
         };
@@ -181,7 +189,7 @@ impl TcpEcho {
             let deadline = now + EXCHANGE_DEADLINE;
             client.deadline = Some(self.wheel.insert(deadline, Deadline::Client(token)));
         }
-        Ok(())
+        Ok(token)
     }
 
     fn complete_send(&mut self, session: &mut Session, ticket: Ticket, outcome: Result<Outcome>) {
@@ -333,6 +341,40 @@ impl TcpEcho {
         self.due = due;
     }
 
+    /// Ends every send that has no outcome: the process ends, and its time for
+    /// sockets is over. Of an exchange in flight nobody knows how far it came, which
+    /// is error 0; what has not begun never will, which is error 11.
+    pub(super) fn give_up(&mut self, reactor: &Reactor<Source>, session: &mut Session) {
+        self.has_given_up = true;
+        for &token in &self.exchanges.clone() {
+            let Some(Source::Client(client)) = reactor.get(token) else {
+                continue;
+            };
+            let armed = client.deadline.and_then(|timer| self.wheel.cancel(timer));
+            if armed.is_none() {
+                // It has come to its end in this turn.
+                continue;
+            }
+            self.finished.push(token);
+            let text = format!(
+                "stdin ended {} s ago and this exchange is not over; what the echo server got \
+                 of it is unknown",
+                DRAIN_DEADLINE.as_secs()
+            );
+            self.complete_send(session, client.ticket, Err(Error::timeout(text)));
+        }
+        self.refuse_queued(session);
+    }
+
+    fn refuse_queued(&mut self, session: &mut Session) {
+        while let Some((ticket, _data)) = self.queued.pop_front() {
+            let text = "stdin has ended and this send has not begun; it never will: \
+                        ask again when the node was started anew";
+            let error = Error::temporarily_unavailable(text);
+            self.complete_send(session, ticket, Err(error));
+        }
+    }
+
     /// Closes what has finished, out of the reactor first, and lets those that
     /// waited for a place have it.
     pub(super) fn close_finished(
@@ -363,7 +405,7 @@ impl TcpEcho {
             }
             Some(Source::Client(client)) => {
                 drop(client);
-                self.exchanges -= 1;
+                self.exchanges.retain(|&other| other != token);
             }
             Some(_standard_stream_or_listener) => {}
             None => {}

@@ -207,12 +207,7 @@ impl Ledger {
 
     /// After an early end: what has to be answered nevertheless.
     pub(super) fn lost(&self) -> Vec<String> {
-        // Without descriptors the sends in a row take longer than an end may.
-        let is_stuck = |request: &Request| {
-            !self.network_is_sound && matches!(request.wanted, Wanted::Send(_) | Wanted::Stats)
-        };
-        let lost =
-            |request: &&Request| !request.answered && !request.may_wait() && !is_stuck(request);
+        let lost = |request: &&Request| !request.answered && !request.may_wait();
         let lost = self.requests.values().filter(lost);
         lost.map(|request| format!("{} {:?}", request.msg_id, request.wanted))
             .collect()

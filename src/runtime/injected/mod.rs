@@ -13,6 +13,7 @@
 //! ```
 
 mod clients;
+mod endings;
 mod harness;
 mod ledger;
 mod node;

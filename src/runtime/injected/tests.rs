@@ -1,8 +1,10 @@
 //! The seeds.
 
-use super::ledger::{Answer, Wanted};
-use super::plan::Plan;
+use super::ledger::{Answer, Request, Wanted};
+use super::plan::{Ending, Line, Plan, Reader, Stderr};
 use super::{Account, Failure, Fault, run, run_plan};
+use crate::runtime::phase::{DRAIN_DEADLINE, STDERR_PATIENCE};
+use crate::sys::simulated::Shape;
 use crate::time::Instant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -64,6 +66,40 @@ fn a_reply_that_came_between_the_wait_and_the_clock_beats_its_deadline() {
     ]);
     plan.stands_still = Some((Instant::from_millis(300), Duration::from_secs(2)));
     run_plan(plan).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// Found by a seed where stdout and stderr were one socket: it was full inside a
+/// diagnostic, and when it had room again a message came before the rest.
+#[test]
+fn the_rest_of_a_diagnostic_comes_before_any_message_on_a_shared_socket() {
+    let mut plan = Plan::quiet(vec![(Duration::ZERO, Wanted::Init)]);
+    (plan.stdout, plan.stderr) = (Shape::Socket, Stderr::Shared);
+    // It reads when the echo is written; until then the socket has been full.
+    plan.reader = Reader::WritesFirst;
+    let noise = || (Duration::ZERO, Line::Noise(vec![b'?'; 300]));
+    plan.lines.extend((0..1_000).map(|_| noise()));
+    let echo = Line::Request(Request::new(Wanted::Echo(100), 1));
+    plan.lines.push((Duration::from_secs(1), echo));
+    run_plan(plan).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// Two descriptors: one for the listener, one for a client that nobody can accept.
+#[test]
+fn sends_that_still_wait_for_a_descriptor_when_the_end_has_taken_its_time_are_answered() {
+    let send = || (Duration::ZERO, Wanted::Send(100));
+    let mut plan = Plan::quiet(vec![
+        (Duration::ZERO, Wanted::Init),
+        (Duration::ZERO, Wanted::Start),
+        send(),
+        send(),
+        send(),
+        (Duration::ZERO, Wanted::Stats),
+        send(),
+    ]);
+    (plan.ending, plan.spare_descriptors) = (Ending::Early, Some(2));
+    let account = run_plan(plan).unwrap_or_else(|failure| panic!("{failure}"));
+    let took = account.virtual_time;
+    assert!(DRAIN_DEADLINE <= took && took < DRAIN_DEADLINE + STDERR_PATIENCE);
 }
 
 #[test]
