@@ -160,7 +160,7 @@ impl TcpEcho {
     fn has_room(&self) -> bool {
         let server = self.listening.as_ref().map(|listening| &listening.server);
         let is_paused = server.is_some_and(EchoServer::is_paused);
-        self.exchanges.len() < EXCHANGES_MAX && !(is_paused && !self.exchanges.is_empty())
+        self.exchanges.len() < EXCHANGES_MAX && (!is_paused || self.exchanges.is_empty())
     }
 
     fn connect(

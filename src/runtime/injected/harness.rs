@@ -349,8 +349,12 @@ impl Actor for Harness {
         if bell.is_awaited() && self.random.chance(0.3) {
             bell.ring();
         }
+        let was_open = !self.stdin_closed;
         self.end(kernel);
-        if may_write && !self.outgoing.is_empty() {
+        if was_open && self.stdin_closed {
+            // Who wrote first reads now.
+            kernel.schedule(id, Duration::ZERO);
+        } else if may_write && !self.outgoing.is_empty() {
             // Cut short by choice, not by the pipe.
             kernel.schedule(id, Duration::from_micros(1 + self.random.below(50)));
         } else if let Some(after) = self.next_look(now) {

@@ -212,7 +212,8 @@ fn live(
     let left = simulated::with(|kernel| kernel.open_descriptors());
     let listens = usize::from(ledger.borrow().port.is_some());
     // Who stands still through the time that is left for it cannot close in it.
-    let had_time = plan.ending == Ending::Orderly && !plan.faults.has(Fault::Paused);
+    let stands_still = plan.faults.has(Fault::Paused) || plan.faults.has(Fault::Stopped);
+    let had_time = plan.ending == Ending::Orderly && !stands_still;
     if had_time && left > 3 + listens {
         return Err(format!(
             "{left} descriptors are open with nothing in flight"

@@ -32,6 +32,17 @@ pub(super) enum Stderr {
     Shared,
 }
 
+/// What is asked for most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Load {
+    Mixed,
+    /// Enough to say that a reader who stalls is behind the high watermark.
+    Echoes,
+    /// Calls of a process that is stopped or stands still now and then: replies
+    /// come meanwhile, and deadlines pass.
+    Calls,
+}
+
 /// How stdout is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
@@ -113,16 +124,25 @@ impl Plan {
         };
         let spare_descriptors = random.chance(0.2).then(|| 2 + index(&mut random, 8));
         let clients = (0..random.below(7)).map(|_| client(&mut random)).collect();
-        // Enough to say that a reader who stalls is behind the high watermark.
-        let is_heavy = random.chance(0.05);
-        let reader = match random.below(10) {
-            0..2 => Reader::Stalls,
-            2 => Reader::WritesFirst,
-            3..7 if is_heavy => Reader::WritesFirst,
-            _ if is_heavy => Reader::Stalls,
-            _ => Reader::Prompt,
+        let load = match random.below(20) {
+            0 => Load::Echoes,
+            1..4 => Load::Calls,
+            _ => Load::Mixed,
         };
-        let faults = Faults::draw(&mut random, FAULTS_UNTIL);
+        let reader = match (load, random.below(10)) {
+            (Load::Mixed, 0..2) | (Load::Echoes, 0..5) => Reader::Stalls,
+            (Load::Mixed, 2) | (Load::Echoes, _) => Reader::WritesFirst,
+            (Load::Mixed | Load::Calls, _) => Reader::Prompt,
+        };
+        let mut faults = Faults::draw(&mut random, FAULTS_UNTIL);
+        if load == Load::Calls {
+            // There are many calls in a run, and few waits.
+            let (fault, rate) = match random.chance(0.7) {
+                true => (Fault::Stopped, 0.3),
+                false => (Fault::Paused, 0.1),
+            };
+            faults.add(fault, rate);
+        }
         Plan {
             seed,
             stdin,
@@ -134,7 +154,7 @@ impl Plan {
             reader,
             stands_still: None,
             clients,
-            lines: lines(&mut random, is_heavy),
+            lines: lines(&mut random, load),
             random,
         }
     }
@@ -161,8 +181,9 @@ impl Plan {
 
     /// Whether nothing hinders a `tcp_echo_send`, or a client, from success.
     pub(super) fn network_is_sound(&self) -> bool {
-        const HARM: [Fault; 8] = [
+        const HARM: [Fault; 9] = [
             Fault::Paused,
+            Fault::Stopped,
             Fault::Reset,
             Fault::AcceptAborted,
             Fault::SocketStarved,
@@ -214,8 +235,11 @@ fn client(random: &mut Random) -> (Manner, usize) {
     (manner, size(random) * 4)
 }
 
-fn lines(random: &mut Random, is_heavy: bool) -> Vec<(Duration, Line)> {
-    let count = 5 + random.below(45);
+fn lines(random: &mut Random, load: Load) -> Vec<(Duration, Line)> {
+    let count = match load {
+        Load::Echoes => 30 + random.below(20),
+        Load::Mixed | Load::Calls => 5 + random.below(45),
+    };
     let mut lines = Vec::new();
     let init = Request::new(Wanted::Init, 0);
     lines.push((Duration::ZERO, Line::Request(init)));
@@ -226,14 +250,16 @@ fn lines(random: &mut Random, is_heavy: bool) -> Vec<(Duration, Line)> {
     let longest_gap_us = [0, 50, 2_000, 60_000][index(random, 4)];
     for msg_id in 2..count {
         let gap = Duration::from_micros(random.below(longest_gap_us));
-        let line = match random.below(20) {
-            0 => Line::Noise(noise(random)),
-            1..12 if is_heavy => {
-                let wanted = Wanted::Echo(index(random, 60_000));
-                Line::Request(Request::new(wanted, msg_id))
+        let wanted = match (load, random.below(20)) {
+            (_, 0) => {
+                lines.push((gap, Line::Noise(noise(random))));
+                continue;
             }
-            _ => Line::Request(Request::new(wanted(random), msg_id)),
+            (Load::Echoes, 1..12) => Wanted::Echo(index(random, 60_000)),
+            (Load::Calls, 1..16) => Wanted::Proxy(answer(random)),
+            _ => wanted(random),
         };
+        let line = Line::Request(Request::new(wanted, msg_id));
         lines.push((gap, line));
     }
     lines

@@ -76,7 +76,8 @@ fn the_rest_of_a_diagnostic_comes_before_any_message_on_a_shared_socket() {
     (plan.stdout, plan.stderr) = (Shape::Socket, Stderr::Shared);
     // It reads when the echo is written; until then the socket has been full.
     plan.reader = Reader::WritesFirst;
-    let noise = || (Duration::ZERO, Line::Noise(vec![b'?'; 300]));
+    // Slowly: a stdin that is full would have it read.
+    let noise = || (Duration::from_millis(1), Line::Noise(vec![b'?'; 300]));
     plan.lines.extend((0..1_000).map(|_| noise()));
     let echo = Line::Request(Request::new(Wanted::Echo(100), 1));
     plan.lines.push((Duration::from_secs(1), echo));

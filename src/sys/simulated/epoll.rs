@@ -165,7 +165,7 @@ impl Kernel {
                 break Ok(events);
             }
             if timeout != Some(Duration::ZERO)
-                && let Err(errno) = self.paused()
+                && let Err(errno) = self.stopped()
             {
                 break Err(errno);
             }

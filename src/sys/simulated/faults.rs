@@ -39,14 +39,17 @@ pub(crate) enum Fault {
     ConnectSlow,
     /// `epoll_ctl` has no memory for another descriptor.
     RegisterFailed,
-    /// The process stands still (SIGSTOP, a suspended machine), the world does not.
+    /// The process stands still (a suspended machine, another process on its
+    /// processor), the world does not.
     Paused,
+    /// It is stopped while it waits, and the signal to go on ends the wait.
+    Stopped,
     /// Bytes take their time over the network.
     Latency,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Fault; 18] = [
+    pub(crate) const ALL: [Fault; 19] = [
         Fault::Interrupted,
         Fault::HeldBack,
         Fault::Squeezed,
@@ -64,6 +67,7 @@ impl Fault {
         Fault::ConnectSlow,
         Fault::RegisterFailed,
         Fault::Paused,
+        Fault::Stopped,
         Fault::Latency,
     ];
 
@@ -73,6 +77,7 @@ impl Fault {
         match self {
             Fault::Paused => 0.04,
             Fault::Reset => 0.1,
+            Fault::Stopped => 0.2,
             Fault::RegisterFailed => 0.5,
             _ => 1.0,
         }
@@ -115,7 +120,7 @@ impl Faults {
         // One run in eight is free of faults, one has a single fault.
         let share = match random.below(8) {
             0 => 0.0,
-            1 => 1.0 / 18.0,
+            1 => 1.0 / Fault::ALL.len() as f64,
             2..5 => 0.25,
             _ => 0.6,
         };
@@ -126,6 +131,12 @@ impl Faults {
             }
         }
         faults
+    }
+
+    /// Has this fault happen at least as often as that.
+    pub(crate) fn add(&mut self, fault: Fault, rate: f64) {
+        let drawn = &mut self.rates[fault as usize];
+        *drawn = drawn.max(rate);
     }
 
     /// Whether the run has this fault at all.

@@ -65,9 +65,9 @@ impl Kernel {
         self.now
     }
 
-    /// A pause in a wait, which ends it: SIGCONT is a signal.
-    pub(super) fn paused(&mut self) -> Result<(), Errno> {
-        if !self.faults.fires(Fault::Paused, self.now) {
+    /// A stop in a wait, which ends it: SIGCONT is a signal.
+    pub(super) fn stopped(&mut self) -> Result<(), Errno> {
+        if !self.faults.fires(Fault::Stopped, self.now) {
             return Ok(());
         }
         let took = self.pause();
