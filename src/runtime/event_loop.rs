@@ -60,6 +60,8 @@ pub(super) struct EventLoop {
     phase: Phase,
     /// Since when, and for how many turns, due timers have waited for input.
     deferred: Option<(Instant, u32)>,
+    /// The clock of the turn before: what came by then, the last wait has seen.
+    looked_at: Instant,
 }
 
 impl EventLoop {
@@ -98,6 +100,7 @@ impl EventLoop {
             shares_output,
             phase: Phase::Serving,
             deferred: None,
+            looked_at: Instant::ZERO,
         })
     }
 
@@ -187,6 +190,7 @@ impl EventLoop {
     }
 
     fn expire(&mut self, now: Instant) {
+        let looked_at = std::mem::replace(&mut self.looked_at, now);
         self.tcp_echo
             .expire(&mut self.reactor, &mut self.session, now);
         if !self.phase.runs_tasks() {
@@ -196,14 +200,22 @@ impl EventLoop {
         // stands: what is there is read first, as long as that is not for ever.
         let deadline = self.session.next_deadline();
         let is_due = deadline.is_some_and(|deadline| deadline <= now);
+        let was_looked_for = deadline.is_some_and(|deadline| deadline <= looked_at);
         let is_late = deadline.is_some_and(|deadline| now.since(deadline) > LATE_MAX);
-        let stood_still = is_late && self.deferred.is_none();
-        if is_due && (stood_still || self.stdin.has_more(&self.reactor)) {
+        if is_late && !was_looked_for {
+            return;
+        }
+        if is_due && self.stdin.has_more(&self.reactor) {
             let (since, turns) = self.deferred.unwrap_or((now, 0));
             if now.since(since) < DEFER_MAX || turns < DEFER_TURNS_MIN {
                 self.deferred = Some((since, turns + 1));
                 return;
             }
+        }
+        if was_looked_for && now.since(looked_at) > LATE_MAX {
+            // It stood still again, behind that look: what is due since then waits
+            // for the next.
+            return self.session.expire(looked_at);
         }
         self.deferred = None;
         self.session.expire(now);
