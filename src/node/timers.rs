@@ -109,8 +109,14 @@ impl Timers {
     /// are collected first, so that one which is armed anew at once waits for
     /// the next turn.
     pub(super) fn expire(&self, now: Instant, mut end_call: impl FnMut(u64)) {
+        let mut wheel = self.wheel.borrow_mut();
+        if wheel.is_empty() {
+            // Nothing is due; the wheel only learns what time it is.
+            return wheel.expire(now, &mut Vec::new());
+        }
         let mut due = self.due.take();
-        self.wheel.borrow_mut().expire(now, &mut due);
+        wheel.expire(now, &mut due);
+        drop(wheel);
         for timer in due.drain(..) {
             match timer {
                 Timer::Wake(waker) => waker.wake(),

@@ -225,14 +225,11 @@ impl<S> Reactor<S> {
         }
         // Once round the kernel's list, and not for ever: a source that is ready
         // again stands at its end again.
-        let calls_more = self.slots.len() / self.poller.events_per_wait();
-        for _ in 0..calls_more {
-            if !self.queue_events() {
-                return Ok(());
-            }
+        let mut calls = 0;
+        while self.queue_events() && calls < self.slots.len() / self.poller.events_per_wait() {
             self.ask(Some(Duration::ZERO))?;
+            calls += 1;
         }
-        self.queue_events();
         Ok(())
     }
 

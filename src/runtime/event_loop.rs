@@ -58,6 +58,8 @@ pub(super) struct EventLoop {
     /// stderr leads to where stdout leads.
     shares_output: bool,
     phase: Phase,
+    /// Tasks were ready still when the last turn had polled its share.
+    has_tasks_left: bool,
     /// Since when, and for how many turns, due timers have waited for input.
     deferred: Option<(Instant, u32)>,
     /// The clock of the turn before: what came by then, the last wait has seen.
@@ -99,6 +101,7 @@ impl EventLoop {
             diagnostics,
             shares_output,
             phase: Phase::Serving,
+            has_tasks_left: false,
             deferred: None,
             looked_at: Instant::ZERO,
         })
@@ -143,14 +146,16 @@ impl EventLoop {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let mut deadlines = [None, self.tcp_echo.next_deadline(), self.phase_deadline()];
+        let mut deadline = earlier(self.tcp_echo.next_deadline(), self.phase_deadline());
         if self.phase.runs_tasks() {
-            if self.session.has_ready_tasks() || self.session.has_operations() {
+            // Whom a later step has woken is seen when the queue is parked, and
+            // operations are asked for by tasks alone, whose step takes them all.
+            if self.has_tasks_left {
                 return Some(Duration::ZERO);
             }
-            deadlines[0] = self.session.next_deadline();
+            deadline = earlier(deadline, self.session.next_deadline());
         }
-        let deadline = deadlines.into_iter().flatten().min()?;
+        let deadline = deadline?;
         // Read anew: what the last turn took is no reason to wait longer.
         Some(deadline.since(self.clock.now()))
     }
@@ -226,17 +231,17 @@ impl EventLoop {
         if !self.phase.runs_tasks() {
             return;
         }
-        let more = self.session.run_tasks(TASK_POLLS_PER_TURN);
+        self.has_tasks_left = self.session.run_tasks(TASK_POLLS_PER_TURN);
         while let Some(operation) = self.session.next_operation() {
             self.tcp_echo
                 .begin(&mut self.reactor, &mut self.session, now, operation);
         }
-        self.drain(now, more);
+        self.drain(now);
     }
 
     /// After the end of stdin: flushing comes when nothing is in flight any more.
     /// Who waits for a socket when its time is over has an error to tell.
-    fn drain(&mut self, now: Instant, more: bool) {
+    fn drain(&mut self, now: Instant) {
         if let Phase::Draining { deadline } = self.phase
             && now >= deadline
             && self.session.usage().operations > 0
@@ -253,7 +258,9 @@ impl EventLoop {
             }
             Phase::Serving | Phase::Flushing { .. } | Phase::Ended => return,
         };
-        let is_busy = more || self.session.has_ready_tasks() || self.session.usage().operations > 0;
+        let is_busy = self.has_tasks_left
+            || self.session.has_ready_tasks()
+            || self.session.usage().operations > 0;
         if is_over || !is_busy {
             let deadline = now + STDERR_PATIENCE;
             self.phase = Phase::Flushing { deadline };
@@ -298,5 +305,13 @@ impl EventLoop {
     fn close_finished(&mut self, now: Instant) {
         self.tcp_echo
             .close_finished(&mut self.reactor, &mut self.session, now);
+    }
+}
+
+/// The earlier one of two deadlines, of which either may be none.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }

@@ -317,8 +317,11 @@ impl TcpEcho {
         session: &mut Session,
         now: Instant,
     ) {
+        self.wheel.expire(now, &mut self.due);
+        if self.due.is_empty() {
+            return; // as in almost every turn
+        }
         let mut due = std::mem::take(&mut self.due);
-        self.wheel.expire(now, &mut due);
         for deadline in due.drain(..) {
             match deadline {
                 Deadline::Accept => {
@@ -383,15 +386,19 @@ impl TcpEcho {
         session: &mut Session,
         now: Instant,
     ) {
-        let mut finished = std::mem::take(&mut self.finished);
-        for token in finished.drain(..) {
-            let Some(fd) = reactor.get(token).and_then(Source::fd) else {
-                continue;
-            };
-            self.close(reactor, token, fd);
+        if !self.finished.is_empty() {
+            let mut finished = std::mem::take(&mut self.finished);
+            for token in finished.drain(..) {
+                let Some(fd) = reactor.get(token).and_then(Source::fd) else {
+                    continue;
+                };
+                self.close(reactor, token, fd);
+            }
+            self.finished = finished;
         }
-        self.finished = finished;
-        self.send_queued(reactor, session, now);
+        if !self.queued.is_empty() {
+            self.send_queued(reactor, session, now);
+        }
     }
 
     fn close(&mut self, reactor: &mut Reactor<Source>, token: Token, fd: RawFd) {

@@ -178,6 +178,9 @@ impl<T> Wheel<T> {
     /// assert_eq!(wheel.next_deadline(), Some(Instant::from_millis(1)));
     /// ```
     pub fn next_deadline(&self) -> Option<Instant> {
+        if self.is_empty() {
+            return None; // without a look at every level
+        }
         let place = self.levels.earliest()?;
         let tick = match self.levels.list(place).only() {
             Some(index) => self.nodes.tick(index),
@@ -210,7 +213,10 @@ impl<T> Wheel<T> {
     pub fn expire(&mut self, now: Instant, due: &mut Vec<T>) {
         self.now = self.now.max(now);
         let reached = Tick::reached(self.now);
-        while let Some(place) = self.levels.earliest() {
+        // Once it is empty nothing is left to look for on any level.
+        while !self.is_empty()
+            && let Some(place) = self.levels.earliest()
+        {
             let start = place.start(self.elapsed);
             if start > reached {
                 break;
