@@ -56,7 +56,13 @@ impl Timers {
 
     /// Arms a timer. A deadline that has passed is due in the next turn.
     pub(super) fn arm(&self, deadline: Instant, timer: Timer) -> TimerId {
-        self.wheel.borrow_mut().insert(deadline, timer)
+        let mut wheel = self.wheel.borrow_mut();
+        if wheel.is_empty() {
+            // A wheel without timers is not told the time: it may be far behind,
+            // and would then have its timers fall through levels for nothing.
+            wheel.expire(self.clock.now(), &mut Vec::new());
+        }
+        wheel.insert(deadline, timer)
     }
 
     /// Arms a timer that wakes a task, unless too many are armed. A sleep has no
@@ -109,14 +115,8 @@ impl Timers {
     /// are collected first, so that one which is armed anew at once waits for
     /// the next turn.
     pub(super) fn expire(&self, now: Instant, mut end_call: impl FnMut(u64)) {
-        let mut wheel = self.wheel.borrow_mut();
-        if wheel.is_empty() {
-            // Nothing is due; the wheel only learns what time it is.
-            return wheel.expire(now, &mut Vec::new());
-        }
         let mut due = self.due.take();
-        wheel.expire(now, &mut due);
-        drop(wheel);
+        self.wheel.borrow_mut().expire(now, &mut due);
         for timer in due.drain(..) {
             match timer {
                 Timer::Wake(waker) => waker.wake(),

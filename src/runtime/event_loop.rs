@@ -90,7 +90,7 @@ impl EventLoop {
             // loop is awake already.
             let _awake = waker.wake();
         });
-        let tcp_echo = TcpEcho::new(options.tcp_bind, options.tcp_connections_max, clock.now());
+        let tcp_echo = TcpEcho::new(options.tcp_bind, options.tcp_connections_max, clock.clone());
         Ok(EventLoop {
             clock,
             reactor,
@@ -119,14 +119,18 @@ impl EventLoop {
     /// timeout, so readiness comes before timers; everything that this turn
     /// said leaves in one write, so the flush comes after the tasks; and what
     /// has finished is closed last, when no event of this batch can mean it.
+    ///
+    /// The clock is read only if something had a deadline when the wait began:
+    /// nothing else can be due in this turn, and a reading costs as much as the
+    /// whole way of a message from a socket to the state machine that echoes it.
     pub(super) fn turn(&mut self) -> io::Result<bool> {
-        self.wait()?; // 1. wait
-        let now = self.clock.now(); // 2. read the clock
-        self.deliver(now); // 3. deliver readiness, bounded
+        let is_timed = self.wait()?; // 1. wait
+        let now = is_timed.then(|| self.clock.now()); // 2. read the clock
+        self.deliver(); // 3. deliver readiness, bounded
         self.expire(now); // 4. expire timers
         self.run_tasks(now); // 5. run tasks, bounded
         self.flush(now)?; // 6. flush
-        self.close_finished(now); // 7. close
+        self.close_finished(); // 7. close
         if self.phase == Phase::Ended {
             // What came before was answered; only then is this said.
             return self.stdin.take_failure().map_or(Ok(false), Err);
@@ -135,29 +139,27 @@ impl EventLoop {
     }
 
     /// Waits for readiness, a deadline or a waker; not at all if work is left.
-    fn wait(&mut self) -> io::Result<()> {
-        let mut timeout = self.timeout();
-        if self.phase.runs_tasks() && !self.session.ready_queue().park() {
+    /// Returns whether there was a deadline.
+    fn wait(&mut self) -> io::Result<bool> {
+        let deadline = self.next_deadline();
+        // Read anew: what the last turn took is no reason to wait longer.
+        let mut timeout = deadline.map(|deadline| deadline.since(self.clock.now()));
+        // Whom a later step has woken is seen when the queue is parked, and
+        // operations are asked for by tasks alone, whose step takes them all.
+        if self.phase.runs_tasks() && (self.has_tasks_left || !self.session.ready_queue().park()) {
             timeout = Some(Duration::ZERO);
         }
         let waited = self.reactor.wait(timeout);
         self.session.ready_queue().unpark();
-        waited
+        waited.map(|()| deadline.is_some())
     }
 
-    fn timeout(&self) -> Option<Duration> {
-        let mut deadline = earlier(self.tcp_echo.next_deadline(), self.phase_deadline());
-        if self.phase.runs_tasks() {
-            // Whom a later step has woken is seen when the queue is parked, and
-            // operations are asked for by tasks alone, whose step takes them all.
-            if self.has_tasks_left {
-                return Some(Duration::ZERO);
-            }
-            deadline = earlier(deadline, self.session.next_deadline());
+    fn next_deadline(&self) -> Option<Instant> {
+        let deadline = earlier(self.tcp_echo.next_deadline(), self.phase_deadline());
+        match self.phase.runs_tasks() {
+            true => earlier(deadline, self.session.next_deadline()),
+            false => deadline,
         }
-        let deadline = deadline?;
-        // Read anew: what the last turn took is no reason to wait longer.
-        Some(deadline.since(self.clock.now()))
     }
 
     /// While flushing, only what waits for stderr's reader has a deadline.
@@ -167,7 +169,7 @@ impl EventLoop {
         self.phase.deadline().filter(|_| waits)
     }
 
-    fn deliver(&mut self, now: Instant) {
+    fn deliver(&mut self) {
         let mut bytes = 0;
         for _ in 0..SOURCES_PER_TURN {
             let Some(token) = self.reactor.next_ready() else {
@@ -178,7 +180,7 @@ impl EventLoop {
                 Some(Source::Stdin) => self.stdin.ready(reactor, session),
                 // Their turn comes with the flush.
                 Some(Source::Stdout | Source::Stderr) | None => {}
-                Some(Source::Listener) => self.tcp_echo.accept(reactor, session, now),
+                Some(Source::Listener) => self.tcp_echo.accept(reactor, session),
                 Some(Source::Connection(_)) => bytes += self.tcp_echo.serve(reactor, token),
                 Some(Source::Client(_)) => {
                     bytes += self.tcp_echo.exchange(reactor, session, token);
@@ -189,12 +191,15 @@ impl EventLoop {
             }
         }
         if self.stdin.has_ended() && self.phase == Phase::Serving {
-            let deadline = now + DRAIN_DEADLINE;
+            let deadline = self.clock.now() + DRAIN_DEADLINE;
             self.phase = Phase::Draining { deadline };
         }
     }
 
-    fn expire(&mut self, now: Instant) {
+    fn expire(&mut self, now: Option<Instant>) {
+        let Some(now) = now else {
+            return; // nothing had a deadline
+        };
         let looked_at = std::mem::replace(&mut self.looked_at, now);
         self.tcp_echo
             .expire(&mut self.reactor, &mut self.session, now);
@@ -227,23 +232,23 @@ impl EventLoop {
     }
 
     /// Runs what is ready, and carries out what it asked of the sockets.
-    fn run_tasks(&mut self, now: Instant) {
+    fn run_tasks(&mut self, now: Option<Instant>) {
         if !self.phase.runs_tasks() {
             return;
         }
         self.has_tasks_left = self.session.run_tasks(TASK_POLLS_PER_TURN);
         while let Some(operation) = self.session.next_operation() {
             self.tcp_echo
-                .begin(&mut self.reactor, &mut self.session, now, operation);
+                .begin(&mut self.reactor, &mut self.session, operation);
         }
         self.drain(now);
     }
 
     /// After the end of stdin: flushing comes when nothing is in flight any more.
     /// Who waits for a socket when its time is over has an error to tell.
-    fn drain(&mut self, now: Instant) {
+    fn drain(&mut self, now: Option<Instant>) {
         if let Phase::Draining { deadline } = self.phase
-            && now >= deadline
+            && now.is_some_and(|now| now >= deadline)
             && self.session.usage().operations > 0
         {
             self.tcp_echo.give_up(&self.reactor, &mut self.session);
@@ -251,7 +256,7 @@ impl EventLoop {
             self.phase = Phase::GivingUp { turns_left };
         }
         let is_over = match &mut self.phase {
-            Phase::Draining { deadline } => now >= *deadline,
+            Phase::Draining { deadline } => now.is_some_and(|now| now >= *deadline),
             Phase::GivingUp { turns_left } => {
                 *turns_left -= 1;
                 *turns_left == 0
@@ -262,12 +267,12 @@ impl EventLoop {
             || self.session.has_ready_tasks()
             || self.session.usage().operations > 0;
         if is_over || !is_busy {
-            let deadline = now + STDERR_PATIENCE;
+            let deadline = self.clock.now() + STDERR_PATIENCE;
             self.phase = Phase::Flushing { deadline };
         }
     }
 
-    fn flush(&mut self, now: Instant) -> io::Result<()> {
+    fn flush(&mut self, now: Option<Instant>) -> io::Result<()> {
         if self.shares_output && self.diagnostics.is_inside_line() {
             // Nor a message into the middle of stderr's line.
             self.diagnostics.flush();
@@ -289,7 +294,7 @@ impl EventLoop {
                 self.phase = Phase::Ended;
             }
             (Flushed::Fine, Phase::Flushing { deadline }) => {
-                if now >= deadline {
+                if now.is_some_and(|now| now >= deadline) {
                     self.diagnostics.close();
                 }
                 let told = self.diagnostics.is_empty() || self.diagnostics.is_closed();
@@ -302,9 +307,9 @@ impl EventLoop {
         Ok(())
     }
 
-    fn close_finished(&mut self, now: Instant) {
+    fn close_finished(&mut self) {
         self.tcp_echo
-            .close_finished(&mut self.reactor, &mut self.session, now);
+            .close_finished(&mut self.reactor, &mut self.session);
     }
 }
 

@@ -10,10 +10,11 @@ use crate::tcp::{
     ACCEPT_RETRY_MS, Accepting, Connection, EXCHANGE_DEADLINE, EXCHANGES_MAX, EchoServer, Exchange,
     Next, StartError,
 };
-use crate::time::{Instant, Wheel};
+use crate::time::{Clock, Instant, TimerId, Wheel};
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What a timer of this file is about.
@@ -49,6 +50,7 @@ pub(super) struct TcpEcho {
     /// Counts that were asked for, each with the number of the first send that
     /// it need not wait for.
     counts: VecDeque<(u64, OperationId)>,
+    clock: Rc<dyn Clock>,
     wheel: Wheel<Deadline>,
     /// A paused listener's timer is armed.
     retries_accept: bool,
@@ -58,7 +60,7 @@ pub(super) struct TcpEcho {
 }
 
 impl TcpEcho {
-    pub(super) fn new(bind: IpAddr, connections_max: usize, now: Instant) -> TcpEcho {
+    pub(super) fn new(bind: IpAddr, connections_max: usize, clock: Rc<dyn Clock>) -> TcpEcho {
         TcpEcho {
             bind,
             connections_max,
@@ -70,7 +72,8 @@ impl TcpEcho {
             exchanges: Vec::new(),
             has_given_up: false,
             counts: VecDeque::new(),
-            wheel: Wheel::new(now),
+            wheel: Wheel::new(clock.now()),
+            clock,
             retries_accept: false,
             due: Vec::new(),
             finished: Vec::new(),
@@ -87,7 +90,6 @@ impl TcpEcho {
         &mut self,
         reactor: &mut Reactor<Source>,
         session: &mut Session,
-        now: Instant,
         (id, operation): (OperationId, Operation),
     ) {
         match operation {
@@ -105,7 +107,7 @@ impl TcpEcho {
                 self.queued.push_back((ticket, data.into_bytes()));
                 match self.has_given_up {
                     true => self.refuse_queued(session),
-                    false => self.send_queued(reactor, session, now),
+                    false => self.send_queued(reactor, session),
                 }
             }
             Operation::Stats => {
@@ -140,11 +142,11 @@ impl TcpEcho {
     }
 
     /// Begins as many of the sends that wait as there is room for.
-    fn send_queued(&mut self, reactor: &mut Reactor<Source>, session: &mut Session, now: Instant) {
+    fn send_queued(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) {
         while self.has_room()
             && let Some((ticket, data)) = self.queued.pop_front()
         {
-            match self.connect(reactor, now, ticket, data) {
+            match self.connect(reactor, ticket, data) {
                 Ok(token) => self.exchanges.push(token),
                 Err((error, data)) if error.may_pass() && !self.exchanges.is_empty() => {
                     // The next exchange to end gives its descriptor back.
@@ -166,7 +168,6 @@ impl TcpEcho {
     fn connect(
         &mut self,
         reactor: &mut Reactor<Source>,
-        now: Instant,
         ticket: Ticket,
         data: Vec<u8>,
     ) -> std::result::Result<Token, (SendError, Vec<u8>)> {
@@ -185,11 +186,21 @@ impl TcpEcho {
         let token = reactor
             .insert(fd, interest, Source::Client(client))
             .map_err(|error| (SendError::Reactor(error), Vec::new()))?;
+        let timer = self.arm(EXCHANGE_DEADLINE, Deadline::Client(token));
         if let Some(Source::Client(client)) = reactor.get_mut(token) {
-            let deadline = now + EXCHANGE_DEADLINE;
-            client.deadline = Some(self.wheel.insert(deadline, Deadline::Client(token)));
+            client.deadline = Some(timer);
         }
         Ok(token)
+    }
+
+    /// Arms a timer, counted from now.
+    fn arm(&mut self, delay: Duration, about: Deadline) -> TimerId {
+        let now = self.clock.now();
+        if self.wheel.is_empty() {
+            // Without timers it was not told the time.
+            self.wheel.expire(now, &mut self.due);
+        }
+        self.wheel.insert(now + delay, about)
     }
 
     fn complete_send(&mut self, session: &mut Session, ticket: Ticket, outcome: Result<Outcome>) {
@@ -219,16 +230,22 @@ impl TcpEcho {
     }
 
     /// Serves the listener: connections in, within the turn's bound.
-    pub(super) fn accept(
-        &mut self,
-        reactor: &mut Reactor<Source>,
-        session: &mut Session,
-        now: Instant,
-    ) {
+    pub(super) fn accept(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) {
         let Some(Listening { server, token }) = &mut self.listening else {
             return;
         };
-        match server.accept(&mut self.accepted) {
+        let accepting = server.accept(&mut self.accepted);
+        for connection in self.accepted.drain(..) {
+            let fd = connection.as_raw_fd();
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            if let Err(error) = reactor.insert(fd, interest, Source::Connection(connection)) {
+                session.log(format_args!(
+                    "a TCP echo connection was closed at once: {error}"
+                ));
+                server.refused();
+            }
+        }
+        match accepting {
             Accepting::Idle => reactor.clear(*token, crate::reactor::Readiness::READABLE),
             Accepting::CarryOver => reactor.carry_over(*token),
             Accepting::Paused(reason) => {
@@ -238,20 +255,9 @@ impl TcpEcho {
                     ));
                 }
                 if !self.retries_accept {
-                    let retry = now + Duration::from_millis(ACCEPT_RETRY_MS);
-                    self.wheel.insert(retry, Deadline::Accept);
+                    self.arm(Duration::from_millis(ACCEPT_RETRY_MS), Deadline::Accept);
                     self.retries_accept = true;
                 }
-            }
-        }
-        for connection in self.accepted.drain(..) {
-            let fd = connection.as_raw_fd();
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            if let Err(error) = reactor.insert(fd, interest, Source::Connection(connection)) {
-                session.log(format_args!(
-                    "a TCP echo connection was closed at once: {error}"
-                ));
-                server.refused();
             }
         }
     }
@@ -380,12 +386,7 @@ impl TcpEcho {
 
     /// Closes what has finished, out of the reactor first, and lets those that
     /// waited for a place have it.
-    pub(super) fn close_finished(
-        &mut self,
-        reactor: &mut Reactor<Source>,
-        session: &mut Session,
-        now: Instant,
-    ) {
+    pub(super) fn close_finished(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) {
         if !self.finished.is_empty() {
             let mut finished = std::mem::take(&mut self.finished);
             for token in finished.drain(..) {
@@ -397,7 +398,7 @@ impl TcpEcho {
             self.finished = finished;
         }
         if !self.queued.is_empty() {
-            self.send_queued(reactor, session, now);
+            self.send_queued(reactor, session);
         }
     }
 

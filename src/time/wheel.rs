@@ -213,10 +213,7 @@ impl<T> Wheel<T> {
     pub fn expire(&mut self, now: Instant, due: &mut Vec<T>) {
         self.now = self.now.max(now);
         let reached = Tick::reached(self.now);
-        // Once it is empty nothing is left to look for on any level.
-        while !self.is_empty()
-            && let Some(place) = self.levels.earliest()
-        {
+        while let Some(place) = self.levels.earliest() {
             let start = place.start(self.elapsed);
             if start > reached {
                 break;

@@ -1,8 +1,8 @@
 //! Measures TCP echo servers in turn: processor time for a round trip of 64
-//! bytes over 1, 50 and 1000 connections.
+//! bytes over 1, 50 and 1000 connections, or over so many as are asked for.
 //!
 //! ```sh
-//! measure_tcp [--rounds N] NAME=PROGRAM...
+//! measure_tcp [--rounds N] [--connections N] NAME=PROGRAM...
 //! ```
 //!
 //! A program either prints its port, or speaks the Maelstrom protocol and is
@@ -17,16 +17,24 @@ const ROUND_TRIPS: usize = 20_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut rounds = 5;
+    let mut connections_wanted = CONNECTIONS.to_vec();
     let mut servers = Vec::new();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.split_once('=') {
             Some((name, program)) => servers.push((name.to_owned(), program.to_owned())),
-            None => rounds = args.next().ok_or("--rounds N")?.parse()?,
+            None => {
+                let number = args.next().ok_or("--rounds N, --connections N")?.parse()?;
+                match &*arg {
+                    "--rounds" => rounds = number,
+                    "--connections" => connections_wanted = vec![number],
+                    _ => return Err(format!("{arg} is no option").into()),
+                }
+            }
         }
     }
     println!("| server | connections | CPU a round trip | ratio |\n|---|---|---|---|");
-    for connections in CONNECTIONS {
+    for connections in connections_wanted {
         let mut samples: Vec<Sample> = vec![Sample::default(); servers.len()];
         for _ in 0..rounds {
             for (sample, (_, program)) in samples.iter_mut().zip(&servers) {
