@@ -1,10 +1,14 @@
 //! The timer wheel beside what one would reach for without it: an ordered map,
-//! and a heap whose cancelled timers stay in it as tombstones.
+//! a heap whose cancelled timers stay in it as tombstones, and another wheel.
 //!
 //! Run one part by its name: `cargo bench --bench wheel -- cancel_random/1000/`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use eddyline::time::{Instant, TimerId, Wheel};
+use hierarchical_hash_wheel_timer::wheels::cancellable::{
+    CancellableTimerEntry, QuadWheelWithOverflow,
+};
+use hierarchical_hash_wheel_timer::wheels::{Skip, TimerEntryWithDelay};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::hint::black_box;
@@ -163,6 +167,118 @@ impl Timers for Heaped {
     }
 }
 
+/// Another wheel, of four levels of 256 slots. It finds a timer by its number in
+/// a hash map, and a cancelled one stays in its slot until time passes there.
+/// Here time mostly stands still, so a minute passes for the wheel alone when
+/// there are many of them, and who is left is armed again: else they would fill
+/// the memory.
+#[derive(Default)]
+struct Hashed {
+    wheel: QuadWheelWithOverflow<Entry>,
+    /// How many milliseconds have passed.
+    now_ms: u64,
+    inserted: u64,
+    cancelled: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    due_ms: u64,
+    delay: Duration,
+    value: Value,
+}
+
+impl CancellableTimerEntry for Entry {
+    type Id = u64;
+
+    fn id(&self) -> &u64 {
+        &self.number
+    }
+}
+
+impl TimerEntryWithDelay for Entry {
+    fn delay(&self) -> Duration {
+        self.delay
+    }
+}
+
+impl Hashed {
+    /// How many cancelled timers are left in their slots.
+    const CANCELLED_MAX: usize = 2_000_000;
+
+    fn arm(&mut self, number: u64, due_ms: u64, value: Value) {
+        let entry = Entry {
+            number,
+            due_ms,
+            // It takes none that is due at once.
+            delay: Duration::from_millis((due_ms - self.now_ms).max(1)),
+            value,
+        };
+        self.wheel.insert(entry).expect("it is not due");
+    }
+
+    fn sweep(&mut self) {
+        self.cancelled = 0;
+        let mut left = Vec::new();
+        for _ in 0..=AHEAD_NANOS_MAX / 1_000_000 {
+            left.extend(self.wheel.tick());
+        }
+        for entry in left {
+            self.arm(entry.number, entry.due_ms, entry.value);
+        }
+    }
+}
+
+impl Timers for Hashed {
+    type Id = u64;
+
+    fn insert(&mut self, deadline: Instant, value: Value) -> u64 {
+        self.inserted += 1;
+        let due_ms = deadline.as_nanos().div_ceil(1_000_000);
+        self.arm(self.inserted, due_ms, value);
+        self.inserted
+    }
+
+    /// It does not say what it has cancelled.
+    fn cancel(&mut self, id: u64) -> Option<Value> {
+        self.wheel.cancel(&id).ok()?;
+        self.cancelled += 1;
+        if self.cancelled > Hashed::CANCELLED_MAX {
+            self.sweep();
+        }
+        Some(id)
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let ticks = match self.wheel.can_skip() {
+            Skip::Empty => return None,
+            Skip::None => 1,
+            Skip::Millis(ticks) => u64::from(ticks) + 1,
+        };
+        Some(Instant::from_millis(self.now_ms + ticks))
+    }
+
+    fn expire(&mut self, now: Instant, due: &mut Vec<Value>) {
+        let until_ms = now.as_nanos() / 1_000_000;
+        while self.now_ms < until_ms {
+            let left = u32::try_from(until_ms - self.now_ms).unwrap_or(u32::MAX);
+            let skipped = match self.wheel.can_skip() {
+                Skip::Empty => left,
+                Skip::None => 0,
+                Skip::Millis(ticks) => ticks.min(left),
+            };
+            self.now_ms += u64::from(skipped.max(1));
+            if skipped > 0 {
+                self.wheel.skip(skipped);
+            } else {
+                let fired = self.wheel.tick();
+                due.extend(fired.into_iter().map(|entry| entry.value));
+            }
+        }
+    }
+}
+
 /// A splitmix64 generator: the same numbers in every run.
 struct Random(u64);
 
@@ -263,6 +379,7 @@ fn wheel(c: &mut Criterion) {
     contend::<Wheeled>(c, "wheel");
     contend::<Mapped>(c, "btree_map");
     contend::<Heaped>(c, "binary_heap");
+    contend::<Hashed>(c, "hierarchical_hash_wheel_timer");
 }
 
 criterion_group! {

@@ -232,10 +232,12 @@ impl LineBuffer {
     }
 
     /// Everything was consumed: begin at the front, and give the memory of an
-    /// unusually long line back.
+    /// unusually long line back, unless it was needed just now. Long lines come
+    /// in rows, and new memory costs more than all that is done with it.
     fn rewind(&mut self) {
+        let was_needed = self.end > KEEP_BYTES;
         (self.start, self.scanned, self.end) = (0, 0, 0);
-        if self.bytes.len() > KEEP_BYTES {
+        if self.bytes.len() > KEEP_BYTES && !was_needed {
             self.bytes = vec![0; KEEP_BYTES];
         }
     }
@@ -330,6 +332,21 @@ mod tests {
         let found = feed(&mut lines, &text, READ_BYTES);
         assert_eq!(found, [Err(()), Ok(b"short".to_vec())]);
         assert!(lines.bytes.capacity() <= limit + 2 * READ_BYTES);
+        lines.space();
+        assert_eq!(lines.bytes.len(), KEEP_BYTES);
+    }
+
+    #[test]
+    fn the_block_of_a_long_line_serves_the_next_one_and_no_short_one() {
+        let mut lines = LineBuffer::default();
+        let mut long = vec![b'x'; 4 * KEEP_BYTES];
+        long.push(b'\n');
+        for _ in 0..2 {
+            assert_eq!(feed(&mut lines, &long, READ_BYTES).len(), 1);
+            lines.space();
+            assert_eq!(lines.bytes.len(), 8 * KEEP_BYTES);
+        }
+        assert_eq!(feed(&mut lines, b"short\n", READ_BYTES).len(), 1);
         lines.space();
         assert_eq!(lines.bytes.len(), KEEP_BYTES);
     }

@@ -29,7 +29,8 @@ pub const HIGH_WATERMARK_BYTES: usize = 256 << 10;
 /// ```
 pub const LOW_WATERMARK_BYTES: usize = 64 << 10;
 
-/// A block larger than this is given back once it is empty.
+/// A block larger than this is given back once it is empty, unless such bursts
+/// come in a row: then after the first that is none.
 const KEEP_BYTES: usize = 2 * HIGH_WATERMARK_BYTES;
 
 /// Bytes on their way out.
@@ -52,6 +53,10 @@ pub struct OutputBuffer {
     written: usize,
     /// The high watermark was passed, and the low one not yet reached again.
     congested: bool,
+    /// More has waited since it was last empty than the block that is kept holds.
+    is_burst: bool,
+    /// The same of the time before that.
+    was_burst: bool,
 }
 
 impl OutputBuffer {
@@ -134,18 +139,30 @@ impl OutputBuffer {
     /// When `count` is more than what was pending.
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "more than was pending");
+        self.is_burst |= self.bytes.len() > KEEP_BYTES;
         self.written += count;
         if self.is_empty() {
-            self.bytes.clear();
-            self.written = 0;
-            self.bytes.shrink_to(KEEP_BYTES);
-        } else if self.written > self.bytes.len() / 2 {
-            // At most as many bytes move as were written since the last move.
+            self.rewind();
+        } else if self.written > self.bytes.len() / 4 * 3 {
+            // At most a third as many bytes move as were written since the last
+            // move, and the block is at most four times as large as what waits.
             self.bytes.drain(..self.written);
             self.written = 0;
         }
         if self.len() <= LOW_WATERMARK_BYTES {
             self.congested = false;
+        }
+    }
+
+    /// Everything is written: gives the memory of a burst back, unless it is the
+    /// second one in a row. New memory costs more than all that is done with it.
+    fn rewind(&mut self) {
+        let is_burst = std::mem::take(&mut self.is_burst);
+        let was_burst = std::mem::replace(&mut self.was_burst, is_burst);
+        self.bytes.clear();
+        self.written = 0;
+        if !(is_burst && was_burst) {
+            self.bytes.shrink_to(KEEP_BYTES);
         }
     }
 
@@ -219,6 +236,21 @@ mod tests {
         let mut output = OutputBuffer::default();
         append(&mut output, &vec![b'x'; 4 * KEEP_BYTES]);
         output.consume(output.len());
+        assert!(output.bytes.capacity() <= KEEP_BYTES);
+    }
+
+    #[test]
+    fn bursts_in_a_row_share_their_memory_until_the_first_that_is_none() {
+        let mut output = OutputBuffer::default();
+        for _ in 0..2 {
+            append(&mut output, &vec![b'x'; 4 * KEEP_BYTES]);
+            while !output.is_empty() {
+                output.consume(output.len().min(LOW_WATERMARK_BYTES));
+            }
+        }
+        assert!(output.bytes.capacity() >= 4 * KEEP_BYTES);
+        append(&mut output, b"x");
+        output.consume(1);
         assert!(output.bytes.capacity() <= KEEP_BYTES);
     }
 }

@@ -7,29 +7,45 @@ pub(super) enum Container {
 }
 
 /// What is open around a value, innermost last: a bit each, set for an object.
-#[derive(Default)]
+///
+/// ```text
+///   0 … 0 1 0 1 1     an array, in it an object, in it another
+///         │     └ the innermost
+///         └ marks where they begin
+/// ```
 pub(super) struct Nesting {
-    depth: usize,
-    /// The innermost up to 64.
+    /// The innermost up to 63, below a bit that says how many they are.
     bits: u64,
-    /// Those outside, 64 in each.
+    /// Those outside, 63 in each.
     outer: Vec<u64>,
+}
+
+/// Nothing is open.
+const EMPTY: u64 = 1;
+
+impl Default for Nesting {
+    fn default() -> Nesting {
+        Nesting {
+            bits: EMPTY,
+            outer: Vec::new(),
+        }
+    }
 }
 
 impl Nesting {
     #[inline]
     pub(super) fn enter(&mut self, container: Container) {
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
+        if self.bits >> 63 != 0 {
             self.outer.push(self.bits);
+            self.bits = EMPTY;
         }
         self.bits = self.bits << 1 | u64::from(container == Container::Object);
-        self.depth += 1;
     }
 
     #[inline]
     pub(super) fn innermost(&self) -> Option<Container> {
-        match (self.depth, self.bits & 1) {
-            (0, _) => None,
+        match (self.bits, self.bits & 1) {
+            (EMPTY, _) => None,
             (_, 0) => Some(Container::Array),
             _ => Some(Container::Object),
         }
@@ -38,9 +54,8 @@ impl Nesting {
     #[inline]
     pub(super) fn leave(&mut self) {
         self.bits >>= 1;
-        self.depth -= 1;
-        if self.depth > 0 && self.depth.is_multiple_of(64) {
-            self.bits = self.outer.pop().unwrap_or_default();
+        if self.bits == EMPTY {
+            self.bits = self.outer.pop().unwrap_or(EMPTY);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Finding the end of a string.
+//! Finding the end of a string, and of digits.
 
 /// One word's worth of bytes.
 pub(super) const WORD: usize = 8;
@@ -66,4 +66,84 @@ pub(super) fn special_bytes(word: &[u8; WORD]) -> u64 {
     let backslash = word ^ (ONES * b'\\' as u64);
     let backslash = backslash.wrapping_sub(ONES) & !backslash;
     (control | quote | backslash) & TOPS
+}
+
+/// How many bytes of the text are digits from `at` on.
+#[inline(always)]
+pub(super) fn digit_prefix(bytes: &[u8], at: usize) -> usize {
+    let mut end = at;
+    while let Some(word) = first_word(bytes, end) {
+        let other = other_than_digits(word);
+        if other != 0 {
+            return end + other.trailing_zeros() as usize / 8 - at;
+        }
+        end += WORD;
+    }
+    while bytes.get(end).is_some_and(u8::is_ascii_digit) {
+        end += 1;
+    }
+    end - at
+}
+
+/// Has one of the upper four bits of each byte set that is no digit. As above,
+/// bytes above the lowest such one may be marked in error.
+#[inline(always)]
+fn other_than_digits(word: &[u8; WORD]) -> u64 {
+    const ONES: u64 = u64::MAX / 255;
+    // A digit is now its value, and everything else more than 9.
+    let word = u64::from_le_bytes(*word) ^ (ONES * b'0' as u64);
+    (word | word.wrapping_add(ONES * 6)) & (ONES * 0xf0)
+}
+
+/// A table, so that four digits of any kind are checked without a branch.
+const IS_HEX_DIGIT: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        // Below 256, so nothing is cut off.
+        #[expect(clippy::cast_possible_truncation)]
+        let is_hex_digit = (byte as u8).is_ascii_hexdigit();
+        table[byte] = is_hex_digit;
+        byte += 1;
+    }
+    table
+};
+
+/// Whether the digits of an escape are such.
+#[inline(always)]
+pub(super) fn are_hex_digits(digits: &[u8; 4]) -> bool {
+    let is_hex_digit = digits.map(|byte| IS_HEX_DIGIT[usize::from(byte)]);
+    is_hex_digit[0] & is_hex_digit[1] & is_hex_digit[2] & is_hex_digit[3]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_end_at_every_byte_that_is_none() {
+        for byte in 0..=u8::MAX {
+            for place in 0..20 {
+                let mut text = *b"01234567890123456789";
+                text[place] = byte;
+                // Behind it anything may stand, without changing what is found.
+                for behind in [b'9', b'/', b':', 0, u8::MAX] {
+                    text[place + 1..].fill(behind);
+                    let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
+                    assert_eq!(digit_prefix(&text, 0), digits.count(), "{text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_escape_has_four_digits_of_any_case() {
+        for byte in 0..=u8::MAX {
+            for place in 0..4 {
+                let mut digits = *b"0aF9";
+                digits[place] = byte;
+                assert_eq!(are_hex_digits(&digits), byte.is_ascii_hexdigit());
+            }
+        }
+    }
 }
