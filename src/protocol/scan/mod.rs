@@ -21,7 +21,7 @@ pub(super) use plain::plain_prefix;
 pub(super) use problem::Problem;
 
 use nesting::{Container, Nesting};
-use plain::{WORD, are_hex_digits, digit_prefix, first_word, special_bytes};
+use plain::{WORD, are_hex_digits, first_word, special_bytes};
 use std::borrow::Cow;
 
 /// Reads JSON text from the front.
@@ -286,22 +286,21 @@ impl<'a> Scanner<'a> {
         let begin = self.at;
         match first {
             Some(b'{' | b'[') => self.apart(Scanner::nested)?,
-            first => self.scalar::<false>(first)?,
+            first => self.scalar(first)?,
         }
         Ok(begin)
     }
 
     /// Steps over a value that is no object and no array; `first` is its first
-    /// byte. Where there may be `MANY` of them a number is read by the word: that
-    /// costs a short one 20 instructions more, and a long array half as many.
+    /// byte.
     #[inline(always)]
-    fn scalar<const MANY: bool>(&mut self, first: Option<u8>) -> Result<()> {
+    fn scalar(&mut self, first: Option<u8>) -> Result<()> {
         match first {
             Some(b'"') => {
                 self.at += 1;
                 self.string().map(|_| ())
             }
-            Some(b'-' | b'0'..=b'9') => self.number::<MANY>(),
+            Some(b'-' | b'0'..=b'9') => self.number(),
             _ => self.apart(Scanner::literal),
         }
     }
@@ -332,7 +331,7 @@ impl<'a> Scanner<'a> {
                     }
                     self.at += 1;
                 }
-                _ => self.scalar::<true>(first)?,
+                _ => self.scalar(first)?,
             }
             // Here one has ended, and with it perhaps what it was the last of.
             loop {
@@ -362,11 +361,11 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline(always)]
-    fn number<const MANY: bool>(&mut self) -> Result<()> {
+    fn number(&mut self) -> Result<()> {
         let bytes = self.text.as_bytes();
         self.at += usize::from(bytes.get(self.at) == Some(&b'-'));
         let begin = self.at;
-        self.digits::<MANY>()?;
+        self.digits()?;
         if bytes[begin] == b'0' && self.at > begin + 1 {
             return Err(Problem::LeadingZero);
         }
@@ -381,27 +380,23 @@ impl<'a> Scanner<'a> {
         let bytes = self.text.as_bytes();
         if bytes.get(self.at) == Some(&b'.') {
             self.at += 1;
-            self.digits::<false>()?;
+            self.digits()?;
         }
         if let Some(b'e' | b'E') = bytes.get(self.at) {
             self.at += 1;
             self.at += usize::from(matches!(bytes.get(self.at), Some(b'+' | b'-')));
-            self.digits::<false>()?;
+            self.digits()?;
         }
         Ok(())
     }
 
     /// Steps over digits, at least one.
     #[inline(always)]
-    fn digits<const MANY: bool>(&mut self) -> Result<()> {
+    fn digits(&mut self) -> Result<()> {
         let begin = self.at;
         let bytes = self.text.as_bytes();
-        if MANY {
-            self.at += digit_prefix(bytes, begin);
-        } else {
-            while bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
-                self.at += 1;
-            }
+        while bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
         }
         if self.at == begin {
             return self.fail(Problem::Digit);

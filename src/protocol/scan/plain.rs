@@ -1,4 +1,4 @@
-//! Finding the end of a string, and of digits.
+//! Finding the end of a string.
 
 /// One word's worth of bytes.
 pub(super) const WORD: usize = 8;
@@ -68,33 +68,6 @@ pub(super) fn special_bytes(word: &[u8; WORD]) -> u64 {
     (control | quote | backslash) & TOPS
 }
 
-/// How many bytes of the text are digits from `at` on.
-#[inline(always)]
-pub(super) fn digit_prefix(bytes: &[u8], at: usize) -> usize {
-    let mut end = at;
-    while let Some(word) = first_word(bytes, end) {
-        let other = other_than_digits(word);
-        if other != 0 {
-            return end + other.trailing_zeros() as usize / 8 - at;
-        }
-        end += WORD;
-    }
-    while bytes.get(end).is_some_and(u8::is_ascii_digit) {
-        end += 1;
-    }
-    end - at
-}
-
-/// Has one of the upper four bits of each byte set that is no digit. As above,
-/// bytes above the lowest such one may be marked in error.
-#[inline(always)]
-fn other_than_digits(word: &[u8; WORD]) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    // A digit is now its value, and everything else more than 9.
-    let word = u64::from_le_bytes(*word) ^ (ONES * b'0' as u64);
-    (word | word.wrapping_add(ONES * 6)) & (ONES * 0xf0)
-}
-
 /// A table, so that four digits of any kind are checked without a branch.
 const IS_HEX_DIGIT: [bool; 256] = {
     let mut table = [false; 256];
@@ -119,22 +92,6 @@ pub(super) fn are_hex_digits(digits: &[u8; 4]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn digits_end_at_every_byte_that_is_none() {
-        for byte in 0..=u8::MAX {
-            for place in 0..20 {
-                let mut text = *b"01234567890123456789";
-                text[place] = byte;
-                // Behind it anything may stand, without changing what is found.
-                for behind in [b'9', b'/', b':', 0, u8::MAX] {
-                    text[place + 1..].fill(behind);
-                    let digits = text.iter().take_while(|byte| byte.is_ascii_digit());
-                    assert_eq!(digit_prefix(&text, 0), digits.count(), "{text:?}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn an_escape_has_four_digits_of_any_case() {
