@@ -121,8 +121,8 @@ impl EventLoop {
     /// has finished is closed last, when no event of this batch can mean it.
     ///
     /// The clock is read only if something had a deadline when the wait began:
-    /// nothing else can be due in this turn, and a reading costs as much as the
-    /// whole way of a message from a socket to the state machine that echoes it.
+    /// nothing else can be due in this turn, and a reading is a quarter of what a
+    /// turn with one message costs beside its system calls.
     pub(super) fn turn(&mut self) -> io::Result<bool> {
         let is_timed = self.wait()?; // 1. wait
         let now = is_timed.then(|| self.clock.now()); // 2. read the clock

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// }
 /// ```
 pub trait Clock {
-    /// The time now. About 25 ns on the real clock, so the loop asks once a turn.
+    /// The time now. About 25 ns on the real clock, so the loop asks rarely.
     ///
     /// ```
     /// use eddyline::time::{Clock, Instant, VirtualClock};
