@@ -10,10 +10,12 @@
 //! A waiting call has exactly one armed timer, an ended one has none.
 
 use super::directory::NameId;
+use super::received::Received;
 use crate::protocol::Result;
 use crate::time::TimerId;
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
 use std::task::Waker;
 
 /// How many calls may wait at once: 262,144, two for each task that may wait. One
@@ -36,8 +38,8 @@ pub(crate) enum Entry {
         /// `None` until its future was polled.
         waker: Option<Waker>,
     },
-    /// The reply's body, or why there is none.
-    Ended(Result<Vec<u8>>),
+    /// The reply, or why there is none.
+    Ended(Result<Rc<Received>>),
 }
 
 /// Every call whose future has not taken its outcome yet.
@@ -51,7 +53,7 @@ pub(crate) struct CallTable {
 pub(crate) enum Progress {
     /// With the waker that was replaced, to be dropped once nothing is borrowed.
     Waiting(Option<Waker>),
-    Ended(Result<Vec<u8>>),
+    Ended(Result<Rc<Received>>),
 }
 
 impl CallTable {
@@ -66,16 +68,6 @@ impl CallTable {
         self.entries.insert(msg_id, entry);
     }
 
-    /// The timer of the call that a reply from `src` to `msg_id` would end. A
-    /// reply that comes late, twice, or from anybody but the one that was
-    /// called finds nothing.
-    pub(crate) fn awaited_from(&self, msg_id: u64, src: NameId) -> Option<TimerId> {
-        match self.entries.get(&msg_id)? {
-            Entry::Waiting { dest, timer, .. } if *dest == src => Some(*timer),
-            _ => None,
-        }
-    }
-
     /// Whom a waiting call was sent to.
     pub(crate) fn dest(&self, msg_id: u64) -> Option<NameId> {
         match self.entries.get(&msg_id)? {
@@ -84,34 +76,46 @@ impl CallTable {
         }
     }
 
-    /// Ends a waiting call and returns who waits for it.
-    pub(crate) fn end(&mut self, msg_id: u64, outcome: Result<Vec<u8>>) -> Option<Waker> {
+    /// Ends a waiting call that was sent to `dest`, with what `outcome` says, and
+    /// returns its timer and who waits for it. A reply that comes late, twice, or
+    /// from anybody but the one that was called finds nothing.
+    pub(crate) fn end(
+        &mut self,
+        msg_id: u64,
+        dest: NameId,
+        outcome: impl FnOnce() -> Result<Rc<Received>>,
+    ) -> Option<(TimerId, Option<Waker>)> {
         let entry = self.entries.get_mut(&msg_id)?;
-        let Entry::Waiting { waker, .. } = entry else {
-            return None;
-        };
-        let waker = waker.take();
-        *entry = Entry::Ended(outcome);
-        self.waiting -= 1;
-        waker
+        match entry {
+            Entry::Waiting {
+                dest: called,
+                timer,
+                waker,
+            } if *called == dest => {
+                let ended = (*timer, waker.take());
+                *entry = Entry::Ended(outcome());
+                self.waiting -= 1;
+                Some(ended)
+            }
+            _ => None,
+        }
     }
 
     /// Asks on behalf of a call's future; takes the outcome if there is one.
     pub(crate) fn poll(&mut self, msg_id: u64, waker: &Waker) -> Progress {
-        match self.entries.get_mut(&msg_id) {
-            Some(Entry::Waiting { waker: known, .. }) => {
-                let stale = match known {
-                    Some(known) if known.will_wake(waker) => None,
-                    known => known.replace(waker.clone()),
-                };
-                Progress::Waiting(stale)
-            }
-            Some(Entry::Ended(_)) => match self.entries.remove(&msg_id) {
-                Some(Entry::Ended(outcome)) => Progress::Ended(outcome),
-                _ => Progress::Waiting(None),
-            },
-            // Only its own future removes an entry, and it asks no more after.
-            None => Progress::Waiting(None),
+        // Only its own future removes an entry, and it asks no more after.
+        let hash_map::Entry::Occupied(mut entry) = self.entries.entry(msg_id) else {
+            return Progress::Waiting(None);
+        };
+        if let Entry::Waiting { waker: known, .. } = entry.get_mut() {
+            return Progress::Waiting(match known {
+                Some(known) if known.will_wake(waker) => None,
+                known => known.replace(waker.clone()),
+            });
+        }
+        match entry.remove() {
+            Entry::Ended(outcome) => Progress::Ended(outcome),
+            Entry::Waiting { .. } => Progress::Waiting(None),
         }
     }
 

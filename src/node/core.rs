@@ -257,26 +257,22 @@ impl Core {
         let removed = self.calls.borrow_mut().remove(msg_id);
         match removed {
             Some(Entry::Waiting { timer, .. }) => self.timers.disarm(timer),
-            Some(Entry::Ended(Ok(reply))) => self.spares.recycle_bytes(reply),
+            Some(Entry::Ended(Ok(reply))) => self.spares.recycle(reply),
             Some(Entry::Ended(Err(_))) | None => {}
         }
     }
 
     /// Gives a reply to the call that waits for it; counts it if none does.
     pub(crate) fn complete_call(&self, msg_id: u64, src: Option<NameId>, envelope: &Envelope<'_>) {
-        let timer = src.and_then(|src| self.calls.borrow().awaited_from(msg_id, src));
-        let Some(timer) = timer else {
+        let outcome = || match envelope.header.kind.as_deref() {
+            Some("error") => Err(error_of(envelope.body)),
+            _ => Ok(self.spares.keep(envelope)),
+        };
+        let ended = src.and_then(|src| self.calls.borrow_mut().end(msg_id, src, outcome));
+        let Some((timer, waker)) = ended else {
             return self.ignore_reply();
         };
         self.timers.disarm(timer);
-        let outcome = if envelope.header.kind.as_deref() == Some("error") {
-            Err(error_of(envelope.body))
-        } else {
-            let mut bytes = self.spares.bytes();
-            bytes.extend_from_slice(envelope.body.as_bytes());
-            Ok(bytes)
-        };
-        let waker = self.calls.borrow_mut().end(msg_id, outcome);
         waker.into_iter().for_each(Waker::wake);
     }
 
@@ -310,12 +306,13 @@ impl Core {
         let Some(dest) = dest.filter(|_| !self.input_ended.get()) else {
             return;
         };
-        let name = self.name(dest);
-        let text = format!("no reply from {name:?} to message {msg_id} in time");
-        let waker = self
-            .calls
-            .borrow_mut()
-            .end(msg_id, Err(Error::timeout(text)));
+        let outcome = || {
+            let name = self.name(dest);
+            let text = format!("no reply from {name:?} to message {msg_id} in time");
+            Err(Error::timeout(text))
+        };
+        let ended = self.calls.borrow_mut().end(msg_id, dest, outcome);
+        let waker = ended.and_then(|(_expired, waker)| waker);
         waker.into_iter().for_each(Waker::wake);
     }
 

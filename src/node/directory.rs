@@ -17,6 +17,10 @@ const NAME_BYTES_MAX: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NameId(u32);
 
+/// How many names are found without hashing them. Most messages come from those
+/// that the last ones came from: a client, a service, a handful of peers.
+const RECENT_MAX: usize = 32;
+
 /// Every name that may be sent to: the cluster's nodes, Maelstrom's services,
 /// and whoever has sent us something. Maelstrom stops listening to a node that
 /// sends to anybody else.
@@ -24,8 +28,8 @@ pub(crate) struct NameId(u32);
 pub(crate) struct Directory {
     names: Vec<Rc<str>>,
     ids: HashMap<Rc<str>, NameId>,
-    /// The last sender: most messages come from the same one as the last.
-    last: Option<NameId>,
+    /// The last one found of all names that share a place here.
+    recent: [Option<NameId>; RECENT_MAX],
     senders: usize,
 }
 
@@ -42,10 +46,9 @@ impl Directory {
     /// The id of somebody who has sent us something; `None` once too many
     /// have, and for this one.
     pub(crate) fn sender(&mut self, name: &str) -> Option<NameId> {
-        if let Some(last) = self.last
-            && &*self.names[last.0 as usize] == name
-        {
-            return Some(last);
+        let place = place(name);
+        if let Some(id) = self.recent(place, name) {
+            return Some(id);
         }
         let id = match self.ids.get(name) {
             Some(&id) => id,
@@ -55,17 +58,29 @@ impl Directory {
                 self.add(name)
             }
         };
-        self.last = Some(id);
+        self.recent[place] = Some(id);
         Some(id)
     }
 
     /// The id of somebody who may be sent to.
+    #[inline]
     pub(crate) fn find(&mut self, name: &str) -> Option<NameId> {
-        match self.ids.get(name) {
-            Some(&id) => Some(id),
-            None if is_service(name) => Some(self.add(name)),
-            None => None,
+        let place = place(name);
+        if let Some(id) = self.recent(place, name) {
+            return Some(id);
         }
+        let id = match self.ids.get(name) {
+            Some(&id) => id,
+            None if is_service(name) => self.add(name),
+            None => return None,
+        };
+        self.recent[place] = Some(id);
+        Some(id)
+    }
+
+    #[inline]
+    fn recent(&self, place: usize, name: &str) -> Option<NameId> {
+        self.recent[place].filter(|&id| self.name(id) == name)
     }
 
     /// The name behind an id.
@@ -84,6 +99,16 @@ impl Directory {
         self.ids.insert(name, id);
         id
     }
+}
+
+/// Where a name is among the recent ones. Names of one kind differ in their last
+/// byte, kinds in the first: `n1`, `n2`, `c1`, `lin-kv`.
+#[inline]
+fn place(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let ends = bytes.first().zip(bytes.last());
+    let (first, last) = ends.map_or((0, 0), |(&first, &last)| (first, last));
+    (usize::from(first) * 5 + usize::from(last) + bytes.len()) % RECENT_MAX
 }
 
 #[cfg(test)]
@@ -108,6 +133,19 @@ mod tests {
         assert_eq!(directory.sender("c1"), c1);
         assert_eq!(directory.find("c1"), c1);
         assert_ne!(directory.find("n1"), c1);
+    }
+
+    #[test]
+    fn names_that_share_a_place_are_told_apart() {
+        let mut directory = Directory::default();
+        directory.add_nodes(&init(&["n1", "n11", "n21", ""]));
+        let names = ["n11", "n21", "n1", "", "c1", "lin-kv"];
+        assert_eq!(place("n11"), place("n21"));
+        let ids = names.map(|name| directory.sender(name));
+        for (name, id) in names.into_iter().zip(ids).chain(names.into_iter().zip(ids)) {
+            assert_eq!((directory.find(name), directory.sender(name)), (id, id));
+            assert_eq!(id.map(|id| directory.name(id)), Some(name));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod directory;
 mod kv;
 mod operations;
 mod outbox;
+mod received;
 mod reply;
 mod request;
 mod retry;

@@ -1,10 +1,10 @@
 //! A reply: what a call ended with.
 
 use super::core::Core;
-use crate::protocol::{Error, Header, Result, parse_body};
+use super::received::Received;
+use crate::protocol::{Error, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::borrow::Cow;
 use std::rc::Rc;
 
 /// The body of a reply to a call. Error replies are not among them: they are
@@ -16,23 +16,21 @@ use std::rc::Rc;
 /// # async fn read(cx: Context) -> Result<()> {
 /// let reply: Reply = cx.sync_rpc("n2", "read", &()).await?;
 /// let body: Value = reply.body()?;
-/// assert_eq!(body["type"], *reply.kind());
+/// assert_eq!(body["type"], reply.kind());
 /// # Ok(())
 /// # }
 /// ```
 pub struct Reply {
-    body: String,
+    message: Rc<Received>,
     core: Rc<Core>,
 }
 
 impl Reply {
-    pub(crate) fn new(body: Vec<u8>, core: Rc<Core>) -> Reply {
-        // It was UTF-8 as part of its line; checking it again is cheap.
-        let body = String::from_utf8(body).unwrap_or_default();
-        Reply { body, core }
+    pub(super) fn new(message: Rc<Received>, core: Rc<Core>) -> Reply {
+        Reply { message, core }
     }
 
-    /// The body's `type`.
+    /// The body's `type`; empty if it has none.
     ///
     /// ```
     /// # use eddyline::{Context, Result};
@@ -41,9 +39,9 @@ impl Reply {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn kind(&self) -> Cow<'_, str> {
-        let header = Header::parse(&self.body).ok();
-        header.and_then(|header| header.kind).unwrap_or_default()
+    #[inline]
+    pub fn kind(&self) -> &str {
+        self.message.kind()
     }
 
     /// The whole body as JSON text, byte for byte as it came.
@@ -56,8 +54,9 @@ impl Reply {
     /// # Ok(())
     /// # }
     /// ```
+    #[inline]
     pub fn raw_body(&self) -> &str {
-        &self.body
+        self.message.raw_body()
     }
 
     /// The body as a type of yours, which may borrow from the reply.
@@ -82,7 +81,8 @@ impl Reply {
     /// that would tell our own caller, by way of `?`, that its request was at
     /// fault and that nothing has happened, while the other side has acted.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        parse_body(&self.body, &self.kind()).map_err(|error| Error::crash(error.text))
+        let body = self.message.body();
+        body.map_err(|error| Error::crash(error.text))
     }
 
     /// The whole body as a piece of JSON that can be put into a reply.
@@ -111,8 +111,6 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        self.core
-            .spares()
-            .recycle_bytes(std::mem::take(&mut self.body).into_bytes());
+        self.core.spares().take_back(&mut self.message);
     }
 }

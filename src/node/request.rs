@@ -1,9 +1,8 @@
 //! A request: a message that asks this node for something.
 
-use crate::protocol::{Envelope, MsgId, Outline, Result, parse_outlined};
+use super::received::Received;
+use crate::protocol::Result;
 use serde::Deserialize;
-use std::cell::Cell;
-use std::ops::Range;
 use std::rc::Rc;
 
 /// A message for a handler.
@@ -27,42 +26,17 @@ use std::rc::Rc;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Request {
-    parts: Rc<Parts>,
+    message: Rc<Received>,
 }
-
-/// What a request is made of: its line, and where the parts lie in it.
-#[derive(Debug, Default)]
-pub(crate) struct Parts {
-    /// The line, and behind it what the line has only with escapes.
-    text: String,
-    /// Sender and type stand in the line as they are, without escapes.
-    is_plain: bool,
-    src: Range<usize>,
-    kind: Range<usize>,
-    msg_id: Option<Range<usize>>,
-    body: Range<usize>,
-    outline: Outline,
-    answered: Cell<bool>,
-}
-
-/// A request's memory larger than this is not kept for the next one.
-const KEEP_BYTES: usize = 4 << 10;
 
 impl Request {
-    /// Fills `parts` from an envelope of type `kind`. Nobody else may hold them.
-    pub(crate) fn fill(mut parts: Rc<Parts>, envelope: &Envelope<'_>, kind: &str) -> Request {
-        if let Some(parts) = Rc::get_mut(&mut parts) {
-            parts.fill(envelope, kind);
-        }
-        Request { parts }
+    pub(crate) fn new(message: Rc<Received>) -> Request {
+        Request { message }
     }
 
-    /// Gives the memory back if nobody else holds the request.
-    pub(crate) fn recycle(mut self) -> Option<Rc<Parts>> {
-        let parts = Rc::get_mut(&mut self.parts)?;
-        parts.text.clear();
-        parts.text.shrink_to(KEEP_BYTES);
-        Some(self.parts)
+    /// The memory, for the next one.
+    pub(super) fn into_received(self) -> Rc<Received> {
+        self.message
     }
 
     /// Who sent it.
@@ -74,7 +48,7 @@ impl Request {
     /// ```
     #[inline]
     pub fn src(&self) -> &str {
-        &self.parts.text[self.parts.src.clone()]
+        self.message.src()
     }
 
     /// The body's `type`.
@@ -90,7 +64,7 @@ impl Request {
     /// ```
     #[inline]
     pub fn kind(&self) -> &str {
-        &self.parts.text[self.parts.kind.clone()]
+        self.message.kind()
     }
 
     /// The body's `msg_id`, digits as they came: a JSON integer of any length.
@@ -103,8 +77,7 @@ impl Request {
     /// ```
     #[inline]
     pub fn msg_id(&self) -> Option<&str> {
-        let range = self.parts.msg_id.clone()?;
-        Some(&self.parts.text[range])
+        self.message.msg_id()
     }
 
     /// The whole body as JSON text, byte for byte as it came.
@@ -116,7 +89,7 @@ impl Request {
     /// ```
     #[inline]
     pub fn raw_body(&self) -> &str {
-        &self.parts.text[self.parts.body.clone()]
+        self.message.raw_body()
     }
 
     /// The body as a type of yours. Fields may borrow from the request
@@ -140,17 +113,17 @@ impl Request {
     /// Error 12 that names the field, when the body has another shape. With `?`
     /// it goes to the caller.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        parse_outlined(self.raw_body(), &self.parts.outline, || self.kind())
+        self.message.body()
     }
 
     /// Whether sender and type need no escapes as JSON strings.
     pub(crate) fn is_plain(&self) -> bool {
-        self.parts.is_plain
+        self.message.is_plain()
     }
 
     /// How many bytes it holds.
     pub(crate) fn len(&self) -> usize {
-        self.parts.text.len()
+        self.message.len()
     }
 
     /// Whether a reply to it was sent.
@@ -164,53 +137,21 @@ impl Request {
     /// # }
     /// ```
     pub fn is_answered(&self) -> bool {
-        self.parts.answered.get()
+        self.message.answered.get()
     }
 
     /// Whether nobody but the session holds it any more.
     pub(crate) fn is_last_handle(&self) -> bool {
-        Rc::strong_count(&self.parts) == 1
+        Rc::strong_count(&self.message) == 1
     }
 
     /// Takes back that it was answered: the reply could not be written.
     pub(crate) fn unanswer(&self) {
-        self.parts.answered.set(false);
+        self.message.answered.set(false);
     }
 
     /// Marks it as answered; returns whether it was already.
     pub(crate) fn answer(&self) -> bool {
-        self.parts.answered.replace(true)
-    }
-}
-
-impl Parts {
-    fn fill(&mut self, envelope: &Envelope<'_>, kind: &str) {
-        let line = envelope.line;
-        // One copy of the line is less work than one of each part.
-        self.text.clear();
-        self.text.push_str(line);
-        self.src = self.place(line, &envelope.src);
-        self.kind = self.place(line, kind);
-        self.is_plain = self.text.len() == line.len();
-        self.msg_id = match envelope.header.msg_id {
-            MsgId::Integer(digits) => Some(self.place(line, digits)),
-            MsgId::Absent | MsgId::Invalid => None,
-        };
-        self.body = self.place(line, envelope.body);
-        self.outline = envelope.outline;
-        self.answered.set(false);
-    }
-
-    /// Where `part` lies in the copy of `line`, if it was borrowed from it;
-    /// otherwise it is appended.
-    #[inline(always)]
-    fn place(&mut self, line: &str, part: &str) -> Range<usize> {
-        let offset = part.as_ptr().addr().wrapping_sub(line.as_ptr().addr());
-        if offset <= line.len() && part.len() <= line.len() - offset {
-            return offset..offset + part.len();
-        }
-        let begin = self.text.len();
-        self.text.push_str(part);
-        begin..self.text.len()
+        self.message.answered.replace(true)
     }
 }

@@ -1,6 +1,7 @@
 //! Memory that is used again, so that steady work allocates nothing.
 
-use super::request::{Parts, Request};
+use super::received::Received;
+use super::request::Request;
 use crate::protocol::Envelope;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,25 +17,43 @@ const SPARE_BYTES_MAX: usize = 4 << 10;
 /// The blocks that are not in use.
 #[derive(Default)]
 pub(crate) struct Spares {
-    parts: RefCell<Vec<Rc<Parts>>>,
+    received: RefCell<Vec<Rc<Received>>>,
+    /// What is left with a holder that is dropped: taking it costs no memory.
+    vacant: Rc<Received>,
     bytes: RefCell<Vec<Vec<u8>>>,
 }
 
 impl Spares {
-    /// A request in memory that an earlier one has left.
-    pub(crate) fn request(&self, envelope: &Envelope<'_>, kind: &str) -> Request {
-        let spare = self.parts.borrow_mut().pop();
-        Request::fill(spare.unwrap_or_default(), envelope, kind)
+    /// Keeps an envelope's message, in memory that an earlier one has left.
+    pub(crate) fn keep(&self, envelope: &Envelope<'_>) -> Rc<Received> {
+        let spare = self.received.borrow_mut().pop();
+        let mut received = spare.unwrap_or_default();
+        // Nobody else holds what was taken back.
+        if let Some(received) = Rc::get_mut(&mut received) {
+            received.fill(envelope);
+        }
+        received
+    }
+
+    /// Takes a message's memory back from a holder that is being dropped.
+    pub(super) fn take_back(&self, message: &mut Rc<Received>) {
+        self.recycle(std::mem::replace(message, self.vacant.clone()));
+    }
+
+    /// Takes a message's memory back, unless somebody else still holds it.
+    pub(super) fn recycle(&self, mut received: Rc<Received>) {
+        if let Some(message) = Rc::get_mut(&mut received) {
+            message.clear();
+            let mut spares = self.received.borrow_mut();
+            if spares.len() < SPARES_MAX {
+                spares.push(received);
+            }
+        }
     }
 
     /// Takes a request's memory back, unless somebody else still holds it.
     pub(crate) fn recycle_request(&self, request: Request) {
-        if let Some(parts) = request.recycle() {
-            let mut spares = self.parts.borrow_mut();
-            if spares.len() < SPARES_MAX {
-                spares.push(parts);
-            }
-        }
+        self.recycle(request.into_received());
     }
 
     /// An empty block of bytes.

@@ -11,7 +11,7 @@ pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MA
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
 pub use host::{HELD_BYTES_MAX, TASKS_MAX};
 
-use crate::node::{Context, Core, Log, Node};
+use crate::node::{Context, Core, Log, Node, Request};
 use crate::protocol::{Envelope, Error, Excerpt, Init, MsgId, Parser, ReplyTo, Result, parse_body};
 use crate::task::ReadyQueue;
 use crate::time::{Clock, Instant};
@@ -158,8 +158,8 @@ impl Session {
             ReplyTo::Call(msg_id) => self.core.complete_call(msg_id, src, envelope),
             ReplyTo::Unknown => self.core.ignore_reply(),
             ReplyTo::Absent => match kind {
-                Some(kind) if envelope.header.msg_id != MsgId::Invalid => {
-                    let request = self.core.spares().request(envelope, kind);
+                Some(_) if envelope.header.msg_id != MsgId::Invalid => {
+                    let request = Request::new(self.core.spares().keep(envelope));
                     self.host.handle(&self.core, cx, request);
                 }
                 _ => {
@@ -194,7 +194,7 @@ impl Session {
             ));
             return self.refuse(envelope, &error);
         }
-        let request = self.core.spares().request(envelope, "init");
+        let request = Request::new(self.core.spares().keep(envelope));
         if let State::Nameless = self.state {
             let cx = Context::new(self.core.clone());
             if let Err(panic) = self.host.build(&cx) {

@@ -1,0 +1,106 @@
+//! A message that was received: what requests and replies are views of.
+
+use crate::protocol::{Envelope, MsgId, Outline, Result, parse_outlined};
+use serde::Deserialize;
+use std::cell::Cell;
+use std::ops::Range;
+
+/// A message of more bytes does not keep its memory for the next one.
+const KEEP_BYTES: usize = 4 << 10;
+
+/// A copy of a line, and where its parts lie in it. Its memory is used again: see
+/// [`Spares`](super::spares::Spares).
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    /// The line, and behind it what the line has only with escapes.
+    text: String,
+    /// Sender and type stand in the line as they are, without escapes.
+    is_plain: bool,
+    src: Range<usize>,
+    kind: Range<usize>,
+    msg_id: Option<Range<usize>>,
+    body: Range<usize>,
+    outline: Outline,
+    /// Whether a reply to it was sent.
+    pub(super) answered: Cell<bool>,
+}
+
+impl Received {
+    /// Takes on the message of an envelope.
+    pub(super) fn fill(&mut self, envelope: &Envelope<'_>) {
+        let line = envelope.line;
+        // One copy of the line is less work than one of each part.
+        self.text.clear();
+        self.text.push_str(line);
+        self.src = self.place(line, &envelope.src);
+        self.kind = self.place(line, envelope.header.kind.as_deref().unwrap_or_default());
+        self.is_plain = self.text.len() == line.len();
+        self.msg_id = match envelope.header.msg_id {
+            MsgId::Integer(digits) => Some(self.place(line, digits)),
+            MsgId::Absent | MsgId::Invalid => None,
+        };
+        self.body = self.place(line, envelope.body);
+        self.outline = envelope.outline;
+        self.answered.set(false);
+    }
+
+    /// Where `part` lies in the copy of `line`, if it was borrowed from it;
+    /// otherwise it is appended.
+    #[inline(always)]
+    fn place(&mut self, line: &str, part: &str) -> Range<usize> {
+        let offset = part.as_ptr().addr().wrapping_sub(line.as_ptr().addr());
+        if offset <= line.len() && part.len() <= line.len() - offset {
+            return offset..offset + part.len();
+        }
+        let begin = self.text.len();
+        self.text.push_str(part);
+        begin..self.text.len()
+    }
+
+    /// Forgets the message, and keeps the memory if it is not too much.
+    pub(super) fn clear(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(KEEP_BYTES);
+    }
+
+    /// Who sent it.
+    #[inline]
+    pub(super) fn src(&self) -> &str {
+        &self.text[self.src.clone()]
+    }
+
+    /// The body's `type`; empty if it has none.
+    #[inline]
+    pub(super) fn kind(&self) -> &str {
+        &self.text[self.kind.clone()]
+    }
+
+    /// The body's `msg_id`, digits as they came.
+    #[inline]
+    pub(super) fn msg_id(&self) -> Option<&str> {
+        let range = self.msg_id.clone()?;
+        Some(&self.text[range])
+    }
+
+    /// The body as JSON text, byte for byte as it came.
+    #[inline]
+    pub(super) fn raw_body(&self) -> &str {
+        &self.text[self.body.clone()]
+    }
+
+    /// The body as a type of the author's, or error 12.
+    #[inline]
+    pub(super) fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+        parse_outlined(self.raw_body(), &self.outline, || self.kind())
+    }
+
+    /// Whether sender and type need no escapes as JSON strings.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// How many bytes it holds.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+}
