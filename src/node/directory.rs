@@ -28,8 +28,11 @@ const RECENT_MAX: usize = 32;
 pub(crate) struct Directory {
     names: Vec<Rc<str>>,
     ids: HashMap<Rc<str>, NameId>,
-    /// The last one found of all names that share a place here.
-    recent: [Option<NameId>; RECENT_MAX],
+    /// The last sender: most messages come from the same one as the last.
+    last: Option<NameId>,
+    /// The last one found of all names that share a place here. Boxed: what else
+    /// a message needs of the node should lie close together.
+    recent: Box<[Option<NameId>; RECENT_MAX]>,
     senders: usize,
 }
 
@@ -46,6 +49,18 @@ impl Directory {
     /// The id of somebody who has sent us something; `None` once too many
     /// have, and for this one.
     pub(crate) fn sender(&mut self, name: &str) -> Option<NameId> {
+        if let Some(last) = self.last
+            && self.name(last) == name
+        {
+            return Some(last);
+        }
+        let id = self.recent_sender(name)?;
+        self.last = Some(id);
+        Some(id)
+    }
+
+    #[inline(never)]
+    fn recent_sender(&mut self, name: &str) -> Option<NameId> {
         let place = place(name);
         if let Some(id) = self.recent(place, name) {
             return Some(id);

@@ -1,10 +1,11 @@
 //! Writing a message: one compact JSON object and a newline, header keys first.
 
-use super::fields::{HEADER_KEYS, Keys, write_object};
+use super::fields::{HEADER_KEYS, Keys, OneLine, write_object};
 use super::scan::plain_prefix;
 use super::{Error, Result};
 use serde::Serialize;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde_json::ser::Formatter as _;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -102,18 +103,9 @@ pub(crate) fn write_plain_header(
 /// # Ok::<(), eddyline::Error>(())
 /// ```
 pub fn write_fields<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: Fields<'_, T>) -> Result<()> {
-    let begin = out.len();
     match fields {
         Fields::Typed(fields) => write_typed(out, fields)?,
         Fields::Raw(object) => write_own_fields(out, object)?,
-    }
-    // A newline can stand in valid JSON only between tokens, where an author's
-    // RawValue may have brought one. On the wire it would end the message. A CR
-    // may stay: what is echoed goes back byte for byte.
-    let mut clean = begin;
-    while let Some(newline) = memchr::memchr(b'\n', &out[clean..]) {
-        clean += newline;
-        out[clean] = b' ';
     }
     out.extend_from_slice(b"}}\n");
     Ok(())
@@ -338,7 +330,10 @@ impl<'de> Visitor<'de> for OwnFields<'_> {
             }
             put(self.0, [",\""]);
             self.0.extend_from_slice(escaped(&key).as_bytes());
-            put(self.0, ["\":", value.get()]);
+            put(self.0, ["\":"]);
+            OneLine
+                .write_raw_fragment(&mut *self.0, value.get())
+                .map_err(A::Error::custom)?;
         }
         Ok(())
     }
