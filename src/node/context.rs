@@ -8,7 +8,7 @@ use super::tcp_echo::TcpEcho;
 use super::timer::{Interval, Sleep};
 use super::tso::Tso;
 use super::update::Marks;
-use crate::protocol::{Content, Error, Fields, RawRequest, Result};
+use crate::protocol::{Content, Error, Fields, RawRequest, ReplyKind, Result};
 use crate::random::Random;
 use crate::time::Instant;
 use serde::Serialize;
@@ -121,7 +121,8 @@ impl Context {
     /// # Errors
     /// Error 13 when `fields` do not serialise to a JSON object.
     pub fn reply<T: Serialize + ?Sized>(&self, request: &Request, fields: &T) -> Result<()> {
-        self.core.reply(request, (request.kind(), "_ok"), fields)
+        self.core
+            .reply(request, ReplyKind::Ok(request.kind()), fields)
     }
 
     /// Answers a request with fields that came from elsewhere: a JSON object,
@@ -142,7 +143,7 @@ impl Context {
     pub fn reply_raw(&self, request: &Request, fields: &RawValue) -> Result<()> {
         let fields = Fields::<()>::Raw(fields);
         self.core
-            .reply_fields(request, (request.kind(), "_ok"), fields)
+            .reply_fields(request, ReplyKind::Ok(request.kind()), fields)
     }
 
     /// Answers a request with an error. Returning the error from the handler

@@ -16,8 +16,8 @@ use super::timers::{Timer, Timers};
 use super::update::Marks;
 use super::usage::Usage;
 use crate::protocol::{
-    Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Result, is_plain, write_fields,
-    write_header, write_plain_header,
+    Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, ReplyKind, Result, plain_front,
+    write_fields, write_header, write_plain_header,
 };
 use crate::random::Random;
 use crate::time::{Clock, Instant};
@@ -38,8 +38,8 @@ pub(crate) struct Core {
     /// Set by the first `init`, before any handler runs.
     init: OnceCell<Init>,
     outbox: Outbox,
-    /// The node's name needs no escapes.
-    is_plain: Cell<bool>,
+    /// How every message of this node begins, unless its name needs escapes.
+    front: OnceCell<Option<String>>,
     directory: RefCell<Directory>,
     calls: RefCell<CallTable>,
     timers: Timers,
@@ -60,7 +60,7 @@ impl Core {
             log,
             init: OnceCell::new(),
             outbox: Outbox::default(),
-            is_plain: Cell::new(false),
+            front: OnceCell::new(),
             directory: RefCell::default(),
             calls: RefCell::default(),
             timers: Timers::new(clock),
@@ -82,7 +82,7 @@ impl Core {
             return known.is_same_cluster(&init);
         }
         self.directory.borrow_mut().add_nodes(&init);
-        self.is_plain.set(is_plain(&init.node_id));
+        let _first = self.front.set(plain_front(&init.node_id));
         self.init.set(init).is_ok()
     }
 
@@ -108,12 +108,12 @@ impl Core {
         &self.outbox
     }
 
-    /// Sends the reply of type `kind` + `suffix` to a request. Nothing is sent
-    /// if the sender wants none, or has one already.
+    /// Sends the reply of that type to a request. Nothing is sent if the sender
+    /// wants none, or has one already.
     pub(crate) fn reply<T: Serialize + ?Sized>(
         &self,
         request: &Request,
-        kind: (&str, &str),
+        kind: ReplyKind<'_>,
         fields: &T,
     ) -> Result<()> {
         self.reply_fields(request, kind, Fields::Typed(fields))
@@ -122,7 +122,7 @@ impl Core {
     pub(super) fn reply_fields<T: Serialize + ?Sized>(
         &self,
         request: &Request,
-        kind: (&str, &str),
+        kind: ReplyKind<'_>,
         fields: Fields<'_, T>,
     ) -> Result<()> {
         let Some(in_reply_to) = request.msg_id() else {
@@ -139,15 +139,19 @@ impl Core {
         // Taken back if serialising fails or panics: then the caller is told that.
         let answer = Answer(request);
         self.outbox.write_numbered(|out, msg_id| {
-            let numbers = Numbers {
-                msg_id: Some(msg_id),
-                in_reply_to: Some(in_reply_to),
-            };
-            let addresses = (self.node_id(), request.src());
-            if request.is_plain() && self.is_plain.get() {
-                write_plain_header(out, addresses, kind, numbers);
-            } else {
-                write_header(out, addresses, kind, numbers);
+            match self.front.get() {
+                Some(Some(front)) if request.is_plain() => {
+                    let numbers = (msg_id, in_reply_to);
+                    write_plain_header(out, front, request.src(), kind, numbers);
+                }
+                _ => {
+                    let numbers = Numbers {
+                        msg_id: Some(msg_id),
+                        in_reply_to: Some(in_reply_to),
+                    };
+                    let addresses = (self.node_id(), request.src());
+                    write_header(out, addresses, kind.parts(), numbers);
+                }
             }
             write_fields(out, fields)
         })?;
@@ -160,7 +164,7 @@ impl Core {
             code: error.code,
             text: &error.text,
         };
-        self.reply(request, ("error", ""), &body)
+        self.reply(request, ReplyKind::Error, &body)
     }
 
     /// Refuses a message that no handler saw. A node without a name takes the

@@ -13,6 +13,7 @@ use serde::de::value::{BorrowedStrDeserializer, CowStrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Error as JsonError;
 use std::borrow::Cow;
+use std::ops::Range;
 
 type JsonResult<T> = std::result::Result<T, JsonError>;
 
@@ -54,9 +55,15 @@ struct Body<'de, 'o>(&'de str, Option<&'o Outline>);
 macro_rules! leave_to_serde_json {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {$(
         fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> JsonResult<V::Value> {
-            serde_json::Deserializer::from_str(self.0).$method($($argument,)* visitor)
+            serde_json::Deserializer::from_str(self.text()).$method($($argument,)* visitor)
         }
     )*};
+}
+
+impl<'de> Body<'de, '_> {
+    fn text(&self) -> &'de str {
+        self.0
+    }
 }
 
 impl<'de> Deserializer<'de> for Body<'de, '_> {
@@ -68,11 +75,10 @@ impl<'de> Deserializer<'de> for Body<'de, '_> {
                 body: self.0,
                 outline,
                 next: 0,
-                value: "",
             };
             let value = visitor.visit_map(&mut fields)?;
             // serde_json takes no visitor's leaving early for an answer, either.
-            return match outline.field(self.0, fields.next) {
+            return match outline.key(self.0, fields.next) {
                 None => Ok(value),
                 Some(_) => Err(wrong(Problem::Trailing)),
             };
@@ -138,7 +144,10 @@ impl<'de> MapAccess<'de> for &mut Fields<'de> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> JsonResult<V::Value> {
         let value = self.scanner.value().map_err(wrong)?;
-        seed.deserialize(Value(value))
+        seed.deserialize(Value {
+            text: value,
+            place: 0..value.len(),
+        })
     }
 }
 
@@ -146,9 +155,8 @@ impl<'de> MapAccess<'de> for &mut Fields<'de> {
 struct Outlined<'de, 'o> {
     body: &'de str,
     outline: &'o Outline,
+    /// Which field's key is asked for next.
     next: usize,
-    /// Belongs to the last key.
-    value: &'de str,
 }
 
 impl<'de> MapAccess<'de> for &mut Outlined<'de, '_> {
@@ -156,23 +164,38 @@ impl<'de> MapAccess<'de> for &mut Outlined<'de, '_> {
 
     #[inline]
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> JsonResult<Option<K::Value>> {
-        let Some((key, value)) = self.outline.field(self.body, self.next) else {
+        let Some(key) = self.outline.key(self.body, self.next) else {
             return Ok(None);
         };
         self.next += 1;
-        self.value = value;
         seed.deserialize(BorrowedStrDeserializer::new(key))
             .map(Some)
     }
 
     #[inline]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> JsonResult<V::Value> {
-        seed.deserialize(Value(self.value))
+        let last = self.next.checked_sub(1);
+        let place = last.and_then(|last| self.outline.value(last));
+        seed.deserialize(Value {
+            text: self.body,
+            place: place.unwrap_or_default(),
+        })
     }
 }
 
-/// A field's value: serde_json's to read, unless nobody wants it.
-struct Value<'de>(&'de str);
+/// A field's value, at its place in a text: serde_json's to read, unless nobody
+/// wants it.
+struct Value<'de> {
+    text: &'de str,
+    place: Range<usize>,
+}
+
+impl<'de> Value<'de> {
+    #[inline(always)]
+    fn text(&self) -> &'de str {
+        self.text.get(self.place.clone()).unwrap_or_default()
+    }
+}
 
 impl<'de> Deserializer<'de> for Value<'de> {
     type Error = JsonError;
@@ -187,9 +210,9 @@ impl<'de> Deserializer<'de> for Value<'de> {
         visitor: V,
     ) -> JsonResult<V::Value> {
         if name == RAW_VALUE {
-            return visitor.visit_map(Raw(self.0));
+            return visitor.visit_map(Raw(self.text()));
         }
-        serde_json::Deserializer::from_str(self.0).deserialize_newtype_struct(name, visitor)
+        serde_json::Deserializer::from_str(self.text()).deserialize_newtype_struct(name, visitor)
     }
 
     leave_to_serde_json! {
@@ -339,7 +362,11 @@ mod tests {
         let raws = Raws::deserialize(Body(blanks, None)).unwrap();
         assert_eq!((raws.n.get(), raws.e.get()), ("[ 1 ]", "{ }"));
         // Were it parsed, this would not do: what serde_json asks for is known.
-        let raw = <&RawValue>::deserialize(Value("no JSON")).unwrap();
+        let raw = <&RawValue>::deserialize(Value {
+            text: "no JSON",
+            place: 0..7,
+        })
+        .unwrap();
         assert_eq!(raw.get(), "no JSON");
     }
 

@@ -69,17 +69,48 @@ pub fn write_header(
     write_numbers(out, numbers);
 }
 
-/// As [`write_header`], when it is known that no name or type needs an escape.
-/// To see that again takes 150 instructions.
+/// The beginning of every message that a node sends, up to the name of whom it is
+/// for; `None` if the node's name needs escapes.
+pub(crate) fn plain_front(src: &str) -> Option<String> {
+    is_plain(src).then(|| format!("{{\"src\":\"{src}\",\"dest\":\""))
+}
+
+/// As [`write_header`] for a reply, when it is known that neither whom it is for
+/// nor its type needs an escape. To see that again takes 150 instructions, and to
+/// put the front together 50.
 pub(crate) fn write_plain_header(
     out: &mut Vec<u8>,
-    (src, dest): (&str, &str),
-    (kind, suffix): (&str, &str),
-    numbers: Numbers<'_>,
+    front: &str,
+    dest: &str,
+    kind: ReplyKind<'_>,
+    (msg_id, in_reply_to): (u64, &str),
 ) {
-    debug_assert!([src, dest, kind, suffix].into_iter().all(is_plain));
-    write_plain_front(out, src, dest, kind, suffix);
-    write_numbers(out, numbers);
+    let body = "\",\"body\":{\"type\":\"";
+    match kind {
+        ReplyKind::Ok(request) => put(out, [front, dest, body, request, "_ok\",\"msg_id\":"]),
+        ReplyKind::Error => put(out, [front, dest, body, "error\",\"msg_id\":"]),
+    }
+    out.extend_from_slice(digits(msg_id, &mut [0; 20]));
+    put(out, [",\"in_reply_to\":", in_reply_to]);
+}
+
+/// The type of a reply.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ReplyKind<'a> {
+    /// The request's type with `_ok` behind it.
+    Ok(&'a str),
+    /// `error`.
+    Error,
+}
+
+impl<'a> ReplyKind<'a> {
+    /// As [`write_header`] takes it: a type, and what is put behind it.
+    pub(crate) fn parts(self) -> (&'a str, &'static str) {
+        match self {
+            ReplyKind::Ok(request) => (request, "_ok"),
+            ReplyKind::Error => ("error", ""),
+        }
+    }
 }
 
 /// Appends the body's own fields, and ends the message and its line.
@@ -269,19 +300,23 @@ fn escape(text: &str) -> String {
     inside.unwrap_or_default().to_owned()
 }
 
-/// A number in decimal, written into `room` from behind.
+/// A number in decimal, written into `room` from behind, two digits at a time.
 #[inline(always)]
 fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
     let mut begin = room.len();
-    loop {
-        begin -= 1;
-        // A remainder of ten is one digit.
-        room[begin] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 || begin == 0 {
-            return &room[begin..];
-        }
+    while number >= 10 && begin >= 2 {
+        begin -= 2;
+        // A remainder of a hundred is two digits.
+        let pair = number % 100;
+        room[begin] = b'0' + (pair / 10) as u8;
+        room[begin + 1] = b'0' + (pair % 10) as u8;
+        number /= 100;
     }
+    if (number > 0 || begin == room.len()) && begin > 0 {
+        begin -= 1;
+        room[begin] = b'0' + (number % 10) as u8;
+    }
+    &room[begin..]
 }
 
 /// Appends `,"key":value…`: an object's inside, joined to the header before it.

@@ -27,5 +27,5 @@ pub use parser::Parser;
 pub use raw_request::RawRequest;
 
 pub(crate) use body::{parse_body, parse_outlined};
-pub(crate) use message::{is_plain, write_plain_header};
+pub(crate) use message::{ReplyKind, plain_front, write_plain_header};
 pub(crate) use outline::Outline;

@@ -61,12 +61,18 @@ impl Outline {
         self.note(pair(key), pair(value));
     }
 
-    /// The key and the value of the field of that number; `None` behind the last.
+    /// The key of the field of that number; `None` behind the last.
     #[inline(always)]
-    pub(super) fn field<'a>(&self, body: &'a str, index: usize) -> Option<(&'a str, &'a str)> {
-        let span = self.spans[..self.len as usize].get(index)?;
-        let piece = |(begin, end): (u32, u32)| body.get(begin as usize..end as usize);
-        Some((piece(span.key)?, piece(span.value)?))
+    pub(super) fn key<'a>(&self, body: &'a str, index: usize) -> Option<&'a str> {
+        let (begin, end) = self.spans[..self.len as usize].get(index)?.key;
+        body.get(begin as usize..end as usize)
+    }
+
+    /// Where the value of the field of that number lies in the body.
+    #[inline(always)]
+    pub(super) fn value(&self, index: usize) -> Option<Range<usize>> {
+        let (begin, end) = self.spans.get(index)?.value;
+        Some(begin as usize..end as usize)
     }
 
     /// Where the keys and the values lie; `None` unless every field was noted.

@@ -67,16 +67,27 @@ impl Parser {
         let text = Envelope::text(line)?;
         if self.scans == 0 {
             let likely = self.successors[self.last];
-            for index in [likely, SHAPES_MAX - 1 - likely] {
-                if let Some(envelope) = self.shapes[index].read(text) {
-                    self.successors[self.last] = index;
-                    self.last = index;
-                    self.doubt -= self.doubt.div_ceil(4);
-                    return Ok(envelope);
-                }
+            if let Some(envelope) = self.shapes[likely].read(text) {
+                self.last = likely;
+                self.doubt -= self.doubt.div_ceil(4);
+                return Ok(envelope);
             }
+            return self.read_as_other(text);
         }
         self.scan(text)
+    }
+
+    /// Parses a line that has not the likely shape.
+    #[inline(never)]
+    fn read_as_other<'a>(&mut self, text: &'a str) -> Result<Envelope<'a>, Malformed> {
+        let other = SHAPES_MAX - 1 - self.successors[self.last];
+        let Some(envelope) = self.shapes[other].read(text) else {
+            return self.scan(text);
+        };
+        self.successors[self.last] = other;
+        self.last = other;
+        self.doubt -= self.doubt.div_ceil(4);
+        Ok(envelope)
     }
 
     /// Parses a line that was not recognised, and remembers its shape if this is

@@ -12,7 +12,9 @@ pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, U
 pub use host::{HELD_BYTES_MAX, TASKS_MAX};
 
 use crate::node::{Context, Core, Log, Node, Request};
-use crate::protocol::{Envelope, Error, Excerpt, Init, MsgId, Parser, ReplyTo, Result, parse_body};
+use crate::protocol::{
+    Envelope, Error, Excerpt, Init, MsgId, Parser, ReplyKind, ReplyTo, Result, parse_body,
+};
 use crate::task::ReadyQueue;
 use crate::time::{Clock, Instant};
 use crate::wire::OutputBuffer;
@@ -206,7 +208,7 @@ impl Session {
             self.state = State::Running(cx);
         }
         self.core.sender(&envelope.src);
-        if let Err(error) = self.core.reply(&request, ("init", "_ok"), &()) {
+        if let Err(error) = self.core.reply(&request, ReplyKind::Ok("init"), &()) {
             self.log_line(format_args!("init could not be answered: {error}"));
         }
     }
