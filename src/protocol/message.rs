@@ -1,6 +1,7 @@
 //! Writing a message: one compact JSON object and a newline, header keys first.
 
 use super::fields::{HEADER_KEYS, Keys, OneLine, write_object};
+use super::reply_kind::ReplyKind;
 use super::scan::plain_prefix;
 use super::{Error, Result};
 use serde::Serialize;
@@ -92,25 +93,6 @@ pub(crate) fn write_plain_header(
     }
     out.extend_from_slice(digits(msg_id, &mut [0; 20]));
     put(out, [",\"in_reply_to\":", in_reply_to]);
-}
-
-/// The type of a reply.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum ReplyKind<'a> {
-    /// The request's type with `_ok` behind it.
-    Ok(&'a str),
-    /// `error`.
-    Error,
-}
-
-impl<'a> ReplyKind<'a> {
-    /// As [`write_header`] takes it: a type, and what is put behind it.
-    pub(crate) fn parts(self) -> (&'a str, &'static str) {
-        match self {
-            ReplyKind::Ok(request) => (request, "_ok"),
-            ReplyKind::Error => ("error", ""),
-        }
-    }
 }
 
 /// Appends the body's own fields, and ends the message and its line.

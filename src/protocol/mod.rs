@@ -14,6 +14,7 @@ mod name;
 mod outline;
 mod parser;
 mod raw_request;
+mod reply_kind;
 mod scan;
 mod shape;
 
@@ -27,5 +28,6 @@ pub use parser::Parser;
 pub use raw_request::RawRequest;
 
 pub(crate) use body::{parse_body, parse_outlined};
-pub(crate) use message::{ReplyKind, plain_front, write_plain_header};
+pub(crate) use message::{plain_front, write_plain_header};
 pub(crate) use outline::Outline;
+pub(crate) use reply_kind::ReplyKind;

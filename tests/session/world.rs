@@ -95,7 +95,7 @@ impl Node for Probe {
                 let replies = join_all(calls).await;
                 let kinds: Vec<_> = replies
                     .iter()
-                    .map(|reply| reply.as_ref().map_or("error".into(), |reply| reply.kind()))
+                    .map(|reply| reply.as_ref().map_or("error", |reply| reply.kind()))
                     .collect();
                 cx.reply(&request, &json!({"kinds": kinds}))
             }
