@@ -1,6 +1,7 @@
 //! The command line of the binary.
 
 use eddyline::Options;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZero;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -72,7 +73,7 @@ fn read(mut arguments: lexopt::Parser) -> Result<Choice, lexopt::Error> {
                 options.tcp_connections_max = count.get();
             }
             (Long("tcp-bind"), Choice::Run(options)) => {
-                options.tcp_bind = value(&mut arguments, "--tcp-bind", "an IP address,")?;
+                options.tcp_bind = address(&mut arguments)?;
             }
             (Long("help") | Short('h'), _) => choice = Choice::Print(HELP.to_owned()),
             (Long("version"), _) => {
@@ -94,6 +95,20 @@ fn value<T: FromStr>(
     let value = arguments.value()?;
     let parsed = value.to_str().and_then(|value| value.parse().ok());
     parsed.ok_or_else(|| wants(option, expected, &value))
+}
+
+/// Reads an address to bind. The kernel binds broadcast and multicast ones too, and says
+/// that it listens there, but no TCP connection can ever reach them.
+fn address(arguments: &mut lexopt::Parser) -> Result<IpAddr, lexopt::Error> {
+    let option = "--tcp-bind";
+    let address: IpAddr = value(arguments, option, "an IP address,")?;
+    let plain = address.to_canonical();
+    if plain.is_multicast() || plain == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        let expected = "an address that TCP can connect to,";
+        let value = address.to_string();
+        return Err(wants(option, expected, &value));
+    }
+    Ok(address)
 }
 
 fn wants(option: &str, expected: &str, value: &dyn std::fmt::Debug) -> lexopt::Error {

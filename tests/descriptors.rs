@@ -3,7 +3,7 @@
 
 mod support;
 
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::fs::{MemfdFlags, Mode, OFlags, memfd_create, open};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -86,10 +86,11 @@ enum Kind {
     Full,
     Memory,
     Event,
+    Epoll,
 }
 
 impl Kind {
-    const ALL: [Kind; 19] = [
+    const ALL: [Kind; 20] = [
         Kind::PipeReader,
         Kind::PipeWriter,
         Kind::PacketReader,
@@ -109,6 +110,7 @@ impl Kind {
         Kind::Full,
         Kind::Memory,
         Kind::Event,
+        Kind::Epoll,
     ];
 
     fn make(self) -> Made {
@@ -137,6 +139,10 @@ impl Kind {
             Kind::Full => opened("/dev/full", OFlags::RDWR),
             Kind::Memory => opened("/proc/self/mem", OFlags::RDONLY),
             Kind::Event => (eventfd(0, EventfdFlags::CLOEXEC).expect("eventfd"), None),
+            Kind::Epoll => {
+                let fd = epoll::create(epoll::CreateFlags::CLOEXEC);
+                (fd.expect("epoll"), None)
+            }
         }
     }
 
@@ -258,6 +264,7 @@ fn a_stdout_that_no_byte_can_go_to_is_named() {
         Kind::Memory,
         Kind::Full,
         Kind::Event,
+        Kind::Epoll,
     ];
     for kind in kinds {
         let (stdout, _other_end) = kind.unread();

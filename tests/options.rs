@@ -91,6 +91,22 @@ fn a_bad_address_to_bind_is_a_clear_error_and_exit_2() {
     assert_refused(&["--tcp-bind"], "--tcp-bind");
 }
 
+// The kernel binds them and listens, and nobody can connect.
+#[test]
+fn an_address_to_bind_that_tcp_cannot_connect_to_is_refused() {
+    for value in [
+        "255.255.255.255",
+        "224.0.0.1",
+        "ff02::1",
+        "::ffff:224.0.0.1",
+    ] {
+        let joined = format!("--tcp-bind={value}");
+        assert_refused(&[&joined], "--tcp-bind");
+        assert_refused(&[&joined], value);
+        assert_refused(&[&joined], "TCP can connect to");
+    }
+}
+
 #[test]
 fn a_bad_limit_is_a_clear_error_and_exit_2() {
     for (option, least) in [("--line-bytes-max", 1024), ("--tcp-connections-max", 1)] {

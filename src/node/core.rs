@@ -16,13 +16,12 @@ use super::timers::{Timer, Timers};
 use super::update::Marks;
 use super::usage::Usage;
 use crate::protocol::{
-    Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, ReplyKind, Result, plain_front,
-    write_fields, write_header, write_plain_header,
+    Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Quote, ReplyKind, Result, error_of,
+    plain_front, write_fields, write_header, write_plain_header,
 };
 use crate::random::Random;
 use crate::time::{Clock, Instant};
 use serde::Serialize;
-use serde_json::Value;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
@@ -130,9 +129,9 @@ impl Core {
         };
         if request.answer() {
             self.log(format_args!(
-                "a second reply to {:?} of {:?} was not sent: one is enough",
-                request.kind(),
-                request.src()
+                "a second reply to {} of {} was not sent: one is enough",
+                Quote(request.kind()),
+                Quote(request.src())
             ));
             return Ok(());
         }
@@ -311,8 +310,9 @@ impl Core {
             return;
         };
         let outcome = || {
-            let name = self.name(dest);
-            let text = format!("no reply from {name:?} to message {msg_id} in time");
+            let directory = self.directory.borrow();
+            let name = Quote(directory.name(dest));
+            let text = format!("no reply from {name} to message {msg_id} in time");
             Err(Error::timeout(text))
         };
         let ended = self.calls.borrow_mut().end(msg_id, dest, outcome);
@@ -399,21 +399,5 @@ struct Answer<'a>(&'a Request);
 impl Drop for Answer<'_> {
     fn drop(&mut self) {
         self.0.unanswer();
-    }
-}
-
-/// The error that an `error` body carries.
-fn error_of(body: &str) -> Error {
-    match serde_json::from_str::<ErrorBody<Value>>(body) {
-        Ok(ErrorBody { code, text }) => Error::new(
-            code,
-            match text {
-                Value::String(text) => text,
-                Value::Null => String::new(),
-                // No text by the protocol, but better than none.
-                other => other.to_string(),
-            },
-        ),
-        Err(why) => Error::crash(format!("an error reply without a usable code: {why}")),
     }
 }

@@ -6,7 +6,7 @@ use super::core::Core;
 use super::directory::NameId;
 use super::reply::Reply;
 use super::timer::Sleep;
-use crate::protocol::{Content, Error, ErrorCode, Result};
+use crate::protocol::{Content, Error, ErrorCode, Quote, Result};
 use crate::time::Instant;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -151,12 +151,13 @@ impl Retry {
     fn give_up(&mut self, core: &Core) -> Error {
         let certain = self.outstanding.is_empty() && !self.in_doubt;
         let (dest, sent) = (core.name(self.dest), self.sent);
+        let dest = Quote(&dest);
         Error::timeout(match self.last_error.take() {
             Some(error) if certain => return error,
-            None => format!("no reply from {dest:?} to any of {sent} requests in time"),
+            None => format!("no reply from {dest} to any of {sent} requests in time"),
             Some(error) => {
                 format!(
-                    "no result of {sent} requests to {dest:?} in time; the last error was: {error}"
+                    "no result of {sent} requests to {dest} in time; the last error was: {error}"
                 )
             }
         })

@@ -2,7 +2,7 @@
 
 use super::backoff::Backoff;
 use super::kv::Kv;
-use crate::protocol::{Error, ErrorCode, Result};
+use crate::protocol::{Error, ErrorCode, Quote, Result, parse_value};
 use crate::time::Instant;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -263,18 +263,20 @@ fn may_be_done(error: &Error) -> bool {
 
 fn conflict(service: &str) -> Error {
     Error::txn_conflict(format!(
-        "others kept changing the key in {service:?} until the time was over"
+        "others kept changing the key in {} until the time was over",
+        Quote(service)
     ))
 }
 
 fn doubtful(service: &str) -> Error {
     Error::timeout(format!(
-        "{service:?} has not said in time whether the key was changed"
+        "{} has not said in time whether the key was changed",
+        Quote(service)
     ))
 }
 
 fn parse<T: DeserializeOwned>(raw: &RawValue) -> Result<T> {
-    serde_json::from_str(raw.get())
+    parse_value(raw.get())
         .map_err(|error| Error::crash(format!("the value is not of the expected type: {error}")))
 }
 

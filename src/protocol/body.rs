@@ -5,7 +5,9 @@
 //! `type`, `msg_id` and whatever else the type does not name far faster than
 //! serde_json does, because their values are not looked at again.
 
+use super::capped::{Capped, TEXT_BYTES_MAX};
 use super::outline::Outline;
+use super::quote::{Quote, cut};
 use super::scan::{Problem, Quoted, Scanner};
 use super::{Error, Result};
 use serde::Deserialize;
@@ -13,14 +15,20 @@ use serde::de::value::{BorrowedStrDeserializer, CowStrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Error as JsonError;
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::ops::Range;
+
+/// How long a body is at most in which serde may quote what it finds wrong without
+/// a [cap](Capped): 64 KiB. Escaped that is six times as long, for a moment; a cap on
+/// every number and string would cost each message more.
+const VERBOSE_BYTES_MAX: usize = 64 << 10;
 
 type JsonResult<T> = std::result::Result<T, JsonError>;
 
 /// Parses a body. What fails is parsed once more by serde_json alone, for the
 /// path to the culprit: only what goes wrong pays for a good message.
 pub(crate) fn parse_body<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
-    T::deserialize(Body(body, None)).or_else(|_| parse_again(body, kind))
+    deserialize(Body(body, None)).map_or_else(|| parse_again(body, kind), Ok)
 }
 
 /// As [`parse_body`], when it is known where the body's fields lie.
@@ -29,22 +37,43 @@ pub(crate) fn parse_outlined<'a, T: Deserialize<'a>>(
     outline: &Outline,
     kind: impl FnOnce() -> &'a str,
 ) -> Result<T> {
-    T::deserialize(Body(body, Some(outline))).or_else(|_| parse_again(body, kind()))
+    deserialize(Body(body, Some(outline))).map_or_else(|| parse_again(body, kind()), Ok)
+}
+
+/// Reads a body; `None` if that fails. Why is not looked at, and yet serde says
+/// it: in a longer body, where it could say much, it is made to be brief.
+#[inline(always)]
+fn deserialize<'a, T: Deserialize<'a>>(body: Body<'a, '_>) -> Option<T> {
+    if body.0.len() <= VERBOSE_BYTES_MAX {
+        return T::deserialize(body).ok();
+    }
+    T::deserialize(Capped::body(body)).ok()
 }
 
 #[cold]
 fn parse_again<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
     let mut again = serde_json::Deserializer::from_str(body);
-    let why = match serde_path_to_error::deserialize::<_, T>(&mut again) {
+    if body.len() <= VERBOSE_BYTES_MAX {
+        return parse_with(&mut again, kind);
+    }
+    parse_with(Capped::body(&mut again), kind)
+}
+
+fn parse_with<'a, T: Deserialize<'a>>(
+    deserializer: impl Deserializer<'a>,
+    kind: &str,
+) -> Result<T> {
+    let kind = Quote(kind);
+    let short = |text: &dyn Display| cut(text, TEXT_BYTES_MAX);
+    let text = match serde_path_to_error::deserialize::<_, T>(deserializer) {
         Ok(value) => return Ok(value),
         Err(error) if error.path().iter().len() > 0 => {
-            format!("field `{}`: {}", error.path(), error.inner())
+            let (path, why) = (short(error.path()), short(error.inner()));
+            format!("malformed {kind}: field `{path}`: {why}")
         }
-        Err(error) => error.into_inner().to_string(),
+        Err(error) => format!("malformed {kind}: {}", short(error.inner())),
     };
-    Err(Error::malformed_request(format!(
-        "malformed {kind:?}: {why}"
-    )))
+    Err(Error::malformed_request(text))
 }
 
 /// A JSON object that was scanned before, and where its fields lie if that was

@@ -88,6 +88,7 @@ pub enum MsgId<'a> {
 /// assert_eq!(Header::parse(r#"{"in_reply_to":7}"#)?.in_reply_to, ReplyTo::Call(7));
 /// assert_eq!(Header::parse(r#"{}"#)?.in_reply_to, ReplyTo::Absent);
 /// assert_eq!(Header::parse(r#"{"in_reply_to":-7}"#)?.in_reply_to, ReplyTo::Unknown);
+/// assert_eq!(Header::parse(r#"{"in_reply_to":"7"}"#)?.in_reply_to, ReplyTo::Invalid);
 /// # Ok::<(), eddyline::protocol::Malformed>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,8 +97,10 @@ pub enum ReplyTo {
     Absent,
     /// A reply to the message of that number. 0 is a number like any other.
     Call(u64),
-    /// A reply to something that this node cannot have sent.
+    /// An integer, but no number of anything that this node can have sent.
     Unknown,
+    /// Something else, which is nobody's number.
+    Invalid,
 }
 
 /// Why a line is not a message.
@@ -308,7 +311,11 @@ impl ReplyTo {
     pub(super) fn of(raw: &str) -> ReplyTo {
         match raw {
             "null" => ReplyTo::Absent,
-            _ => raw.parse().map_or(ReplyTo::Unknown, ReplyTo::Call),
+            _ => match raw.parse() {
+                Ok(number) => ReplyTo::Call(number),
+                Err(_) if is_integer(raw) => ReplyTo::Unknown,
+                Err(_) => ReplyTo::Invalid,
+            },
         }
     }
 }
@@ -382,9 +389,10 @@ mod tests {
             let body = format!(r#"{{"msg_id":{id}}}"#);
             assert_eq!(header(&body).msg_id, MsgId::Integer(id));
         }
-        for id in ["1.0", "1e3", "\"1\"", "true", "[]"] {
-            let body = format!(r#"{{"msg_id":{id}}}"#);
+        for id in ["1.0", "1e3", "\"1\"", "\"\"", "true", "[]", "{}"] {
+            let body = format!(r#"{{"msg_id":{id},"in_reply_to":{id}}}"#);
             assert_eq!(header(&body).msg_id, MsgId::Invalid, "{id}");
+            assert_eq!(header(&body).in_reply_to, ReplyTo::Invalid, "{id}");
         }
         assert_eq!(header(r#"{"msg_id":null}"#).msg_id, MsgId::Absent);
         assert_eq!(header("{}").msg_id, MsgId::Absent);
@@ -395,7 +403,7 @@ mod tests {
         let reply_to = |body| header(body).in_reply_to;
         assert_eq!(reply_to(r#"{"in_reply_to":0}"#), ReplyTo::Call(0));
         assert_eq!(reply_to(r#"{"in_reply_to":null}"#), ReplyTo::Absent);
-        for strange in ["-1", "18446744073709551616", "1.0", "\"1\"", "{}"] {
+        for strange in ["-1", "-0", "18446744073709551616"] {
             let body = format!(r#"{{"in_reply_to":{strange}}}"#);
             assert_eq!(header(&body).in_reply_to, ReplyTo::Unknown, "{strange}");
         }

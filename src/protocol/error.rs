@@ -1,5 +1,6 @@
 //! Maelstrom's errors: a code that programs act on, and a text for people.
 
+use super::quote::Quote;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -178,7 +179,8 @@ impl Error {
     /// assert_eq!(eddyline::Error::node_not_found("n9").code.number(), 1);
     /// ```
     pub fn node_not_found(name: &str) -> Error {
-        let text = format!("there is no node, service or known sender called {name:?}");
+        let name = Quote(name);
+        let text = format!("there is no node, service or known sender called {name}");
         Error::new(ErrorCode::NodeNotFound, text)
     }
 
@@ -189,7 +191,8 @@ impl Error {
     /// assert_eq!(error.to_string(), "this node does not know requests of type \"fly\" (error 10)");
     /// ```
     pub fn not_supported(kind: &str) -> Error {
-        let text = format!("this node does not know requests of type {kind:?}");
+        let kind = Quote(kind);
+        let text = format!("this node does not know requests of type {kind}");
         Error::new(ErrorCode::NotSupported, text)
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// How many bytes of a line a person is shown.
-const EXCERPT_BYTES: usize = 80;
+pub(super) const EXCERPT_BYTES: usize = 80;
 
 /// Shows the beginning of some bytes on one line of plain ASCII: control
 /// characters and everything else that could move a terminal are escaped.

@@ -4,8 +4,10 @@
 //! writing appends to a buffer that the caller owns.
 
 mod body;
+mod capped;
 mod envelope;
 mod error;
+mod error_reply;
 mod excerpt;
 mod fields;
 mod init;
@@ -13,6 +15,7 @@ mod message;
 mod name;
 mod outline;
 mod parser;
+mod quote;
 mod raw_request;
 mod reply_kind;
 mod scan;
@@ -28,6 +31,9 @@ pub use parser::Parser;
 pub use raw_request::RawRequest;
 
 pub(crate) use body::{parse_body, parse_outlined};
+pub(crate) use capped::parse_value;
+pub(crate) use error_reply::error_of;
 pub(crate) use message::{plain_front, write_plain_header};
 pub(crate) use outline::Outline;
+pub(crate) use quote::Quote;
 pub(crate) use reply_kind::ReplyKind;

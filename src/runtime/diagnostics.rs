@@ -9,8 +9,8 @@ use crate::reactor::{Interest, Reactor};
 use crate::sys::Output;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fmt;
-use std::io::{ErrorKind, Write as _};
+use std::fmt::{self, Write as _};
+use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 
 /// How many bytes of lines wait for a stderr that takes none: 256 KiB, four full
@@ -75,8 +75,9 @@ impl Diagnostics {
     pub(super) fn line(&self, text: fmt::Arguments<'_>) {
         // Formatted first: an author's `Display` may log a line of its own. And
         // one line each, whatever a panic message or that text holds.
-        let text = format!("{PREFIX}{text}");
-        let mut line = one_line(&text);
+        let mut line = OneLine::default();
+        let _as_far_as_it_came = write!(line, "{PREFIX}{text}");
+        let mut line = line.text;
         line.push('\n');
         if self.held.borrow().bytes.len() > HELD_BYTES_MAX {
             self.flush();
@@ -150,30 +151,45 @@ impl Diagnostics {
             if held.bytes.is_empty() && held.dropped > 0 {
                 let dropped = std::mem::take(&mut held.dropped);
                 let text = "lines were dropped: stderr was not read";
-                let _to_memory = writeln!(held.bytes, "{PREFIX}{dropped} {text}");
+                let _to_memory = io::Write::write_fmt(
+                    &mut held.bytes,
+                    format_args!("{PREFIX}{dropped} {text}\n"),
+                );
             }
         }
     }
 }
 
-/// The beginning of `text` with everything escaped that could end the line, move
-/// a terminal, or show its reader another order or text than is there.
-fn one_line(text: &str) -> String {
-    let mut line = String::new();
-    let mut room = LINE_CHARS_MAX;
-    for c in text.chars() {
-        if room == 0 {
-            line.push('…');
-            break;
+/// The beginning of a text with everything escaped that could end the line, move
+/// a terminal, or show its reader another order or text than is there. The rest
+/// of the text takes no memory, however long it is.
+#[derive(Default)]
+struct OneLine {
+    text: String,
+    /// How many of the text's characters are in it.
+    chars: usize,
+    is_cut: bool,
+}
+
+impl fmt::Write for OneLine {
+    /// Takes everything: an author's `Display` might not expect an error.
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if self.is_cut {
+                break;
+            }
+            if self.chars == LINE_CHARS_MAX {
+                self.text.push('…');
+                self.is_cut = true;
+            } else if is_treacherous(c) {
+                self.text.extend(c.escape_default());
+            } else {
+                self.text.push(c);
+            }
+            self.chars += 1;
         }
-        room -= 1;
-        if is_treacherous(c) {
-            line.extend(c.escape_default());
-        } else {
-            line.push(c);
-        }
+        Ok(())
     }
-    line
 }
 
 /// Control characters, C1's among them; what separates lines and paragraphs; and
@@ -194,6 +210,14 @@ fn whole_lines(bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::testing;
+    use std::os::fd::OwnedFd;
+
+    fn one_line(text: &str) -> String {
+        let mut line = OneLine::default();
+        write!(line, "{text}").unwrap();
+        line.text
+    }
 
     #[test]
     fn what_could_deceive_a_reader_is_escaped() {
@@ -214,5 +238,44 @@ mod tests {
         assert_eq!(shown.chars().count(), LINE_CHARS_MAX + 1);
         assert!(shown.ends_with("é…"));
         assert_eq!(one_line(&long[2..]), long[2..]);
+    }
+
+    /// What is there to be read now.
+    fn read(pipe: &OwnedFd) -> String {
+        let mut bytes = vec![0; 1 << 20];
+        let count = rustix::io::read(pipe, &mut bytes).unwrap_or(0);
+        String::from_utf8_lossy(&bytes[..count]).into_owned()
+    }
+
+    #[test]
+    fn lines_beyond_the_bound_are_dropped_and_counted_and_none_before_it() {
+        const LINES: usize = 10_000;
+        let (reader, stderr) = testing::pipe();
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        let mut reactor = Reactor::new().unwrap();
+        let diagnostics = Diagnostics::new(&mut reactor, Output::from_fd(stderr).ok());
+        let text = "x".repeat(100);
+        let mut most = 0;
+        for number in 0..LINES {
+            diagnostics.line(format_args!("{number} {text}"));
+            most = most.max(diagnostics.held.borrow().bytes.len());
+        }
+        // It is full, and by less than a line more.
+        let bound = HELD_BYTES_MAX..HELD_BYTES_MAX + 200;
+        assert!(bound.contains(&most), "{most}");
+        let mut heard = String::new();
+        while !diagnostics.is_empty() {
+            heard.push_str(&read(&reader));
+            diagnostics.flush();
+        }
+        heard.push_str(&read(&reader));
+        let lines: Vec<&str> = heard.lines().collect();
+        let (last, whole) = lines.split_last().unwrap();
+        for (number, line) in whole.iter().enumerate() {
+            assert_eq!(**line, format!("{PREFIX}{number} {text}"));
+        }
+        let dropped = LINES - whole.len();
+        let said = format!("{PREFIX}{dropped} lines were dropped: stderr was not read");
+        assert_eq!(*last, said);
     }
 }

@@ -28,13 +28,13 @@ const SOCKET_BYTES_PER_TURN: usize = 1 << 20;
 
 /// How many tasks that were woken are polled in one turn: 200, as many as
 /// async-executor polls before it looks at I/O again.
-const TASK_POLLS_PER_TURN: usize = 200;
+pub(super) const TASK_POLLS_PER_TURN: usize = 200;
 
 /// For how long timers that are due wait for input that has arrived: 20 ms, in
 /// which a node reads a hundred full pipes. A reply in there beats its timeout
 /// even after a pause; under an endless flood of input timers are late by this
 /// much and no more.
-const DEFER_MAX: Duration = Duration::from_millis(20);
+pub(super) const DEFER_MAX: Duration = Duration::from_millis(20);
 
 /// For how many turns they wait at least, however long those take: 2, which is a
 /// full pipe and what the line buffer held.

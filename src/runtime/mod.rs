@@ -3,6 +3,8 @@
 //! The only room that knows all others. Everything that happens, happens in a
 //! turn; [`turn`](event_loop::EventLoop::turn) is the whole program.
 
+#[cfg(test)]
+mod bounds;
 mod client;
 mod diagnostics;
 mod event_loop;

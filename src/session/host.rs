@@ -4,7 +4,7 @@
 //! one type of future, the handlers' own, so that they fit recycled slots.
 
 use crate::node::{Context, Core, Node, Request, TIMERS_MAX};
-use crate::protocol::{Error, Result};
+use crate::protocol::{Error, Quote, Result};
 use crate::task::{Executor, Finished, Panic, ReadyQueue, catch};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -272,6 +272,6 @@ fn answer(core: &Core, request: &Request, error: &Error) {
 }
 
 fn log(core: &Core, request: &Request, what: std::fmt::Arguments<'_>) {
-    let (kind, src) = (request.kind(), request.src());
-    core.log(format_args!("the handler of {kind:?} from {src:?} {what}"));
+    let (kind, src) = (Quote(request.kind()), Quote(request.src()));
+    core.log(format_args!("the handler of {kind} from {src} {what}"));
 }

@@ -13,7 +13,8 @@ pub use host::{HELD_BYTES_MAX, TASKS_MAX};
 
 use crate::node::{Context, Core, Log, Node, Request};
 use crate::protocol::{
-    Envelope, Error, Excerpt, Init, MsgId, Parser, ReplyKind, ReplyTo, Result, parse_body,
+    Envelope, Error, Excerpt, Header, Init, MsgId, Parser, Quote, ReplyKind, ReplyTo, Result,
+    parse_body,
 };
 use crate::task::ReadyQueue;
 use crate::time::{Clock, Instant};
@@ -144,11 +145,12 @@ impl Session {
         if let State::Running(cx) = &self.state
             && envelope.dest != cx.node_id()
         {
-            let (dest, own) = (&envelope.dest, cx.node_id());
-            return self.log_line(format_args!("ignored: it is for {dest:?}, not {own:?}"));
+            let (dest, own) = (Quote(&envelope.dest), Quote(cx.node_id()));
+            return self.log_line(format_args!("ignored: it is for {dest}, not {own}"));
         }
-        let kind = envelope.header.kind.as_deref();
-        if kind == Some("init") && envelope.header.in_reply_to == ReplyTo::Absent {
+        let header = &envelope.header;
+        let is_reply = matches!(header.in_reply_to, ReplyTo::Call(_) | ReplyTo::Unknown);
+        if header.kind.as_deref() == Some("init") && !is_reply {
             return self.init(envelope);
         }
         let State::Running(cx) = &self.state else {
@@ -156,29 +158,21 @@ impl Session {
             return self.refuse(envelope, &error);
         };
         let src = self.core.sender(&envelope.src);
-        match envelope.header.in_reply_to {
+        match header.in_reply_to {
             ReplyTo::Call(msg_id) => self.core.complete_call(msg_id, src, envelope),
             ReplyTo::Unknown => self.core.ignore_reply(),
-            ReplyTo::Absent => match kind {
-                Some(_) if envelope.header.msg_id != MsgId::Invalid => {
+            ReplyTo::Absent | ReplyTo::Invalid => match malformed(header) {
+                None => {
                     let request = Request::new(self.core.spares().keep(envelope));
                     self.host.handle(&self.core, cx, request);
                 }
-                _ => {
-                    let error = Error::malformed_request(if kind.is_none() {
-                        "field `type`: missing or not a string"
-                    } else {
-                        "field `msg_id`: not an integer"
-                    });
-                    self.refuse(envelope, &error);
-                }
+                Some(error) => self.refuse(envelope, &error),
             },
         }
     }
 
     fn init(&mut self, envelope: &Envelope<'_>) {
-        if envelope.header.msg_id == MsgId::Invalid {
-            let error = Error::malformed_request("field `msg_id`: not an integer");
+        if let Some(error) = malformed(&envelope.header) {
             return self.refuse(envelope, &error);
         }
         let init: Init = match parse_body(envelope.body, "init") {
@@ -190,9 +184,9 @@ impl Session {
             return self.refuse(envelope, &error);
         }
         if !self.core.identify(init) {
-            let own = self.core.node_id();
+            let own = Quote(self.core.node_id());
             let error = Error::precondition_failed(format!(
-                "this node is {own:?} already, in another cluster or by another name than this init says"
+                "this node is {own} already, in another cluster or by another name than this init says"
             ));
             return self.refuse(envelope, &error);
         }
@@ -434,4 +428,19 @@ impl Session {
     pub fn ignored_replies(&self) -> u64 {
         self.core.ignored_replies()
     }
+}
+
+/// What is wrong with the header of a request.
+#[inline(always)]
+fn malformed(header: &Header<'_>) -> Option<Error> {
+    let text = if header.kind.is_none() {
+        "field `type`: missing or not a string"
+    } else if header.msg_id == MsgId::Invalid {
+        "field `msg_id`: not an integer"
+    } else if header.in_reply_to == ReplyTo::Invalid {
+        "field `in_reply_to`: not an integer"
+    } else {
+        return None;
+    };
+    Some(Error::malformed_request(text))
 }

@@ -31,6 +31,11 @@ impl Output {
             .map_err(|(what, errno)| explain(what, errno))?;
         let handle = Handle::share(rustix::stdio::stdout())
             .map_err(|errno| explain("no private descriptor for fd 1", errno))?;
+        // An epoll or timer descriptor takes no bytes, and is never ready for any:
+        // the node would wait for ever. Nothing at all is refused by it at once.
+        if handle.access == Access::Gated && handle.fd.write(&[]) == Err(Errno::INVAL) {
+            return Err(explain("no byte can be written to it", Errno::INVAL));
+        }
         rustix::stdio::dup2_stdout(rustix::stdio::stderr())
             .map_err(|errno| explain("fd 2 does not take the place of fd 1", errno))?;
         Ok(Output { handle })

@@ -129,6 +129,7 @@ fn a_message_without_a_way_to_answer_is_only_named() {
         r#"{"type":5,"echo":1}"#,
         r#"{"type":"echo","msg_id":"seven","echo":1}"#,
         r#"{"type":"echo","msg_id":1.5,"echo":1}"#,
+        r#"{"type":"echo","in_reply_to":"x","echo":1}"#,
         r#"{}"#,
     ] {
         complaint_about(client(body).as_bytes());
@@ -148,5 +149,21 @@ fn a_carriage_return_before_the_newline_is_white_space() {
     let mut node = Launch::new().ready();
     node.write(b"{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"echo\",\"msg_id\":2,\"echo\":1}}\r\n");
     assert_eq!(node.reply()["body"]["type"], "echo_ok");
+    node.finish_quietly();
+}
+
+#[test]
+fn an_in_reply_to_that_is_no_integer_is_error_12_that_names_it() {
+    let mut node = Launch::new().ready();
+    for wrong in ["\"x\"", "\"1\"", "1.5", "1e3", "[]", "{}", "true"] {
+        for kind in ["echo", "echo_ok", "init"] {
+            let body = format!(r#"{{"type":"{kind}","msg_id":7,"echo":1,"in_reply_to":{wrong}}}"#);
+            let reply = node.ask(&client(&body));
+            assert_eq!(reply["body"]["code"], 12, "{body}");
+            assert_eq!(reply["body"]["in_reply_to"], 7, "{body}");
+            let text = reply["body"]["text"].as_str().unwrap();
+            assert_eq!(text, "field `in_reply_to`: not an integer", "{body}");
+        }
+    }
     node.finish_quietly();
 }

@@ -13,7 +13,16 @@ pub(crate) struct Found {
     pub(crate) body: String,
     pub(crate) kind: Option<String>,
     pub(crate) msg_id: Result<Option<String>, ()>,
-    pub(crate) in_reply_to: Result<Option<u64>, ()>,
+    pub(crate) in_reply_to: Result<Option<u64>, Strange>,
+}
+
+/// What an `in_reply_to` may be besides a number of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strange {
+    /// An integer that numbers no message of ours.
+    NotOurs,
+    /// Something else.
+    NoInteger,
 }
 
 /// By the scan.
@@ -32,7 +41,8 @@ pub(crate) fn scanned(line: &[u8]) -> Option<Found> {
         in_reply_to: match envelope.header.in_reply_to {
             ReplyTo::Absent => Ok(None),
             ReplyTo::Call(number) => Ok(Some(number)),
-            ReplyTo::Unknown => Err(()),
+            ReplyTo::Unknown => Err(Strange::NotOurs),
+            ReplyTo::Invalid => Err(Strange::NoInteger),
         },
     })
 }
@@ -72,15 +82,21 @@ pub(crate) fn parsed(line: &[u8]) -> Option<Found> {
         kind: body.kind.and_then(|kind| from(kind.get())),
         msg_id: match body.msg_id.map(RawValue::get) {
             None => Ok(None),
-            Some(raw) if raw.contains(|c: char| !c.is_ascii_digit() && c != '-') => Err(()),
+            Some(raw) if !is_integer(raw) => Err(()),
             Some(raw) => Ok(Some(raw.to_owned())),
         },
         in_reply_to: match body.in_reply_to.map(RawValue::get) {
             None => Ok(None),
-            Some("-0") => Err(()),
-            Some(raw) => from(raw).map(Some).ok_or(()),
+            Some(raw) if !is_integer(raw) => Err(Strange::NoInteger),
+            Some("-0") => Err(Strange::NotOurs),
+            Some(raw) => from(raw).map(Some).ok_or(Strange::NotOurs),
         },
     })
+}
+
+/// Whether a JSON value is a number without fraction and exponent.
+fn is_integer(raw: &str) -> bool {
+    raw.chars().all(|c| c.is_ascii_digit() || c == '-')
 }
 
 fn from<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {

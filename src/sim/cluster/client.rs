@@ -147,6 +147,6 @@ pub(in crate::sim) fn reply_to(line: &[u8]) -> Option<(u64, &str)> {
     let envelope = Envelope::parse(line).ok()?;
     match envelope.header.in_reply_to {
         ReplyTo::Call(msg_id) => Some((msg_id, envelope.body)),
-        ReplyTo::Absent | ReplyTo::Unknown => None,
+        ReplyTo::Absent | ReplyTo::Unknown | ReplyTo::Invalid => None,
     }
 }

@@ -4,7 +4,7 @@
 //! that it judges. It knows which requests are owed an answer and what that may
 //! be, who may be sent to, and which calls wait for a reply.
 
-use super::super::reference::{Found, parsed};
+use super::super::reference::{Found, Strange, parsed};
 use super::node::GIVE_UP_MS;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -113,7 +113,7 @@ impl Model {
         if own.as_ref().is_some_and(|own| *own != found.dest) {
             return;
         }
-        let is_reply = found.in_reply_to != Ok(None);
+        let is_reply = matches!(found.in_reply_to, Ok(Some(_)) | Err(Strange::NotOurs));
         if found.kind.as_deref() == Some("init") && !is_reply {
             return self.hear_init(&found);
         }
@@ -129,7 +129,8 @@ impl Model {
         self.meet(&found.src);
         match found.in_reply_to {
             Ok(Some(number)) => self.hear_reply(number, &found.src),
-            Err(()) => self.ignore(1),
+            Err(Strange::NotOurs) => self.ignore(1),
+            Err(Strange::NoInteger) => self.owe(&found, Answer::Error(12)),
             Ok(None) => self.hear_request(&found),
         }
     }
@@ -141,6 +142,9 @@ impl Model {
         let Some(Init { node_id, node_ids }) = init else {
             return self.owe(found, Answer::Error(12));
         };
+        if found.in_reply_to.is_err() {
+            return self.owe(found, Answer::Error(12));
+        }
         if found.msg_id.is_err() {
             return;
         }
