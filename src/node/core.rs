@@ -45,6 +45,8 @@ pub(crate) struct Core {
     random: RefCell<Random>,
     spawned: Spawned,
     pub(super) operations: RefCell<Operations>,
+    /// Whose request is being begun.
+    asker: Cell<Option<NameId>>,
     pub(super) marks: Marks,
     input_ended: Cell<bool>,
     ignored_replies: Cell<u64>,
@@ -66,6 +68,7 @@ impl Core {
             random: RefCell::new(random),
             spawned: Spawned::default(),
             operations: RefCell::default(),
+            asker: Cell::new(None),
             marks: Marks::default(),
             input_ended: Cell::new(false),
             ignored_replies: Cell::new(0),
@@ -330,6 +333,22 @@ impl Core {
     /// Whether a handler has asked for an operation that nobody has taken.
     pub(crate) fn has_operations(&self) -> bool {
         self.operations.borrow().has_queued()
+    }
+
+    /// Says whose request is being begun: what it asks for at once is asked by him.
+    pub(crate) fn set_asker(&self, asker: Option<NameId>) {
+        self.asker.set(asker);
+    }
+
+    /// Takes an operation in, or refuses it with error 11.
+    pub(super) fn submit(&self, operation: Operation) -> Result<OperationId> {
+        let mut operations = self.operations.borrow_mut();
+        operations.submit(operation, self.asker.get())
+    }
+
+    /// The number of the sender who has asked for an operation.
+    pub(crate) fn asker(&self, id: OperationId) -> Option<u32> {
+        self.operations.borrow().asker(id).map(NameId::number)
     }
 
     /// Gives an operation its outcome.

@@ -17,6 +17,13 @@ const NAME_BYTES_MAX: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NameId(u32);
 
+impl NameId {
+    /// As a number, for rooms that have no use for the name.
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// How many names are found without hashing them. Most messages come from those
 /// that the last ones came from: a client, a service, a handful of peers.
 const RECENT_MAX: usize = 32;

@@ -7,6 +7,7 @@
 //!                     future dropped   └──> abandoned ──> (removed on completion)
 //! ```
 
+use super::directory::NameId;
 use crate::protocol::{Error, Result};
 use slab::Slab;
 use std::collections::VecDeque;
@@ -115,6 +116,7 @@ pub struct TcpEchoStats {
 /// }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(test, derive(Default))]
 pub struct OperationId(usize);
 
 /// Where an operation stands; see the picture above.
@@ -138,6 +140,7 @@ impl Operation {
 struct Entry {
     state: State,
     bytes: usize,
+    asker: Option<NameId>,
 }
 
 /// The operations that were asked for and whose outcome nobody has taken.
@@ -151,7 +154,11 @@ pub(super) struct Operations {
 
 impl Operations {
     /// Takes an operation in, or refuses it with error 11.
-    pub(super) fn submit(&mut self, operation: Operation) -> Result<OperationId> {
+    pub(super) fn submit(
+        &mut self,
+        operation: Operation,
+        asker: Option<NameId>,
+    ) -> Result<OperationId> {
         let bytes = operation.len();
         if self.entries.len() >= OPERATIONS_MAX {
             return Err(Error::temporarily_unavailable(format!(
@@ -166,9 +173,19 @@ impl Operations {
         }
         self.held_bytes += bytes;
         let state = State::InFlight(None);
-        let id = OperationId(self.entries.insert(Entry { state, bytes }));
+        let entry = Entry {
+            state,
+            bytes,
+            asker,
+        };
+        let id = OperationId(self.entries.insert(entry));
         self.queue.push_back((id, operation));
         Ok(id)
+    }
+
+    /// Who has asked for an operation, if it was at the beginning of a request.
+    pub(super) fn asker(&self, id: OperationId) -> Option<NameId> {
+        self.entries.get(id.0)?.asker
     }
 
     /// Forgets an operation; what it leaves is the caller's to drop.

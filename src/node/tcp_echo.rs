@@ -60,8 +60,9 @@ impl TcpEcho {
     /// ```
     ///
     /// # Errors
-    /// Error 22 before a start, error 0 when it takes longer than 5 s, error 11
-    /// when the connection fails, or when too many sends or bytes are in flight.
+    /// Error 22 before a start; error 0 when it is not over 5 s after this call; error
+    /// 11 when it has not even begun by then, when the connection fails, or when too
+    /// many sends or bytes are in flight.
     pub async fn send(&self, data: impl Into<String>) -> Result<String> {
         let data = data.into();
         match self.run(Operation::Send { data }).await? {
@@ -71,8 +72,8 @@ impl TcpEcho {
         }
     }
 
-    /// The totals, with every send that was asked for before; zeros before a
-    /// start.
+    /// The totals, with every send that was asked for before and is over within half
+    /// a second; zeros before a start.
     ///
     /// ```
     /// # async fn stats(cx: eddyline::Context) -> eddyline::Result<()> {
@@ -92,7 +93,7 @@ impl TcpEcho {
     }
 
     async fn run(&self, operation: Operation) -> Result<Outcome> {
-        let id = self.core.operations.borrow_mut().submit(operation)?;
+        let id = self.core.submit(operation)?;
         let in_flight = InFlight {
             core: self.core.clone(),
             id: Some(id),

@@ -1,8 +1,9 @@
 //! The client side of one `tcp_echo_send`, as the runtime keeps it.
 
+use super::phase::DRAIN_DEADLINE;
 use crate::protocol::Error;
 use crate::session::OperationId;
-use crate::tcp::{Exchange, ExchangeError};
+use crate::tcp::{Exchange, ExchangeError, QUEUE_WAIT_MAX};
 use crate::time::TimerId;
 use std::io;
 
@@ -25,6 +26,14 @@ pub(super) struct Ticket {
 #[derive(Debug)]
 pub(super) enum SendError {
     NotStarted,
+    /// It has waited long enough.
+    NotBegun,
+    /// The process ends.
+    NeverBegins,
+    /// The process ends, and it is under way.
+    GivenUp,
+    /// No descriptor for the server's side.
+    Reserve(io::Error),
     Exchange(ExchangeError),
     Reactor(io::Error),
 }
@@ -32,7 +41,11 @@ pub(super) enum SendError {
 impl SendError {
     /// Whether it is worth waiting until others have ended.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, SendError::Exchange(error) if error.may_pass())
+        match self {
+            SendError::Exchange(error) => error.may_pass(),
+            SendError::Reserve(_) => true,
+            _ => false,
+        }
     }
 }
 
@@ -42,6 +55,24 @@ impl From<SendError> for Error {
             SendError::NotStarted => Error::precondition_failed(
                 "the TCP echo server has not been started; send tcp_echo_start first",
             ),
+            SendError::NotBegun => Error::temporarily_unavailable(format!(
+                "{} s after it was asked for, this send has not begun: others were before it, or \
+                 the server is full; nothing was sent, try again later",
+                QUEUE_WAIT_MAX.as_secs()
+            )),
+            SendError::NeverBegins => Error::temporarily_unavailable(
+                "stdin has ended and this send has not begun; it never will: ask again when the \
+                 node was started anew",
+            ),
+            SendError::GivenUp => Error::timeout(format!(
+                "stdin ended {} s ago and this exchange is not over; what the echo server got of \
+                 it is unknown",
+                DRAIN_DEADLINE.as_secs()
+            )),
+            SendError::Reserve(error) => Error::temporarily_unavailable(format!(
+                "there is no descriptor to accept this send's connection with, so nothing was \
+                 sent: {error}; try again later"
+            )),
             SendError::Exchange(error) => Error::temporarily_unavailable(error.to_string()),
             SendError::Reactor(error) => Error::temporarily_unavailable(error.to_string()),
         }

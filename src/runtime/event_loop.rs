@@ -267,6 +267,14 @@ impl EventLoop {
             || self.session.has_ready_tasks()
             || self.session.usage().operations > 0;
         if is_over || !is_busy {
+            let unanswered = self.session.unanswered();
+            // Others wait for replies that cannot come any more, or sleep.
+            if is_over && unanswered > 0 {
+                self.session.log(format_args!(
+                    "stdin has ended: requests that get no reply, since their handlers still \
+                     wait when their time is over: {unanswered}"
+                ));
+            }
             let deadline = self.clock.now() + STDERR_PATIENCE;
             self.phase = Phase::Flushing { deadline };
         }

@@ -6,11 +6,14 @@
 #[cfg(test)]
 mod bounds;
 mod client;
+mod counts;
 mod diagnostics;
 mod event_loop;
 #[cfg(test)]
 mod injected;
+mod pauses;
 mod phase;
+mod send_queue;
 mod source;
 mod stdin;
 mod stdout;

@@ -1,17 +1,19 @@
 //! TCP echo: carries out what handlers ask for, and serves whoever connects.
 
 use super::client::{Client, SendError, Ticket};
-use super::phase::DRAIN_DEADLINE;
+use super::counts::{Counts, totals};
+use super::pauses::Pauses;
+use super::send_queue::{SendQueue, Waiting};
 use super::source::{Source, from_tcp, to_tcp};
 use crate::protocol::{Error, Result};
 use crate::reactor::{Interest, Reactor, Token};
-use crate::session::{Operation, OperationId, Outcome, Session, TcpEchoStats};
+use crate::session::{Operation, OperationId, Outcome, Session};
 use crate::tcp::{
-    ACCEPT_RETRY_MS, Accepting, Connection, EXCHANGE_DEADLINE, EXCHANGES_MAX, EchoServer, Exchange,
-    Next, StartError,
+    ACCEPT_RETRY_MS, Accepting, Connection, EXCHANGES_MAX, EchoServer, Exchange, Next,
+    SEND_DEADLINE, StartError,
 };
 use crate::time::{Clock, Instant, TimerId, Wheel};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
@@ -19,7 +21,7 @@ use std::time::Duration;
 
 /// What a timer of this file is about.
 enum Deadline {
-    /// An exchange has taken too long.
+    /// The send of an exchange has taken too long.
     Client(Token),
     /// A paused listener tries again.
     Accept,
@@ -42,18 +44,17 @@ pub(super) struct TcpEcho {
     sends: BTreeSet<Ticket>,
     next_number: u64,
     /// Sends that wait until one of the exchanges in flight has ended.
-    queued: VecDeque<(Ticket, Vec<u8>)>,
+    queued: SendQueue,
     /// The exchanges in flight.
     exchanges: Vec<Token>,
     /// The process ends: no exchange begins any more.
     has_given_up: bool,
-    /// Counts that were asked for, each with the number of the first send that
-    /// it need not wait for.
-    counts: VecDeque<(u64, OperationId)>,
+    counts: Counts,
     clock: Rc<dyn Clock>,
     wheel: Wheel<Deadline>,
     /// A paused listener's timer is armed.
     retries_accept: bool,
+    pauses: Pauses,
     due: Vec<Deadline>,
     /// Sources that have finished, closed in the last step of the turn.
     finished: Vec<Token>,
@@ -68,13 +69,14 @@ impl TcpEcho {
             accepted: Vec::new(),
             sends: BTreeSet::new(),
             next_number: 0,
-            queued: VecDeque::new(),
+            queued: SendQueue::default(),
             exchanges: Vec::new(),
             has_given_up: false,
-            counts: VecDeque::new(),
+            counts: Counts::default(),
             wheel: Wheel::new(clock.now()),
             clock,
             retries_accept: false,
+            pauses: Pauses::default(),
             due: Vec::new(),
             finished: Vec::new(),
         }
@@ -82,7 +84,12 @@ impl TcpEcho {
 
     /// When to call [`expire`](TcpEcho::expire) next.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.wheel.next_deadline()
+        let deadlines = [
+            self.wheel.next_deadline(),
+            self.queued.next_deadline(),
+            self.counts.next_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Carries out one operation, or begins to.
@@ -104,15 +111,21 @@ impl TcpEcho {
                 };
                 self.next_number += 1;
                 self.sends.insert(ticket);
-                self.queued.push_back((ticket, data.into_bytes()));
+                self.queued.push(Waiting {
+                    ticket,
+                    asker: session.asker(id),
+                    asked: self.clock.now(),
+                    data: data.into_bytes(),
+                });
                 match self.has_given_up {
                     true => self.refuse_queued(session),
                     false => self.send_queued(reactor, session),
                 }
             }
             Operation::Stats => {
-                self.counts.push_back((self.next_number, id));
-                self.complete_counts(session);
+                let now = self.clock.now();
+                self.counts.push(id, self.next_number, now);
+                self.complete_counts(session, now);
             }
         }
     }
@@ -144,87 +157,98 @@ impl TcpEcho {
     /// Begins as many of the sends that wait as there is room for.
     fn send_queued(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) {
         while self.has_room()
-            && let Some((ticket, data)) = self.queued.pop_front()
+            && let Some(mut send) = self.queued.pop()
         {
-            match self.connect(reactor, ticket, data) {
+            match self.connect(reactor, &mut send) {
                 Ok(token) => self.exchanges.push(token),
-                Err((error, data)) if error.may_pass() && !self.exchanges.is_empty() => {
-                    // The next exchange to end gives its descriptor back.
-                    return self.queued.push_front((ticket, data));
+                Err(error) if error.may_pass() && self.may_give_back() => {
+                    self.queued.put_back(send);
+                    break;
                 }
-                Err((error, _)) => self.complete_send(session, ticket, Err(error.into())),
+                Err(error) => self.complete_send(session, send.ticket, Err(error.into())),
             }
+        }
+        if let Some(Listening { server, .. }) = &mut self.listening {
+            server.reserve_at_most(self.exchanges.len());
         }
     }
 
-    /// Whether another exchange may begin. Clients must not take the descriptors
-    /// that their own server needs to accept them.
+    fn server(&self) -> Option<&EchoServer> {
+        Some(&self.listening.as_ref()?.server)
+    }
+
+    /// Whether something is open here whose end gives a descriptor back.
+    fn may_give_back(&self) -> bool {
+        !self.exchanges.is_empty() || self.server().is_some_and(EchoServer::has_connections)
+    }
+
+    /// Whether another exchange may begin. While the server is full it would only
+    /// stand in the listener's queue with all others, where nobody can tell any
+    /// more that nothing of it was received; here it can still be refused for sure.
+    /// One does go, to find out when the server is full no more.
     fn has_room(&self) -> bool {
-        let server = self.listening.as_ref().map(|listening| &listening.server);
-        let is_paused = server.is_some_and(EchoServer::is_paused);
-        self.exchanges.len() < EXCHANGES_MAX && (!is_paused || self.exchanges.is_empty())
+        let is_full = self.server().is_some_and(EchoServer::is_full);
+        self.exchanges.len() < EXCHANGES_MAX && (!is_full || self.exchanges.is_empty())
     }
 
     fn connect(
         &mut self,
         reactor: &mut Reactor<Source>,
-        ticket: Ticket,
-        data: Vec<u8>,
-    ) -> std::result::Result<Token, (SendError, Vec<u8>)> {
-        let Some(Listening { server, .. }) = &self.listening else {
-            return Err((SendError::NotStarted, data));
+        send: &mut Waiting,
+    ) -> std::result::Result<Token, SendError> {
+        let Some(Listening { server, .. }) = &mut self.listening else {
+            return Err(SendError::NotStarted);
         };
-        let exchange = Exchange::start(server.local_client_address(), data)
-            .map_err(|(error, data)| (SendError::Exchange(error), data))?;
+        server.reserve_at_most(self.exchanges.len());
+        server.reserve().map_err(SendError::Reserve)?;
+        let data = std::mem::take(&mut send.data);
+        let exchange =
+            Exchange::start(server.local_client_address(), data).map_err(|(error, data)| {
+                send.data = data;
+                SendError::Exchange(error)
+            })?;
         let fd = exchange.as_raw_fd();
         let client = Box::new(Client {
             exchange,
-            ticket,
+            ticket: send.ticket,
             deadline: None,
         });
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = reactor
             .insert(fd, interest, Source::Client(client))
-            .map_err(|error| (SendError::Reactor(error), Vec::new()))?;
-        let timer = self.arm(EXCHANGE_DEADLINE, Deadline::Client(token));
+            .map_err(SendError::Reactor)?;
+        let timer = self.arm(send.asked + SEND_DEADLINE, Deadline::Client(token));
         if let Some(Source::Client(client)) = reactor.get_mut(token) {
             client.deadline = Some(timer);
         }
         Ok(token)
     }
 
-    /// Arms a timer, counted from now.
-    fn arm(&mut self, delay: Duration, about: Deadline) -> TimerId {
-        let now = self.clock.now();
+    fn arm(&mut self, deadline: Instant, about: Deadline) -> TimerId {
         if self.wheel.is_empty() {
             // Without timers it was not told the time.
-            self.wheel.expire(now, &mut self.due);
+            self.wheel.expire(self.clock.now(), &mut self.due);
         }
-        self.wheel.insert(now + delay, about)
+        self.wheel.insert(deadline, about)
     }
 
     fn complete_send(&mut self, session: &mut Session, ticket: Ticket, outcome: Result<Outcome>) {
         self.sends.remove(&ticket);
         session.complete_operation(ticket.operation, outcome);
-        self.complete_counts(session);
+        if self.counts.next_deadline().is_some() {
+            self.complete_counts(session, self.clock.now());
+        }
     }
 
-    /// Answers every count whose sends have all ended.
-    fn complete_counts(&mut self, session: &mut Session) {
+    /// Answers every count whose sends have all ended, or that has waited long enough.
+    fn complete_counts(&mut self, session: &mut Session, now: Instant) {
         let oldest = self.sends.first().map_or(u64::MAX, |ticket| ticket.number);
-        while let Some(&(until, id)) = self.counts.front()
-            && until <= oldest
-        {
-            self.counts.pop_front();
+        while let Some(id) = self.counts.pop(oldest, now) {
             let stats = self
-                .listening
-                .as_ref()
-                .map(|listening| listening.server.stats());
-            let stats = stats.unwrap_or_default();
-            let stats = TcpEchoStats {
-                connections: stats.total_connections,
-                bytes: stats.total_bytes,
-            };
+                .server()
+                .map(EchoServer::stats)
+                .map(totals)
+                .unwrap_or_default();
             session.complete_operation(id, Ok(Outcome::Stats(stats)));
         }
     }
@@ -234,7 +258,23 @@ impl TcpEcho {
         let Some(Listening { server, token }) = &mut self.listening else {
             return;
         };
-        let accepting = server.accept(&mut self.accepted);
+        let mut retry = None;
+        match server.accept(&mut self.accepted) {
+            Accepting::Idle => reactor.clear(*token, crate::reactor::Readiness::READABLE),
+            Accepting::CarryOver => reactor.carry_over(*token),
+            Accepting::Paused(reason) => {
+                let now = self.clock.now();
+                if self.pauses.is_news(now) {
+                    session.log(format_args!(
+                        "TCP echo accepts no connections for now: {reason}"
+                    ));
+                }
+                if !self.retries_accept {
+                    self.retries_accept = true;
+                    retry = Some(now + Duration::from_millis(ACCEPT_RETRY_MS));
+                }
+            }
+        }
         for connection in self.accepted.drain(..) {
             let fd = connection.as_raw_fd();
             let interest = Interest::READABLE | Interest::WRITABLE;
@@ -245,20 +285,8 @@ impl TcpEcho {
                 server.refused();
             }
         }
-        match accepting {
-            Accepting::Idle => reactor.clear(*token, crate::reactor::Readiness::READABLE),
-            Accepting::CarryOver => reactor.carry_over(*token),
-            Accepting::Paused(reason) => {
-                if let Some(reason) = reason {
-                    session.log(format_args!(
-                        "TCP echo accepts no connections for now: {reason}"
-                    ));
-                }
-                if !self.retries_accept {
-                    self.arm(Duration::from_millis(ACCEPT_RETRY_MS), Deadline::Accept);
-                    self.retries_accept = true;
-                }
-            }
+        if let Some(retry) = retry {
+            self.arm(retry, Deadline::Accept);
         }
     }
 
@@ -323,11 +351,8 @@ impl TcpEcho {
         session: &mut Session,
         now: Instant,
     ) {
-        self.wheel.expire(now, &mut self.due);
-        if self.due.is_empty() {
-            return; // as in almost every turn
-        }
         let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(now, &mut due);
         for deadline in due.drain(..) {
             match deadline {
                 Deadline::Accept => {
@@ -348,6 +373,10 @@ impl TcpEcho {
             }
         }
         self.due = due;
+        while let Some(send) = self.queued.pop_due(now) {
+            self.complete_send(session, send.ticket, Err(SendError::NotBegun.into()));
+        }
+        self.complete_counts(session, now);
     }
 
     /// Ends every send that has no outcome: the process ends, and its time for
@@ -365,41 +394,33 @@ impl TcpEcho {
                 continue;
             }
             self.finished.push(token);
-            let text = format!(
-                "stdin ended {} s ago and this exchange is not over; what the echo server got \
-                 of it is unknown",
-                DRAIN_DEADLINE.as_secs()
-            );
-            self.complete_send(session, client.ticket, Err(Error::timeout(text)));
+            let error = SendError::GivenUp.into();
+            self.complete_send(session, client.ticket, Err(error));
         }
         self.refuse_queued(session);
     }
 
     fn refuse_queued(&mut self, session: &mut Session) {
-        while let Some((ticket, _data)) = self.queued.pop_front() {
-            let text = "stdin has ended and this send has not begun; it never will: \
-                        ask again when the node was started anew";
-            let error = Error::temporarily_unavailable(text);
-            self.complete_send(session, ticket, Err(error));
+        while let Some(send) = self.queued.pop() {
+            self.complete_send(session, send.ticket, Err(SendError::NeverBegins.into()));
         }
     }
 
     /// Closes what has finished, out of the reactor first, and lets those that
     /// waited for a place have it.
     pub(super) fn close_finished(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) {
-        if !self.finished.is_empty() {
-            let mut finished = std::mem::take(&mut self.finished);
-            for token in finished.drain(..) {
-                let Some(fd) = reactor.get(token).and_then(Source::fd) else {
-                    continue;
-                };
-                self.close(reactor, token, fd);
-            }
-            self.finished = finished;
+        if self.finished.is_empty() && self.queued.next_deadline().is_none() {
+            return;
         }
-        if !self.queued.is_empty() {
-            self.send_queued(reactor, session);
+        let mut finished = std::mem::take(&mut self.finished);
+        for token in finished.drain(..) {
+            let Some(fd) = reactor.get(token).and_then(Source::fd) else {
+                continue;
+            };
+            self.close(reactor, token, fd);
         }
+        self.finished = finished;
+        self.send_queued(reactor, session);
     }
 
     fn close(&mut self, reactor: &mut Reactor<Source>, token: Token, fd: RawFd) {

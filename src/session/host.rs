@@ -47,6 +47,8 @@ pub(super) trait Host {
     fn is_ready(&self, core: &Core) -> bool;
     /// How many tasks have not ended.
     fn tasks(&self) -> usize;
+    /// How many requests want a reply and have none.
+    fn unanswered(&self) -> usize;
     /// The queue that wakers fill.
     fn ready_queue(&self) -> &Arc<ReadyQueue>;
 }
@@ -225,9 +227,18 @@ where
         self.executor.len()
     }
 
+    fn unanswered(&self) -> usize {
+        let requests = self.executor.payloads().flatten();
+        requests.filter(|request| wants_reply(request)).count()
+    }
+
     fn ready_queue(&self) -> &Arc<ReadyQueue> {
         self.executor.ready_queue()
     }
+}
+
+fn wants_reply(request: &Request) -> bool {
+    request.msg_id().is_some() && !request.is_answered()
 }
 
 /// What is left to do when a task has ended: a handler that failed has its
@@ -241,7 +252,7 @@ fn end(core: &Core, request: Option<Request>, outcome: Result<Ended, Box<Panic>>
         }
         return;
     };
-    let wants_reply = request.msg_id().is_some() && !request.is_answered();
+    let wants_reply = wants_reply(&request);
     match outcome {
         Ok(Ok(())) => {
             if wants_reply && request.is_last_handle() {

@@ -164,7 +164,9 @@ impl Session {
             ReplyTo::Absent | ReplyTo::Invalid => match malformed(header) {
                 None => {
                     let request = Request::new(self.core.spares().keep(envelope));
+                    self.core.set_asker(src);
                     self.host.handle(&self.core, cx, request);
+                    self.core.set_asker(None);
                 }
                 Some(error) => self.refuse(envelope, &error),
             },
@@ -363,6 +365,17 @@ impl Session {
     /// ```
     pub fn next_operation(&mut self) -> Option<(OperationId, Operation)> {
         self.core.next_operation()
+    }
+
+    /// How many requests whose handlers have not ended want a reply and have none.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.host.unanswered()
+    }
+
+    /// Which sender's request an operation was asked for by, as a number. `None` if
+    /// the handler had waited for something before it asked, or nobody knows.
+    pub(crate) fn asker(&self, id: OperationId) -> Option<u32> {
+        self.core.asker(id)
     }
 
     /// Whether a handler has asked for an operation that nobody has taken.

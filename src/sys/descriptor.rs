@@ -27,6 +27,11 @@ impl Descriptor {
         fcntl_dupfd_cloexec(fd, FIRST_PRIVATE_FD).map(Descriptor)
     }
 
+    /// As [`Descriptor::duplicate`], of one that is ours.
+    pub(super) fn copy(&self) -> Result<Descriptor, Errno> {
+        Descriptor::duplicate(self.as_fd())
+    }
+
     /// A TCP socket, non-blocking and close-on-exec.
     pub(super) fn socket(family: AddressFamily) -> Result<Descriptor, Errno> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;

@@ -70,6 +70,16 @@ pub(crate) fn accept_failure(error: &io::Error) -> AcceptFailure {
     }
 }
 
+/// Whether the process has all the descriptors that it may have.
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    Errno::from_io_error(error) == Some(Errno::MFILE)
+}
+
+/// Another descriptor of the same socket.
+pub(crate) fn copy(fd: &Descriptor) -> io::Result<Descriptor> {
+    Ok(fd.copy()?)
+}
+
 /// Starts to connect. How it went is [`connect_result`]'s to say, after an edge.
 pub(crate) fn connect(address: SocketAddr) -> io::Result<Descriptor> {
     let fd = new_socket(address)?;

@@ -178,6 +178,11 @@ impl<F: Future, P> Executor<F, P> {
         Some(self.poll(index))
     }
 
+    /// What the tasks that have not ended were started with.
+    pub(crate) fn payloads(&self) -> impl Iterator<Item = &P> {
+        self.slots.iter().filter_map(|slot| slot.payload.as_ref())
+    }
+
     /// Drops the task that was polled last, if that has not ended it, and returns
     /// what it was started with. A panic of its destructor is caught.
     pub(crate) fn drop_polled(&mut self) -> Option<P> {

@@ -9,14 +9,21 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-/// How long an exchange may take, kept by the runtime: as long as a Maelstrom
-/// client waits for its reply. Over loopback it takes a fraction of a
-/// millisecond, so whoever meets this is stuck.
-pub(crate) const EXCHANGE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a send may take from when it was asked for, the wait for its turn
+/// included, kept by the runtime: as long as a Maelstrom client waits for its
+/// reply. Over loopback an exchange takes a fraction of a millisecond, so whoever
+/// meets this is stuck, or behind some 50,000 others.
+pub(crate) const SEND_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Exchanges in flight at once. Each takes two descriptors, ours and the
-/// server's: few enough that the clients leave some for the server to accept
-/// with, many enough to keep a core busy. More wait for their turn.
+/// How long it may wait for its turn: 4 s, so that whoever begins has a second left,
+/// a thousand times what an exchange takes. If they might wait as long as they may
+/// take, an endless queue would begin each send just before its end, and all would
+/// end with error 0. This ends with error 11: nothing was sent.
+pub(crate) const QUEUE_WAIT_MAX: Duration = Duration::from_secs(4);
+
+/// Exchanges in flight at once: few enough that each gets on, many enough to keep a
+/// core busy. Each takes two descriptors, ours and the server's, and does not begin
+/// without both (see [`Reserve`](super::reserve::Reserve)). More wait for their turn.
 pub(crate) const EXCHANGES_MAX: usize = 32;
 
 /// One `connect`, write, half-close, read to the end.
@@ -328,7 +335,7 @@ impl fmt::Display for ExchangeError {
             } => write!(
                 f,
                 "the echo server at {address} sent {received} of {expected} bytes within {} s",
-                EXCHANGE_DEADLINE.as_secs()
+                SEND_DEADLINE.as_secs()
             ),
         }
     }

@@ -1,5 +1,6 @@
 //! The listening socket: takes connections in, whatever `accept` answers.
 
+use super::reserve::Reserve;
 use crate::sys::Descriptor;
 use crate::sys::socket::{self, AcceptFailure};
 use std::fmt;
@@ -39,9 +40,8 @@ pub(crate) struct Listener {
     address: SocketAddr,
     /// The last attempt got stuck.
     is_paused: bool,
-    /// The queue was never empty since somebody was told why: one line for each
-    /// time that the server fills up, not for each place that comes free.
-    is_told: bool,
+    /// For the clients in the queue that are our own.
+    reserve: Reserve,
 }
 
 /// Where a listener's turn ended.
@@ -53,8 +53,7 @@ pub(crate) enum Accepting {
     CarryOver,
     /// Nothing more can be taken in, and no edge will tell when that changes:
     /// carry over when a connection has closed and every [`ACCEPT_RETRY_MS`].
-    /// The reason comes with the first of a row of pauses only.
-    Paused(Option<io::Error>),
+    Paused(io::Error),
 }
 
 /// Why a server did not start.
@@ -81,7 +80,7 @@ impl Listener {
                 fd,
                 address,
                 is_paused: false,
-                is_told: false,
+                reserve: Reserve::default(),
             }),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 Err(StartError::PortInUse { address })
@@ -99,6 +98,16 @@ impl Listener {
         self.is_paused
     }
 
+    /// Keeps a descriptor for a client of our own.
+    pub(super) fn reserve(&mut self) -> io::Result<()> {
+        self.reserve.keep(&self.fd)
+    }
+
+    /// Keeps no more than there are clients of our own.
+    pub(super) fn reserve_at_most(&mut self, clients: usize) {
+        self.reserve.keep_at_most(clients);
+    }
+
     /// Hands at most `room` new connections to `take`, bounded for the turn.
     pub(super) fn accept(&mut self, room: usize, mut take: impl FnMut(Descriptor)) -> Accepting {
         let mut taken = 0;
@@ -111,6 +120,7 @@ impl Listener {
             match socket::accept(&self.fd) {
                 Ok(fd) => {
                     self.is_paused = false;
+                    self.reserve.spent();
                     taken += 1;
                     take(fd);
                 }
@@ -118,9 +128,10 @@ impl Listener {
                     AcceptFailure::Skip => {}
                     AcceptFailure::Empty => {
                         self.is_paused = false;
-                        self.is_told = false;
+                        self.reserve.take_back(&self.fd);
                         return Accepting::Idle;
                     }
+                    AcceptFailure::Stuck if self.reserve.give(&error) => {}
                     AcceptFailure::Stuck => return self.pause(error),
                 },
             }
@@ -130,8 +141,7 @@ impl Listener {
 
     fn pause(&mut self, reason: io::Error) -> Accepting {
         self.is_paused = true;
-        let is_news = !std::mem::replace(&mut self.is_told, true);
-        Accepting::Paused(is_news.then_some(reason))
+        Accepting::Paused(reason)
     }
 }
 
@@ -223,9 +233,9 @@ mod tests {
         let mut taken = vec![];
         await_any(&listener, PollFlags::IN);
         let accepting = listener.accept(1, |fd| taken.push(fd));
-        assert!(matches!(accepting, Accepting::Paused(Some(_))));
+        assert!(matches!(accepting, Accepting::Paused(_)));
         let accepting = listener.accept(0, |_| panic!("no room"));
-        assert!(matches!(accepting, Accepting::Paused(None)), "said once");
+        assert!(matches!(accepting, Accepting::Paused(_)));
         assert!(listener.is_paused());
         await_any(&listener, PollFlags::IN);
         let accepting = listener.accept(2, |fd| taken.push(fd));
@@ -251,7 +261,7 @@ mod tests {
         let mut limit = getrlimit(Resource::Nofile);
         limit.current = Some(u64::try_from(clients[2].as_raw_fd()).unwrap() + 1);
         setrlimit(Resource::Nofile, limit).unwrap();
-        let Accepting::Paused(Some(error)) = listener.accept(8, |_| panic!("taken")) else {
+        let Accepting::Paused(error) = listener.accept(8, |_| panic!("taken")) else {
             panic!("not paused");
         };
         assert!(error.to_string().contains("files"), "{error}");

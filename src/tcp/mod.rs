@@ -22,14 +22,15 @@ mod connection;
 mod event_sequences;
 mod exchange;
 mod listener;
+mod reserve;
 mod server;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use connection::Connection;
-pub(crate) use exchange::{EXCHANGE_DEADLINE, EXCHANGES_MAX, Exchange, ExchangeError};
+pub(crate) use exchange::{EXCHANGES_MAX, Exchange, ExchangeError, QUEUE_WAIT_MAX, SEND_DEADLINE};
 pub(crate) use listener::{ACCEPT_RETRY_MS, Accepting, StartError};
-pub(crate) use server::{CONNECTIONS_MAX, EchoServer};
+pub(crate) use server::{CONNECTIONS_MAX, EchoServer, Stats};
 
 /// Reads that one source may make in a turn, and writes likewise: 256 KiB each
 /// way at most, some 100 µs, before the others have theirs. More than one, since

@@ -3,6 +3,7 @@
 use super::connection::{Connection, Ending};
 use super::listener::{Accepting, Listener, StartError};
 use super::{CHUNK_BYTES, Progress, Readiness};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
@@ -79,9 +80,23 @@ impl EchoServer {
         address
     }
 
-    /// Whether connections wait that cannot be taken in for now.
-    pub(crate) fn is_paused(&self) -> bool {
-        self.listener.is_paused()
+    /// Whether connections wait that cannot be taken in for now, or one more would.
+    pub(crate) fn is_full(&self) -> bool {
+        self.listener.is_paused() || self.open_connections >= self.connections_max
+    }
+
+    /// Keeps a descriptor to accept a client of our own with; fails if there is none.
+    pub(crate) fn reserve(&mut self) -> io::Result<()> {
+        self.listener.reserve()
+    }
+
+    /// Keeps descriptors for that many clients of our own at most.
+    pub(crate) fn reserve_at_most(&mut self, clients: usize) {
+        self.listener.reserve_at_most(clients);
+    }
+
+    pub(crate) fn has_connections(&self) -> bool {
+        self.open_connections > 0
     }
 
     pub(crate) fn stats(&self) -> Stats {

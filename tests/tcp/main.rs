@@ -7,6 +7,7 @@ mod support;
 mod clients;
 mod crowd;
 mod fairness;
+mod sends;
 mod tasks;
 
 use serde_json::Value;

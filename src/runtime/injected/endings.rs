@@ -7,7 +7,7 @@ use crate::random::Random;
 use crate::runtime::Options;
 use crate::runtime::event_loop::EventLoop;
 use crate::runtime::phase::{DRAIN_DEADLINE, LAST_TURNS_MAX};
-use crate::sys::simulated::{self, Faults, Kernel, KernelClock, Shape};
+use crate::sys::simulated::{self, Fault, Faults, Kernel, KernelClock, Shape};
 use crate::sys::{Input, Output, Streams};
 use crate::time::Instant;
 use std::rc::Rc;
@@ -52,8 +52,10 @@ fn a_handler_that_asks_again_for_ever_does_not_hold_up_the_end() {
     });
     let (options, clock) = (Options::default(), Rc::new(KernelClock));
     let mut event_loop = EventLoop::new(Stubborn::new, &options, streams, clock).unwrap();
-    // One for the listener, one for a client that nobody can accept.
-    simulated::with(|kernel| kernel.limit_descriptors(2));
+    // Nobody is ever accepted.
+    let mut faults = Faults::none();
+    faults.add(Fault::AcceptStarved, 1.0);
+    simulated::with(|kernel| kernel.set_faults(faults));
     let end = Instant::ZERO + DRAIN_DEADLINE;
     let (mut turns, mut last_turns) = (0, 0);
     while event_loop.turn().unwrap() {

@@ -1,6 +1,8 @@
 //! What was asked, what has to come back, and what came.
 
 use super::node::Bell;
+use crate::runtime::counts::COUNT_WAIT_MAX;
+use crate::tcp::{QUEUE_WAIT_MAX, SEND_DEADLINE};
 use crate::time::Instant;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +16,10 @@ const RPC_TIMEOUT: Duration = Duration::from_secs(1);
 /// between its wait and its clock. It looks for input again when they are later;
 /// the rest of this is the timer's tick.
 const UNSEEN_PAUSE_MAX: Duration = Duration::from_millis(6);
+
+/// How much later than it must the node may answer: longer than the faults of a run
+/// take together.
+const SLACK: Duration = Duration::from_millis(500);
 
 /// What a request asks for.
 #[derive(Debug, Clone)]
@@ -142,6 +148,8 @@ pub(super) struct Ledger {
     /// How late the node hears of a reply that is there; `None` if that may take
     /// for ever.
     pub(super) lateness: Option<Duration>,
+    /// Whether deadlines that the node keeps can be judged by the clock.
+    is_punctual: bool,
     /// From when to when the process has stood still in front of the clock.
     pub(super) clock_pauses: Vec<(Instant, Instant)>,
     /// The numbers of the node's own messages.
@@ -155,6 +163,7 @@ impl Ledger {
         bell: Rc<Bell>,
         network_is_sound: bool,
         lateness: Option<Duration>,
+        is_punctual: bool,
     ) -> Ledger {
         Ledger {
             requests: BTreeMap::new(),
@@ -164,6 +173,7 @@ impl Ledger {
             has_ended: false,
             network_is_sound,
             lateness,
+            is_punctual,
             clock_pauses: Vec::new(),
             msg_ids: BTreeSet::new(),
             errors: Vec::new(),
@@ -298,6 +308,15 @@ impl Ledger {
 
     /// Whether a reply is one that its request may get.
     fn judge(&mut self, request: &Request, body: &Value, now: Instant) -> Result<(), &'static str> {
+        let longest = match request.wanted {
+            Wanted::Send(_) => SEND_DEADLINE,
+            Wanted::Stats => COUNT_WAIT_MAX,
+            _ => Duration::MAX,
+        };
+        let due = request.written.map(|at| at + longest + SLACK);
+        if self.is_punctual && due.is_some_and(|due| due < now) {
+            return Err("it took too long");
+        }
         let kind = body["type"].as_str().unwrap_or("none");
         let code = (kind == "error").then(|| body["code"].as_u64().unwrap_or(u64::MAX));
         let be = |holds: bool, what: &'static str| if holds { Ok(()) } else { Err(what) };
@@ -323,9 +342,12 @@ impl Ledger {
                 "another text than was sent",
             ),
             (Wanted::Send(_), Some(22)) => be(!request.server_listened, "the server listens"),
-            (Wanted::Send(_), Some(0 | 11)) => {
-                be(!self.network_is_sound, "an error without a cause")
+            (Wanted::Send(_), Some(11)) => {
+                // A queue that is too long is a cause.
+                let waited = request.written.is_some_and(|at| at + QUEUE_WAIT_MAX <= now);
+                be(waited || !self.network_is_sound, "an error without a cause")
             }
+            (Wanted::Send(_), Some(0)) => be(!self.network_is_sound, "an error without a cause"),
             (Wanted::Stats, None) => {
                 let bytes = body["bytes"].as_u64().unwrap_or(0);
                 be(

@@ -132,6 +132,7 @@ fn set_up(plan: &mut Plan) -> (Streams, Rc<RefCell<Ledger>>, ActorId) {
         Rc::new(Bell::default()),
         plan.network_is_sound(),
         plan.lateness(),
+        plan.is_punctual(),
     );
     let ledger = Rc::new(RefCell::new(ledger));
     let (streams, harness) = simulated::with(|kernel| {

@@ -159,6 +159,38 @@ impl Plan {
         }
     }
 
+    /// Sends of a few senders, hundreds of them at once, where descriptors are few.
+    pub(super) fn sends(seed: u64) -> Plan {
+        let mut random = Random::new(seed);
+        let mut requests = vec![
+            (Duration::ZERO, Wanted::Init),
+            (Duration::ZERO, Wanted::Start),
+        ];
+        for _ in 0..40 + random.below(260) {
+            let wanted = match random.below(20) {
+                0 => Wanted::Stats,
+                1 => Wanted::Echo(size(&mut random)),
+                _ => Wanted::Send(index(&mut random, 2_000)),
+            };
+            requests.push((Duration::ZERO, wanted));
+        }
+        let mut plan = Plan::quiet(requests);
+        plan.seed = seed;
+        plan.spare_descriptors = random.chance(0.8).then(|| 3 + index(&mut random, 70));
+        if random.chance(0.3) {
+            plan.ending = Ending::Early;
+        }
+        let (fault, rate) = [
+            (Fault::Latency, 1.0),
+            (Fault::LateEdge, 0.2),
+            (Fault::AcceptStarved, 0.2),
+            (Fault::AcceptStarved, 0.0),
+        ][index(&mut random, 4)];
+        plan.faults.add(fault, rate);
+        plan.random = random;
+        plan
+    }
+
     /// Pipes, no faults, and these requests in order, each after its gap.
     pub(super) fn quiet(requests: Vec<(Duration, Wanted)>) -> Plan {
         let numbered = (0..).zip(requests);
@@ -192,7 +224,17 @@ impl Plan {
             Fault::ConnectSlow,
             Fault::RegisterFailed,
         ];
-        self.spare_descriptors.is_none() && !HARM.iter().any(|&fault| self.faults.has(fault))
+        // One for the listener, and two for each exchange; an outside client may take them.
+        let enough = |spare| spare >= 3 && self.clients.is_empty();
+        let enough = self.spare_descriptors.is_none_or(enough);
+        let accepts = !self.faults.always(Fault::AcceptStarved);
+        accepts && enough && !HARM.iter().any(|&fault| self.faults.has(fault))
+    }
+
+    /// Whether nothing hinders the node from keeping its own deadlines.
+    pub(super) fn is_punctual(&self) -> bool {
+        let stands_still = self.faults.has(Fault::Paused) || self.faults.has(Fault::Stopped);
+        self.lateness().is_some() && !stands_still && self.stands_still.is_none()
     }
 
     /// How late the node hears of a reply that is there, by all the faults of the

@@ -36,6 +36,15 @@ impl Descriptor {
         Real::duplicate(fd).map(Descriptor::Real)
     }
 
+    pub(in crate::sys) fn copy(&self) -> Result<Descriptor, Errno> {
+        match self {
+            Descriptor::Real(fd) => fd.copy().map(Descriptor::Real),
+            Descriptor::Simulated(fd) => {
+                with(|kernel| kernel.copy(fd.0)).map(Descriptor::simulated)
+            }
+        }
+    }
+
     pub(in crate::sys) fn socket(family: AddressFamily) -> Result<Descriptor, Errno> {
         if super::is_installed() {
             with(|kernel| kernel.socket()).map(Descriptor::simulated)

@@ -139,6 +139,11 @@ impl Faults {
         *drawn = drawn.max(rate);
     }
 
+    /// Whether it happens every time.
+    pub(crate) fn always(&self, fault: Fault) -> bool {
+        self.rates[fault as usize] >= 1.0
+    }
+
     /// Whether the run has this fault at all.
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.rates[fault as usize] > 0.0

@@ -178,6 +178,14 @@ impl Kernel {
         self.open(connection)
     }
 
+    /// dup(2).
+    pub(crate) fn copy(&mut self, fd: RawFd) -> Result<RawFd, Errno> {
+        self.enter();
+        let result = self.file_of(fd).and_then(|file| self.open(file));
+        self.note_fd("dup", fd, result);
+        result
+    }
+
     pub(crate) fn connect(&mut self, fd: RawFd, port: u16) -> Result<(), Errno> {
         self.enter();
         let result = self.try_connect(fd, port);

@@ -1,0 +1,125 @@
+//! Sends in numbers: with few descriptors, behind a full server, of many senders.
+
+use crate::support::{Launch, Node, client, message, wait_until};
+use crate::{connect, listening, ping};
+use serde_json::Value;
+use std::net::TcpStream;
+use std::ops::Range;
+
+fn send(id: u64) -> String {
+    let body = format!(r#"{{"type":"tcp_echo_send","msg_id":{id},"data":"echo {id}"}}"#);
+    client(&body) + "\n"
+}
+
+/// Sends at once, and their replies.
+fn ask_for_sends(node: &mut Node, ids: Range<u64>) -> Vec<Value> {
+    let lines: String = ids.clone().map(send).collect();
+    node.write(lines.as_bytes());
+    ids.map(|_| node.reply()).collect()
+}
+
+/// The numbers of those that were echoed, in order.
+fn echoed(replies: &[Value]) -> Vec<u64> {
+    let echoed = |reply: &&Value| reply["body"]["type"] == "tcp_echo_send_ok";
+    let id = |reply: &Value| {
+        let id = reply["body"]["in_reply_to"].as_u64().expect("an integer");
+        assert_eq!(reply["body"]["echoed"], format!("echo {id}"));
+        id
+    };
+    let mut ids: Vec<u64> = replies.iter().filter(echoed).map(id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn limited(files: usize) -> Launch {
+    Launch::shell(&format!("ulimit -n {files}; exec \"$0\""))
+}
+
+// Both ends of each connection are in the same process. Clients that took all
+// descriptors would wait for a server that has none left to accept them with.
+#[test]
+fn two_hundred_sends_at_once_share_a_few_descriptors() {
+    let mut served = false;
+    for files in (9..17).chain([24, 32, 40, 64]) {
+        let (mut node, _) = listening(limited(files));
+        let rest = node.process().open_files();
+        let ids = 100..300;
+        let replies = ask_for_sends(&mut node, ids.clone());
+        let echoed = echoed(&replies);
+        if !served && echoed.is_empty() {
+            // With one descriptor or none they cannot succeed, and are told so.
+            let refused = |reply: &Value| reply["body"]["code"] == 11;
+            assert!(replies.iter().all(refused), "{files}: {replies:?}");
+        } else {
+            served = true;
+            assert!(echoed.into_iter().eq(ids), "{files}: {replies:?}");
+        }
+        node.check();
+        wait_until("all are given back", || node.process().open_files() == rest);
+        let ending = node.finish();
+        assert!(ending.stdout.is_empty(), "{files}: {ending:?}");
+        assert!(ending.stderr.len() <= 1, "said once: {files}: {ending:?}");
+    }
+    assert!(served, "sixteen are enough");
+}
+
+// The rest of the descriptors belongs to clients who say nothing.
+#[test]
+fn sends_beside_a_crowd_get_on_with_the_descriptors_that_it_leaves() {
+    const LIMIT: usize = 100;
+    const LEFT: usize = 23;
+    let (mut node, port) = listening(limited(LIMIT));
+    let fit = LIMIT - node.process().open_files() - LEFT;
+    let mut crowd: Vec<TcpStream> = (0..fit).map(|_| connect(port)).collect();
+    crowd.iter_mut().for_each(|stream| ping(stream, b"here"));
+    let ids = 100..200;
+    let replies = ask_for_sends(&mut node, ids.clone());
+    assert!(echoed(&replies).into_iter().eq(ids), "{replies:?}");
+    node.finish();
+}
+
+// One place, and a client in it that says nothing. What is in flight ends when a
+// send's time is over, whatever waits has not been sent, and a count waits for neither.
+#[test]
+fn sends_to_a_server_that_stays_full_end_in_their_time_and_hold_up_no_count() {
+    const SENDS: u64 = 1_000;
+    const FIRST: u64 = 100;
+    let (mut node, port) = listening(Launch::new().args(["--tcp-connections-max", "1"]));
+    let mut silent = connect(port);
+    ping(&mut silent, b"here");
+    let mut lines: String = (FIRST..FIRST + SENDS).map(send).collect();
+    lines += &(message("c2", r#"{"type":"tcp_echo_stats","msg_id":3}"#) + "\n");
+    node.write(lines.as_bytes());
+    let stats = node.reply();
+    assert_eq!(stats["body"]["in_reply_to"], 3, "before any send: {stats}");
+    assert_eq!(stats["body"]["total_connections"], 1, "{stats}");
+    // None is forgotten at the end of the input either.
+    let ending = node.finish();
+    let mut codes: Vec<u64> = Vec::new();
+    for line in &ending.stdout {
+        let reply: Value = serde_json::from_str(line).expect("JSON");
+        codes.push(reply["body"]["code"].as_u64().expect("a code"));
+    }
+    codes.sort_unstable();
+    let count = usize::try_from(SENDS).expect("a count");
+    let mut expected = vec![11; count];
+    expected[0] = 0;
+    assert_eq!(codes, expected, "one is in flight, which nobody accepts");
+}
+
+#[test]
+fn the_sends_of_one_sender_do_not_hold_up_those_of_another() {
+    const SENDS: u64 = 10_000;
+    let (mut node, _) = listening(Launch::new());
+    let mut lines: String = (100..100 + SENDS).map(send).collect();
+    let body = r#"{"type":"tcp_echo_send","msg_id":3,"data":"other"}"#;
+    lines += &(message("c2", body) + "\n");
+    node.write(lines.as_bytes());
+    let behind = (0..=SENDS).map(|_| node.reply());
+    let behind = behind.skip_while(|reply| reply["dest"] != "c2").count();
+    assert!(
+        behind > 1_000,
+        "{behind} of {SENDS} were answered behind it"
+    );
+    node.finish();
+}
