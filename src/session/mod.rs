@@ -6,6 +6,7 @@
 //! like this; theirs is the idea that two of them can talk inside one test.
 
 mod host;
+mod state;
 
 pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
@@ -20,6 +21,7 @@ use crate::task::ReadyQueue;
 use crate::time::{Clock, Instant};
 use crate::wire::OutputBuffer;
 use host::{Host, host};
+use state::State;
 use std::cell::RefMut;
 use std::fmt;
 use std::rc::Rc;
@@ -59,19 +61,6 @@ pub struct Session {
     parser: Parser,
     /// Lines received; the last one's number.
     line_number: u64,
-}
-
-/// ```text
-///              init                       end of input
-///   nameless ────────> running ──────────────────────────> (the owner stops it)
-///                       │   ^
-///                       └───┘ init again: the same identity only
-/// ```
-enum State {
-    /// No `init` has come: every request is refused.
-    Nameless,
-    /// The node is built.
-    Running(Context),
 }
 
 impl Session {
