@@ -10,7 +10,7 @@ pub(crate) enum ReplyKind<'a> {
 }
 
 impl<'a> ReplyKind<'a> {
-    /// As [`write_header`] takes it: a type, and what is put behind it.
+    /// As [`write_header`](super::write_header) takes it: a type, and what is put behind it.
     pub(crate) fn parts(self) -> (&'a str, &'static str) {
         match self {
             ReplyKind::Ok(request) => (request, "_ok"),
