@@ -44,3 +44,28 @@ fn a_timer_allocates_nothing() {
     let line = request("nap", SHORT);
     assert_eq!(allocations(|| _ = memory.nap(line.as_bytes())), 0);
 }
+
+// The blocks of large requests that have ended are used again for small ones. They
+// must not be as large then: those that wait would hold a thousand more with
+// every burst of large ones.
+#[test]
+fn small_requests_that_wait_do_not_hold_the_memory_of_large_ones() {
+    const ROUNDS: u64 = 10;
+    let mut memory = Memory::new();
+    let large = request("nap", &"x".repeat(3_900));
+    let small = request("ask", SHORT);
+    let held = allocation_counter::measure(|| {
+        for _ in 0..ROUNDS {
+            (1..MESSAGES).for_each(|_| memory.session.receive(large.as_bytes()));
+            memory.nap(large.as_bytes());
+            while memory.session.run_tasks(200) {}
+            (0..MESSAGES).for_each(|_| memory.session.receive(small.as_bytes()));
+            let waiting = memory.session.output().len();
+            memory.session.output().consume(waiting);
+        }
+    });
+    let waiting = ROUNDS * MESSAGES;
+    assert_eq!(memory.session.usage().tasks as u64, waiting);
+    let each = held.bytes_current / i64::try_from(waiting).expect("few");
+    assert!(each < 3_000, "{each} bytes for each that waits");
+}

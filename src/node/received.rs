@@ -8,6 +8,14 @@ use std::ops::Range;
 /// A message of more bytes does not keep its memory for the next one.
 const KEEP_BYTES: usize = 4 << 10;
 
+/// How many times its own bytes a message may have in memory, if that is more than
+/// [`SPARE_BYTES`]. A thousand blocks that each message leaves as large as the largest,
+/// held by small ones that wait, would be a thousand more with every burst.
+const ROOM_MAX: usize = 4;
+
+/// How much memory a message may have whatever its length: 512 bytes.
+const SPARE_BYTES: usize = 512;
+
 /// A copy of a line, and where its parts lie in it. Its memory is used again: see
 /// [`Spares`](super::spares::Spares).
 #[derive(Debug, Default)]
@@ -29,8 +37,11 @@ impl Received {
     /// Takes on the message of an envelope.
     pub(super) fn fill(&mut self, envelope: &Envelope<'_>) {
         let line = envelope.line;
-        // One copy of the line is less work than one of each part.
         self.text.clear();
+        if self.text.capacity() > (ROOM_MAX * line.len()).max(SPARE_BYTES) {
+            self.text.shrink_to(line.len());
+        }
+        // One copy of the line is less work than one of each part.
         self.text.push_str(line);
         self.src = self.place(line, &envelope.src);
         self.kind = self.place(line, envelope.header.kind.as_deref().unwrap_or_default());
@@ -99,8 +110,8 @@ impl Received {
         self.is_plain
     }
 
-    /// How many bytes it holds.
-    pub(super) fn len(&self) -> usize {
-        self.text.len()
+    /// How many bytes of memory its text has.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.text.capacity()
     }
 }

@@ -121,9 +121,9 @@ impl Request {
         self.message.is_plain()
     }
 
-    /// How many bytes it holds.
-    pub(crate) fn len(&self) -> usize {
-        self.message.len()
+    /// How many bytes of memory its text has.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.message.held_bytes()
     }
 
     /// Whether a reply to it was sent.

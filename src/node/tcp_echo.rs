@@ -60,9 +60,10 @@ impl TcpEcho {
     /// ```
     ///
     /// # Errors
-    /// Error 22 before a start; error 0 when it is not over 5 s after this call; error
-    /// 11 when it has not even begun by then, when the connection fails, or when too
-    /// many sends or bytes are in flight.
+    /// Error 22 before a start. Error 11 when nothing was sent: it has not begun 4 s
+    /// after this call, nobody could connect, or too many sends or bytes are in
+    /// flight. When it is unknown what the server got: error 0 when it is not over 5 s
+    /// after this call, error 13 when the connection broke.
     pub async fn send(&self, data: impl Into<String>) -> Result<String> {
         let data = data.into();
         match self.run(Operation::Send { data }).await? {

@@ -73,7 +73,11 @@ impl From<SendError> for Error {
                 "there is no descriptor to accept this send's connection with, so nothing was \
                  sent: {error}; try again later"
             )),
-            SendError::Exchange(error) => Error::temporarily_unavailable(error.to_string()),
+            SendError::Exchange(error) if error.is_definite() => {
+                Error::temporarily_unavailable(error.to_string())
+            }
+            // Error 11 would say that nothing was sent.
+            SendError::Exchange(error) => Error::crash(error.to_string()),
             SendError::Reactor(error) => Error::temporarily_unavailable(error.to_string()),
         }
     }

@@ -264,7 +264,7 @@ impl TcpEcho {
             Accepting::CarryOver => reactor.carry_over(*token),
             Accepting::Paused(reason) => {
                 let now = self.clock.now();
-                if self.pauses.is_news(now) {
+                if self.pauses.is_news(&reason, now) {
                     session.log(format_args!(
                         "TCP echo accepts no connections for now: {reason}"
                     ));

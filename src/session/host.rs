@@ -127,7 +127,7 @@ where
             return;
         }
         if let Some(payload) = self.executor.drop_polled() {
-            self.held_bytes -= payload.as_ref().map_or(0, Request::len);
+            self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
             let error = Error::temporarily_unavailable(format!(
                 "{TIMERS_MAX} timers are armed already; try again later"
             ));
@@ -182,7 +182,7 @@ where
             ));
             return end(core, Some(request), Ok(Err(Box::new(error))));
         }
-        let bytes = request.len();
+        let bytes = request.held_bytes();
         let job = Job::Handle(node.clone(), cx.clone(), request.clone());
         // Calling the handler is the author's code too, if it is no async fn;
         // inside run_job it runs when it is polled, where panics are caught.
@@ -208,7 +208,7 @@ where
             core.timers().task_begins();
             match self.executor.run_one() {
                 Some(Some(Finished { payload, outcome })) => {
-                    self.held_bytes -= payload.as_ref().map_or(0, Request::len);
+                    self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
                     end(core, payload, outcome);
                 }
                 Some(None) => self.end_if_overrun(core),

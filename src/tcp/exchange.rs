@@ -288,6 +288,11 @@ impl AsRawFd for Exchange {
 }
 
 impl ExchangeError {
+    /// Whether it is certain that nothing was sent.
+    pub(crate) fn is_definite(&self) -> bool {
+        matches!(self, ExchangeError::Connect { .. })
+    }
+
     /// Whether it is for want of descriptors or memory, which come back when
     /// others give theirs.
     pub(crate) fn may_pass(&self) -> bool {

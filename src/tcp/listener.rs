@@ -109,7 +109,13 @@ impl Listener {
     }
 
     /// Hands at most `room` new connections to `take`, bounded for the turn.
-    pub(super) fn accept(&mut self, room: usize, mut take: impl FnMut(Descriptor)) -> Accepting {
+    pub(super) fn accept(&mut self, room: usize, take: impl FnMut(Descriptor)) -> Accepting {
+        let accepting = self.accept_queued(room, take);
+        self.reserve.take_back(&self.fd);
+        accepting
+    }
+
+    fn accept_queued(&mut self, room: usize, mut take: impl FnMut(Descriptor)) -> Accepting {
         let mut taken = 0;
         for _ in 0..ACCEPTS_PER_TURN {
             if taken == room {
@@ -128,7 +134,6 @@ impl Listener {
                     AcceptFailure::Skip => {}
                     AcceptFailure::Empty => {
                         self.is_paused = false;
-                        self.reserve.take_back(&self.fd);
                         return Accepting::Idle;
                     }
                     AcceptFailure::Stuck if self.reserve.give(&error) => {}

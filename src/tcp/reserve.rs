@@ -48,8 +48,9 @@ impl Reserve {
         self.is_owed = false;
     }
 
-    /// Nobody was there to be accepted: without a descriptor, `accept` says so
-    /// only when it has one. What was given is kept again.
+    /// Says that no more will be accepted for now. What was given and met nobody is
+    /// kept again: without a descriptor, `accept` says only when it has one whether
+    /// anybody is there, and its turn may be over before.
     pub(super) fn take_back(&mut self, fd: &Descriptor) {
         if std::mem::take(&mut self.is_owed) {
             // It was free a moment ago, and this is the only thread. Otherwise

@@ -1,7 +1,8 @@
 //! Sends in numbers: with few descriptors, behind a full server, of many senders.
 
-use crate::support::{Launch, Node, client, message, wait_until};
+use crate::support::{Channel, Launch, Node, client, message, wait_until};
 use crate::{connect, listening, ping};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::net::TcpStream;
 use std::ops::Range;
@@ -76,6 +77,36 @@ fn sends_beside_a_crowd_get_on_with_the_descriptors_that_it_leaves() {
     let replies = ask_for_sends(&mut node, ids.clone());
     assert!(echoed(&replies).into_iter().eq(ids), "{replies:?}");
     node.finish();
+}
+
+// The server takes sixty-four in a turn, and may have given a descriptor up for the
+// one behind them. A send that is asked for before its next turn takes it.
+#[test]
+fn a_descriptor_that_is_given_up_at_the_end_of_a_turn_is_not_lost() {
+    const SENDS: usize = 20;
+    const TURN: usize = 64;
+    let rest = listening(Launch::new()).0.process().open_files();
+    for spare in 30..33 {
+        let files = rest + TURN + 2 * SENDS + spare;
+        let stdin = Channel::pipe_in().holding(1 << 20);
+        let (mut node, port) = listening(limited(files).stdin(stdin));
+        node.signal(Signal::STOP);
+        wait_until("the node has stopped", || node.process().is_stopped());
+        let crowd: Vec<_> = (0..TURN + 16 + spare).map(|_| connect(port)).collect();
+        let ids = 100..121;
+        let mut lines: Vec<String> = ids.clone().map(send).collect();
+        // The last send is read a turn later.
+        let long = "e".repeat(1 << 16);
+        let echo = format!(r#"{{"type":"echo","msg_id":3,"echo":"{long}"}}"#);
+        lines.insert(SENDS, client(&echo) + "\n");
+        node.write(lines.concat().as_bytes());
+        node.signal(Signal::CONT);
+        let mut replies: Vec<Value> = (0..lines.len()).map(|_| node.reply()).collect();
+        replies.retain(|reply| reply["body"]["in_reply_to"] != 3);
+        assert!(echoed(&replies).into_iter().eq(ids), "{spare}: {replies:?}");
+        drop(crowd);
+        node.finish();
+    }
 }
 
 // One place, and a client in it that says nothing. What is in flight ends when a
