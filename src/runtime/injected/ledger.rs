@@ -347,7 +347,9 @@ impl Ledger {
                 let waited = request.written.is_some_and(|at| at + QUEUE_WAIT_MAX <= now);
                 be(waited || !self.network_is_sound, "an error without a cause")
             }
-            (Wanted::Send(_), Some(0)) => be(!self.network_is_sound, "an error without a cause"),
+            (Wanted::Send(_), Some(0 | 13)) => {
+                be(!self.network_is_sound, "an error without a cause")
+            }
             (Wanted::Stats, None) => {
                 let bytes = body["bytes"].as_u64().unwrap_or(0);
                 be(
