@@ -11,8 +11,8 @@ node=${1:-${CARGO_TARGET_DIR:-target}/release/eddyline}
 
 # Name, payload bytes, messages, instructions on record (rustc 1.95, x86-64).
 record() {
-    echo "short 23 20000 3071"
-    echo "1KiB 1024 5000 4577"
+    echo "short 23 20000 3078"
+    echo "1KiB 1024 5000 4584"
 }
 
 scratch=$(mktemp -d)

@@ -134,11 +134,18 @@ impl<'de> Deserializer<'de> for Body<'de, '_> {
         self.deserialize_map(visitor)
     }
 
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> JsonResult<V::Value> {
+        newtype_struct(self.0.trim_matches(BLANKS), name, visitor)
+    }
+
     leave_to_serde_json! {
         deserialize_any();
         deserialize_ignored_any();
         deserialize_option();
-        deserialize_newtype_struct(name: &'static str);
         deserialize_enum(name: &'static str, variants: &'static [&'static str]);
     }
 
@@ -238,10 +245,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
         name: &'static str,
         visitor: V,
     ) -> JsonResult<V::Value> {
-        if name == RAW_VALUE {
-            return visitor.visit_map(Raw(self.text()));
-        }
-        serde_json::Deserializer::from_str(self.text()).deserialize_newtype_struct(name, visitor)
+        newtype_struct(self.text(), name, visitor)
     }
 
     leave_to_serde_json! {
@@ -283,7 +287,21 @@ impl<'de> Deserializer<'de> for Value<'de> {
 /// told the end. Should it ever ask in another way, it gets its own answer.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
-/// The text of a field's value, for a `RawValue`.
+fn newtype_struct<'de, V: Visitor<'de>>(
+    text: &'de str,
+    name: &'static str,
+    visitor: V,
+) -> JsonResult<V::Value> {
+    if name == RAW_VALUE {
+        return visitor.visit_map(Raw(text));
+    }
+    serde_json::Deserializer::from_str(text).deserialize_newtype_struct(name, visitor)
+}
+
+/// What JSON takes for a blank.
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// The text of a body or of a field's value, for a `RawValue`.
 struct Raw<'de>(&'de str);
 
 impl<'de> MapAccess<'de> for Raw<'de> {

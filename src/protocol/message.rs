@@ -2,14 +2,12 @@
 
 use super::fields::{HEADER_KEYS, Keys, OneLine, write_object};
 use super::reply_kind::ReplyKind;
-use super::scan::plain_prefix;
+use super::scan::{Problem, Scanner, plain_prefix};
 use super::{Error, Result};
 use serde::Serialize;
-use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::ser::Formatter as _;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::fmt;
 
 /// The fields of a body besides `type`, `msg_id` and `in_reply_to`.
 ///
@@ -324,36 +322,34 @@ fn write_typed<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: &T) -> Result<(
 
 /// Appends the fields of an object that are not header keys, values byte for byte.
 fn write_own_fields(out: &mut Vec<u8>, object: &RawValue) -> Result<()> {
-    use serde::Deserializer as _;
-    serde_json::Deserializer::from_str(object.get())
-        .deserialize_map(OwnFields(out))
-        .map_err(|error| Error::malformed_request(format!("not a JSON object: {error}")))
+    let mut scanner = Scanner::new(object.get());
+    if !scanner.take(b'{') {
+        return Err(Error::malformed_request("not a JSON object"));
+    }
+    let mut is_first = true;
+    while let Some(key) = scanner.next_key(is_first).map_err(unusable)? {
+        is_first = false;
+        let value = scanner.value().map_err(unusable)?;
+        let key = key.text().ok_or_else(|| unusable(Problem::Surrogate))?;
+        if HEADER_KEYS.contains(&key.as_ref()) {
+            continue;
+        }
+        match &key {
+            // It came without escapes, and needs none.
+            Cow::Borrowed(key) => put(out, [",\"", key, "\":"]),
+            Cow::Owned(key) => put(out, [",\"", &escaped(key), "\":"]),
+        }
+        OneLine
+            .write_raw_fragment(&mut *out, value)
+            .map_err(|error| unserialisable(serde_json::Error::io(error)))?;
+    }
+    Ok(())
 }
 
-struct OwnFields<'a>(&'a mut Vec<u8>);
-
-impl<'de> Visitor<'de> for OwnFields<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<(), A::Error> {
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            let value: &'de RawValue = map.next_value()?;
-            if HEADER_KEYS.contains(&key.as_ref()) {
-                continue;
-            }
-            put(self.0, [",\""]);
-            self.0.extend_from_slice(escaped(&key).as_bytes());
-            put(self.0, ["\":"]);
-            OneLine
-                .write_raw_fragment(&mut *self.0, value.get())
-                .map_err(A::Error::custom)?;
-        }
-        Ok(())
-    }
+/// A raw value is JSON, so only a key can be wrong: text that cannot be.
+#[cold]
+fn unusable(problem: Problem) -> Error {
+    Error::malformed_request(format!("not a JSON object with usable keys: {problem}"))
 }
 
 fn unserialisable(error: serde_json::Error) -> Error {
