@@ -34,18 +34,18 @@ fn main() -> ExitCode {
     }
     let tests: [(&str, fn()); 6] = [
         ("prints_reach_stderr_only", prints_reach_stderr_only),
-        ("a_child_gets_neither_stream", a_child_gets_neither_stream),
+        ("a_child_process_gets_neither_stdin_nor_stdout", a_child_process_gets_neither_stdin_nor_stdout),
         (
-            "a_panic_is_answered_and_told_once",
-            a_panic_is_answered_and_told_once,
+            "a_panic_is_answered_and_logged_once",
+            a_panic_is_answered_and_logged_once,
         ),
         (
-            "a_panic_after_the_reply_is_told_only",
-            a_panic_after_the_reply_is_told_only,
+            "a_panic_after_the_reply_is_only_logged",
+            a_panic_after_the_reply_is_only_logged,
         ),
         (
-            "panics_at_the_end_change_no_status",
-            panics_at_the_end_change_no_status,
+            "panics_at_the_end_do_not_change_the_exit_status",
+            panics_at_the_end_do_not_change_the_exit_status,
         ),
         (
             "a_wake_from_a_thread_ends_the_wait",
@@ -221,7 +221,7 @@ fn prints_reach_stderr_only() {
 
 // What a child inherits is not the protocol's: it cannot write a line there, and
 // cannot read one away.
-fn a_child_gets_neither_stream() {
+fn a_child_process_gets_neither_stdin_nor_stdout() {
     let mut node = author();
     let reply = ask(&mut node, "run_children");
     let expected = json!({"type": "run_children_ok", "in_reply_to": ID, "are_well": [true, true]});
@@ -233,7 +233,7 @@ fn a_child_gets_neither_stream() {
 
 // Wherever it happens and whatever is thrown: the caller is told, people are
 // told what and where in one line, and the next request is served.
-fn a_panic_is_answered_and_told_once() {
+fn a_panic_is_answered_and_logged_once() {
     let mut node = author();
     let panics = [
         ("panic_at_once", "no patience"),
@@ -264,7 +264,7 @@ fn assert_told(line: &str, kind: &str, message: &str) {
 }
 
 // The caller has its answer, and a second one would be one too many.
-fn a_panic_after_the_reply_is_told_only() {
+fn a_panic_after_the_reply_is_only_logged() {
     let mut node = author();
     assert_ok(&mut node, "reply_and_panic");
     assert_told(&node.stderr_line(), "reply_and_panic", "a bomb went off");
@@ -274,7 +274,7 @@ fn a_panic_after_the_reply_is_told_only() {
 
 // Destructors run when everything has been said. Several that panic must not
 // meet: a panic during a panic would abort the process.
-fn panics_at_the_end_change_no_status() {
+fn panics_at_the_end_do_not_change_the_exit_status() {
     let endings = [
         &["keep_bomb"][..],
         &["wait_with_bomb"],

@@ -183,7 +183,7 @@ fn assert_named(kind: Kind, names: [&str; 2], ending: &Ending) {
 }
 
 #[test]
-fn whatever_carries_bytes_both_ways_is_a_stdin_and_a_stdout() {
+fn every_two_way_descriptor_works_as_stdin_and_stdout() {
     let kinds = [
         Kind::Stream,
         Kind::SeqPacket,
@@ -207,7 +207,7 @@ fn whatever_carries_bytes_both_ways_is_a_stdin_and_a_stdout() {
 }
 
 #[test]
-fn pipes_in_packet_mode_are_a_stdin_and_a_stdout() {
+fn pipes_in_packet_mode_work_as_stdin_and_stdout() {
     let launch = Launch::new().stdin(Kind::PacketReader.channel());
     let mut node = launch.stdout(Kind::PacketWriter.channel()).ready();
     for _ in 0..20 {
@@ -217,7 +217,7 @@ fn pipes_in_packet_mode_are_a_stdin_and_a_stdout() {
 }
 
 #[test]
-fn a_stdin_that_no_byte_can_come_from_is_named() {
+fn an_unreadable_stdin_is_reported() {
     let kinds = [
         Kind::PipeWriter,
         Kind::PacketWriter,
@@ -234,14 +234,14 @@ fn a_stdin_that_no_byte_can_come_from_is_named() {
 }
 
 #[test]
-fn a_stdin_without_a_byte_in_it_is_an_end_of_input() {
+fn an_empty_stdin_is_an_end_of_input() {
     for kind in [Kind::Null, Kind::File] {
         Launch::new().stdin(kind.channel()).start().finish_quietly();
     }
 }
 
 #[test]
-fn a_stdin_that_never_ends_a_line_is_read_in_bounded_memory() {
+fn a_stdin_without_newlines_is_read_in_bounded_memory() {
     let (theirs, ours) = opened("/dev/zero", OFlags::RDONLY);
     let end = End::Close;
     let zeros = Channel { theirs, ours, end };
@@ -254,7 +254,7 @@ fn a_stdin_that_never_ends_a_line_is_read_in_bounded_memory() {
 }
 
 #[test]
-fn a_stdout_that_no_byte_can_go_to_is_named() {
+fn an_unwritable_stdout_is_reported() {
     let kinds = [
         Kind::PipeReader,
         Kind::PacketReader,
@@ -276,7 +276,7 @@ fn a_stdout_that_no_byte_can_go_to_is_named() {
 }
 
 #[test]
-fn whatever_stderr_is_the_node_serves() {
+fn the_node_works_with_every_kind_of_stderr() {
     for kind in Kind::ALL {
         let (stderr, _other_end) = kind.unread();
         let mut node = Launch::new().stderr(stderr).ready();
@@ -308,7 +308,7 @@ fn all_three_streams_may_be_the_same() {
 // The reactor, its waker, the private descriptors: how many it takes is nobody's
 // business, but one too few must not be a riddle.
 #[test]
-fn too_few_descriptors_to_start_with_are_an_error_that_says_so() {
+fn too_few_descriptors_at_the_start_are_reported() {
     let mut served = false;
     for limit in 3..24 {
         let mut node = Launch::shell(&format!("ulimit -n {limit}; exec \"$0\"")).start();
