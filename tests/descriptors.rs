@@ -1,5 +1,6 @@
-//! A node between descriptors of every kind: each one that bytes go through works,
-//! every other one is named, and none makes the node panic or hang.
+//! Checks the real binary with every kind of descriptor as a standard stream. Every
+//! usable descriptor works, every other one is reported, and none makes the node panic
+//! or hang.
 
 mod support;
 
@@ -15,7 +16,7 @@ use support::{Channel, End, Ending, INIT, Launch, client};
 
 const ECHO: &str = r#"{"type":"echo","msg_id":2,"echo":"here"}"#;
 
-/// The node's end of something, and ours if it has another one.
+/// The node's end, and our end if there is one.
 type Made = (OwnedFd, Option<OwnedFd>);
 
 fn sockets(kind: SocketType) -> Made {
@@ -42,7 +43,7 @@ fn unconnected() -> Made {
     (fd.expect("socket"), None)
 }
 
-/// A terminal that passes every byte on as it is: (master, the terminal).
+/// A terminal in raw mode: (master, terminal).
 fn terminal() -> (OwnedFd, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = openpt(flags).expect("openpt");
@@ -64,7 +65,7 @@ fn pipe(flags: PipeFlags) -> (OwnedFd, OwnedFd) {
     pipe_with(PipeFlags::CLOEXEC | flags).expect("pipe")
 }
 
-/// What the kernel has to offer as a standard stream.
+/// The kinds of descriptor that can be a standard stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     PipeReader,
@@ -155,7 +156,7 @@ impl Kind {
         Channel { theirs, ours, end }
     }
 
-    /// As [`Kind::channel`], and the other end apart: open, and not read.
+    /// As [`Kind::channel`], but with our end apart: it stays open and is not read.
     fn unread(self) -> (Channel, Option<OwnedFd>) {
         let Channel { theirs, ours, end } = self.channel();
         let channel = Channel {
@@ -167,13 +168,13 @@ impl Kind {
     }
 }
 
-/// Holds that the node ended with 1, and that one line tells which stream it is.
+/// Checks that the node exited with 1, and that one line names the stream.
 #[track_caller]
-fn assert_named(kind: Kind, names: [&str; 2], ending: &Ending) {
+fn assert_reported(kind: Kind, names: [&str; 2], ending: &Ending) {
     assert_eq!(ending.status.code(), Some(1), "{kind:?}: {ending:?}");
     assert!(ending.stdout.is_empty(), "{kind:?}: {ending:?}");
     let [line] = &ending.stderr[..] else {
-        panic!("{kind:?}: one line, not {ending:?}");
+        panic!("{kind:?}: expected one line, not {ending:?}");
     };
     assert!(
         names.iter().any(|name| line.contains(name)),
@@ -197,7 +198,7 @@ fn every_two_way_descriptor_works_as_stdin_and_stdout() {
         for _ in 0..20 {
             node.check();
         }
-        // These have no end of their own, or none that can be said from here.
+        // The test cannot end the input of these kinds.
         if matches!(kind, Kind::Datagram | Kind::Master | Kind::Terminal) {
             node.kill();
         } else {
@@ -229,7 +230,7 @@ fn an_unreadable_stdin_is_reported() {
     ];
     for kind in kinds {
         let ending = Launch::new().stdin(kind.channel()).start().wait();
-        assert_named(kind, ["stdin", "standard input"], &ending);
+        assert_reported(kind, ["stdin", "standard input"], &ending);
     }
 }
 
@@ -271,7 +272,7 @@ fn an_unwritable_stdout_is_reported() {
         let mut node = Launch::new().stdout(stdout).start();
         node.send(INIT);
         let ending = node.wait();
-        assert_named(kind, ["stdout", "standard output"], &ending);
+        assert_reported(kind, ["stdout", "standard output"], &ending);
     }
 }
 
@@ -280,7 +281,7 @@ fn the_node_works_with_every_kind_of_stderr() {
     for kind in Kind::ALL {
         let (stderr, _other_end) = kind.unread();
         let mut node = Launch::new().stderr(stderr).ready();
-        node.send("a line that there is something to say of");
+        node.send("a malformed line, which is reported on stderr");
         node.check();
         let ending = node.finish();
         assert!(ending.stdout.is_empty(), "{kind:?}: {ending:?}");
@@ -305,8 +306,8 @@ fn all_three_streams_may_be_the_same() {
     }
 }
 
-// The reactor, its waker, the private descriptors: how many it takes is nobody's
-// business, but one too few must not be a riddle.
+// The reactor, its waker and the private copies need descriptors. The test does not
+// depend on their number, but checks that too few are reported clearly.
 #[test]
 fn too_few_descriptors_at_the_start_are_reported() {
     let mut served = false;
@@ -315,21 +316,21 @@ fn too_few_descriptors_at_the_start_are_reported() {
         node.write(format!("{INIT}\n{}\n", client(ECHO)).as_bytes());
         node.close_stdin();
         let ending = node.wait();
-        let said = ending.stderr.join("\n");
-        assert!(!said.contains("panicked"), "{limit}: {said}");
+        let errors = ending.stderr.join("\n");
+        assert!(!errors.contains("panicked"), "{limit}: {errors}");
         match ending.status.code() {
             Some(0) => {
                 assert_eq!(ending.stdout.len(), 2, "{limit}: {ending:?}");
                 served = true;
             }
-            // The loader, or the node before it can serve: said, and nothing else done.
+            // The loader failed, or the node before its first line.
             Some(_) => {
-                assert!(!served, "{limit} are fewer than were enough before");
+                assert!(!served, "{limit} fail, but fewer were enough");
                 assert!(ending.stdout.is_empty(), "{limit}: {ending:?}");
-                assert!(!said.is_empty(), "{limit}: {ending:?}");
+                assert!(!errors.is_empty(), "{limit}: {ending:?}");
             }
             None => panic!("{limit}: a signal ended it: {ending:?}"),
         }
     }
-    assert!(served, "two dozen are enough");
+    assert!(served, "23 descriptors are not enough");
 }
