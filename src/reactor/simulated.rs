@@ -1,7 +1,7 @@
 //! The reactor's poller on the real kernel or on a simulated one, for tests.
 
-use super::poller;
-use super::readiness::{Readiness, Signs};
+use super::poller::{self, Signs};
+use crate::source::Readiness;
 use crate::sys::simulated;
 use mio::Interest;
 use rustix::event::epoll::EventFlags;
@@ -72,7 +72,7 @@ impl Poller {
             Poller::Simulated(events) => {
                 for (token, flags) in simulated::with(|kernel| kernel.wait(timeout))? {
                     let token = usize::try_from(token).map_err(io::Error::other)?;
-                    let readiness = Readiness::from_signs(signs(flags));
+                    let readiness = signs(flags).readiness();
                     events.push((mio::Token(token), readiness));
                 }
                 Ok(())

@@ -11,15 +11,16 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
+    ("source", &[]),
     ("sys", &[]),
     ("time", &[]),
     ("random", &[]),
     ("wire", &[]),
     ("protocol", &[]),
     ("task", &[]),
-    ("reactor", &[]),
-    ("tcp", &["sys"]),
+    ("reactor", &["source"]),
+    ("tcp", &["source", "sys"]),
     ("node", &["protocol", "random", "task", "time", "wire"]),
     (
         "session",
@@ -35,7 +36,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 const EVERYTHING: &[&str] = &[
-    "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session", "sim",
+    "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
+    "session", "sim",
 ];
 
 /// Crates that only some rooms may know.
