@@ -91,6 +91,7 @@ mod reactor;
 mod runtime;
 pub mod session;
 pub mod sim;
+mod source;
 mod sys;
 pub mod task;
 mod tcp;

@@ -1,7 +1,8 @@
 //! The reactor's poller on the real kernel or on a simulated one.
 
 use super::kernel;
-use crate::reactor::{Readiness, RealPoller, Signs};
+use crate::reactor::{RealPoller, Signs};
+use crate::source::Readiness;
 use mio::Interest;
 use rustix::event::epoll::EventFlags;
 use std::io;
@@ -71,7 +72,7 @@ impl Poller {
             Poller::Simulated(events) => {
                 for (token, flags) in kernel::with(|kernel| kernel.wait(timeout))? {
                     let token = usize::try_from(token).map_err(io::Error::other)?;
-                    let readiness = Readiness::from_signs(signs(flags));
+                    let readiness = signs(flags).readiness();
                     events.push((mio::Token(token), readiness));
                 }
                 Ok(())

@@ -51,10 +51,8 @@ impl Diagnostics {
     /// Registers stderr, so that what it did not take is tried again on its edge.
     pub(super) fn new(reactor: &mut Reactor<Source>, stderr: Option<Output>) -> Diagnostics {
         let output = stderr.filter(|output| {
-            let fd = output.as_raw_fd();
-            reactor
-                .insert(fd, Interest::WRITABLE, Source::Stderr)
-                .is_ok()
+            let source = Source::Stderr(output.as_raw_fd());
+            reactor.insert(source, Interest::WRITABLE).is_ok()
         });
         Diagnostics {
             output,

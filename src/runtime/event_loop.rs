@@ -113,6 +113,12 @@ impl EventLoop {
         self.reactor.stale_events()
     }
 
+    /// Checks what must be so between two turns.
+    #[cfg(any(test, feature = "lab"))]
+    pub(crate) fn assert_invariants(&self) {
+        self.reactor.assert_invariants();
+    }
+
     /// One turn of the loop. Returns whether there will be another.
     ///
     /// The order is not free. A reply that arrived in this batch beats its own
@@ -175,17 +181,25 @@ impl EventLoop {
             let Some(token) = self.reactor.next_ready() else {
                 break;
             };
-            let (reactor, session) = (&mut self.reactor, &mut self.session);
-            match reactor.get(token) {
-                Some(Source::Stdin) => self.stdin.ready(reactor, session),
-                // Their turn comes with the flush.
-                Some(Source::Stdout | Source::Stderr) | None => {}
-                Some(Source::Listener) => self.tcp_echo.accept(reactor, session),
-                Some(Source::Connection(_)) => bytes += self.tcp_echo.serve(reactor, token),
-                Some(Source::Client(_)) => {
-                    bytes += self.tcp_echo.exchange(reactor, session, token);
+            let session = &mut self.session;
+            let progress = match self.reactor.get_mut(token) {
+                Some((Source::Stdin(_), readiness)) => self.stdin.ready(readiness, session),
+                // The flush serves them, in this turn.
+                Some((Source::Stdout(_) | Source::Stderr(_), _)) | None => continue,
+                Some((Source::Listener(_), readiness)) => {
+                    self.tcp_echo.accept(readiness, &mut self.reactor, session)
                 }
-            }
+                Some((Source::Connection(connection), readiness)) => {
+                    self.tcp_echo.serve(connection, readiness)
+                }
+                Some((Source::Client(client), readiness)) => {
+                    let send = (client.ticket, client.deadline);
+                    let progress = client.exchange.ready(readiness);
+                    progress.map(|outcome| self.tcp_echo.ended(session, send, outcome))
+                }
+            };
+            bytes += progress.received_bytes;
+            self.reactor.apply(token, &progress);
             if bytes >= SOCKET_BYTES_PER_TURN {
                 break;
             }
@@ -251,7 +265,7 @@ impl EventLoop {
             && now.is_some_and(|now| now >= deadline)
             && self.session.usage().operations > 0
         {
-            self.tcp_echo.give_up(&self.reactor, &mut self.session);
+            self.tcp_echo.give_up(&mut self.reactor, &mut self.session);
             let turns_left = LAST_TURNS_MAX;
             self.phase = Phase::GivingUp { turns_left };
         }

@@ -1,8 +1,9 @@
 //! stdout: what the session has said, written once a turn.
 
 use super::source::Source;
-use crate::reactor::{Interest, Reactor, Readiness, Token};
+use crate::reactor::{Interest, Reactor, Token};
 use crate::session::Session;
+use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::Output;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
@@ -33,7 +34,8 @@ pub(super) enum Flushed {
 
 impl Stdout {
     pub(super) fn new(reactor: &mut Reactor<Source>, output: Output) -> io::Result<Stdout> {
-        let token = reactor.insert(output.as_raw_fd(), Interest::WRITABLE, Source::Stdout)?;
+        let source = Source::Stdout(output.as_raw_fd());
+        let token = reactor.insert(source, Interest::WRITABLE)?;
         Ok(Stdout {
             output,
             token,
@@ -55,15 +57,24 @@ impl Stdout {
         reactor: &mut Reactor<Source>,
         session: &mut Session,
     ) -> io::Result<Flushed> {
-        let readiness = reactor.readiness(self.token);
+        let progress = self.ready(reactor.readiness(self.token), session)?;
+        reactor.apply(self.token, &progress);
+        Ok(match progress.next {
+            Next::Wait | Next::CarryOver(_) => Flushed::Fine,
+            Next::Finished(()) => Flushed::ReaderGone,
+        })
+    }
+
+    /// As every source: it has finished when its reader has gone.
+    fn ready(&mut self, readiness: Readiness, session: &mut Session) -> io::Result<Progress> {
         if readiness.is_read_closed() {
             // Only an error or a hang-up says that of a source that is only
             // written to.
-            return Ok(Flushed::ReaderGone);
+            return Ok(Progress::idle(Next::Finished(())));
         }
         let mut output = session.output();
         if output.is_empty() || !readiness.is_writable() {
-            return Ok(Flushed::Fine);
+            return Ok(Progress::idle(Next::Wait));
         }
         for _ in 0..WRITES_PER_TURN {
             let pending = output.pending();
@@ -76,21 +87,24 @@ impl Stdout {
                     output.consume(count);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    reactor.clear(self.token, Readiness::WRITABLE);
-                    return Ok(Flushed::Fine);
+                    return Ok(Progress {
+                        used_up: Readiness::WRITABLE,
+                        ..Progress::idle(Next::Wait)
+                    });
                 }
-                Err(error) if is_gone(&error) => return Ok(Flushed::ReaderGone),
+                Err(error) if is_gone(&error) => {
+                    return Ok(Progress::idle(Next::Finished(())));
+                }
                 Err(error) => {
                     let text = format!("stdout cannot be written: {error}");
                     return Err(io::Error::new(error.kind(), text));
                 }
             }
             if output.is_empty() {
-                return Ok(Flushed::Fine);
+                return Ok(Progress::idle(Next::Wait));
             }
         }
-        reactor.carry_over(self.token);
-        Ok(Flushed::Fine)
+        Ok(Progress::idle(Next::CarryOver(Reason::BoundReached)))
     }
 }
 

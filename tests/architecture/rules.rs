@@ -11,15 +11,16 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
+    ("source", &[]),
     ("sys", &[]),
     ("time", &[]),
     ("random", &[]),
     ("wire", &[]),
     ("protocol", &[]),
     ("task", &[]),
-    ("reactor", &[]),
-    ("tcp", &["sys"]),
+    ("reactor", &["source"]),
+    ("tcp", &["source", "sys"]),
     ("node", &["protocol", "random", "task", "time", "wire"]),
     (
         "session",
@@ -38,12 +39,13 @@ const ARROWS: [(&str, &[&str]); 14] = [
 ];
 
 const EVERYTHING: &[&str] = &[
-    "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session", "sim",
+    "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
+    "session", "sim",
 ];
 
 const EVERYTHING_AND_RUNTIME: &[&str] = &[
-    "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session",
-    "sim", "runtime",
+    "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
+    "session", "sim", "runtime",
 ];
 
 /// Crates that only some rooms may know.
