@@ -1,7 +1,8 @@
 //! Tests: what a turn may take of whoever else waits for it.
 
 use super::Options;
-use super::event_loop::{DEFER_MAX, EventLoop, TASK_POLLS_PER_TURN};
+use super::event_loop::{EventLoop, TASK_POLLS_PER_TURN};
+use super::expiry::DEFER_MAX;
 use crate::node::{Context, Node, Request};
 use crate::protocol::Result;
 use crate::sys::{Input, Output, Streams, testing};

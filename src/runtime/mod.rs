@@ -9,8 +9,10 @@ mod client;
 mod counts;
 mod diagnostics;
 mod event_loop;
+mod expiry;
 #[cfg(test)]
 mod injected;
+mod outputs;
 mod pauses;
 mod phase;
 mod send_queue;
@@ -18,6 +20,7 @@ mod source;
 mod stdin;
 mod stdout;
 mod tcp_echo;
+mod timing;
 
 use crate::node::{Context, Node};
 use crate::session::Settings;
