@@ -1,13 +1,5 @@
 //! The turn.
 //!
-//! ```text
-//!           ┌──────────────────────── one turn ────────────────────────┐
-//!           │  1 wait ──> 2 clock ──> 3 deliver ──> 4 expire ──┐       │
-//!   next <──┤                                                  v       │<── the one before
-//!    turn   │  7 close <────── 6 flush <───────────── 5 run tasks      │
-//!           └──────────────────────────────────────────────────────────┘
-//! ```
-//!
 //! [`turn`](EventLoop::turn) is the list of the steps, and each step is short. The
 //! decisions are functions of facts, in files of their own:
 //!
@@ -124,8 +116,8 @@ impl EventLoop {
     /// after the tasks. A source may finish in any step, so closing comes last: no step
     /// has to ask whether an earlier one has closed its source.
     ///
-    /// The phase is decided twice: before the flush, which writes what the end of a phase
-    /// says; and after it, when everything may have been written.
+    /// The phase is decided twice. Before the flush, so that it writes the last line of a
+    /// phase. After it, since everything may have been written.
     pub(crate) fn turn(&mut self) -> io::Result<bool> {
         self.turns += 1;
         let is_timed = self.wait()?; // 1. wait

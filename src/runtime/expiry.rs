@@ -1,51 +1,61 @@
 //! Which timers a turn fires.
 //!
-//! A reply that arrived before the deadline of its call beats the timeout. To be due
-//! is therefore not enough for a timer: the input that arrived before its deadline
-//! must have been read first.
+//! A reply that arrived before the deadline of its call beats the timeout. So it is not
+//! enough that a timer is due: the input that arrived before its deadline must have been
+//! read first.
+//!
+//! A *look* is the clock's reading in a turn that reads the clock. The wait of the next
+//! turn begins after the look. So that wait reports all input that had arrived by then.
 //!
 //! ```text
-//!       look before the last      last look                now
-//!   ───────────┼── wait ── work ───────┼── wait ── deliver ──┼──> time
-//!                                      │                     │
-//!        input that arrived until here │ was reported by     │ may have arrived
-//!        this turn's wait at the latest                      │ behind the wait
+//!        last look                             now, this turn's look
+//!   ─────────┼──── rest of that turn ──── wait ────┼──── deliver ──── expire ───> time
+//!            │                              ^      │
+//!      input that arrived before      the kernel   input that arrived here is
+//!      here is reported in time       is asked     reported by the next wait
 //! ```
 //!
-//! A *look* is the clock's reading in a turn that reads it. The wait of the next turn
-//! begins after it, and reports all input that had arrived by then. Two things may
-//! still come between a report and the timers:
+//! Two things can still keep a reply from the turn that finds its timer due:
 //!
-//! - **Input waits.** A turn reads 64 KiB of stdin, and more may be there. Due timers
-//!   are then held back, for at most [`DEFER_MAX`].
+//! - **Input waits.** A turn reads 64 KiB of stdin, and more is there. Due timers are then
+//!   held back, for at most [`DEFER_MAX`].
 //! - **The process stood still** (SIGSTOP, a suspended machine, a long handler), perhaps
-//!   between the wait and the clock. Timers that became due meanwhile are held back
-//!   until one more wait has looked for input.
+//!   between the wait and the look. Timers that became due meanwhile are held back until
+//!   one more wait has asked for input.
 //!
-//! Holding back is no state. The decision is up to which deadline timers fire, and for
-//! timers that are held back it lies in the past. So each timer is held back by its
-//! own deadline, and none is delayed or hurried by another one.
+//! To hold timers back, the decision names a time in the past: only timers that were due
+//! by that time fire. So each timer is held back for its own time. It does not matter how
+//! long an earlier timer was held back, and whether it fired.
 //!
-//! Invariants: a timer that is due fires in the first turn that is [`DEFER_MAX`] and
-//! [two turns](Looks::decide) behind the one that noticed it, or earlier.
-//! No timer fires before its deadline.
+//! For example, a call is due at 1,000 ms. Its reply arrived at 999 ms, behind 150 KiB of
+//! other input:
 //!
-//! Read next: `event_loop.rs`, whose step 4 asks; `time/wheel.rs`, which fires.
+//! | turn | look at | stdin after the turn's read | fire what was due by | the call |
+//! |---|---|---|---|---|
+//! | 1 | 1,000 ms | 86 KiB wait | 980 ms (row 4) | held back |
+//! | 2 | 1,001 ms | 22 KiB wait | 981 ms (row 4) | held back |
+//! | 3 | 1,002 ms | empty | 1,002 ms (row 1) | ended by its reply in step 3 |
+//!
+//! Invariants: no timer fires before its deadline. A due timer fires at the latest in the
+//! first turn that is two turns and [`DEFER_MAX`] behind the turn that found it due.
+//!
+//! Read next: `event_loop.rs`, whose step 4 asks for the decision; `time/wheel.rs`, which
+//! finds the timers.
 
 use crate::time::Instant;
 use std::time::Duration;
 
-/// For how long due timers are held back while input is waiting: 20 ms, in which a
-/// node reads a hundred full pipes. So a reply in there beats its timeout even after a
-/// pause. Under an endless flood of input timers are late by this much and no more.
+/// For how long due timers are held back while input waits: 20 ms, in which a node reads
+/// a hundred full pipes. So a reply in there beats its timeout, even after a pause. Under
+/// an endless flood of input each timer is late by this much.
 pub(crate) const DEFER_MAX: Duration = Duration::from_millis(20);
 
-/// How late a due timer may be noticed on time: 5 ms. If it is noticed later, the
-/// process stood still, and looks for input once more before the timer fires. That
-/// costs one `epoll_wait` that returns at once.
+/// How late a turn may find a timer due without a doubt: 5 ms. If it is later, the process
+/// stood still, perhaps behind the wait. One more wait asks for input before the timer
+/// fires. That costs one `epoll_wait` that returns at once.
 const LATE_MAX: Duration = Duration::from_millis(5);
 
-/// The looks of the last turns, as far as they matter for the timers of this one.
+/// The looks of earlier turns that the decision compares with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Looks {
     last: Instant,
@@ -53,7 +63,7 @@ pub(super) struct Looks {
     standstill: Option<Standstill>,
 }
 
-/// A time in which the process did not look at its timers.
+/// A time in which the process did nothing, as far as its timers can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Standstill {
     /// The last look before it.
@@ -72,12 +82,12 @@ struct Facts {
 }
 
 impl Looks {
-    /// Timers with a deadline of at most the result fire in this turn. `deadline` is
-    /// the earliest of all.
+    /// Decides for a turn, and remembers its look. Timers fire whose deadline is not
+    /// later than the result. `deadline` is the earliest of all.
     ///
-    /// `input_waits` says that stdin has more than the turn has taken. Input does not
-    /// wait while stdin is held back by backpressure: nobody knows when it will be
-    /// read, so timers do not wait for it.
+    /// `input_waits` says that stdin has more than the turn has read. It is false while
+    /// backpressure holds stdin: when that ends is up to the reader of stdout, so timers
+    /// do not wait for it.
     pub(super) fn due_by(
         &mut self,
         deadline: Option<Instant>,
@@ -102,19 +112,20 @@ impl Looks {
 
     /// The decision, and the standstill that the next turn has to know of.
     ///
-    /// | row | earliest deadline | input waits | stood still | timers fire that are due by |
+    /// | row | earliest deadline | input waits | the process stood still | timers fire that were due by |
     /// |---|---|---|---|---|
-    /// | 1 | to come | | | now: none, but the wheel learns the time |
-    /// | 2 | past | no | no | now |
-    /// | 3 | past | no | in this turn | the last look |
-    /// | 4 | past | yes | no | the look before the last, and 20 ms ago |
-    /// | 5 | past | yes | up to 20 ms ago | as in row 4, and the look before it stood still |
+    /// | 1 | later | | | now: none is due, but the wheel learns the time |
+    /// | 2 | now or earlier | no | no | now |
+    /// | 3 | now or earlier | no | before this look | the last look |
+    /// | 4 | now or earlier | yes | no | 20 ms ago, and the look before the last |
+    /// | 5 | now or earlier | yes | less than 20 ms ago | as row 4, and the look before it stood still |
     ///
-    /// Row 2: nothing that had arrived is unread. Row 3: what was due by the last look
-    /// has been looked for, by the wait of this turn. What became due since then may have
-    /// input that arrived behind the wait. Row 4: two turns read a full pipe, and
-    /// what the line buffer held, however long they take. Row 5: after a standstill of
-    /// seconds 20 ms ago is no bound. Its timers are held back from its end on.
+    /// - Row 2: the turn has read all input that its wait reported.
+    /// - Row 3: for a timer that was due by the last look, this turn's wait has asked for
+    ///   input. For the others the next wait will.
+    /// - Row 4: however long turns take, two of them read a full pipe and the rest in the
+    ///   line buffer.
+    /// - Row 5: the 20 ms of a timer that became due in a standstill begin at its end.
     fn decide(&self, facts: Facts) -> (Instant, Option<Standstill>) {
         let Facts { deadline, now, .. } = facts;
         if deadline > now {
@@ -128,8 +139,8 @@ impl Looks {
         if !facts.input_waits {
             return (noticed.map_or(now, |gap| gap.began), noticed);
         }
-        // The earlier of two counts: if each turn took long, and each were a
-        // standstill, its timers would be held back for ever.
+        // The earlier one of two standstills counts, until its 20 ms are over. If the
+        // later one did, slow turns would hold timers back for ever.
         let recent = |gap: &Standstill| now.since(gap.ended) < DEFER_MAX;
         let standstill = self.standstill.filter(recent).or(noticed);
         let due_by = self.before_last.min(before(now, DEFER_MAX));

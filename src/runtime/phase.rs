@@ -21,7 +21,7 @@
 //! phase ends by itself, but serving, and flushing as long as stdout has a reader:
 //! every reply is written.
 //!
-//! Read next: `event_loop.rs`, whose `enter` carries out what a phase begins with.
+//! Read next: `event_loop.rs`, whose `enter` carries out the last column of the table.
 
 use super::timing::TurnClock;
 use crate::time::Instant;

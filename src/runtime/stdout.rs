@@ -9,8 +9,8 @@ use crate::sys::Output;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 
-/// How much one write offers: 256 KiB. A pipe takes what fits. A file takes it all and
-/// blocks meanwhile, so this bounds for how long a disk can stop the loop.
+/// How much one write offers: 256 KiB. A pipe takes as much as fits. A file takes it
+/// all and blocks meanwhile, so this bounds for how long a disk can stop the loop.
 const WRITE_BYTES_MAX: usize = 256 << 10;
 
 /// How many writes one turn makes: 4. That is enough for a pipe that is emptied while
