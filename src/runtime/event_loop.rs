@@ -116,8 +116,7 @@ impl EventLoop {
     /// after the tasks. A source may finish in any step, so closing comes last: no step
     /// has to ask whether an earlier one has closed its source.
     ///
-    /// The phase is decided twice. Before the flush, so that it writes the last line of a
-    /// phase. After it, since everything may have been written.
+    /// The phase is decided when everything has been written that can be.
     pub(crate) fn turn(&mut self) -> io::Result<bool> {
         self.turns += 1;
         let is_timed = self.wait()?; // 1. wait
@@ -129,9 +128,8 @@ impl EventLoop {
             self.expire(); // 4. expire timers: without a deadline none is due
         }
         self.run_tasks(); // 5. run tasks, bounded
-        self.advance();
         self.flush()?; // 6. flush
-        self.advance();
+        self.advance()?; // the phase follows from the facts
         self.close_finished(); // 7. close
         self.goes_on()
     }
@@ -210,17 +208,23 @@ impl EventLoop {
         }
     }
 
-    /// Enters the phases that follow from what the turn has done.
-    fn advance(&mut self) {
+    /// Enters the phases that follow from the facts. In nearly every turn none is gathered:
+    /// serving goes on as long as stdin and the reader of stdout do.
+    fn advance(&mut self) -> io::Result<()> {
+        let is_serving = self.phase == Phase::Serving;
+        if is_serving && !self.stdin.has_ended() && !self.outputs.has_lost_reader() {
+            return Ok(());
+        }
         loop {
             let unwritten = self.outputs.unwritten(&mut self.session);
             let work = self.work();
             let next = self.phase.next(work, unwritten, self.turns, &self.clock);
             if next == self.phase {
-                return;
+                return Ok(());
             }
             debug_assert!(next > self.phase, "{:?} became {next:?}", self.phase);
             self.enter(next, work);
+            self.flush()?;
         }
     }
 

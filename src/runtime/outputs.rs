@@ -91,6 +91,11 @@ impl Outputs {
         self.are_shared && self.stdout.is_inside_line() && !self.has_lost_reader
     }
 
+    /// Whether stdout will never take another byte.
+    pub(super) fn has_lost_reader(&self) -> bool {
+        self.has_lost_reader
+    }
+
     /// What is still to be written.
     pub(super) fn unwritten(&self, session: &mut Session) -> Unwritten {
         if self.has_lost_reader {
