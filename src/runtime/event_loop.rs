@@ -104,7 +104,7 @@ impl EventLoop {
     }
 
     /// How many events came for sources that had been closed.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "lab"))]
     pub(crate) fn stale_events(&self) -> u64 {
         self.reactor.stale_events()
     }

@@ -27,15 +27,11 @@
 //! Read next: `event_loop.rs`, the turn; `timing.rs`, `expiry.rs` and `phase.rs`, its
 //! decisions; `stdin.rs` and `outputs.rs`, the standard streams; `tcp_echo.rs`.
 
-#[cfg(test)]
-mod bounds;
 mod client;
 mod counts;
 mod diagnostics;
 mod event_loop;
 mod expiry;
-#[cfg(test)]
-mod injected;
 mod outputs;
 mod pauses;
 mod phase;
@@ -46,11 +42,22 @@ mod stdout;
 mod tcp_echo;
 mod timing;
 
+pub(crate) use event_loop::EventLoop;
+
+/// The bounds that the lab checks.
+#[cfg(any(test, feature = "lab"))]
+pub(crate) use counts::COUNT_WAIT_MAX;
+#[cfg(test)]
+pub(crate) use {
+    event_loop::TASK_POLLS_PER_TURN,
+    expiry::DEFER_MAX,
+    phase::{DRAIN_DEADLINE, LAST_TURNS_MAX},
+};
+
 use crate::node::{Context, Node};
 use crate::session::Settings;
 use crate::sys::Streams;
 use crate::time::MonotonicClock;
-use event_loop::EventLoop;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
