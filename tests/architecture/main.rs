@@ -4,6 +4,7 @@
 //! not direction: inside a crate any module may name any other. They hold as well
 //! that nothing public is without an example.
 
+mod circles;
 mod examples;
 mod paths;
 mod reliability;
