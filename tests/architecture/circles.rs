@@ -11,6 +11,7 @@
 
 use crate::paths::{Contents, NamedPath, Place, contents};
 use crate::rules::Source;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Rooms whose files may still form circles. The list only becomes shorter.
@@ -239,8 +240,8 @@ fn way_back(arrows: &Arrows, file: usize) -> Option<Vec<usize>> {
                 way.reverse();
                 return Some(way);
             }
-            if !came_from.contains_key(&next) {
-                came_from.insert(next, at);
+            if let Entry::Vacant(entry) = came_from.entry(next) {
+                entry.insert(at);
                 queue.push_back(next);
             }
         }
