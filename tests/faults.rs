@@ -105,7 +105,7 @@ fn six_hundred_replies_that_came_during_a_pause_beat_their_deadline() {
 // A call's timer is due while only the reader of stdout is waited for; nobody
 // looks at timers any more then, and they must not end the wait either.
 #[test]
-fn a_node_that_waits_for_its_last_reader_uses_no_processor() {
+fn waiting_for_the_reader_of_stdout_at_the_end_uses_no_cpu() {
     const ECHOES: usize = 4;
     const TIMEOUT: Duration = Duration::from_millis(500);
     let mut node = Launch::new().rpc_timeout_ms(500).ready();
@@ -164,7 +164,7 @@ fn assert_fails(ending: &Ending, status: i32, names: &str) {
 
 // The status is all that is left to tell when stderr takes nothing.
 #[test]
-fn a_wrong_option_ends_with_2_though_stderr_takes_nothing() {
+fn a_wrong_option_exits_with_2_even_if_stderr_is_full() {
     let ending = redirected("--no-such-option 2>/dev/full");
     assert_eq!(ending.status.code(), Some(2), "{ending:?}");
     assert!(ending.stdout.is_empty(), "{ending:?}");
@@ -175,18 +175,18 @@ fn a_wrong_option_ends_with_2_though_stderr_takes_nothing() {
 // A disk that is full is no reader that has gone: replies are lost, and whoever
 // started the node must learn of it.
 #[test]
-fn a_stdout_without_room_ends_with_1_and_is_named() {
+fn a_full_disk_as_stdout_exits_with_1_and_is_reported() {
     assert_fails(&redirected(">/dev/full"), 1, "stdout");
 }
 
 #[test]
-fn a_stdin_that_is_a_directory_ends_with_1_and_is_named() {
+fn a_directory_as_stdin_exits_with_1_and_is_reported() {
     assert_fails(&redirected("</"), 1, "stdin");
 }
 
 // A device, which is used as it is, and a pipe, which would be opened anew.
 #[test]
-fn a_stdin_that_is_open_for_writing_only_ends_with_1_and_is_named() {
+fn a_write_only_stdin_exits_with_1_and_is_reported() {
     assert_fails(&redirected("0>/dev/null"), 1, "standard input");
     let ending = converse(Launch::new().stdin(Channel::pipe_out()).start());
     assert_fails(&ending, 1, "standard input");
@@ -220,7 +220,7 @@ fn ping(mut stream: &TcpStream) {
 // Each client that leaves lets one in, and the server is full again: a line for
 // each would say the same thing for as long as the crowd lasts.
 #[test]
-fn a_server_that_stays_full_says_so_once_and_does_not_spin() {
+fn a_full_server_is_reported_once_and_does_not_spin() {
     const LIMIT: usize = 40;
     const CLIENTS: usize = 120;
     const LEAVE: usize = 60;
@@ -253,7 +253,7 @@ fn a_server_that_stays_full_says_so_once_and_does_not_spin() {
 
 // A crowd that comes and goes fills the server each time.
 #[test]
-fn a_server_that_fills_up_again_and_again_says_so_once() {
+fn a_server_that_fills_up_repeatedly_is_reported_once() {
     const LIMIT: usize = 40;
     let (mut node, port) = listening(LIMIT);
     let rest = node.process().open_files();
@@ -272,7 +272,7 @@ fn a_server_that_fills_up_again_and_again_says_so_once() {
 // Where stdout and stderr are not the same pipe, a reader who is behind on one
 // must not keep people from reading the other; it may be what they look for.
 #[test]
-fn diagnostics_come_though_stdout_is_stalled_inside_a_line() {
+fn diagnostics_are_written_while_stdout_is_blocked_inside_a_line() {
     let mut node = Launch::new().ready();
     // One line, longer than the pipe.
     let word = "y".repeat(200_000);

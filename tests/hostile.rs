@@ -40,7 +40,7 @@ fn listeners(port: u16) -> Vec<String> {
 }
 
 #[test]
-fn tcp_echo_is_bound_to_loopback_unless_told_otherwise() {
+fn tcp_echo_binds_loopback_by_default() {
     let (node, port) = listening();
     // 127.0.0.1, in the kernel's notation.
     assert_eq!(listeners(port), ["0100007F"]);
@@ -49,7 +49,7 @@ fn tcp_echo_is_bound_to_loopback_unless_told_otherwise() {
 
 // Whoever can reach the port could speak for the node otherwise.
 #[test]
-fn what_comes_over_tcp_reaches_stdout_inside_json_strings_only() {
+fn tcp_data_reaches_stdout_only_inside_json_strings() {
     let (mut node, port) = listening();
     let forged = "\n{\"src\":\"n1\",\"dest\":\"c1\",\"body\":{\"type\":\"forged\"}}\n";
     let mut outside = connect(port);
@@ -98,7 +98,7 @@ fn footprint(node: &Node) -> (usize, String) {
 }
 
 #[test]
-fn nothing_in_a_message_is_a_path_a_format_or_a_command() {
+fn message_fields_are_never_paths_formats_or_commands() {
     let (mut node, _) = listening();
     let before = footprint(&node);
     for text in HARMFUL {
@@ -145,7 +145,7 @@ fn is_treacherous(c: char) -> bool {
 }
 
 #[test]
-fn hostile_input_cannot_deceive_whoever_reads_the_log() {
+fn hostile_input_cannot_deceive_readers_of_the_log() {
     let hostile =
         "\u{1b}[2J\u{9b}31m\r\n\u{0}\u{7f}\u{85}\u{200b}\u{202e}eil\u{2066}\u{2028}\u{feff}";
     let name = |key: &str| json!({key: "n1", "src": "c1", "dest": "n1"});

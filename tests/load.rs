@@ -16,7 +16,7 @@ fn assert_peak_below(node: &Node, mib: usize) {
 }
 
 #[test]
-fn a_hundred_mebibytes_of_echoes_nobody_reads_stay_in_bounded_memory() {
+fn a_hundred_mebibytes_of_unread_echoes_stay_in_bounded_memory() {
     const PAYLOAD: usize = 4096;
     const LINES: usize = 100 * MIB / PAYLOAD;
     // A batch is more than all pipes and buffers on the way hold.
@@ -64,7 +64,7 @@ fn assert_echo(line: &str, expected: &mut usize, payload: usize) {
 }
 
 #[test]
-fn end_of_input_flushes_what_a_slow_reader_left() {
+fn end_of_input_flushes_all_output_to_a_slow_reader() {
     let mut node = Launch::new().ready();
     let echo = client(&format!(
         r#"{{"type":"echo","msg_id":1,"echo":"{}"}}"#,
@@ -117,7 +117,7 @@ fn fifty_thousand_calls_to_silent_nodes_each_end_once() {
 }
 
 #[test]
-fn a_line_of_256_mebibytes_is_named_once_and_the_next_is_answered() {
+fn a_line_of_256_mebibytes_is_reported_once_and_the_next_is_answered() {
     let mut node = Launch::new().ready();
     node.write(br#"{"src":"c1","dest":"n1","body":{"type":"echo","msg_id":2,"echo":""#);
     let chunk = vec![b'x'; MIB];
@@ -188,7 +188,7 @@ fn garbage(state: &mut u64) -> Vec<u8> {
 const SEED: u64 = 0x2545_f491_4f6c_dd1d;
 
 #[test]
-fn a_flood_of_garbage_is_named_line_by_line() {
+fn a_flood_of_malformed_lines_is_reported_line_by_line() {
     // A batch's diagnostics are read before the next is sent: what a reader of
     // stderr who falls behind gets to see is another test's question.
     const BATCHES: usize = 100;
@@ -208,7 +208,7 @@ fn a_flood_of_garbage_is_named_line_by_line() {
 }
 
 #[test]
-fn a_stderr_that_nobody_reads_stops_nobody() {
+fn an_unread_stderr_does_not_stop_the_node() {
     const LINES: usize = 20_000;
     let mut state = SEED;
     let mut node = Launch::new().ready();
@@ -221,7 +221,7 @@ fn a_stderr_that_nobody_reads_stops_nobody() {
 }
 
 #[test]
-fn lines_that_stderr_had_no_room_for_are_counted() {
+fn lines_dropped_because_stderr_is_full_are_counted() {
     const LINES: usize = 20_000;
     let mut state = SEED;
     let mut node = Launch::new().ready();

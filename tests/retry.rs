@@ -57,7 +57,7 @@ fn pauses_double_with_jitter_and_each_request_has_a_number_of_its_own() {
 }
 
 #[test]
-fn the_timeout_is_for_the_whole() {
+fn the_timeout_limits_all_attempts_together() {
     let mut alone = Alone::acting::<Persistent>();
     alone.advance(999);
     let sent = alone.sent();
@@ -85,7 +85,7 @@ fn the_first_request_may_be_answered_after_the_second_was_sent() {
 }
 
 #[test]
-fn unavailable_is_waited_out_and_other_errors_are_not() {
+fn error_11_is_retried_and_other_errors_are_not() {
     let mut alone = Alone::acting::<Persistent>();
     for code in [11, 0] {
         let (_, number, _) = alone.sent_one();
@@ -99,7 +99,7 @@ fn unavailable_is_waited_out_and_other_errors_are_not() {
 }
 
 #[test]
-fn the_end_is_definite_only_if_every_request_was_refused() {
+fn the_final_error_is_definite_only_if_every_request_was_refused() {
     let mut alone = Alone::acting::<Persistent>();
     for _ in 0..1000 {
         for (dest, body) in alone.sent() {
@@ -169,7 +169,7 @@ act!(Stranger, |cx, request| {
 });
 
 #[test]
-fn a_call_to_nobody_is_refused_and_not_repeated() {
+fn a_call_to_an_unknown_name_is_refused_and_not_repeated() {
     let mut alone = Alone::acting::<Stranger>();
     let (dest, _, body) = alone.sent_one();
     assert_eq!((dest.as_str(), &body["code"]), ("c1", &json!(1)));
@@ -198,7 +198,7 @@ act!(Candidate, |cx, request| {
 });
 
 #[test]
-fn a_majority_is_enough_and_the_rest_is_forgotten() {
+fn after_a_majority_the_other_calls_are_dropped() {
     let mut alone = Alone::acting::<Candidate>();
     let sent = alone.sent();
     let dests: Vec<&str> = sent.iter().map(|(dest, _)| dest.as_str()).collect();
@@ -209,7 +209,7 @@ fn a_majority_is_enough_and_the_rest_is_forgotten() {
 }
 
 #[test]
-fn without_a_majority_there_is_an_end_all_the_same() {
+fn without_a_majority_the_request_ends_with_an_error() {
     let mut alone = Alone::acting::<Candidate>();
     let before = alone.now();
     alone.advance(1001);

@@ -262,7 +262,7 @@ fn a_last_line_without_a_newline_counts() {
 }
 
 #[test]
-fn a_last_line_that_is_cut_off_is_named() {
+fn a_last_line_that_is_cut_off_is_reported() {
     let mut node = Launch::new().start();
     node.write(conversation().as_bytes());
     node.write(&ECHO.as_bytes()[..30]);
@@ -272,7 +272,7 @@ fn a_last_line_that_is_cut_off_is_named() {
 }
 
 #[test]
-fn end_of_input_without_a_byte_is_a_quiet_end() {
+fn empty_input_ends_the_node_quietly() {
     Launch::new().start().finish_quietly();
 }
 
@@ -288,7 +288,7 @@ fn output_to_a_file_in_append_mode_keeps_what_was_there() {
 }
 
 #[test]
-fn output_to_a_file_goes_on_at_the_shared_offset() {
+fn output_to_a_file_continues_at_the_shared_offset() {
     let mut output = scratch_file(false);
     output.write_all(b"before\n").unwrap();
     run_between_files(&output);
@@ -360,7 +360,7 @@ fn a_closed_stdout_ends_the_node_quietly() {
 }
 
 #[test]
-fn a_closed_stderr_hinders_nothing() {
+fn a_closed_stderr_does_not_stop_the_node() {
     assert_replies(&run_shell("2>&-").stdout);
     let mut node = Launch::shell("exec \"$0\" 2>&-").ready();
     node.send("nonsense that nobody can be told of");
@@ -369,7 +369,7 @@ fn a_closed_stderr_hinders_nothing() {
 }
 
 #[test]
-fn all_streams_closed_is_an_end() {
+fn with_all_streams_closed_the_node_ends_quietly() {
     let ending = run_shell("<&- >&- 2>&-");
     assert!(ending.stdout.is_empty());
 }

@@ -100,7 +100,7 @@ fn complaints(metadata: &Value) -> Vec<String> {
 }
 
 #[test]
-fn every_dependency_is_from_crates_io_under_a_known_licence_and_there_once() {
+fn every_dependency_comes_once_from_crates_io_under_a_known_licence() {
     let metadata = metadata();
     assert!(
         packages(&metadata, Reach::Library).len() > 5,
@@ -111,7 +111,7 @@ fn every_dependency_is_from_crates_io_under_a_known_licence_and_there_once() {
 }
 
 #[test]
-fn a_dependency_that_must_not_be_is_found() {
+fn a_forbidden_dependency_is_found() {
     let metadata = metadata();
     let changed = |key: &str, value: &str| {
         let mut metadata = metadata.clone();
@@ -134,7 +134,7 @@ fn a_dependency_that_must_not_be_is_found() {
 }
 
 #[test]
-fn the_list_of_licences_is_the_one_of_deny_toml() {
+fn the_list_of_licences_is_the_same_as_in_deny_toml() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deny.toml");
     let deny = std::fs::read_to_string(path).expect("deny.toml");
     let allow = deny.split_once("allow = [").expect("a list").1;

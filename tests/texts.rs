@@ -182,7 +182,7 @@ fn a_type_or_a_target_of_a_mebibyte_is_answered_in_a_short_text() {
 }
 
 #[test]
-fn names_of_a_mebibyte_make_short_lines_for_people() {
+fn names_of_a_mebibyte_make_short_log_lines() {
     let (mut world, name) = (World::new(), hostile());
     world.is_logged_briefly(&line(&name, r#"{"type":"read"}"#));
     world.is_logged_briefly(&line("n1", &format!(r#"{{"type":"{name}"}}"#)));
@@ -191,7 +191,7 @@ fn names_of_a_mebibyte_make_short_lines_for_people() {
 }
 
 #[test]
-fn a_wrong_value_of_a_mebibyte_is_named_in_a_short_text() {
+fn a_wrong_value_of_a_mebibyte_is_reported_in_a_short_text() {
     let (mut world, name) = (World::new(), hostile());
     for (kept, fields) in [
         (KEPT, format!(r#""count":"{name}""#)),

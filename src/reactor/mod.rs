@@ -26,8 +26,6 @@
 
 mod poller;
 mod readiness;
-#[cfg(test)]
-mod simulated;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -36,13 +34,16 @@ mod token;
 pub(crate) use mio::Interest;
 pub(crate) use readiness::Readiness;
 pub(crate) use token::Token;
+/// What `lab::Poller` passes its calls on to.
+#[cfg(any(test, feature = "lab"))]
+pub(crate) use {poller::Poller as RealPoller, readiness::Signs};
 
-#[cfg(not(test))]
+#[cfg(any(test, feature = "lab"))]
+use crate::lab::{Poller, Waker};
+#[cfg(not(any(test, feature = "lab")))]
 use mio::Waker;
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "lab")))]
 use poller::Poller;
-#[cfg(test)]
-use simulated::{Poller, Waker};
 use slab::Slab;
 use slot::{Mark, Slot};
 use std::collections::VecDeque;
@@ -281,7 +282,7 @@ impl<S> Reactor<S> {
     }
 
     /// Readiness that came for a source already removed, and was dropped.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "lab"))]
     pub(crate) fn stale_events(&self) -> u64 {
         self.stale_events
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 ///
 /// As with descriptors, the unit tests can put a simulated one in its place.
 #[derive(Debug)]
-pub(super) struct Poller {
+pub(crate) struct Poller {
     poll: Poll,
     /// Empty between waits.
     events: Events,
@@ -19,7 +19,7 @@ pub(super) struct Poller {
 
 impl Poller {
     /// A wait will bring so many events at most.
-    pub(super) fn new(events_per_wait: usize) -> io::Result<Poller> {
+    pub(crate) fn new(events_per_wait: usize) -> io::Result<Poller> {
         Ok(Poller {
             poll: Poll::new()?,
             events: Events::with_capacity(events_per_wait),
@@ -27,34 +27,34 @@ impl Poller {
     }
 
     /// What ends a wait from another thread, with an event of this token.
-    pub(super) fn waker(&self, token: mio::Token) -> io::Result<mio::Waker> {
+    pub(crate) fn waker(&self, token: mio::Token) -> io::Result<mio::Waker> {
         mio::Waker::new(self.poll.registry(), token)
     }
 
-    pub(super) fn register(&self, fd: RawFd, token: mio::Token, for_: Interest) -> io::Result<()> {
+    pub(crate) fn register(&self, fd: RawFd, token: mio::Token, for_: Interest) -> io::Result<()> {
         self.poll
             .registry()
             .register(&mut SourceFd(&fd), token, for_)
     }
 
-    pub(super) fn deregister(&self, fd: RawFd) -> io::Result<()> {
+    pub(crate) fn deregister(&self, fd: RawFd) -> io::Result<()> {
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.poll.poll(&mut self.events, timeout)
     }
 
-    pub(super) fn events(&self) -> impl Iterator<Item = (mio::Token, Readiness)> {
+    pub(crate) fn events(&self) -> impl Iterator<Item = (mio::Token, Readiness)> {
         let events = self.events.iter();
         events.map(|event| (event.token(), Readiness::from_signs(Signs::from(event))))
     }
 
-    pub(super) fn events_per_wait(&self) -> usize {
+    pub(crate) fn events_per_wait(&self) -> usize {
         self.events.capacity()
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.events.clear();
     }
 }

@@ -53,7 +53,7 @@ impl Readiness {
     /// that read-closed and not readable, but only a read can fetch the end of
     /// file. Likewise the writer learns of a gone reader by an error alone, and
     /// after either there are no more edges. So both directions are tried then.
-    pub(super) fn from_signs(signs: Signs) -> Readiness {
+    pub(crate) fn from_signs(signs: Signs) -> Readiness {
         let read_closed = signs.error || signs.read_closed;
         let mut readiness = Readiness::NONE;
         if signs.readable || read_closed {
@@ -71,12 +71,12 @@ impl Readiness {
 
 /// What an event says, in mio's words.
 #[derive(Clone, Copy)]
-pub(super) struct Signs {
-    pub(super) readable: bool,
-    pub(super) writable: bool,
-    pub(super) error: bool,
-    pub(super) read_closed: bool,
-    pub(super) write_closed: bool,
+pub(crate) struct Signs {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    pub(crate) error: bool,
+    pub(crate) read_closed: bool,
+    pub(crate) write_closed: bool,
 }
 
 impl From<&Event> for Signs {

@@ -3,7 +3,8 @@
 use super::exchange::ExchangeError;
 use super::server::{SCARCE_CHUNK_BYTES, Stats};
 use super::*;
-use crate::sys::{socket, testing};
+use crate::lab::testing;
+use crate::sys::socket;
 use rustix::event::epoll;
 use rustix::net::SocketType;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

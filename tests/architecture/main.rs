@@ -148,9 +148,6 @@ fn comments_strings_and_tests_are_not_arrows() {
         "#[cfg(test)]\nmod tests { use crate::sys; fn f() { {} } }",
     );
     assert_allowed("wire/a.rs", "#[cfg(test)] use crate::sys::pipe;");
-    let lab = "#[cfg(any(test, feature = \"lab\"))] use crate::sys::pipe;";
-    assert_allowed("wire/a.rs", lab);
-    assert_forbidden("wire/a.rs", &format!("{lab} use crate::sys;"));
     let file = ("wire/tests.rs", "use crate::sys;");
     let parent = ("wire/mod.rs", "#[cfg(test)]\nmod tests;");
     assert!(judge(&[file, parent]).is_empty());
@@ -161,6 +158,23 @@ fn comments_strings_and_tests_are_not_arrows() {
     assert!(judge(&[file, parent]).is_empty());
     let other = ("wire/tests_of_more.rs", "use crate::sys;");
     assert_eq!(judge(&[other, parent]).len(), 1);
+}
+
+#[test]
+fn the_lab_is_seen_only_by_what_is_compiled_with_it() {
+    assert_forbidden("sys/mod.rs", "pub(crate) use crate::lab::Descriptor;");
+    assert_forbidden("runtime/mod.rs", "fn f() { crate::lab::kernel::with(g) }");
+    let seam = r#"#[cfg(any(test, feature = "lab"))] use crate::lab::Descriptor;"#;
+    assert_allowed("sys/mod.rs", seam);
+    assert_forbidden("sys/mod.rs", &format!("{seam} use crate::lab::Shape;"));
+    // Its files are machinery of tests: what they call is not judged.
+    let file = (
+        "lab/kernel/tests.rs",
+        "fn f() { rustix::event::poll(a, b) }",
+    );
+    let parent = r#"#[cfg(any(test, feature = "lab"))] pub mod lab;"#;
+    assert!(judge(&[file, ("lib.rs", parent)]).is_empty());
+    assert_eq!(judge(&[file, ("lib.rs", "pub mod lab;")]).len(), 1);
 }
 
 #[test]
@@ -187,6 +201,8 @@ fn code_behind_a_lifetime_a_char_or_a_test_is_still_read() {
         "#[cfg(test)] mod tests { fn f() {} } use crate::sys;",
     );
     assert_forbidden("wire/a.rs", "#[cfg(not(test))] use crate::sys;");
+    let not_lab = r#"#[cfg(not(any(test, feature = "lab")))] use crate::sys;"#;
+    assert_forbidden("wire/a.rs", not_lab);
 }
 
 #[test]

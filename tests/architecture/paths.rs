@@ -240,29 +240,29 @@ fn char_or_lifetime(text: &str) -> usize {
     }
 }
 
-/// What marks an item that is compiled for tests only, and one for the lab too.
-const MARKS: [&str; 2] = ["#[cfg(test)]", "#[cfg(any(test,feature=))]"];
+/// The marks of an item that is compiled for tests only, and of one that is
+/// compiled for the room `lab` too. The feature's name is a string, and so no token.
+const TEST_MARKS: [&[&str]; 2] = [
+    &["#", "[", "cfg", "(", "test", ")", "]"],
+    &[
+        "#", "[", "cfg", "(", "any", "(", "test", ",", "feature", "=", ")", ")", "]",
+    ],
+];
 
-/// The length of an item under one of the `MARKS` that starts here. A module in
-/// a file of its own is noted.
+/// The length of an item under one of the marks that starts here. A module in a
+/// file of its own is noted.
 fn test_item(tokens: &[Token], modules: &mut BTreeSet<String>) -> Option<usize> {
     let texts = || tokens.iter().map(|token| token.text);
-    // The name of the feature is a string, and so no token.
-    let start: String = texts().take(13).collect();
-    let mark = MARKS.iter().find(|mark| start.starts_with(**mark))?;
-    let mut length = 0;
-    let mark_tokens = 1 + texts().position(|text| {
-        length += text.len();
-        length == mark.len()
-    })?;
+    let begins = |mark: &&&[&str]| texts().take(mark.len()).eq(mark.iter().copied());
+    let length = TEST_MARKS.iter().find(begins)?.len();
     let mut depth = 0_usize;
-    for (at, text) in texts().enumerate().skip(mark_tokens) {
+    for (at, text) in texts().enumerate().skip(length) {
         match text {
             "{" | "(" | "[" => depth += 1,
             "}" | ")" | "]" => depth = depth.saturating_sub(1),
             _ => {}
         }
-        let is_use = tokens[mark_tokens..at].iter().any(|t| t.text == "use");
+        let is_use = tokens[length..at].iter().any(|t| t.text == "use");
         let ends = text == ";" || (text == "}" && !is_use);
         if depth == 0 && ends {
             if text == ";" && tokens[at - 2].text == "mod" {

@@ -11,7 +11,7 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("sys", &[]),
     ("time", &[]),
     ("random", &[]),
@@ -30,12 +30,20 @@ const ARROWS: [(&str, &[&str]); 13] = [
         &["session", "node", "protocol", "random", "time", "wire"],
     ),
     ("runtime", EVERYTHING),
+    // Machinery of tests. No room may use it but in items that are compiled where
+    // it is: `cfg(test)`, or `cfg(any(test, feature = "lab"))`.
+    ("lab", EVERYTHING_AND_RUNTIME),
     // Documentation only.
     ("guide", &[]),
 ];
 
 const EVERYTHING: &[&str] = &[
     "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session", "sim",
+];
+
+const EVERYTHING_AND_RUNTIME: &[&str] = &[
+    "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session",
+    "sim", "runtime",
 ];
 
 /// Crates that only some rooms may know.

@@ -221,7 +221,7 @@ fn led() -> (Cluster, usize, u64) {
 }
 
 #[test]
-fn a_node_that_lost_touch_with_the_leader_deposes_nobody() {
+fn a_node_cut_off_from_the_leader_does_not_replace_it() {
     let (mut cluster, number, term) = led();
     let other = format!("n{}", (number + 1) % NODES);
     // It hears all others, and they could vote for it.
@@ -236,7 +236,7 @@ fn a_node_that_lost_touch_with_the_leader_deposes_nobody() {
 }
 
 #[test]
-fn a_leader_who_hears_nobody_steps_down() {
+fn a_leader_that_no_node_answers_steps_down() {
     let (mut cluster, number, term) = led();
     let links = (0..NODES).filter(|&other| other != number);
     let links = links.map(|other| (format!("n{other}"), format!("n{number}")));

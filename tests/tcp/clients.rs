@@ -43,7 +43,7 @@ fn data_and_half_close_may_arrive_together() {
 }
 
 #[test]
-fn a_client_may_speak_many_times() {
+fn a_client_may_send_many_times() {
     let (mut node, port) = listening(Launch::new());
     let mut stream = connect(port);
     for round in 0..200 {
@@ -55,7 +55,7 @@ fn a_client_may_speak_many_times() {
 }
 
 #[test]
-fn a_client_that_does_not_read_fills_no_memory_and_stops_nobody() {
+fn a_client_that_does_not_read_takes_bounded_memory_and_delays_no_other() {
     const PLENTY: usize = 64 * MIB;
     let (mut node, port) = listening(Launch::new());
     let data = pattern(PLENTY);
@@ -102,7 +102,7 @@ fn write_until_stalled(node: &Node, stream: &mut TcpStream, data: &[u8]) -> usiz
 }
 
 #[test]
-fn a_client_that_resets_harms_nobody() {
+fn a_client_that_resets_does_no_harm() {
     let (mut node, port) = listening(Launch::new());
     let before = node.process().open_files();
     let mut neighbour = connect(port);
@@ -123,7 +123,7 @@ fn a_client_that_resets_harms_nobody() {
 }
 
 #[test]
-fn a_client_that_closes_with_echoes_unread_harms_nobody() {
+fn a_client_that_closes_with_unread_echoes_does_no_harm() {
     let (mut node, port) = listening(Launch::new());
     let before = node.process().open_files();
     for _ in 0..20 {
@@ -172,7 +172,7 @@ fn a_client_that_sends_and_takes_a_byte_at_a_time_gets_them_all() {
 // The kernel completes connections ahead of `accept`, so a client can have come
 // and gone, with a reset or an end, before the node has looked.
 #[test]
-fn clients_that_are_gone_before_they_are_accepted_harm_nobody() {
+fn clients_that_are_gone_before_they_are_accepted_do_no_harm() {
     let (mut node, port) = listening(Launch::new());
     let before = node.process().open_files();
     node.signal(Signal::STOP);

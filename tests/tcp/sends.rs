@@ -66,7 +66,7 @@ fn two_hundred_sends_at_once_share_a_few_descriptors() {
 
 // The rest of the descriptors belongs to clients who say nothing.
 #[test]
-fn sends_beside_a_crowd_get_on_with_the_descriptors_that_it_leaves() {
+fn sends_make_progress_with_the_descriptors_that_a_crowd_leaves() {
     const LIMIT: usize = 100;
     const LEFT: usize = 23;
     let (mut node, port) = listening(limited(LIMIT));
@@ -82,7 +82,7 @@ fn sends_beside_a_crowd_get_on_with_the_descriptors_that_it_leaves() {
 // The server takes sixty-four in a turn, and may have given a descriptor up for the
 // one behind them. A send that is asked for before its next turn takes it.
 #[test]
-fn a_descriptor_that_is_given_up_at_the_end_of_a_turn_is_not_lost() {
+fn a_descriptor_released_at_the_end_of_a_turn_is_reserved_again() {
     const SENDS: usize = 20;
     const TURN: usize = 64;
     let rest = listening(Launch::new()).0.process().open_files();
@@ -112,7 +112,7 @@ fn a_descriptor_that_is_given_up_at_the_end_of_a_turn_is_not_lost() {
 // One place, and a client in it that says nothing. What is in flight ends when a
 // send's time is over, whatever waits has not been sent, and a count waits for neither.
 #[test]
-fn sends_to_a_server_that_stays_full_end_in_their_time_and_hold_up_no_count() {
+fn sends_to_a_full_server_end_in_time_and_do_not_delay_stats() {
     const SENDS: u64 = 1_000;
     const FIRST: u64 = 100;
     let (mut node, port) = listening(Launch::new().args(["--tcp-connections-max", "1"]));
@@ -139,7 +139,7 @@ fn sends_to_a_server_that_stays_full_end_in_their_time_and_hold_up_no_count() {
 }
 
 #[test]
-fn the_sends_of_one_sender_do_not_hold_up_those_of_another() {
+fn the_sends_of_one_sender_do_not_delay_those_of_another() {
     const SENDS: u64 = 10_000;
     let (mut node, _) = listening(Launch::new());
     let mut lines: String = (100..100 + SENDS).map(send).collect();

@@ -40,7 +40,7 @@ fn assert_stats(reply: &Value, connections: u64, bytes: u64) {
 const STATS: &str = r#"{"src":"c1","dest":"n1","body":{"type":"tcp_echo_stats","msg_id":4}}"#;
 
 #[test]
-fn port_0_names_the_port_that_was_picked() {
+fn port_0_returns_the_chosen_port() {
     let mut node = Launch::new().ready();
     let reply = start(&mut node, 0);
     let port = port_of(&reply);
@@ -51,7 +51,7 @@ fn port_0_names_the_port_that_was_picked() {
 }
 
 #[test]
-fn starting_again_is_the_same_answer() {
+fn starting_again_gives_the_same_answer() {
     let (mut node, port) = listening(Launch::new());
     assert_started(&start(&mut node, port), port);
     // Any free port was asked for, and one is there.
@@ -138,7 +138,7 @@ fn send_echoes_any_text_and_counts_its_bytes_of_utf8() {
 }
 
 #[test]
-fn escapes_in_the_data_are_what_they_stand_for() {
+fn escapes_in_the_data_are_decoded() {
     let (mut node, _) = listening(Launch::new());
     let body = r#"{"type":"tcp_echo_send","msg_id":7,"data":"\u0041\u00e9\ud83d\ude00\/"}"#;
     assert_sent(&node.ask(&client(body)), 7, "Aé😀/");
