@@ -9,7 +9,8 @@
 //! - A leader's message contains all entries that the receiver has not confirmed. So
 //!   no message depends on an earlier one, which may be lost or late.
 //! - Before an election, a candidate asks whether the others would vote for it (a
-//!   pre-vote). So it cannot replace a leader that a majority still hears.
+//!   pre-vote). So it cannot replace a leader that is in contact with a
+//!   majority.
 //!
 //! There are no snapshots, membership changes, reads outside the log, or disk. A
 //! crashed node must not return under the same name, because it could vote twice.
@@ -114,7 +115,7 @@ struct Raft {
     /// The term and the candidate of this node's last vote.
     voted: (u64, String),
     leader: Option<String>,
-    /// When the leader was last heard.
+    /// The time of the leader's last message.
     heard: Instant,
     /// How long the leader may be silent before this node becomes a candidate.
     patience: Duration,
@@ -188,7 +189,7 @@ impl Raft {
         if !request.pre && request.term > self.term {
             self.follow(request.term, None);
         }
-        // The candidate may be cut off from a leader that this node still hears.
+        // The candidate may be cut off from a leader that this node can reach.
         let is_led = self.leader.is_some() && cx.now().since(self.heard) < ELECTION_AFTER;
         let is_given = self.voted.0 == self.term && self.voted.1 != candidate;
         let is_late = !request.pre && (request.term < self.term || is_given);

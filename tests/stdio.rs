@@ -1,5 +1,5 @@
-//! Checks the real binary with each kind of file as standard input and output, and that
-//! it does not change open file descriptions that it shares with other processes.
+//! Checks the real binary with each kind of file as standard input and output. Also
+//! checks that it does not change open file descriptions that it shares.
 
 mod support;
 

@@ -178,9 +178,9 @@ fn a_type_or_a_target_of_a_mebibyte_is_answered_in_a_short_text() {
     let (mut world, name) = (World::new(), hostile());
     let unknown = format!(r#"{{"type":"{name}","msg_id":2}}"#);
     world.answers_briefly(10, &line("n1", &unknown), KEPT);
-    let nobody =
+    let unknown_target =
         format!(r#"{{"type":"call","msg_id":3,"target":"{name}","inner":{{"type":"read"}}}}"#);
-    world.answers_briefly(1, &line("n1", &nobody), KEPT);
+    world.answers_briefly(1, &line("n1", &unknown_target), KEPT);
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn lossy(seed: u64) -> Simulation {
         .reordering(0.05)
 }
 
-/// A partition every two seconds on average.
+/// Partitions that begin and end every two seconds on average.
 fn partitions() -> Nemesis {
     Nemesis::every(Duration::from_secs(2)).partitions()
 }

@@ -1,6 +1,6 @@
 //! A soak test: the real binary under mixed load, for any length of time. It checks that
-//! each request is answered once and correctly, that no descriptor is left open after a
-//! round, and that memory stays flat in a long run.
+//! each request is answered once and correctly, and that no descriptor is left open after
+//! a round. In a long run, memory must stay flat.
 //!
 //! `.ci/soak 3600 50` runs it for an hour with half of the machine. The default is short
 //! and small. The load comes from a seed, but the timing comes from the machine. So a

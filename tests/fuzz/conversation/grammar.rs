@@ -42,7 +42,7 @@ const NAMES: [&str; 12] = [
     "\\u0063\\u0031",
     "\u{e9}\\\"",
     "",
-    "nobody",
+    "n9",
 ];
 
 const NUMBERS: [&str; 12] = [
@@ -91,7 +91,7 @@ pub(super) fn request(input: &mut Input<'_>, msg_id: usize) -> Vec<u8> {
         "echo" => format!(r#""echo":{}"#, value(input)),
         "proxy" => format!(
             r#""target":"{}","inner":{}"#,
-            input.one_of(&["n2", "n2", "n3", "seq-kv", "n1", "nobody"]),
+            input.one_of(&["n2", "n2", "n3", "seq-kv", "n1", "n9"]),
             match input.byte() {
                 plain @ 0..192 => format!(r#"{{"type":"read","key":{plain}}}"#),
                 _ => value(input),
