@@ -151,10 +151,15 @@ impl Raft {
         self.heard = cx.now();
     }
 
-    /// Sends the leader's messages. Returns whether this node must start an election.
-    fn tick(&mut self, cx: &Context) -> bool {
+    /// Whether the leader has been silent for too long.
+    fn is_election_due(&self, cx: &Context) -> bool {
+        self.role != Role::Leader && cx.now().since(self.heard) >= self.patience
+    }
+
+    /// On the leader: sends to all nodes, or steps down if no majority answers.
+    fn tick(&mut self, cx: &Context) {
         if self.role != Role::Leader {
-            return cx.now().since(self.heard) >= self.patience;
+            return;
         }
         let is_near = |at: &&Instant| cx.now().since(**at) < ELECTION_AFTER;
         if self.heard_from.values().filter(is_near).count() + 1 < cx.majority() {
@@ -163,7 +168,6 @@ impl Raft {
             self.put_off_election(cx);
             self.append_to_all(cx);
         }
-        false
     }
 
     fn follow(&mut self, term: u64, leader: Option<&str>) {
@@ -389,7 +393,8 @@ impl Node for LinKv {
         let mut ticks = cx.every(TICK_EVERY);
         loop {
             ticks.tick().await;
-            let is_due = self.0.borrow_mut().tick(&cx);
+            let is_due = self.0.borrow().is_election_due(&cx);
+            self.0.borrow_mut().tick(&cx);
             if is_due && self.wins(&cx, true).await && self.wins(&cx, false).await {
                 self.0.borrow_mut().lead(&cx);
             }

@@ -59,10 +59,16 @@ enum LastLine {
     MayBeCut,
 }
 
-/// Checks the output up to the kill: the replies, in order and byte for byte. Returns
-/// whether the last line was cut off.
+/// The end of a killed node's output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    BetweenLines,
+    InsideLine,
+}
+
+/// Checks the output up to the kill: the replies, in order and byte for byte.
 #[track_caller]
-fn assert_written(written: &str, flood: &Flood, last_line: LastLine) -> bool {
+fn assert_written(written: &str, flood: &Flood, last_line: LastLine) -> Cut {
     let common = written.bytes().zip(flood.replies.bytes());
     let same = common.take_while(|(a, b)| a == b).count();
     let context = |text: &str| text.get(same.saturating_sub(200)..).map(str::to_owned);
@@ -73,13 +79,15 @@ fn assert_written(written: &str, flood: &Flood, last_line: LastLine) -> bool {
         context(written),
         context(&flood.replies)
     );
-    let is_cut = !written.is_empty() && !written.ends_with('\n');
+    if written.is_empty() || written.ends_with('\n') {
+        return Cut::BetweenLines;
+    }
     assert!(
-        !is_cut || last_line == LastLine::MayBeCut,
+        last_line == LastLine::MayBeCut,
         "cut off at byte {same}: {:?}",
         context(written)
     );
-    is_cut
+    Cut::InsideLine
 }
 
 /// The state that a node shares with the next process.
@@ -133,9 +141,9 @@ impl Streams {
     }
 
     /// Runs a node, kills it during a flood, and checks the output and the state of the
-    /// streams. Returns whether the last line was cut off.
+    /// streams.
     #[track_caller]
-    fn kill_one(&self, numbers: &mut Numbers) -> bool {
+    fn kill_one(&self, numbers: &mut Numbers) -> Cut {
         let before = self.state();
         let flood = Flood::new(numbers, self.echoes);
         let mut node = self.launch(Launch::new()).start();
@@ -255,7 +263,7 @@ fn content(file: &File) -> String {
 fn kill_many(streams: &Streams) {
     let mut numbers = Numbers(SEED);
     let cut = (0..KILLS)
-        .filter(|_| streams.kill_one(&mut numbers))
+        .filter(|_| streams.kill_one(&mut numbers) == Cut::InsideLine)
         .count();
     eprintln!("{cut} of {KILLS} kills cut off the last line");
     if streams.file.is_none() {
