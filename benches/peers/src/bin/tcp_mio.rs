@@ -4,8 +4,8 @@
 //! mio is edge-triggered: an event comes only when readiness changes. So the server must
 //! accept and read until `WouldBlock`, or it would wait for an edge that never comes. It
 //! keeps unwritten bytes until the next writable event. There is no backpressure, no
-//! deadline and no limit, and one busy connection can delay all others. `src/reactor/`
-//! and `src/tcp/` of the library show how to bound each turn.
+//! deadline and no limit, and one busy connection can delay all others. Read `tcp_edge.rs`
+//! next, which bounds the work for each connection.
 
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
