@@ -11,7 +11,7 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("sys", &[]),
     ("time", &[]),
     ("random", &[]),
@@ -35,6 +35,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("lab", EVERYTHING_AND_RUNTIME),
     // Documentation only.
     ("guide", &[]),
+    ("inside", &[]),
 ];
 
 const EVERYTHING: &[&str] = &[
