@@ -11,7 +11,7 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: &[(&str, &[&str])] = &[
     ("source", &[]),
     ("sys", &[]),
     ("time", &[]),
@@ -36,6 +36,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("lab", EVERYTHING_AND_RUNTIME),
     // Documentation only.
     ("guide", &[]),
+    ("inside", &[]),
 ];
 
 const EVERYTHING: &[&str] = &[
