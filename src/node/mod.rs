@@ -15,8 +15,8 @@
 //!
 //! Arrows point down: no file imports from one above it, and there are no circles.
 //!
-//! Read in this order: `context`, then `shared`; `outbox` and `directory` for how a message
-//! leaves; `call`, `call_table` and `retry` for the life of a call; `sleep` and `timers`;
+//! Read in this order: `context`, then `shared`; `messages`, `outbox` and `directory` for how a
+//! message leaves; `call`, `call_table` and `retry` for the life of a call; `sleep` and `timers`;
 //! `services`, `update` and `marks`; `operations` and `tcp_echo`. Requests and replies are
 //! views of a received message (`request`, `reply`), whose memory is used again.
 
@@ -26,6 +26,7 @@ mod call_table;
 mod context;
 mod directory;
 mod marks;
+mod messages;
 mod operations;
 mod outbox;
 mod received;

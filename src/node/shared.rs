@@ -12,7 +12,8 @@
 //! - The call table, the timers and the numbers of the outbox agree:
 //!   see [`assert_invariants`](Shared::assert_invariants).
 //!
-//! Read next: `outbox` for how a message leaves, `call_table` for the calls in flight.
+//! Read next: `messages` and `outbox` for how a message leaves, `call_table` for the calls in
+//! flight.
 
 use super::call_table::{CALLS_MAX, CallTable, Entry};
 use super::directory::{Directory, NameId};
@@ -20,16 +21,11 @@ use super::marks::Marks;
 use super::operations::{Operation, OperationId, Operations, Outcome};
 use super::outbox::Outbox;
 use super::received::Received;
-use super::request::Request;
 use super::spares::Spares;
 use super::timers::{Timer, Timers};
-use crate::protocol::{
-    Content, Envelope, Error, ErrorBody, Fields, Init, Numbers, Quote, ReplyKind, Result, error_of,
-    plain_front, write_fields, write_header, write_plain_header,
-};
+use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
 use crate::random::Random;
 use crate::time::{Clock, Instant};
-use serde::Serialize;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
@@ -210,106 +206,10 @@ impl Shared {
         &self.outbox
     }
 
-    /// Sends a reply. Nothing is sent if the request wants none, or has one already.
-    pub(crate) fn reply<T: Serialize + ?Sized>(
-        &self,
-        request: &Request,
-        kind: ReplyKind<'_>,
-        fields: &T,
-    ) -> Result<()> {
-        self.reply_fields(request, kind, Fields::Typed(fields))
-    }
-
-    pub(super) fn reply_fields<T: Serialize + ?Sized>(
-        &self,
-        request: &Request,
-        kind: ReplyKind<'_>,
-        fields: Fields<'_, T>,
-    ) -> Result<()> {
-        let Some(in_reply_to) = request.msg_id() else {
-            return Ok(());
-        };
-        if request.replace_answered(true) {
-            self.log(format_args!(
-                "a second reply to {} from {} was not sent",
-                Quote(request.kind()),
-                Quote(request.src())
-            ));
-            return Ok(());
-        }
-        // If serialising fails or panics, the caller still gets the error as its reply.
-        let undo = UndoAnswer(request);
-        self.outbox.write_numbered(|out, msg_id| {
-            match self.front.get() {
-                Some(Some(front)) if request.is_plain() => {
-                    let numbers = (msg_id, in_reply_to);
-                    write_plain_header(out, front, request.src(), kind, numbers);
-                }
-                _ => {
-                    let numbers = Numbers {
-                        msg_id: Some(msg_id),
-                        in_reply_to: Some(in_reply_to),
-                    };
-                    let addresses = (self.node_id(), request.src());
-                    write_header(out, addresses, kind.parts(), numbers);
-                }
-            }
-            write_fields(out, fields)
-        })?;
-        std::mem::forget(undo);
-        Ok(())
-    }
-
-    pub(crate) fn reply_error(&self, request: &Request, error: &Error) -> Result<()> {
-        let body = ErrorBody {
-            code: error.code,
-            text: &error.text,
-        };
-        self.reply(request, ReplyKind::Error, &body)
-    }
-
-    /// Sends an error reply to a message that no handler has seen. A node without a name
-    /// answers under the name that the message was sent to, and without a `msg_id`: number 0
-    /// belongs to `init_ok`.
-    pub(crate) fn refuse(&self, envelope: &Envelope<'_>, in_reply_to: &str, error: &Error) {
-        let body = ErrorBody {
-            code: error.code,
-            text: &error.text,
-        };
-        let write = |out: &mut Vec<u8>, src: &str, msg_id| {
-            let numbers = Numbers {
-                msg_id,
-                in_reply_to: Some(in_reply_to),
-            };
-            write_header(out, (src, &envelope.src), ("error", ""), numbers);
-            write_fields(out, Fields::Typed(&body))
-        };
-        let written = match self.init() {
-            Some(init) => self
-                .outbox
-                .write_numbered(|out, msg_id| write(out, &init.node_id, Some(msg_id)))
-                .map(|_| ()),
-            None => self.outbox.write(|out| write(out, &envelope.dest, None)),
-        };
-        if let Err(error) = written {
-            self.log(format_args!("an error reply could not be sent: {error}"));
-        }
-    }
-
-    /// Sends a message that wants no reply.
-    pub(crate) fn send<T: Serialize + ?Sized>(
-        &self,
-        dest: &str,
-        kind: &str,
-        fields: &T,
-    ) -> Result<()> {
-        self.find(dest)?;
-        self.outbox.check_room()?;
-        self.outbox.write(|out| {
-            let numbers = Numbers::default();
-            write_header(out, (self.node_id(), dest), (kind, ""), numbers);
-            write_fields(out, Fields::Typed(fields))
-        })
+    /// The beginning of every message of this node. `None` before `init`, and if the node's
+    /// name needs escapes.
+    pub(super) fn front(&self) -> Option<&str> {
+        self.front.get()?.as_deref()
     }
 
     // Calls.
@@ -367,6 +267,9 @@ impl Shared {
     }
 
     /// Gives a reply to the call that waits for it. Counts the reply if there is none.
+    ///
+    /// Not inlined: it would make the frame of every message larger.
+    #[inline(never)]
     pub(crate) fn complete_call(&self, msg_id: u64, src: Option<NameId>, envelope: &Envelope<'_>) {
         let outcome = || match envelope.header.kind.as_deref() {
             Some("error") => Err(error_of(envelope.body)),
@@ -572,18 +475,10 @@ impl Shared {
     }
 }
 
-/// Marks a request as unanswered again when it is dropped: its reply could not be written.
-struct UndoAnswer<'a>(&'a Request);
-
-impl Drop for UndoAnswer<'_> {
-    fn drop(&mut self) {
-        self.0.replace_answered(false);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Fields;
     use crate::time::VirtualClock;
 
     fn content() -> Content {

@@ -121,7 +121,7 @@ where
 
     /// Starts the next spawned task and polls it. Returns its kind, or `None` without one.
     fn start_spawned(&mut self, shared: &Shared) -> Option<ReadyKind> {
-        if !self.has_room() {
+        if !shared.has_spawned() || !self.has_room() {
             return None;
         }
         let future = (self.run_job)(Job::Background(shared.next_spawned()?));
@@ -238,7 +238,7 @@ where
     }
 
     fn is_ready(&self, shared: &Shared) -> bool {
-        (shared.has_spawned() && self.has_room()) || !self.executor.ready_queue().is_empty()
+        shared.has_spawned() && self.has_room() || !self.executor.ready_queue().is_empty()
     }
 
     fn tasks(&self) -> usize {

@@ -184,6 +184,8 @@ impl Session {
         }
     }
 
+    /// Builds the node, or answers a repeated `init`.
+    #[inline(never)]
     fn init(&mut self, envelope: &Envelope<'_>) {
         if let Some(error) = malformed(&envelope.header) {
             return self.refuse(envelope, &error);
