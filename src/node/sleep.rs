@@ -1,6 +1,11 @@
-//! Waiting for time to pass: once, or again and again.
+//! Futures that wait for time to pass: once ([`Sleep`]) or at an interval ([`Interval`]).
+//!
+//! Made by [`Context::sleep`](super::Context::sleep) and
+//! [`Context::every`](super::Context::every); retries use them too.
+//!
+//! Read next: `timers`, the wheel and the clock behind them.
 
-use super::core::Core;
+use super::shared::Shared;
 use crate::time::{Instant, TimerId};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -8,7 +13,9 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 /// Waits until a deadline; made by [`Context::sleep`](super::Context::sleep).
-/// Never early, late by up to a millisecond. Dropping it disarms it.
+///
+/// It never ends early. It ends up to a millisecond late, or 20 ms while input is waiting,
+/// which the loop serves first. Dropping it disarms its timer.
 ///
 /// A task that sleeps while [`TIMERS_MAX`](crate::session::TIMERS_MAX) timers are
 /// armed ends there, with error 11.
@@ -23,15 +30,16 @@ use std::time::Duration;
 /// ```
 #[must_use = "it waits only when awaited"]
 pub struct Sleep {
-    core: Rc<Core>,
+    shared: Rc<Shared>,
     deadline: Instant,
+    /// `None` until the first poll.
     timer: Option<TimerId>,
 }
 
 impl Sleep {
-    pub(crate) fn until(core: Rc<Core>, deadline: Instant) -> Sleep {
+    pub(super) fn until(shared: Rc<Shared>, deadline: Instant) -> Sleep {
         Sleep {
-            core,
+            shared,
             deadline,
             timer: None,
         }
@@ -42,19 +50,14 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let armed = match self.timer {
-            // Arming does not ask whether the deadline has passed: one in the
-            // past is due in the next turn, and so even a sleep of zero lets
-            // everybody else go first.
-            None => {
-                let timers = self.core.timers();
-                self.timer = timers.arm_wake(self.deadline, cx.waker());
-                // Without one the task is ended, and does not get here again.
-                true
-            }
-            Some(timer) => self.core.timers().point_at(timer, cx.waker()),
+        let timers = self.shared.timers();
+        let Some(timer) = self.timer else {
+            // A deadline in the past is due in the next turn, so that even a sleep of zero
+            // lets other tasks run. Without a timer the task is ended and not polled again.
+            self.timer = timers.arm_wake(self.deadline, cx.waker());
+            return Poll::Pending;
         };
-        if armed {
+        if timers.point_at(timer, cx.waker()) {
             Poll::Pending
         } else {
             Poll::Ready(())
@@ -65,7 +68,7 @@ impl Future for Sleep {
 impl Drop for Sleep {
     fn drop(&mut self) {
         if let Some(timer) = self.timer {
-            self.core.timers().disarm(timer);
+            self.shared.timers().disarm(timer);
         }
     }
 }
@@ -80,35 +83,30 @@ impl Drop for Sleep {
 /// # }
 /// ```
 pub struct Interval {
-    core: Rc<Core>,
+    shared: Rc<Shared>,
     period: Duration,
     next: Instant,
 }
 
 impl Interval {
-    pub(crate) fn new(core: Rc<Core>, period: Duration) -> Interval {
-        // A period of zero would never let the loop wait.
+    pub(super) fn new(shared: Rc<Shared>, period: Duration) -> Interval {
+        // With a period of zero the loop would never wait.
         let period = period.max(Duration::from_millis(1));
-        let next = core.timers().now() + period;
-        Interval { core, period, next }
+        let next = shared.timers().now() + period;
+        Interval {
+            shared,
+            period,
+            next,
+        }
     }
 
-    /// Waits for the next tick. Ticks that were missed, because the process was
-    /// paused or the work between two ticks took long, are left out: after a
-    /// pause comes one tick, not a burst.
+    /// Waits for the next tick.
     ///
-    /// ```
-    /// # async fn beat(cx: eddyline::Context) -> eddyline::Result<()> {
-    /// let mut ticks = cx.every(std::time::Duration::from_millis(50));
-    /// loop {
-    ///     ticks.tick().await;
-    ///     cx.log(format_args!("{:?}", cx.now()));
-    /// }
-    /// # }
-    /// ```
+    /// Missed ticks are left out. After a pause of the process, or after long work between
+    /// two ticks, one tick comes, and not a burst.
     pub async fn tick(&mut self) {
-        Sleep::until(self.core.clone(), self.next).await;
-        let late = self.core.timers().now().since(self.next).as_nanos();
+        Sleep::until(self.shared.clone(), self.next).await;
+        let late = self.shared.timers().now().since(self.next).as_nanos();
         let missed = late / self.period.as_nanos();
         let periods = u32::try_from(missed + 1).unwrap_or(u32::MAX);
         self.next = self.next + self.period.saturating_mul(periods);
