@@ -1,6 +1,6 @@
 //! Addresses: who can be sent to, as small numbers instead of names.
 
-use super::service;
+use crate::workload::SERVICE_NAMES;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use std::rc::Rc;
 pub(super) enum Address {
     /// A node, by index.
     Node(usize),
-    /// A service, by its index in [`service::NAMES`].
+    /// A service, by its index in [`SERVICE_NAMES`].
     Service(usize),
     /// A client, by index; one that has gone keeps its address.
     Client(usize),
@@ -31,7 +31,7 @@ impl AddressBook {
         for (node, name) in servers.iter().enumerate() {
             by_name.insert(name.clone(), Address::Node(node));
         }
-        for (service, name) in service::NAMES.into_iter().enumerate() {
+        for (service, name) in SERVICE_NAMES.into_iter().enumerate() {
             let name: Rc<str> = name.into();
             by_name.insert(name.clone(), Address::Service(service));
             servers.push(name);

@@ -70,32 +70,24 @@
 mod address;
 mod cluster;
 mod diagram;
-mod driver;
-mod fault;
-mod fingerprint;
-mod history;
-mod latency;
-mod nemesis;
-mod network;
-mod partition;
+mod plan;
 mod queue;
 mod report;
+mod rules;
 mod seeds;
-mod service;
 mod simulation;
-mod statistics;
 mod trace;
-pub mod workload;
 
-pub use cluster::{Cluster, Violation};
-pub use fault::Fault;
-pub use history::{History, Operation, Outcome, Phase, Request};
-pub use latency::Latency;
-pub use nemesis::Nemesis;
-pub use partition::Partition;
-pub use report::{Anomalies, Failure, Report};
+pub use cluster::Cluster;
+pub use report::{Failure, Report};
+pub use rules::Violation;
 pub use seeds::seeds;
 pub use simulation::Simulation;
-pub use statistics::Statistics;
 pub use trace::{Event, Loss, Record, Trace};
-pub use workload::Workload;
+
+// A test of a node needs these names beside those above.
+pub use crate::workload;
+pub use crate::workload::faults::{Fault, Latency, Nemesis, Partition};
+pub use crate::workload::{
+    Anomalies, History, Operation, Outcome, Phase, Request, Statistics, Workload,
+};

@@ -1,14 +1,11 @@
 //! What a run reports, and how it fails.
 
-use super::cluster::Violation;
-use super::history::History;
-use super::statistics::Statistics;
+use super::rules::Violation;
 use super::trace::Trace;
 use crate::time::Instant;
-use std::collections::BTreeMap;
+use crate::workload::{Anomalies, History, Statistics};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use std::{fmt, fs, io};
 
 /// What a run has shown, when it passed; part of a [`Failure`] when it did not.
@@ -44,137 +41,11 @@ pub struct Report<S> {
     pub fingerprint: u64,
 }
 
-/// How many operations of a kind must have been tried before it counts that none was
-/// done.
-const KIND_TRIES: usize = 100;
-
-/// How many anomalies of a failed run are kept; more only are counted.
-const ANOMALIES_MAX: usize = 100;
-
-/// How many of them a person is shown at once.
+/// How many anomalies, and violations, a person is shown at once.
 const ANOMALIES_SHOWN: usize = 5;
 
 /// How many log lines a person is shown at once.
 const LOGS_SHOWN: usize = 10;
-
-/// What a checker has found wrong.
-///
-/// ```
-/// use eddyline::sim::Anomalies;
-///
-/// let mut anomalies = Anomalies::default();
-/// assert_eq!(anomalies.clone().or("fine"), Ok("fine"));
-/// anomalies.add("value 7 is lost");
-/// assert_eq!(anomalies.or("fine").unwrap_err().found(), ["value 7 is lost"]);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Anomalies {
-    found: Vec<String>,
-    total: usize,
-}
-
-impl Anomalies {
-    /// Adds one: what happened, to what.
-    ///
-    /// ```
-    /// let mut anomalies = eddyline::sim::Anomalies::default();
-    /// anomalies.add(format_args!("value {} is lost", 7));
-    /// assert_eq!(anomalies.total(), 1);
-    /// ```
-    pub fn add(&mut self, what: impl fmt::Display) {
-        self.total += 1;
-        if self.found.len() < ANOMALIES_MAX {
-            self.found.push(what.to_string());
-        }
-    }
-
-    /// `summary` if nothing was found.
-    ///
-    /// ```
-    /// assert_eq!(eddyline::sim::Anomalies::default().or(7), Ok(7));
-    /// ```
-    ///
-    /// # Errors
-    /// The anomalies if there are any.
-    pub fn or<S>(self, summary: S) -> Result<S, Anomalies> {
-        if self.total == 0 {
-            Ok(summary)
-        } else {
-            Err(self)
-        }
-    }
-
-    /// Adds every operation of the load that was not done, for workloads that
-    /// must always be answered.
-    ///
-    /// ```
-    /// # use eddyline::sim::{Anomalies, workload::Observed};
-    /// fn check(run: &Observed<'_>) -> Result<(), Anomalies> {
-    ///     let mut anomalies = Anomalies::default();
-    ///     anomalies.check_availability(run.history);
-    ///     anomalies.or(())
-    /// }
-    /// ```
-    pub fn check_availability(&mut self, history: &History) {
-        for operation in history.load().filter(|operation| !operation.is_ok()) {
-            self.add(format_args!(
-                "not available: n{} did not do {} of {} at {:?}: {:?}",
-                operation.node,
-                operation.kind(),
-                operation.client,
-                operation.invoked,
-                operation.outcome,
-            ));
-        }
-    }
-
-    /// Adds what a load did not do at all: a node that refuses everything breaks no
-    /// promise, but shows nothing either. A kind of operation counts once there were
-    /// [`KIND_TRIES`] of it: fewer compare-and-sets may all miss by chance.
-    pub(super) fn check_progress(&mut self, history: &History) {
-        let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for operation in history.load() {
-            let (tried, done) = kinds.entry(operation.kind()).or_default();
-            *tried += 1;
-            *done += usize::from(operation.is_ok());
-        }
-        let all = kinds.values().map(|(tried, _)| tried).sum::<usize>();
-        if all > 0 && kinds.values().all(|(_, done)| *done == 0) {
-            return self.add(format_args!("none of {all} operations was done"));
-        }
-        for (kind, (tried, done)) in kinds {
-            if tried >= KIND_TRIES && done == 0 {
-                self.add(format_args!("none of {tried} operations {kind:?} was done"));
-            }
-        }
-    }
-
-    /// These, and then the others.
-    pub(super) fn and(mut self, others: Anomalies) -> Anomalies {
-        self.total += others.total;
-        self.found.extend(others.found);
-        self.found.truncate(ANOMALIES_MAX);
-        self
-    }
-
-    /// Those that were kept, the first hundred.
-    ///
-    /// ```
-    /// assert!(eddyline::sim::Anomalies::default().found().is_empty());
-    /// ```
-    pub fn found(&self) -> &[String] {
-        &self.found
-    }
-
-    /// How many there are.
-    ///
-    /// ```
-    /// assert_eq!(eddyline::sim::Anomalies::default().total(), 0);
-    /// ```
-    pub fn total(&self) -> usize {
-        self.total
-    }
-}
 
 /// A run that failed. Shown, it says what went wrong and how to replay it; both
 /// `{}` and `{:?}` do, since a test that returns a `Result` prints the latter.
@@ -316,16 +187,3 @@ impl fmt::Debug for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-/// A quantile (0 to 1) of durations in order; zero if there are none.
-pub(super) fn quantile(sorted: &[Duration], quantile: f64) -> Duration {
-    let last = sorted.len().saturating_sub(1);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index between 0 and the length"
-    )]
-    let index = (last as f64 * quantile.clamp(0.0, 1.0)).round() as usize;
-    sorted.get(index).copied().unwrap_or_default()
-}

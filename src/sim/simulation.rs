@@ -1,37 +1,16 @@
 //! The builder: what is simulated, from which seed.
 
-use super::cluster::{Cluster, Log, Spawn};
-use super::driver::Driver;
-use super::fault::Fault;
-use super::latency::Latency;
-use super::nemesis::Nemesis;
-use super::network::Conditions;
-use super::partition::Partition;
+use super::cluster::{Cluster, LogSink, Spawn};
+use super::plan::Plan;
 use super::report::{Failure, Report};
-use super::workload::Workload;
 use crate::node::{Context, Node};
 use crate::session::{Session, Settings};
 use crate::time::Clock;
+use crate::workload::faults::{Fault, Latency, Nemesis, Partition};
+use crate::workload::{Driver, History, Workload};
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// All that a simulation is told.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    pub(super) seed: u64,
-    pub(super) nodes: usize,
-    pub(super) rpc_timeout: Duration,
-    pub(super) conditions: Conditions,
-    pub(super) partitions: Vec<(Partition, Range<Duration>)>,
-    pub(super) faults: Vec<(Duration, Fault)>,
-    pub(super) nemesis: Nemesis,
-    pub(super) trace: bool,
-    pub(super) clients: Option<usize>,
-    pub(super) rate: f64,
-    pub(super) duration: Duration,
-    pub(super) recovery: Duration,
-}
 
 /// A simulation to be: a cluster, what is wrong with its network, and how it
 /// is put under load. Everything is drawn from the seed, so one that failed
@@ -76,20 +55,7 @@ impl Simulation {
     /// ```
     pub fn new(seed: u64) -> Simulation {
         Simulation {
-            plan: Plan {
-                seed,
-                nodes: 1,
-                rpc_timeout: Settings::default().rpc_timeout,
-                conditions: Conditions::default(),
-                partitions: Vec::new(),
-                faults: Vec::new(),
-                nemesis: Nemesis::every(Duration::from_secs(1)),
-                trace: false,
-                clients: None,
-                rate: 100.0,
-                duration: Duration::from_secs(10),
-                recovery: Duration::from_secs(10),
-            },
+            plan: Plan::new(seed),
         }
     }
 
@@ -185,7 +151,7 @@ impl Simulation {
     /// let simulation = Simulation::new(7).nodes(5).partition(Partition::Halves, span);
     /// ```
     pub fn partition(mut self, partition: Partition, span: Range<Duration>) -> Simulation {
-        self.plan.partitions.push((partition, span));
+        self.plan.faults.partitions.push((partition, span));
         self
     }
 
@@ -231,7 +197,7 @@ impl Simulation {
     /// let simulation = Simulation::new(7).fault(Duration::from_secs(2), Fault::Crash(0));
     /// ```
     pub fn fault(mut self, at: Duration, fault: Fault) -> Simulation {
-        self.plan.faults.push((at, fault));
+        self.plan.faults.faults.push((at, fault));
         self
     }
 
@@ -243,7 +209,7 @@ impl Simulation {
     /// let simulation = Simulation::new(7).nodes(5).nemesis(nemesis);
     /// ```
     pub fn nemesis(mut self, nemesis: Nemesis) -> Simulation {
-        self.plan.nemesis = nemesis;
+        self.plan.faults.nemesis = nemesis;
         self
     }
 
@@ -256,7 +222,7 @@ impl Simulation {
     /// let simulation = eddyline::sim::Simulation::new(7).nodes(2).clients(10);
     /// ```
     pub fn clients(mut self, count: usize) -> Simulation {
-        self.plan.clients = Some(count.max(1));
+        self.plan.load.clients = Some(count.max(1));
         self
     }
 
@@ -271,7 +237,7 @@ impl Simulation {
             operations_per_second == 0.0 || (1e-6..=1e9).contains(&operations_per_second),
             "a rate of {operations_per_second} operations a second: 0, or from 1e-6 to 1e9"
         );
-        self.plan.rate = operations_per_second;
+        self.plan.load.rate = operations_per_second;
         self
     }
 
@@ -282,7 +248,7 @@ impl Simulation {
     /// let simulation = Simulation::new(7).duration(Duration::from_secs(60));
     /// ```
     pub fn duration(mut self, duration: Duration) -> Simulation {
-        self.plan.duration = duration;
+        self.plan.load.duration = duration;
         self
     }
 
@@ -294,7 +260,7 @@ impl Simulation {
     /// let simulation = Simulation::new(7).recovery(Duration::from_secs(20));
     /// ```
     pub fn recovery(mut self, recovery: Duration) -> Simulation {
-        self.plan.recovery = recovery;
+        self.plan.load.recovery = recovery;
         self
     }
 
@@ -377,23 +343,61 @@ impl Simulation {
         workload: W,
     ) -> Result<Report<W::Summary>, Box<Failure>> {
         let spawn = spawn(build);
-        let first = Driver::new(&self.plan, spawn.clone(), workload.clone()).run();
+        let first = run_once(&self.plan, spawn.clone(), workload.clone());
         let Err(failure) = first else {
             return first;
         };
-        // Once more with the trace on: for whoever looks into it, and to see
-        // whether the seed does what it promises.
+        // Once more with the trace on, for the person who looks into it, and to find out
+        // whether the seed replays the run.
         let plan = Plan {
             trace: true,
             ..self.plan.clone()
         };
-        match Driver::new(&plan, spawn, workload).run() {
+        match run_once(&plan, spawn, workload) {
             Err(again) if again.report.fingerprint == failure.report.fingerprint => Err(again),
             _ => Err(Box::new(Failure {
                 is_not_reproducible: true,
                 ..*failure
             })),
         }
+    }
+}
+
+/// Runs a new cluster under a workload.
+fn run_once<W: Workload>(
+    plan: &Plan,
+    spawn: Spawn,
+    workload: W,
+) -> Result<Report<W::Summary>, Box<Failure>> {
+    let mut cluster = Cluster::new(plan, spawn);
+    let name = workload.name();
+    let latency = plan.conditions.latency.mean();
+    let driver = Driver::new(&mut cluster, workload, &plan.load, plan.seed, latency);
+    let finished = driver.run();
+    let (history, cost) = (finished.history, finished.server_messages_per_operation);
+    match finished.checked {
+        Ok(summary) => Ok(report(&mut cluster, history, cost, summary)),
+        Err(anomalies) => Err(Box::new(Failure {
+            workload: name,
+            violations: cluster.violations().to_vec(),
+            anomalies,
+            report: report(&mut cluster, history, cost, ()),
+            is_not_reproducible: false,
+        })),
+    }
+}
+
+fn report<S>(cluster: &mut Cluster, history: History, cost: f64, summary: S) -> Report<S> {
+    Report {
+        seed: cluster.seed(),
+        summary,
+        history,
+        statistics: cluster.statistics(),
+        server_messages_per_operation: cost,
+        elapsed: cluster.now(),
+        logs: cluster.logs().map(str::to_owned).collect(),
+        fingerprint: cluster.fingerprint(),
+        trace: cluster.take_trace(),
     }
 }
 
@@ -409,8 +413,10 @@ fn checked(probability: f64) -> f64 {
 /// Hides the node's type from the cluster.
 fn spawn<N: Node>(build: impl Fn(&Context) -> N + 'static) -> Spawn {
     let build = Rc::new(build);
-    Rc::new(move |settings: Settings, clock: Rc<dyn Clock>, log: Log| {
-        let build = build.clone();
-        Session::new(move |cx: &Context| build(cx), settings, clock, log)
-    })
+    Rc::new(
+        move |settings: Settings, clock: Rc<dyn Clock>, log: LogSink| {
+            let build = build.clone();
+            Session::new(move |cx: &Context| build(cx), settings, clock, log)
+        },
+    )
 }

@@ -11,7 +11,7 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("sys", &[]),
     ("time", &[]),
     ("random", &[]),
@@ -27,15 +27,19 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ),
     (
         "sim",
-        &["session", "node", "protocol", "random", "time", "wire"],
+        &[
+            "session", "workload", "node", "protocol", "random", "time", "wire",
+        ],
     ),
+    ("workload", &["protocol", "random"]),
     ("runtime", EVERYTHING),
     // Documentation only.
     ("guide", &[]),
 ];
 
 const EVERYTHING: &[&str] = &[
-    "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session", "sim",
+    "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session",
+    "sim", "workload",
 ];
 
 /// Crates that only some rooms may know.
@@ -44,7 +48,7 @@ const CRATES: [(&str, &[&str]); 3] = [
     ("rustix", &["sys"]),
     (
         "serde_json",
-        &["protocol", "node", "session", "sim", "main"],
+        &["protocol", "node", "session", "sim", "workload", "main"],
     ),
 ];
 
