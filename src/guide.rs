@@ -177,7 +177,7 @@
 //!
 //! ```text
 //! broadcast failed with seed 0:
-//!   - value 98 is lost: it was known, and a final read of n0 has it not
+//!   - value 98 is lost: it was known, and a final read of n0 does not have it
 //!   …
 //!   … 255 anomalies in all
 //! 1021 operations, 3789 messages delivered, 0 lost, 255 cut off, in 20.154904323s of virtual time
@@ -220,7 +220,7 @@
 //! What a handler writes with [`cx.log`](crate::Context::log) stands in the trace
 //! too. For a run to replay, a node takes its time and its random numbers from its
 //! context ([`now`](crate::Context::now), [`random`](crate::Context::random)), and what it sends does not depend
-//! on the order of a `HashMap`. A failure says so when its second run went another way.
+//! on the order of a `HashMap`. A failure says so when its second run was different.
 //!
 //! # A broadcast that survives
 //!

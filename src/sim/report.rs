@@ -1,4 +1,4 @@
-//! What a run reports, and how it fails.
+//! The report of a run, and its failure.
 
 use super::rules::Violation;
 use super::trace::Trace;
@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
-/// What a run has shown, when it passed; part of a [`Failure`] when it did not.
+/// The results of a run that passed. A [`Failure`] contains one without a summary.
 ///
 /// ```
 /// # use {eddyline::sim::Report, std::time::Duration};
@@ -20,24 +20,23 @@ use std::{fmt, fs, io};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Report<S> {
-    /// The seed that replays it.
+    /// The seed that replays the run.
     pub seed: u64,
-    /// What the workload's checker has measured.
+    /// The measurements of the workload's checker.
     pub summary: S,
     /// All operations.
     pub history: History,
     /// How many messages went where.
     pub statistics: Statistics,
-    /// How many messages went among servers during the load, for each of its
-    /// operations.
+    /// Messages among servers during the load, for each of its operations.
     pub server_messages_per_operation: f64,
-    /// How long the run took, in virtual time.
+    /// The virtual time at the end.
     pub elapsed: Instant,
     /// The last lines that nodes wrote for people.
     pub logs: Vec<String>,
     /// The conversation, if it was asked for.
     pub trace: Trace,
-    /// A hash of all that was delivered, and when: equal for equal runs.
+    /// A hash of all deliveries and their times: equal for equal runs.
     pub fingerprint: u64,
 }
 
@@ -47,11 +46,11 @@ const ANOMALIES_SHOWN: usize = 5;
 /// How many log lines a person is shown at once.
 const LOGS_SHOWN: usize = 10;
 
-/// A run that failed. Shown, it says what went wrong and how to replay it; both
-/// `{}` and `{:?}` do, since a test that returns a `Result` prints the latter.
+/// A run that failed. Printed, it says what went wrong and how to replay it. `{}` and
+/// `{:?}` print the same, since a test that returns a `Result` uses the latter.
 ///
-/// It was run a second time with the trace on, so that the whole conversation is
-/// at hand: [`trace`](Report::trace) of the [`report`](Failure::report).
+/// The run was repeated with the trace on. The whole conversation is in the
+/// [`trace`](Report::trace) of the [`report`](Failure::report).
 ///
 /// ```
 /// use eddyline::sim::{Simulation, workload::Echo};
@@ -75,19 +74,19 @@ const LOGS_SHOWN: usize = 10;
 pub struct Failure {
     /// The name of the workload.
     pub workload: &'static str,
-    /// The rules that a node broke. The first one ended the run.
+    /// The rules that nodes broke. The first one ended the run.
     pub violations: Vec<Violation>,
-    /// What the checker has found.
+    /// The anomalies that the checker has found.
     pub anomalies: Anomalies,
-    /// All that the run has shown.
+    /// The other results of the run.
     pub report: Report<()>,
-    /// Whether the second run went another way than the first: the nodes draw
-    /// on something that is not the seed's.
+    /// Whether the second run differed from the first: the nodes depend on something
+    /// besides the seed.
     pub is_not_reproducible: bool,
 }
 
 impl Failure {
-    /// Whether some anomaly or violation says `text`.
+    /// Whether some anomaly or violation contains `text`.
     ///
     /// ```
     /// # fn test(failure: &eddyline::sim::Failure) {
@@ -100,12 +99,10 @@ impl Failure {
         anomalies.into_iter().any(|anomaly| anomaly.contains(text))
             || violations.any(|violation| violation.contains(text))
     }
-}
 
-impl Failure {
-    /// Writes the conversation to files in `folder`, which is made if it is not
-    /// there: `<workload>-<seed>.jsonl`, the whole of it, and
-    /// `<workload>-<seed>.svg`, the sequence diagram of `span`. Returns the paths.
+    /// Writes the conversation to files in `folder`, which is made if it does not exist:
+    /// all of it to `<workload>-<seed>.jsonl`, and the sequence diagram of `span` to
+    /// `<workload>-<seed>.svg`. Returns the paths.
     ///
     /// ```no_run
     /// # use eddyline::sim::Failure;
@@ -118,7 +115,7 @@ impl Failure {
     /// ```
     ///
     /// # Errors
-    /// The system's own, when a file cannot be written.
+    /// When a file cannot be written.
     pub fn write(
         &self,
         folder: impl AsRef<Path>,
@@ -167,7 +164,7 @@ impl fmt::Display for Failure {
         if self.is_not_reproducible {
             return write!(
                 f,
-                "seed {seed} does NOT replay it: a second run went another way. Some node depends \
+                "seed {seed} does NOT replay it: a second run was different. Some node depends \
                  on more than its messages and its context: the order of a HashMap, the real \
                  clock, a generator of its own, or a static"
             );

@@ -12,7 +12,7 @@ use std::fmt;
 /// ```
 /// # fn test(cluster: &eddyline::sim::Cluster) {
 /// for violation in cluster.violations() {
-///     eprintln!("{violation}"); // at 1.2s n0: `dest`: there is nobody called "n9": …
+///     eprintln!("{violation}"); // at 1.2s n0: `dest`: no node, service or client is called "n9": …
 /// }
 /// # }
 /// ```
@@ -71,7 +71,7 @@ pub(super) fn destination(
         }
     };
     let known = book.find(&dest);
-    known.ok_or_else(|| format!("`dest`: there is nobody called {dest:?}"))
+    known.ok_or_else(|| format!("`dest`: no node, service or client is called {dest:?}"))
 }
 
 /// The `dest` of a line in the form that this crate's own writer gives it, from

@@ -1,4 +1,4 @@
-//! broadcast: every value reaches every node; how fast, and at what cost.
+//! broadcast: every value reaches every node. It measures how fast, and at what cost.
 
 use super::anomalies::Anomalies;
 use super::contract::{Observed, Turn, Workload};
@@ -9,8 +9,8 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Who is whose neighbour, as the `topology` message tells the nodes. They need
-/// not heed it.
+/// The neighbours of each node, as the `topology` message tells them. Nodes may ignore
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
     /// A roughly square grid: Maelstrom's default.
@@ -19,7 +19,7 @@ pub enum Topology {
     Line,
     /// A tree whose nodes have at most this many children.
     Tree(usize),
-    /// Everybody is everybody's neighbour.
+    /// All nodes are neighbours of each other.
     Total,
 }
 
@@ -37,7 +37,7 @@ pub struct Broadcast {
     next: u64,
 }
 
-/// What a run of [`Broadcast`] has shown.
+/// The measurements of a run of [`Broadcast`].
 ///
 /// ```
 /// # use {eddyline::{sim::Report, workload::BroadcastSummary}, std::time::Duration};
@@ -48,16 +48,16 @@ pub struct Broadcast {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BroadcastSummary {
-    /// How many values were broadcast for certain, and are in all final reads.
+    /// How many values are known to exist. Each is in all final reads.
     pub values: usize,
-    /// How long it took for a value, once it was known, until no read missed
-    /// it any more: the median, as Jepsen's set-full checker measures it.
+    /// The time from when a value is known until no read misses it any more: the median
+    /// of all values, measured as by Jepsen's set-full checker.
     pub stable_latency_median: Duration,
-    /// The 99th hundredth.
+    /// The 99th percentile.
     pub stable_latency_p99: Duration,
     /// The longest.
     pub stable_latency_max: Duration,
-    /// Messages among servers during the load for each operation, reads too.
+    /// Messages among servers during the load, for each operation. Reads count too.
     pub messages_per_operation: f64,
 }
 
@@ -169,7 +169,9 @@ impl Workload for Broadcast {
             }
             for value in &set {
                 if !values.read(*value, read) {
-                    anomalies.add(format_args!("n{node} has {value}, which nobody broadcast"));
+                    anomalies.add(format_args!(
+                        "n{node} has {value}, which was never broadcast"
+                    ));
                 }
             }
             reads.push((read, set));
@@ -179,13 +181,13 @@ impl Workload for Broadcast {
             finals += 1;
             for (value, _) in values.known().filter(|(value, _)| !set.contains(value)) {
                 anomalies.add(format_args!(
-                    "value {value} is lost: it was known, and a final read of n{} has it not",
+                    "value {value} is lost: it was known, and a final read of n{} does not have it",
                     read.node
                 ));
             }
         }
         if finals == 0 {
-            anomalies.add("no final read was answered: nobody knows what arrived");
+            anomalies.add("no final read was answered: the final values are unknown");
         }
         for (value, known) in values.known() {
             let absent = reads.iter().filter(|(_, set)| !set.contains(&value));
@@ -203,8 +205,8 @@ impl Workload for Broadcast {
     }
 }
 
-/// All values that were broadcast, and since when each is known to exist: since
-/// it was acknowledged or first read.
+/// All values that were broadcast, and the time since when each is known to exist: the
+/// first acknowledgement or read.
 #[derive(Default)]
 struct Values {
     known_since: BTreeMap<u64, Option<Duration>>,
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn every_topology_has_the_neighbours_that_its_name_promises() {
+    fn every_topology_has_its_neighbours() {
         assert_eq!(degree(Topology::Grid, 25, 0), 2);
         assert_eq!(degree(Topology::Grid, 25, 12), 4);
         assert_eq!(degree(Topology::Grid, 25, 4), 2);

@@ -1,4 +1,4 @@
-//! g-counter and pn-counter: in the end, the sum of all that was added.
+//! g-counter and pn-counter: every final read is the sum of all additions.
 
 use super::anomalies::Anomalies;
 use super::contract::{Observed, Turn, Workload};
@@ -21,7 +21,7 @@ pub struct Counter {
     decrements: bool,
 }
 
-/// What a run of [`Counter`] has shown.
+/// The measurements of a run of [`Counter`].
 ///
 /// ```
 /// # use eddyline::{sim::Report, workload::CounterSummary};
@@ -31,9 +31,9 @@ pub struct Counter {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CounterSummary {
-    /// The sum of all that was added for certain.
+    /// The sum of all additions that were done.
     pub sum: i64,
-    /// How many additions may or may not have happened.
+    /// How many additions have an unknown outcome.
     pub unknown: usize,
     /// How many final reads there were.
     pub final_reads: usize,
@@ -45,7 +45,7 @@ struct Add {
 }
 
 #[derive(Deserialize)]
-struct Read {
+struct ReadOk {
     value: i64,
 }
 
@@ -97,13 +97,13 @@ impl Workload for Counter {
         let sum: i64 = run.history.done("add").map(delta).sum();
         let all = run.history.of_kind("add");
         let unknown: Vec<&Operation> = all.filter(|add| !add.is_ok() && !add.is_fail()).collect();
-        // Each addition of unknown outcome happened or did not.
+        // Each addition of unknown outcome counts or does not.
         let mut acceptable = BTreeSet::from([sum]);
         for add in &unknown {
             let with: Vec<i64> = acceptable.iter().map(|sum| sum + delta(add)).collect();
             acceptable.extend(with);
         }
-        // What can have been added by the time each addition was begun.
+        // The most that can have been added when each addition began.
         let mut attempted: Vec<(Duration, i64)> = Vec::new();
         for add in run.history.of_kind("add").filter(|add| !add.is_fail()) {
             let before = attempted.last().map_or(0, |(_, sum)| *sum);
@@ -113,13 +113,13 @@ impl Workload for Counter {
         let mut final_reads = 0;
         for read in run.history.done("read") {
             let node = read.node;
-            let Some(Read { value }) = read.replied() else {
+            let Some(ReadOk { value }) = read.replied() else {
                 anomalies.add(format_args!("n{node} answered a read with no integer"));
                 continue;
             };
             if !self.decrements && value < 0 {
                 anomalies.add(format_args!(
-                    "n{node} read {value}, and nothing was ever taken away"
+                    "n{node} read {value}, and nothing was ever subtracted"
                 ));
             }
             if !self.decrements {
@@ -127,7 +127,7 @@ impl Workload for Counter {
                 let most = begun.checked_sub(1).map_or(0, |last| attempted[last].1);
                 if value > most {
                     anomalies.add(format_args!(
-                        "n{node} read {value}, more than the {most} that was added until then"
+                        "n{node} read {value}, and at most {most} was added until then"
                     ));
                 }
             }
@@ -138,14 +138,14 @@ impl Workload for Counter {
             if !acceptable.contains(&value) {
                 let (least, most) = (acceptable.first(), acceptable.last());
                 anomalies.add(format_args!(
-                    "the final read of n{node} is {value}, and {sum} was added for certain \
+                    "the final read of n{node} is {value}, and the sum of the additions that were done is {sum} \
                      (with {} additions of unknown outcome: from {least:?} to {most:?})",
                     unknown.len()
                 ));
             }
         }
         if final_reads == 0 {
-            anomalies.add("no final read was answered: nobody knows the sum");
+            anomalies.add("no final read was answered: the final sum is unknown");
         }
         let unknown = unknown.len();
         anomalies.or(CounterSummary {

@@ -156,8 +156,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
             self.wait_for(worker);
             let operation = &self.history.operations()[index];
             if !operation.is_ok() {
-                let outcome = Some(&operation.outcome);
-                let why = format!("the setup was not done: {outcome:?}");
+                let why = format!("the setup was not done: {:?}", operation.outcome);
                 self.testbed.blame(node, why, "");
             }
             self.retire(worker);
@@ -462,3 +461,6 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         self.testbed.close_client(self.workers[worker].client);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! echo: whatever was sent comes back.
+//! echo: a reply has the value that was sent.
 
 use super::anomalies::Anomalies;
 use super::contract::{Observed, Turn, Workload};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, Default)]
 pub struct Echo {}
 
-/// What a run of [`Echo`] has shown.
+/// The measurements of a run of [`Echo`].
 ///
 /// ```
 /// # use eddyline::{sim::Report, workload::EchoSummary};
@@ -25,7 +25,7 @@ pub struct Echo {}
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EchoSummary {
-    /// How many echoes came back as they went.
+    /// How many replies had the value that was sent.
     pub echoed: usize,
 }
 
@@ -45,7 +45,7 @@ impl Workload for Echo {
 
     fn next(&mut self, turn: Turn<'_>) -> Option<Request> {
         let text = format!("Please echo {}", turn.random.below(128));
-        // Now and then something that a careless node would reformat.
+        // Sometimes a value that a careless node would reformat.
         let what = match turn.random.below(8) {
             0 => json!([null, 1.5, { "b": "ü\n\"", "a": [] }]),
             1 => json!(turn.random.next_u64()),

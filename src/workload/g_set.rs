@@ -1,4 +1,4 @@
-//! g-set: a set that only grows. What was added must be in every final read.
+//! g-set: a set that only grows. Every element that was added is in every final read.
 
 use super::anomalies::Anomalies;
 use super::contract::{Observed, Turn, Workload};
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 /// Maelstrom's `g-set`: `add {element}` and `read` -> `{value: [..]}`.
 ///
-/// Half of the operations add a number that was never added before, half read.
+/// Half of the operations add a new number, half read.
 ///
 /// ```
 /// use eddyline::workload::GSet;
@@ -21,7 +21,7 @@ pub struct GSet {
     next: u64,
 }
 
-/// What a run of [`GSet`] has shown.
+/// The measurements of a run of [`GSet`].
 ///
 /// ```
 /// # use eddyline::{sim::Report, workload::GSetSummary};
@@ -33,7 +33,7 @@ pub struct GSet {
 pub struct GSetSummary {
     /// Elements that were added for certain.
     pub added: usize,
-    /// Final reads, each of which had all of them.
+    /// Final reads. Each of them had all elements.
     pub final_reads: usize,
 }
 
@@ -43,7 +43,7 @@ struct Add {
 }
 
 #[derive(Deserialize)]
-struct Read {
+struct ReadOk {
     value: Vec<u64>,
 }
 
@@ -87,7 +87,7 @@ impl Workload for GSet {
         let mut final_reads = 0;
         for read in run.history.done("read") {
             let (client, node) = (&read.client, read.node);
-            let Some(Read { value }) = read.replied() else {
+            let Some(ReadOk { value }) = read.replied() else {
                 anomalies.add(format_args!(
                     "a read of n{node} by {client} was no list of elements"
                 ));
@@ -96,7 +96,7 @@ impl Workload for GSet {
             let seen: BTreeSet<u64> = value.iter().copied().collect();
             for strange in seen.difference(&attempted) {
                 anomalies.add(format_args!(
-                    "n{node} has element {strange}, which nobody added"
+                    "n{node} has element {strange}, which was never added"
                 ));
             }
             if seen.len() < value.len() {
@@ -108,13 +108,13 @@ impl Workload for GSet {
                 final_reads += 1;
                 for lost in added.difference(&seen) {
                     anomalies.add(format_args!(
-                        "element {lost} is lost: it was added and acknowledged, and a final read of n{node} has it not"
+                        "element {lost} is lost: it was added and acknowledged, and a final read of n{node} does not have it"
                     ));
                 }
             }
         }
         if final_reads == 0 {
-            anomalies.add("no final read was answered: nobody knows what the set is");
+            anomalies.add("no final read was answered: the final set is unknown");
         }
         let added = added.len();
         anomalies.or(GSetSummary { added, final_reads })

@@ -34,7 +34,7 @@ mod tests {
     use super::check;
 
     #[test]
-    fn exactly_the_fields_of_the_workload() {
+    fn a_reply_has_exactly_the_fields_of_its_workload() {
         let ok = r#"{"type":"read_ok","msg_id":1,"in_reply_to":2,"value":[]}"#;
         assert_eq!(check(ok, "read", &["value"]), Ok(()));
         let refused = |body: &str| check(body, "read", &["value"]).unwrap_err();

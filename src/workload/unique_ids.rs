@@ -18,7 +18,7 @@ pub struct UniqueIds {
     must_always_answer: bool,
 }
 
-/// What a run of [`UniqueIds`] has shown.
+/// The measurements of a run of [`UniqueIds`].
 ///
 /// ```
 /// # use eddyline::{sim::Report, workload::UniqueIdsSummary};
@@ -38,7 +38,7 @@ impl UniqueIds {
         UniqueIds::default()
     }
 
-    /// Every request must be answered, whatever the network does: Maelstrom's
+    /// Every request must be answered, with any faults: Maelstrom's
     /// `--availability total`.
     pub fn total_availability(mut self) -> UniqueIds {
         self.must_always_answer = true;

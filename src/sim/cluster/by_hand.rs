@@ -102,7 +102,7 @@ impl Cluster {
             None => self.add_mailbox(src),
         };
         let Some(dest) = self.book.find(dest) else {
-            panic!("there is nobody called {dest:?} to send to");
+            panic!("no node, service or client is called {dest:?}");
         };
         match serde_json::to_value(body) {
             Ok(body) => self.send_value(Address::Client(client), dest, &body),

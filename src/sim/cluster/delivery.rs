@@ -234,11 +234,11 @@ mod tests {
             ("Hello", "no message"),
             (
                 r#"{"src":"n0","dest":"n9","body":{"type":"x"}}"#,
-                "nobody called \"n9\"",
+                "is called \"n9\"",
             ),
             (
                 r#"{"src":"n0","dest":"c5","body":{"type":"x"}}"#,
-                "nobody called \"c5\"",
+                "is called \"c5\"",
             ),
             (
                 r#"{"src":"n0","dest":"n1","body":{},"extra":1}"#,

@@ -8,7 +8,7 @@
 //!   Latency, loss, duplication, reordering ──────────────────> Network: fate of a message
 //! ```
 //!
-//! Nothing here knows a clock, a node or a socket. The [`Schedule`] says when something
+//! Nothing here knows a clock, a node or a socket. The schedule says when something
 //! changes and what; the testbed does it to its nodes, whether they are sessions or
 //! processes. Each cause draws from a stream of its own, so that two runs which differ in
 //! one cause can be compared.

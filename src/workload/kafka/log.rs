@@ -1,11 +1,11 @@
-//! The logs as the clients have seen them, and what is wrong with them.
+//! The logs as the clients have seen them, and their anomalies.
 
 use crate::workload::anomalies::Anomalies;
 use crate::workload::history::{History, Operation, Phase};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// `{key: offset}`, as it stands in three of the messages.
+/// `{key: offset}`, in three of the messages.
 #[derive(Debug, Deserialize)]
 pub(super) struct Offsets {
     pub(super) offsets: BTreeMap<String, u64>,
@@ -27,7 +27,7 @@ pub(super) struct PollOk {
     pub(super) msgs: BTreeMap<String, Vec<(u64, u64)>>,
 }
 
-/// Everything that is known of the logs: sends that were acknowledged, and polls.
+/// All that is known of the logs, from acknowledged sends and from polls.
 #[derive(Default)]
 pub(super) struct Logs {
     keys: BTreeMap<String, Log>,
@@ -35,9 +35,9 @@ pub(super) struct Logs {
 
 #[derive(Default)]
 struct Log {
-    /// Which message stands at each offset.
+    /// The message at each offset.
     messages: BTreeMap<u64, u64>,
-    /// Where each message stands.
+    /// The offset of each message.
     offset_of: BTreeMap<u64, u64>,
     polled: BTreeSet<u64>,
     polled_at_the_end: BTreeSet<u64>,
@@ -70,7 +70,7 @@ impl Logs {
                 for (offset, msg) in pairs {
                     if !sent.contains(&(key.clone(), msg)) {
                         anomalies.add(format_args!(
-                            "n{} has message {msg} in key {key:?}, which nobody sent there",
+                            "n{} has message {msg} in key {key:?}, which was never sent there",
                             operation.node
                         ));
                     }
@@ -85,7 +85,7 @@ impl Logs {
         logs
     }
 
-    /// Notes that a message stands at an offset.
+    /// Notes the offset of a message.
     fn place(
         &mut self,
         key: &str,
@@ -102,8 +102,8 @@ impl Logs {
         let other = *log.messages.entry(offset).or_insert(msg);
         if other != msg {
             anomalies.add(format_args!(
-                "inconsistent offset {offset} of key {key:?}: message {msg} stands there according \
-                 to n{node}, and message {other} according to another answer"
+                "inconsistent offset {offset} of key {key:?}: message {msg} is there according \
+                 to n{node}, and message {other} according to another reply"
             ));
         }
         let known = *log.offset_of.entry(msg).or_insert(offset);
@@ -119,8 +119,8 @@ impl Logs {
         self.keys.values().map(|log| log.polled.len()).sum()
     }
 
-    /// Each poll begins where it was asked to, goes up, and passes over nothing
-    /// that exists.
+    /// Checks that each poll begins at the offset it was asked for, goes up, and passes over
+    /// no message.
     pub(super) fn check_polls(&self, history: &History, anomalies: &mut Anomalies) {
         for poll in history.done("poll") {
             let (Some(Offsets { offsets }), Some(PollOk { msgs })) = (poll.asked(), poll.replied())
@@ -131,7 +131,7 @@ impl Logs {
             for (key, pairs) in msgs {
                 let Some(&asked) = offsets.get(&key) else {
                     anomalies.add(format_args!(
-                        "n{node} answered a poll of {client} with key {key:?}, which it had not asked for"
+                        "n{node} answered a poll of {client} with key {key:?}, which it did not ask for"
                     ));
                     continue;
                 };
@@ -139,8 +139,8 @@ impl Logs {
                 for (offset, _) in pairs {
                     if offset < expected {
                         anomalies.add(format_args!(
-                            "non-monotonic poll: n{node} gave {client} offset {offset} of key {key:?} \
-                             where it had asked for, or had, everything before {expected}"
+                            "non-monotonic poll: n{node} gave {client} offset {offset} of key {key:?}, \
+                             which needs none before {expected}"
                         ));
                     } else if let Some(skipped) = self.first_between(&key, expected, offset) {
                         anomalies.add(format_args!(
@@ -160,7 +160,7 @@ impl Logs {
         between.next().map(|(offset, _)| *offset)
     }
 
-    /// One client's sends to one key get ever higher offsets.
+    /// Checks that a client's sends to a key get ever higher offsets.
     pub(super) fn check_sends(&self, history: &History, anomalies: &mut Anomalies) {
         let mut last: BTreeMap<(&str, String), u64> = BTreeMap::new();
         for send in history.done("send") {
@@ -179,12 +179,12 @@ impl Logs {
         }
     }
 
-    /// What was acknowledged is polled by everybody who polls beyond it, and by
-    /// somebody in the end.
+    /// Checks that each message that exists is polled by the clients that poll beyond it, and
+    /// by a final poll.
     pub(super) fn check_losses(&self, history: &History, anomalies: &mut Anomalies) {
         let finals = history.done("poll").any(|poll| poll.phase == Phase::Final);
         if !finals {
-            anomalies.add("no final poll was answered: nobody knows what the logs hold");
+            anomalies.add("no final poll was answered: the final logs are unknown");
         }
         for (key, log) in &self.keys {
             let highest = log

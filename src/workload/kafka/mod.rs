@@ -1,7 +1,7 @@
-//! kafka: logs by key; nothing that was acknowledged is lost or passed over.
+//! kafka: logs by key. No acknowledged message is lost or passed over.
 //!
-//! Clients behave as Maelstrom's: a new one asks for the committed offsets of
-//! its keys and polls on from there, and commits what it has polled.
+//! Clients behave as Maelstrom's do. A new one asks for the committed offsets of
+//! its keys, polls on from there, and commits the offsets that it has polled.
 
 mod log;
 
@@ -25,13 +25,13 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone)]
 pub struct Kafka {
     keys: usize,
-    /// The next message of each key: no message is sent twice.
+    /// The next message of each key. No message is sent twice.
     next: BTreeMap<String, u64>,
-    /// What each client knows.
+    /// The position of each client.
     consumers: BTreeMap<String, Consumer>,
 }
 
-/// What a run of [`Kafka`] has shown.
+/// The measurements of a run of [`Kafka`].
 ///
 /// ```
 /// # use eddyline::{sim::Report, workload::KafkaSummary};
@@ -46,14 +46,14 @@ pub struct KafkaSummary {
     pub sent: usize,
     /// Different messages that were polled.
     pub polled: usize,
-    /// Messages among nodes and services during the load for each operation. A
-    /// commit is no operation of its own: Maelstrom counts it to its poll.
+    /// Messages among nodes and services during the load, for each operation. A
+    /// commit is not counted as one: to Maelstrom it is a part of its poll.
     pub messages_per_operation: f64,
     /// The part of the load's operations that were done.
     pub availability: f64,
 }
 
-/// A client: where it reads on, and what it has not committed yet.
+/// A client's next offsets, and those that it has not committed yet.
 #[derive(Debug, Clone, Default)]
 struct Consumer {
     positions: BTreeMap<String, u64>,
@@ -77,7 +77,7 @@ impl Kafka {
         }
     }
 
-    /// How many keys there are: `"0"`, `"1"`, …
+    /// How many keys there are: `"0"`, `"1"`, and so on.
     pub fn keys(mut self, count: usize) -> Kafka {
         self.keys = count.max(1);
         self
@@ -116,7 +116,7 @@ impl Workload for Kafka {
         if turn.random.chance(0.5) {
             return Some(self.send(&mut turn));
         }
-        // Now and then a client starts over from what is committed.
+        // Sometimes a client starts again from the committed offsets.
         if !consumer.has_asked || turn.random.chance(0.02) {
             consumer.has_asked = true;
             consumer.positions.clear();
@@ -157,7 +157,8 @@ impl Workload for Kafka {
                     committed = reply.offsets;
                 }
                 for key in keys {
-                    // From the last one read, as Maelstrom's client: once more is allowed.
+                    // As Maelstrom's client, from the last offset that was read. Reading it again is
+                    // allowed.
                     let position = committed.get(&key).copied().unwrap_or(0);
                     consumer.positions.insert(key, position);
                 }
@@ -183,7 +184,7 @@ impl Workload for Kafka {
         Ok(())
     }
 
-    /// Reads every key from its beginning, until there is no more.
+    /// Reads every key from its beginning to its end.
     fn finale(&mut self, _: usize, last: Option<&Operation>) -> Option<Request> {
         let mut offsets: BTreeMap<String, u64> = BTreeMap::new();
         match last {
@@ -223,11 +224,10 @@ impl Workload for Kafka {
     }
 }
 
-/// A committed offset that nobody committed makes a client pass over messages.
+/// Checks that listed offsets were committed. Any other makes a client pass over messages.
 fn check_commits(run: &Observed<'_>, anomalies: &mut Anomalies) {
     let mut highest: BTreeMap<String, u64> = BTreeMap::new();
-    // In order of invocation; a commit counts from when it was asked for, a list
-    // from when it was answered.
+    // A commit counts from its request on, a list at its reply.
     let lists = run.history.done("list_committed_offsets");
     let commits: Vec<&Operation> = run.history.of_kind("commit_offsets").collect();
     let mut lists: Vec<&Operation> = lists.collect();
@@ -248,12 +248,12 @@ fn check_commits(run: &Observed<'_>, anomalies: &mut Anomalies) {
         };
         for (key, offset) in offsets {
             let most = highest.get(&key).copied();
-            // An answer of 0 for a key without commits makes nobody pass anything
-            // but message 0, which Maelstrom's own client forgives as well.
+            // A reply of 0 for a key without commits can only hide message 0. Maelstrom's
+            // own checker accepts that too.
             if most.is_none_or(|most| offset > most) && offset > 0 {
                 anomalies.add(format_args!(
-                    "n{} says that offset {offset} of key {key:?} is committed, but the highest \
-                     that was asked for is {most:?}",
+                    "n{} lists offset {offset} of key {key:?} as committed, and the highest \
+                     offset of a commit is {most:?}",
                     list.node
                 ));
             }

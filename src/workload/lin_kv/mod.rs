@@ -13,17 +13,17 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How many operations a key takes before a fresh one replaces it, and how many
-/// of unknown outcome. Each of the latter doubles what the search may have to
-/// look at, since it may take effect at any time later.
+/// How many operations a key takes before a new key replaces it, and how many
+/// of unknown outcome. Such an operation may take effect at any later time, so each one
+/// may double the work of the search.
 const KEY_OPERATIONS_MAX: u32 = 100;
 const KEY_UNKNOWN_MAX: u32 = 10;
 
 /// Maelstrom's `lin-kv`: `read {key}` -> `{value}`, `write {key, value}`,
 /// `cas {key, from, to}`; values from 0 to 4.
 ///
-/// A read that fails with error 20 has seen that there is no such key. Other
-/// operations that fail have not happened, and say nothing else, as in Jepsen.
+/// A read that fails with error 20 has seen that there is no such key. Any other
+/// operation that fails has not happened and shows nothing else, as in Jepsen.
 ///
 /// ```
 /// use eddyline::workload::LinKv;
@@ -33,7 +33,7 @@ const KEY_UNKNOWN_MAX: u32 = 10;
 #[derive(Debug, Clone)]
 pub struct LinKv {
     keys: usize,
-    /// The keys in use, and how many operations each had.
+    /// The keys in use, and how many operations each has had.
     active: Vec<Key>,
     next_key: u64,
 }
@@ -45,7 +45,7 @@ struct Key {
     unknown: u32,
 }
 
-/// What a run of [`LinKv`] has shown.
+/// The measurements of a run of [`LinKv`].
 ///
 /// ```
 /// # use eddyline::{sim::Report, workload::LinKvSummary};
@@ -55,17 +55,17 @@ struct Key {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinKvSummary {
-    /// How many keys were used, each of them linearizable.
+    /// How many keys were used. Each of them is linearizable.
     pub keys: usize,
     /// Operations that were done.
     pub done: usize,
-    /// Keys whose search was given up because too many operations of unknown
-    /// outcome were in the way.
+    /// Keys whose search was given up, because there were too many operations of unknown
+    /// outcome.
     pub undecided: usize,
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct KeyFields {
     key: u64,
     value: Option<i64>,
     from: Option<i64>,
@@ -144,7 +144,8 @@ impl Workload for LinKv {
     }
 
     fn ended(&mut self, operation: &Operation) -> Result<(), String> {
-        if let (Outcome::Info(_), Some(Asked { key, .. })) = (&operation.outcome, operation.asked())
+        if let (Outcome::Info(_), Some(KeyFields { key, .. })) =
+            (&operation.outcome, operation.asked())
             && operation.kind() != "read"
             && let Some(known) = self.active.iter_mut().find(|known| known.number == key)
         {
@@ -163,7 +164,7 @@ impl Workload for LinKv {
         let mut done = 0;
         for operation in run.history.operations() {
             done += usize::from(operation.is_ok());
-            let Some(asked) = operation.asked::<Asked>() else {
+            let Some(asked) = operation.asked::<KeyFields>() else {
                 continue;
             };
             match action(operation, &asked) {
@@ -193,9 +194,9 @@ impl Workload for LinKv {
     }
 }
 
-/// What an operation did, or may have done, to its key; `None` if nothing that
-/// can be told.
-fn action(operation: &Operation, asked: &Asked) -> Result<Option<Action>, String> {
+/// The action of an operation on its key, certain or possible. `None` if it had none
+/// that matters.
+fn action(operation: &Operation, asked: &KeyFields) -> Result<Option<Action>, String> {
     let kind = operation.kind();
     if let Outcome::Fail(error) = &operation.outcome {
         let absent = kind == "read" && error.code == ErrorCode::KeyDoesNotExist;
@@ -210,22 +211,22 @@ fn action(operation: &Operation, asked: &Asked) -> Result<Option<Action>, String
                     .unwrap_or_default();
                 let Some(number) = value.as_i64() else {
                     let node = operation.node;
-                    return Err(format!("n{node} read {value}, which nobody wrote"));
+                    return Err(format!("n{node} read {value}, which was never written"));
                 };
                 Some(Action::Read(Some(number)))
             }
-            // What it has seen is unknown, and it changed nothing.
+            // Its result is unknown, and it changed nothing.
             Outcome::Info(_) | Outcome::Fail(_) => None,
         },
         (
             "write",
-            Asked {
+            KeyFields {
                 value: Some(value), ..
             },
         ) => Some(Action::Write(*value)),
         (
             "cas",
-            Asked {
+            KeyFields {
                 from: Some(from),
                 to: Some(to),
                 ..
@@ -235,7 +236,7 @@ fn action(operation: &Operation, asked: &Asked) -> Result<Option<Action>, String
     })
 }
 
-/// How many operations before the one that fits nowhere are shown.
+/// How many operations before the one that does not fit are shown.
 const CONTEXT_SHOWN: usize = 6;
 
 fn explain(key: u64, attempts: &[Attempt<'_>], index: usize) -> String {

@@ -1,27 +1,26 @@
-//! The search for an order in which all operations on one key make sense.
+//! The search for an order that explains all operations on one key.
 //!
-//! Deciding linearizability is NP-complete, but one register is small: Wing and
-//! Gong (1993) try all orders; Lowe (2017) walks through the history once and
-//! keeps the set of all configurations that are still possible, with an
-//! operation taking effect only when its return makes it necessary. That is
-//! done here, since a set of configurations is found again by hashing (Lowe's
-//! memoisation) and its size can be bounded, where a search in depth runs away.
+//! Deciding linearizability is NP-complete, but one register is small. Wing and Gong
+//! (1993) try all orders. Lowe (2017) walks through the history once and keeps the set of
+//! all configurations that are still possible. An operation takes effect only when its
+//! return makes that necessary. This is Lowe's way: equal configurations are found by
+//! hashing, and the size of the set can be bounded, which a search in depth cannot.
 //!
-//! A configuration is the key's value, which of the operations under way have
-//! taken effect, and which of those that never returned. The last kind only ever
-//! adds up, and it is what makes histories with many timeouts hard, so it is
-//! pruned: of two configurations that differ in nothing else, the one that has
-//! used fewer of the open operations can do whatever the other can.
+//! A configuration has three parts: the key's value, the pending operations that have
+//! taken effect, and the open operations that have. An open operation never returned.
+//! Open operations only accumulate, so histories with many timeouts are hard. The set is
+//! pruned: of two configurations that differ in nothing else, the one that has used fewer
+//! open operations can do everything that the other can.
 //!
-//! The crates that offer this (stateright's tester, todc-utils) bring a model
-//! checker along or are not kept up; two hundred lines are easier to trust.
+//! The crates that offer this (stateright's tester, todc-utils) bring a model checker
+//! along or are not maintained. Two hundred lines are easier to trust.
 
 use crate::workload::history::Operation;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
 
-/// What an operation does to a register.
+/// The action of an operation on a register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     /// It saw this value; `None` is an absent key.
@@ -40,7 +39,7 @@ pub(super) struct Attempt<'a> {
 
 pub(super) enum Verdict {
     Linearizable,
-    /// No order explains this operation, by index.
+    /// No order explains the operation of this index.
     Not(usize),
     /// Too many configurations.
     Undecided,
@@ -49,23 +48,23 @@ pub(super) enum Verdict {
 /// How many configurations are kept: a million, some 100 MB at worst.
 const CONFIGURATIONS_MAX: usize = 1 << 20;
 
-/// How many operations can be under way at once, and how many can be open: a bit each.
+/// How many operations can be pending at once, and how many can be open: a bit each.
 const SLOTS_MAX: usize = 64;
 const OPEN_MAX: usize = 128;
 
-/// What a configuration holds besides the open operations it has used.
+/// A configuration without the open operations that it has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct State {
+struct RegisterState {
     value: Option<i64>,
-    /// Which of the operations under way have taken effect, by slot.
+    /// The pending operations that have taken effect, by slot.
     done: u64,
 }
 
-/// All configurations: for each state the least sets of open operations.
+/// All configurations: for each state, the smallest sets of open operations.
 ///
-/// The hasher has no random key: a search must not be given up on one machine
-/// and decided on another.
-type Configurations = HashMap<State, Vec<u128>, BuildHasherDefault<DefaultHasher>>;
+/// The hasher has no random key: two machines must not differ in when they give up a
+/// search.
+type Configurations = HashMap<RegisterState, Vec<u128>, BuildHasherDefault<DefaultHasher>>;
 
 impl Action {
     fn apply(self, value: Option<i64>) -> Option<Option<i64>> {
@@ -77,12 +76,11 @@ impl Action {
     }
 }
 
-/// What happens to the search at one instant.
+/// One step of the search.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
-    /// Calls come before returns of the same instant: the order in which two
-    /// operations can overlap most, so that no instant is read more strictly
-    /// than it was.
+    /// Calls come before returns of the same instant. Then operations overlap as much as
+    /// they can, and equal times never prove an order.
     Call(usize),
     Return(usize),
 }
@@ -90,14 +88,14 @@ enum Step {
 struct Search<'a> {
     attempts: &'a [Attempt<'a>],
     configurations: Configurations,
-    /// The operation under way in each slot.
+    /// The pending operation in each slot.
     slots: Vec<Option<usize>>,
     /// The open operations that have been called.
     open: Vec<usize>,
 }
 
-/// Finds out whether some order explains all attempts, which come in order of
-/// their invocation.
+/// Finds out whether some order explains all attempts. They are sorted by their
+/// invocation.
 pub(super) fn linearize(attempts: &[Attempt<'_>]) -> Verdict {
     let mut steps: Vec<(Duration, Step)> = Vec::new();
     for (index, attempt) in attempts.iter().enumerate() {
@@ -107,7 +105,7 @@ pub(super) fn linearize(attempts: &[Attempt<'_>]) -> Verdict {
         }
     }
     steps.sort_unstable();
-    let initial = State {
+    let initial = RegisterState {
         value: None,
         done: 0,
     };
@@ -135,7 +133,7 @@ pub(super) fn linearize(attempts: &[Attempt<'_>]) -> Verdict {
 }
 
 impl Search<'_> {
-    /// False when there are too many at once.
+    /// Returns false when there are too many at once.
     fn call(&mut self, index: usize) -> bool {
         if self.attempts[index].is_open {
             self.open.push(index);
@@ -148,15 +146,15 @@ impl Search<'_> {
         self.slots.len() <= SLOTS_MAX
     }
 
-    /// Keeps the configurations in which the operation has taken effect by now,
-    /// if need be after others. False when none is left, `None` when there are
-    /// too many.
+    /// Keeps the configurations in which the operation can have taken effect by now,
+    /// perhaps after others. Returns false when none is left, and `None` when there are too
+    /// many.
     fn finish(&mut self, index: usize) -> Option<bool> {
         let slot = self.slots.iter().position(|slot| *slot == Some(index))?;
         let bit = 1u64 << slot;
         let mut kept = Configurations::default();
         let mut seen = Configurations::default();
-        let mut todo: Vec<(State, u128)> = Vec::new();
+        let mut todo: Vec<(RegisterState, u128)> = Vec::new();
         for (state, opens) in self.configurations.drain() {
             todo.extend(opens.into_iter().map(|open| (state, open)));
         }
@@ -164,7 +162,7 @@ impl Search<'_> {
         while let Some((state, open)) = todo.pop() {
             if state.done & bit != 0 {
                 let done = state.done & !bit;
-                insert(&mut kept, State { done, ..state }, open);
+                insert(&mut kept, RegisterState { done, ..state }, open);
                 continue;
             }
             if !insert(&mut seen, state, open) {
@@ -181,8 +179,8 @@ impl Search<'_> {
         Some(!self.configurations.is_empty())
     }
 
-    /// What can be after one more operation has taken effect.
-    fn successors(&self, state: State, open: u128, todo: &mut Vec<(State, u128)>) {
+    /// Adds the configurations after one more operation has taken effect.
+    fn successors(&self, state: RegisterState, open: u128, todo: &mut Vec<(RegisterState, u128)>) {
         for (slot, index) in self.slots.iter().enumerate() {
             let bit = 1u64 << slot;
             let Some(index) = index.filter(|_| state.done & bit == 0) else {
@@ -190,7 +188,7 @@ impl Search<'_> {
             };
             if let Some(value) = self.attempts[index].action.apply(state.value) {
                 let done = state.done | bit;
-                todo.push((State { value, done }, open));
+                todo.push((RegisterState { value, done }, open));
             }
         }
         for (number, &index) in self.open.iter().enumerate() {
@@ -198,10 +196,10 @@ impl Search<'_> {
             if open & bit != 0 {
                 continue;
             }
-            // One that changes nothing need not be used.
+            // An open operation that changes nothing need not be used.
             match self.attempts[index].action.apply(state.value) {
                 Some(value) if value != state.value => {
-                    todo.push((State { value, ..state }, open | bit));
+                    todo.push((RegisterState { value, ..state }, open | bit));
                 }
                 _ => {}
             }
@@ -209,9 +207,9 @@ impl Search<'_> {
     }
 }
 
-/// Adds a configuration unless one that has used fewer open operations is there;
-/// those that have used more go. Returns whether it was added.
-fn insert(configurations: &mut Configurations, state: State, open: u128) -> bool {
+/// Adds a configuration, unless there is one that has used fewer open operations.
+/// Removes those that have used more. Returns whether it was added.
+fn insert(configurations: &mut Configurations, state: RegisterState, open: u128) -> bool {
     let known = configurations.entry(state).or_default();
     if known.iter().any(|known| known & !open == 0) {
         return false;

@@ -1,31 +1,31 @@
-//! The dependency graph: who came before whom, and the cycles in it.
+//! The dependency graph: which transaction came before which, and the cycles in it.
 
 use super::model::ConsistencyModel;
 use super::operations::Txn;
 use crate::workload::anomalies::Anomalies;
 use std::collections::{BTreeSet, VecDeque};
 
-/// Why one transaction came before another.
+/// The reason why one transaction came before another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Why {
-    /// The other overwrote what it wrote to this key.
+    /// The other overwrote its write to this key.
     WriteWrite(u64),
-    /// The other read what it wrote to this key.
+    /// The other read its write to this key.
     WriteRead(u64),
-    /// The other wrote what it had not seen yet of this key.
+    /// The other wrote a value of this key that it had not seen.
     ReadWrite(u64),
     /// It ended before the other began.
     RealTime,
 }
 
-/// Transactions are 0 to `txns`; behind them are the points in real time.
+/// The first nodes are the transactions. The points in real time follow.
 #[derive(Default)]
 pub(super) struct Graph {
     edges: Vec<BTreeSet<(usize, Why)>>,
     dependencies: usize,
 }
 
-/// Which dependencies count in a search.
+/// Selects the dependencies that count in a search.
 type Allowed = fn(Why) -> bool;
 
 fn writes(why: Why) -> bool {
@@ -52,54 +52,54 @@ fn all(_: Why) -> bool {
     true
 }
 
-/// A kind of cycle: one dependency of the first sort, and back by the rest.
-struct Kind {
+/// A kind of cycle: one dependency of the first sort, and a way back by the rest.
+struct CycleKind {
     name: &'static str,
     first: Allowed,
     rest: Allowed,
-    /// The mildest model that forbids it.
+    /// The weakest model that forbids it.
     level: ConsistencyModel,
 }
 
 /// All kinds, the worst first.
-const KINDS: [Kind; 7] = [
-    Kind {
+const KINDS: [CycleKind; 7] = [
+    CycleKind {
         name: "G0, a cycle of writes",
         first: writes,
         rest: writes,
         level: ConsistencyModel::ReadUncommitted,
     },
-    Kind {
+    CycleKind {
         name: "G1c, a cycle of writes and reads",
         first: writes_and_reads,
         rest: writes_and_reads,
         level: ConsistencyModel::ReadCommitted,
     },
-    Kind {
+    CycleKind {
         name: "G-single, a read that missed one write and saw a later one",
         first: misses,
         rest: writes_and_reads,
         level: ConsistencyModel::SnapshotIsolation,
     },
-    Kind {
+    CycleKind {
         name: "G2, a cycle with several missed writes",
         first: misses,
         rest: no_real_time,
         level: ConsistencyModel::Serializable,
     },
-    Kind {
+    CycleKind {
         name: "G1c-realtime, a read or write of what was yet to come",
         first: writes_and_reads,
         rest: no_misses,
         level: ConsistencyModel::StrictSerializable,
     },
-    Kind {
+    CycleKind {
         name: "G-single-realtime, a stale read",
         first: misses,
         rest: no_misses,
         level: ConsistencyModel::StrictSerializable,
     },
-    Kind {
+    CycleKind {
         name: "G2-realtime, a cycle with several stale reads",
         first: misses,
         rest: all,
@@ -107,8 +107,8 @@ const KINDS: [Kind; 7] = [
     },
 ];
 
-/// How many dependencies of a group are tried as the one missed write of a
-/// G-single, where a G2 would be as bad: each costs a walk through the group.
+/// How many dependencies of a group are tried as the one missed write of a G-single, if a
+/// G2 is forbidden as well. Each try costs a walk through the group.
 const TRIES_MAX: usize = 1_000;
 
 impl Graph {
@@ -129,8 +129,8 @@ impl Graph {
         self.dependencies
     }
 
-    /// Adds the order of real time with few edges: each end of a transaction is
-    /// a node of its own in a chain, and whoever began after it hangs on it.
+    /// Adds the order of real time with few edges. The ends of transactions form a chain of
+    /// nodes, and each transaction depends on the last end before its beginning.
     pub(super) fn add_real_time(&mut self, txns: &[Txn<'_>]) {
         let mut ends: Vec<usize> = (0..txns.len())
             .filter(|&txn| txns[txn].is_committed())
@@ -154,8 +154,8 @@ impl Graph {
         }
     }
 
-    /// Reports the cycles that `model` forbids: of each group of transactions
-    /// that depend on each other, the worst one.
+    /// Reports cycles that `model` forbids: the worst one of each group of transactions
+    /// that depend on each other.
     pub(super) fn check(
         &self,
         model: ConsistencyModel,
@@ -168,7 +168,7 @@ impl Graph {
                 if component.iter().any(|&node| reported[node]) {
                     continue;
                 }
-                // A snapshot may have cycles that are no G-single: look at them all.
+                // Snapshot isolation allows cycles that are no G-single: try all.
                 let is_last = model == ConsistencyModel::SnapshotIsolation;
                 let tries = if is_last { usize::MAX } else { TRIES_MAX };
                 if let Some(cycle) = self.cycle(&component, kind, tries) {
@@ -179,7 +179,12 @@ impl Graph {
         }
     }
 
-    fn cycle(&self, component: &[usize], kind: &Kind, tries: usize) -> Option<Vec<(usize, Why)>> {
+    fn cycle(
+        &self,
+        component: &[usize],
+        kind: &CycleKind,
+        tries: usize,
+    ) -> Option<Vec<(usize, Why)>> {
         let mut inside = vec![false; self.edges.len()];
         component.iter().for_each(|&node| inside[node] = true);
         let edges = component.iter().flat_map(|&from| {
@@ -194,7 +199,7 @@ impl Graph {
         })
     }
 
-    /// The shortest path, as nodes with the edge that leaves each.
+    /// The shortest path: its nodes, each with the edge that leaves it.
     fn path(
         &self,
         from: usize,
@@ -289,7 +294,7 @@ const SHOWN: usize = 8;
 
 fn describe(name: &str, cycle: &[(usize, Why)], txns: &[Txn<'_>]) -> String {
     let mut text = format!("{name}:");
-    // Points in real time are passed over: the edge into one says it all.
+    // Points in real time are left out: the edge into one shows the reason.
     let steps = cycle.iter().filter(|(node, _)| *node < txns.len());
     for (node, why) in steps.clone().take(SHOWN) {
         let because = match why {
@@ -312,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn components_are_found_whatever_their_shape() {
+    fn components_of_any_shape_are_found() {
         let mut graph = Graph::new(10_000);
         for node in 0..9_998 {
             graph.add(node, node + 1, Why::WriteWrite(0));

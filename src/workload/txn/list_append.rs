@@ -1,9 +1,9 @@
 //! txn-list-append: transactions over lists that only grow.
 //!
-//! A list shows its whole history, so the order of all appends that were ever
-//! read is known, and with it every dependency. What was acknowledged and is in
-//! no list must have come last; if a later read has it not, that is a cycle
-//! through real time, which is how a lost write shows.
+//! A list shows its whole history. So the order of all appends that were ever read is
+//! known, and with it every dependency. An acknowledged append that no read has seen must
+//! have come last. If a later read does not have it, that is a cycle through real time:
+//! the write was lost.
 
 use super::graph::{Graph, Why};
 use super::model::{ConsistencyModel, TxnSummary};
@@ -15,8 +15,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Maelstrom's `txn-list-append`: `txn {txn: [["r", k, null], ["append", k, v]]}`
-/// -> `{txn}`; one to four operations in each, ten keys at a time, 16 appends to
-/// each key.
+/// -> `{txn}`. A transaction has one to four operations. Ten keys are in use at a time, and
+/// each takes 16 appends.
 ///
 /// ```
 /// use eddyline::workload::{ConsistencyModel, TxnListAppend};
@@ -76,7 +76,7 @@ impl Workload for TxnListAppend {
         shape(operation)
     }
 
-    /// Reads all keys there were, some at a time.
+    /// Reads all keys, some at a time.
     fn finale(&mut self, _: usize, last: Option<&Operation>) -> Option<Request> {
         self.generator.read_next_keys(last)
     }
@@ -102,8 +102,8 @@ impl Workload for TxnListAppend {
     }
 }
 
-/// A read of a key as the rest of the world made it: before the transaction's
-/// own appends to that key.
+/// A read of a key before the transaction's own appends to it: it shows only appends of
+/// others.
 struct Read {
     txn: usize,
     key: u64,
@@ -113,7 +113,7 @@ struct Read {
 /// Everything that was appended and read.
 struct Lists<'a> {
     txns: &'a [Txn<'a>],
-    /// Which transaction appended each value, and whether it was its last to that key.
+    /// The transaction that appended each value, and whether it was its last to that key.
     writer: BTreeMap<(u64, i64), (usize, bool)>,
     reads: Vec<Read>,
     /// The longest list that was read of each key.
@@ -171,8 +171,8 @@ impl<'a> Lists<'a> {
             return;
         }
         let longest = self.longest.entry(key).or_default();
-        // A read behind the transaction's own appends shows what may be undone
-        // if the transaction aborts; it committed, so the order holds as well.
+        // After the transaction's own appends, a read shows values that an abort would
+        // undo. This transaction committed, so their order is certain as well.
         if list.len() > longest.len() {
             longest.clone_from(&list);
         }
@@ -181,7 +181,8 @@ impl<'a> Lists<'a> {
         }
     }
 
-    /// All reads of a key are beginnings of the longest, and nothing comes from nowhere.
+    /// Checks that each read of a key is the beginning of the longest, and that each value was
+    /// appended.
     fn check_orders(&self, anomalies: &mut Anomalies) {
         for Read { txn, key, list } in &self.reads {
             let longest = &self.longest[key];
@@ -227,7 +228,7 @@ impl<'a> Lists<'a> {
         }
     }
 
-    /// Within a transaction, each read of a key is the one before it with the
+    /// Checks that, within a transaction, each read of a key is the one before it plus the
     /// transaction's appends since.
     fn check_internal(&self, anomalies: &mut Anomalies) {
         for txn in self.txns.iter().filter(|txn| txn.is_committed()) {
@@ -274,7 +275,7 @@ impl<'a> Lists<'a> {
                     graph.add(one, other, Why::WriteWrite(key));
                 }
             }
-            // What nobody has seen came after all that somebody has.
+            // Appends that were never read came after all that were.
             let last = list.last().and_then(|&last| writer(key, last));
             for &txn in unseen.get(&key).into_iter().flatten() {
                 if let Some(last) = last {

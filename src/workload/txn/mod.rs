@@ -1,9 +1,12 @@
-//! Transactions: what two workloads share.
+//! Transactions: two workloads, over lists and over registers.
 //!
-//! Both are checked in Elle's way (Kingsbury and Alvaro, 2020): the values that
-//! reads return show who depends on whom, a dependency graph is built of all
-//! transactions, and what is forbidden is a cycle of certain dependencies. A
-//! cycle is a proof; that there is none is evidence only.
+//! Both are checked as Elle does it (Kingsbury and Alvaro, 2020). The values that reads
+//! return show which transaction depends on which. All transactions form a dependency
+//! graph, and a consistency model forbids certain cycles in it. A cycle proves that the
+//! model is violated. Its absence proves nothing.
+//!
+//! Read next: `model` for the models, `operations` for the transactions, `graph` for the
+//! cycles, and then one of the two workloads.
 
 mod graph;
 mod list_append;

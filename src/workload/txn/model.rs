@@ -1,8 +1,8 @@
-//! Consistency models: which cycles each of them forbids.
+//! Consistency models, and the measurements of a run.
 
 use crate::workload::history::{History, Outcome};
 
-/// How strictly transactions are checked.
+/// The strictness of the check of transactions.
 ///
 /// ```
 /// use eddyline::workload::ConsistencyModel;
@@ -13,16 +13,16 @@ use crate::workload::history::{History, Outcome};
 pub enum ConsistencyModel {
     /// No cycle of writes (G0).
     ReadUncommitted,
-    /// Also no read of what was aborted (G1a) or overwritten by the same
-    /// transaction (G1b), and no cycle of writes and reads (G1c).
+    /// Also no read of an aborted write (G1a) or of one that its own transaction overwrote
+    /// (G1b), and no cycle of writes and reads (G1c).
     ReadCommitted,
-    /// Also no cycle with one transaction that missed another's write
-    /// (G-single), and no transaction that contradicts itself.
+    /// Also no cycle with one read that missed a write (G-single), and no transaction that
+    /// contradicts itself.
     SnapshotIsolation,
     /// Also no other cycle (G2).
     Serializable,
-    /// Also none when real time counts: what ended before another began came
-    /// before it.
+    /// Also no cycle with the order of real time: a transaction that ended before another
+    /// began came before it.
     StrictSerializable,
 }
 
@@ -40,7 +40,8 @@ impl ConsistencyModel {
     }
 }
 
-/// What a run of [`TxnListAppend`] or [`TxnRwRegister`] has shown.
+/// The measurements of a run of [`TxnListAppend`](super::TxnListAppend) or
+/// [`TxnRwRegister`](super::TxnRwRegister).
 ///
 /// ```
 /// # use eddyline::{sim::Report, workload::TxnSummary};
@@ -52,7 +53,7 @@ impl ConsistencyModel {
 pub struct TxnSummary {
     /// Transactions that were done.
     pub committed: usize,
-    /// Transactions that were not done, for certain.
+    /// Transactions that were certainly not done.
     pub aborted: usize,
     /// Transactions of unknown outcome.
     pub unknown: usize,

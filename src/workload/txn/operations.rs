@@ -1,4 +1,4 @@
-//! Transactions as they were asked for and answered.
+//! Transactions: made, and read from a history.
 
 use crate::random::Random;
 use crate::workload::draws::index_below;
@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt;
 
-/// How many operations a transaction has at most, and how many writes a key
-/// takes before a fresh one replaces it: Maelstrom's numbers.
+/// The most operations of a transaction, and the most writes to a key before a new key
+/// replaces it: Maelstrom's numbers.
 const LENGTH_MAX: usize = 4;
 const KEY_WRITES_MAX: u64 = 16;
 
@@ -23,10 +23,11 @@ pub(super) struct Micro {
     pub(super) value: Value,
 }
 
-/// A transaction, and what became of it.
+/// A transaction of a history.
 pub(super) struct Txn<'a> {
     pub(super) operation: &'a Operation,
-    /// As answered if it was done, as asked otherwise: then reads have no value.
+    /// The operations of the reply if it was done, of the request otherwise. In a request,
+    /// reads have no value.
     pub(super) micros: Vec<Micro>,
 }
 
@@ -36,7 +37,7 @@ struct Body {
 }
 
 impl<'a> Txn<'a> {
-    /// All transactions of a history, or why an answer is none to its request.
+    /// All transactions of a history, and the reasons why some replies do not fit.
     pub(super) fn all(history: &'a History) -> (Vec<Txn<'a>>, Vec<String>) {
         let (mut txns, mut wrong) = (Vec::new(), Vec::new());
         for operation in history.of_kind("txn") {
@@ -72,8 +73,7 @@ impl<'a> Txn<'a> {
     }
 }
 
-/// Whether an answer has the operations that were asked for, with their writes
-/// as they were.
+/// Checks that a reply has the operations of its request, with the same writes.
 pub(super) fn shape(operation: &Operation) -> Result<(), String> {
     let Outcome::Ok(_) = operation.outcome else {
         return Ok(());
@@ -116,10 +116,10 @@ impl fmt::Display for Txn<'_> {
     }
 }
 
-/// Makes up transactions.
+/// Generates transactions.
 #[derive(Debug, Clone)]
 pub(super) struct Generator {
-    /// What a write is called.
+    /// The type of a write.
     write: &'static str,
     keys: usize,
     /// The keys in use, and the next value of each.

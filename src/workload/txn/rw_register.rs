@@ -1,9 +1,9 @@
 //! txn-rw-register: transactions over registers that are overwritten.
 //!
-//! A register does not show its history. What is known: every value is written
-//! once, so a read names the transaction it read from; and who read a value and
-//! then wrote another one overwrote it (Elle's "writes follow reads"). Nothing
-//! came before the absent value.
+//! A register does not show its history. Three facts give the dependencies. Every value is
+//! written once, so a read names the transaction that it read from. A transaction that
+//! reads a value and then writes another has overwritten it (Elle's "writes follow
+//! reads"). No value came before the absent one.
 
 use super::graph::{Graph, Why};
 use super::model::{ConsistencyModel, TxnSummary};
@@ -50,7 +50,7 @@ impl TxnRwRegister {
         self
     }
 
-    /// Every transaction must be done, whatever the network does.
+    /// Every transaction must be done, with any faults.
     pub fn total_availability(mut self) -> TxnRwRegister {
         self.must_always_answer = true;
         self
@@ -115,11 +115,11 @@ type Version = Option<i64>;
 
 struct Registers<'a> {
     txns: &'a [Txn<'a>],
-    /// Who wrote each value, and whether it was its last to that key.
+    /// The transaction that wrote each value, and whether it was its last to that key.
     writer: BTreeMap<(u64, i64), (usize, bool)>,
-    /// What each transaction read of others, by key.
+    /// The versions that each transaction read of others, by key.
     reads: Vec<(usize, u64, Version)>,
-    /// What a transaction has overwritten: the version it had read, and its own.
+    /// The versions that transactions have read and then overwritten, by key.
     overwritten: Vec<(usize, u64, Version)>,
 }
 
@@ -206,7 +206,7 @@ impl<'a> Registers<'a> {
                 graph.add(reader, txn, Why::ReadWrite(key));
             }
         }
-        // Whoever saw a key absent came before all who wrote it for certain.
+        // A transaction that saw a key absent came before all committed writes to it.
         let committed = self
             .writer
             .iter()
@@ -222,7 +222,7 @@ impl<'a> Registers<'a> {
     }
 }
 
-/// Within a transaction, a read returns what was read or written before it.
+/// Checks that a read returns what its own transaction has read or written before.
 fn check_internal(txns: &[Txn<'_>], anomalies: &mut Anomalies) {
     for txn in txns.iter().filter(|txn| txn.is_committed()) {
         let mut known = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! Histories made by hand, each with one anomaly, at the level that forbids it
-//! and at the one below, which does not.
+//! Histories made by hand, each with one anomaly. Every model from a level on finds it, and
+//! no weaker one does.
 
 use super::{ConsistencyModel, TxnListAppend, TxnRwRegister};
 use crate::protocol::{Error, ErrorCode};
@@ -12,7 +12,7 @@ use ConsistencyModel::{
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How a transaction ended, when, and what it did.
+/// The end of a transaction. An entry has also its times in milliseconds, and its operations.
 enum End {
     Ok,
     Fail,
@@ -21,7 +21,7 @@ enum End {
 
 type Entry = (End, u64, u64, Value);
 
-/// All at once: real time then says nothing.
+/// All at the same time: real time then gives no order.
 fn together(txns: &[Value]) -> Vec<Entry> {
     let entry = |txn: &Value| (End::Ok, 0, 10, txn.clone());
     txns.iter().map(entry).collect()
@@ -106,7 +106,7 @@ fn reads_that_cross_are_g1c() {
 }
 
 #[test]
-fn a_read_of_what_was_aborted_is_g1a() {
+fn a_read_of_an_aborted_append_is_g1a() {
     let mut entries = together(&[json!([["r", 1, [1]]])]);
     entries.push((End::Fail, 0, 5, json!([["append", 1, 1]])));
     appends(entries, ReadCommitted, "G1a");
@@ -153,7 +153,7 @@ fn a_stale_read_is_a_cycle_through_real_time() {
 }
 
 #[test]
-fn an_acknowledged_append_that_nobody_sees_later_is_one_too() {
+fn an_acknowledged_append_that_no_later_read_has_is_one_too() {
     let entries = vec![
         (End::Ok, 0, 1, json!([["append", 1, 1]])),
         (End::Ok, 2, 3, json!([["append", 1, 2]])),
@@ -163,7 +163,7 @@ fn an_acknowledged_append_that_nobody_sees_later_is_one_too() {
 }
 
 #[test]
-fn what_may_have_happened_can_be_seen_or_not() {
+fn an_append_of_unknown_outcome_may_be_seen_or_not() {
     for list in [json!([1, 2]), json!([1])] {
         let entries = vec![
             (End::Ok, 0, 1, json!([["append", 1, 1]])),

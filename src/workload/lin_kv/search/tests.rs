@@ -1,4 +1,4 @@
-//! The search against a brute one, and against histories with a known answer.
+//! The search, compared with a brute-force one and on histories with a known answer.
 
 use super::*;
 use crate::protocol::Error;
@@ -6,7 +6,7 @@ use crate::random::Random;
 use crate::workload::history::{Outcome, Phase, Request};
 use Action::{Cas, Read, Write};
 
-/// An action from one millisecond to another; no end is never.
+/// An action, and the milliseconds of its begin and end. Without an end it is open.
 type Entry = (Action, u64, Option<u64>);
 
 fn operation(begin: u64, end: Option<u64>) -> Operation {
@@ -75,7 +75,7 @@ fn only_one_of_two_equal_swaps_can_succeed() {
     assert!(is_linearizable(&[write, swap(1, 2), swap(2, 3)]));
 }
 
-/// Tries every order of every subset that has all operations that returned.
+/// Tries every order of every subset that contains all operations that returned.
 fn brute(history: &[Entry], value: Option<i64>, left: u32) -> bool {
     let remains = |index: usize| left & (1 << index) != 0;
     let mut all = 0..history.len();
@@ -86,7 +86,7 @@ fn brute(history: &[Entry], value: Option<i64>, left: u32) -> bool {
         .filter(|&index| remains(index))
         .any(|index| {
             let (action, begin, _) = history[index];
-            // It can be the next one unless another one ended before it began.
+            // It can be the next one, unless another one ended before it began.
             let first = (0..history.len())
                 .all(|other| !remains(other) || history[other].2.is_none_or(|end| end >= begin));
             let next = if first { action.apply(value) } else { None };
