@@ -112,6 +112,7 @@ pub mod task;
 mod tcp;
 pub mod time;
 pub mod wire;
+pub mod workload;
 
 pub use node::{Backoff, Call, Context, Kv, Node, Reply, Request, Tso, TypedCall};
 pub use protocol::{Error, ErrorCode, Result};

@@ -28,8 +28,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "sim",
-        &["session", "node", "protocol", "random", "time", "wire"],
+        &[
+            "session", "workload", "node", "protocol", "random", "time", "wire",
+        ],
     ),
+    ("workload", &["protocol", "random"]),
     ("runtime", EVERYTHING),
     // Machinery of tests. No room may use it but in items that are compiled where
     // it is: `cfg(test)`, or `cfg(any(test, feature = "lab"))`.
@@ -41,12 +44,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 const EVERYTHING: &[&str] = &[
     "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
-    "session", "sim",
+    "session", "sim", "workload",
 ];
 
 const EVERYTHING_AND_RUNTIME: &[&str] = &[
     "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
-    "session", "sim", "runtime",
+    "session", "sim", "workload", "runtime",
 ];
 
 /// Crates that only some rooms may know.
@@ -55,7 +58,7 @@ const CRATES: [(&str, &[&str]); 3] = [
     ("rustix", &["sys"]),
     (
         "serde_json",
-        &["protocol", "node", "session", "sim", "main"],
+        &["protocol", "node", "session", "sim", "workload", "main"],
     ),
 ];
 
