@@ -111,7 +111,7 @@ impl TcpEcho {
                 self.sends.insert(ticket);
                 self.queued.push(Waiting {
                     ticket,
-                    asker: session.asker(id),
+                    asker: session.requester(id),
                     asked: self.clock.now(),
                     data: data.into_bytes(),
                 });
