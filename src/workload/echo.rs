@@ -6,23 +6,10 @@ use super::history::Request;
 use serde_json::{Value, json};
 
 /// Maelstrom's `echo`: `echo {echo}` -> `{echo}`.
-///
-/// ```
-/// use eddyline::workload::Echo;
-///
-/// let workload = Echo::new();
-/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Echo {}
 
 /// The measurements of a run of [`Echo`].
-///
-/// ```
-/// # use eddyline::{sim::Report, workload::EchoSummary};
-/// fn check(report: &Report<EchoSummary>) {
-///     assert!(report.summary.echoed > 900);
-/// }
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EchoSummary {
     /// How many replies had the value that was sent.

@@ -10,25 +10,12 @@ use std::collections::BTreeSet;
 /// Maelstrom's `g-set`: `add {element}` and `read` -> `{value: [..]}`.
 ///
 /// Half of the operations add a new number, half read.
-///
-/// ```
-/// use eddyline::workload::GSet;
-///
-/// let workload = GSet::new();
-/// ```
 #[derive(Debug, Clone, Default)]
 pub struct GSet {
     next: u64,
 }
 
 /// The measurements of a run of [`GSet`].
-///
-/// ```
-/// # use eddyline::{sim::Report, workload::GSetSummary};
-/// fn check(report: &Report<GSetSummary>) {
-///     assert!(report.summary.added > 100 && report.summary.final_reads == 5);
-/// }
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GSetSummary {
     /// Elements that were added for certain.
