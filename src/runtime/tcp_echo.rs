@@ -4,18 +4,19 @@ use super::client::{Client, SendError, Ticket};
 use super::counts::{Counts, totals};
 use super::pauses::Pauses;
 use super::send_queue::{SendQueue, Waiting};
-use super::source::{Source, from_tcp, to_tcp};
+use super::source::Source;
 use crate::protocol::{Error, Result};
 use crate::reactor::{Interest, Reactor, Token};
 use crate::session::{Operation, OperationId, Outcome, Session};
+use crate::source::{Next, Progress, Readiness, Reason};
 use crate::tcp::{
-    ACCEPT_RETRY_MS, Accepting, Connection, EXCHANGES_MAX, EchoServer, Exchange, Next,
-    SEND_DEADLINE, StartError,
+    ACCEPT_RETRY_MS, Connection, EXCHANGES_MAX, EchoServer, Exchange, ExchangeError, SEND_DEADLINE,
+    StartError,
 };
 use crate::time::{Clock, Instant, TimerId, Wheel};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -56,8 +57,6 @@ pub(super) struct TcpEcho {
     retries_accept: bool,
     pauses: Pauses,
     due: Vec<Deadline>,
-    /// Sources that have finished, closed in the last step of the turn.
-    finished: Vec<Token>,
 }
 
 impl TcpEcho {
@@ -78,7 +77,6 @@ impl TcpEcho {
             retries_accept: false,
             pauses: Pauses::default(),
             due: Vec::new(),
-            finished: Vec::new(),
         }
     }
 
@@ -113,7 +111,7 @@ impl TcpEcho {
                 self.sends.insert(ticket);
                 self.queued.push(Waiting {
                     ticket,
-                    asker: session.asker(id),
+                    asker: session.requester(id),
                     asked: self.clock.now(),
                     data: data.into_bytes(),
                 });
@@ -145,9 +143,8 @@ impl TcpEcho {
                 Error::temporarily_unavailable(error.to_string())
             }
         })?;
-        let fd = server.as_raw_fd();
         let token = reactor
-            .insert(fd, Interest::READABLE, Source::Listener)
+            .insert(Source::Listener(server.as_raw_fd()), Interest::READABLE)
             .map_err(|error| Error::temporarily_unavailable(error.to_string()))?;
         let port = server.port();
         self.listening = Some(Listening { server, token });
@@ -207,7 +204,6 @@ impl TcpEcho {
                 send.data = data;
                 SendError::Exchange(error)
             })?;
-        let fd = exchange.as_raw_fd();
         let client = Box::new(Client {
             exchange,
             ticket: send.ticket,
@@ -215,10 +211,10 @@ impl TcpEcho {
         });
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = reactor
-            .insert(fd, interest, Source::Client(client))
+            .insert(Source::Client(client), interest)
             .map_err(SendError::Reactor)?;
         let timer = self.arm(send.asked + SEND_DEADLINE, Deadline::Client(token));
-        if let Some(Source::Client(client)) = reactor.get_mut(token) {
+        if let Some((Source::Client(client), _)) = reactor.get_mut(token) {
             client.deadline = Some(timer);
         }
         Ok(token)
@@ -253,32 +249,33 @@ impl TcpEcho {
         }
     }
 
-    /// Serves the listener: connections in, within the turn's bound.
-    pub(super) fn accept(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) {
-        let Some(Listening { server, token }) = &mut self.listening else {
-            return;
+    /// Serves the listener: takes connections in, within the turn's bound.
+    pub(super) fn accept(
+        &mut self,
+        readiness: Readiness,
+        reactor: &mut Reactor<Source>,
+        session: &mut Session,
+    ) -> Progress {
+        let Some(Listening { server, .. }) = &mut self.listening else {
+            return Progress::idle(Next::Wait);
         };
         let mut retry = None;
-        match server.accept(&mut self.accepted) {
-            Accepting::Idle => reactor.clear(*token, crate::reactor::Readiness::READABLE),
-            Accepting::CarryOver => reactor.carry_over(*token),
-            Accepting::Paused(reason) => {
-                let now = self.clock.now();
-                if self.pauses.is_news(&reason, now) {
-                    session.log(format_args!(
-                        "TCP echo accepts no connections for now: {reason}"
-                    ));
-                }
-                if !self.retries_accept {
-                    self.retries_accept = true;
-                    retry = Some(now + Duration::from_millis(ACCEPT_RETRY_MS));
-                }
+        let progress = server.accept(readiness, &mut self.accepted);
+        if let Some(reason) = server.paused_by() {
+            let now = self.clock.now();
+            if self.pauses.is_news(reason, now) {
+                session.log(format_args!(
+                    "TCP echo accepts no connections for now: {reason}"
+                ));
+            }
+            if !self.retries_accept {
+                self.retries_accept = true;
+                retry = Some(now + Duration::from_millis(ACCEPT_RETRY_MS));
             }
         }
         for connection in self.accepted.drain(..) {
-            let fd = connection.as_raw_fd();
             let interest = Interest::READABLE | Interest::WRITABLE;
-            if let Err(error) = reactor.insert(fd, interest, Source::Connection(connection)) {
+            if let Err(error) = reactor.insert(Source::Connection(connection), interest) {
                 session.log(format_args!(
                     "a TCP echo connection was closed at once: {error}"
                 ));
@@ -288,60 +285,37 @@ impl TcpEcho {
         if let Some(retry) = retry {
             self.arm(retry, Deadline::Accept);
         }
+        progress
     }
 
-    /// Serves one connection of the server. Returns how many bytes it brought.
-    pub(super) fn serve(&mut self, reactor: &mut Reactor<Source>, token: Token) -> usize {
-        let readiness = to_tcp(reactor.readiness(token));
-        let Some(Listening { server, .. }) = &mut self.listening else {
-            return 0;
-        };
-        let Some(Source::Connection(connection)) = reactor.get_mut(token) else {
-            return 0;
-        };
-        let progress = server.serve(connection, readiness);
-        reactor.clear(token, from_tcp(progress.used_up));
-        match progress.next {
-            Next::Wait => {}
-            Next::CarryOver => reactor.carry_over(token),
-            Next::Finished(_either_way) => self.finished.push(token),
-        }
-        progress.received_bytes
-    }
-
-    /// Serves the client side of one exchange. Returns how many bytes it brought.
-    pub(super) fn exchange(
-        &mut self,
-        reactor: &mut Reactor<Source>,
-        session: &mut Session,
-        token: Token,
-    ) -> usize {
-        let readiness = to_tcp(reactor.readiness(token));
-        let Some(Source::Client(client)) = reactor.get_mut(token) else {
-            return 0;
-        };
-        let progress = client.exchange.ready(readiness);
-        let (ticket, deadline) = (client.ticket, client.deadline);
-        reactor.clear(token, from_tcp(progress.used_up));
-        match progress.next {
-            Next::Wait => {}
-            Next::CarryOver => reactor.carry_over(token),
-            Next::Finished(result) => {
-                self.finished.push(token);
-                if let Some(deadline) = deadline
-                    && self.wheel.cancel(deadline).is_none()
-                {
-                    // Its deadline has told the caller already.
-                    return progress.received_bytes;
-                }
-                let outcome = match result {
-                    Ok(data) => Ok(Outcome::Echoed { data }),
-                    Err(error) => Err(SendError::Exchange(error).into()),
-                };
-                self.complete_send(session, ticket, outcome);
+    /// Serves one connection of the server.
+    pub(super) fn serve(&mut self, connection: &mut Connection, readiness: Readiness) -> Progress {
+        match &mut self.listening {
+            Some(Listening { server, .. }) => {
+                let progress = server.serve(connection, readiness);
+                progress.map(|_either_way| ())
             }
+            None => Progress::idle(Next::Wait),
         }
-        progress.received_bytes
+    }
+
+    /// Tells the caller of a send that it is over.
+    pub(super) fn ended(
+        &mut self,
+        session: &mut Session,
+        (ticket, deadline): (Ticket, Option<TimerId>),
+        result: std::result::Result<Vec<u8>, ExchangeError>,
+    ) {
+        if let Some(deadline) = deadline
+            && self.wheel.cancel(deadline).is_none()
+        {
+            return; // its deadline has told the caller already
+        }
+        let outcome = match result {
+            Ok(data) => Ok(Outcome::Echoed { data }),
+            Err(error) => Err(SendError::Exchange(error).into()),
+        };
+        self.complete_send(session, ticket, outcome);
     }
 
     /// Fires the deadlines that are due at `now`.
@@ -358,7 +332,7 @@ impl TcpEcho {
                 Deadline::Accept => {
                     self.retries_accept = false;
                     if let Some(Listening { token, .. }) = &self.listening {
-                        reactor.carry_over(*token);
+                        reactor.carry_over(*token, Reason::RetryDue);
                     }
                 }
                 Deadline::Client(token) => {
@@ -367,7 +341,7 @@ impl TcpEcho {
                     };
                     let ticket = client.ticket;
                     let error = Error::timeout(client.exchange.timed_out().to_string());
-                    self.finished.push(token);
+                    reactor.finish(token);
                     self.complete_send(session, ticket, Err(error));
                 }
             }
@@ -382,7 +356,7 @@ impl TcpEcho {
     /// Ends every send that has no outcome: the process ends, and its time for
     /// sockets is over. Of an exchange in flight nobody knows how far it came, which
     /// is error 0; what has not begun never will, which is error 11.
-    pub(super) fn give_up(&mut self, reactor: &Reactor<Source>, session: &mut Session) {
+    pub(super) fn give_up(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) {
         self.has_given_up = true;
         for &token in &self.exchanges.clone() {
             let Some(Source::Client(client)) = reactor.get(token) else {
@@ -393,9 +367,10 @@ impl TcpEcho {
                 // It has come to its end in this turn.
                 continue;
             }
-            self.finished.push(token);
+            let ticket = client.ticket;
+            reactor.finish(token);
             let error = SendError::GivenUp.into();
-            self.complete_send(session, client.ticket, Err(error));
+            self.complete_send(session, ticket, Err(error));
         }
         self.refuse_queued(session);
     }
@@ -409,35 +384,26 @@ impl TcpEcho {
     /// Closes what has finished, out of the reactor first, and lets those that
     /// waited for a place have it.
     pub(super) fn close_finished(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) {
-        if self.finished.is_empty() && self.queued.next_deadline().is_none() {
-            return;
-        }
-        let mut finished = std::mem::take(&mut self.finished);
-        for token in finished.drain(..) {
-            let Some(fd) = reactor.get(token).and_then(Source::fd) else {
-                continue;
-            };
-            self.close(reactor, token, fd);
-        }
-        self.finished = finished;
-        self.send_queued(reactor, session);
-    }
-
-    fn close(&mut self, reactor: &mut Reactor<Source>, token: Token, fd: RawFd) {
-        match reactor.remove(token, fd) {
-            Some(Source::Connection(connection)) => {
-                if let Some(Listening { server, token }) = &mut self.listening
-                    && server.released(connection)
-                {
-                    reactor.carry_over(*token);
+        let mut is_changed = self.queued.next_deadline().is_some();
+        while let Some((token, source)) = reactor.take_finished() {
+            is_changed = true;
+            match source {
+                Source::Connection(connection) => {
+                    if let Some(Listening { server, token }) = &mut self.listening
+                        && server.released(connection)
+                    {
+                        reactor.carry_over(*token, Reason::RetryDue);
+                    }
                 }
+                Source::Client(client) => {
+                    drop(client);
+                    self.exchanges.retain(|&other| other != token);
+                }
+                Source::Stdin(_) | Source::Stdout(_) | Source::Stderr(_) | Source::Listener(_) => {}
             }
-            Some(Source::Client(client)) => {
-                drop(client);
-                self.exchanges.retain(|&other| other != token);
-            }
-            Some(_standard_stream_or_listener) => {}
-            None => {}
+        }
+        if is_changed {
+            self.send_queued(reactor, session);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The server's side of one connection: what comes in goes out again.
 
-use super::{CALLS_PER_TURN, Next, Progress, Readiness};
+use super::CALLS_PER_TURN;
+use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::{Descriptor, socket};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -87,20 +88,23 @@ impl Connection {
     pub(crate) fn ready(&mut self, readiness: Readiness, scratch: &mut [u8]) -> Progress<Ending> {
         let mut left = readiness;
         let mut received_bytes = 0;
-        if readiness.read_closed {
+        if readiness.is_read_closed() {
             self.half_close();
         }
         for _ in 0..CALLS_PER_TURN {
-            self.send_rest(&mut left);
-            if self.holds_rest() || self.is_closed() || !left.readable {
+            // One write each time: of the rest, or of what a read brings.
+            if self.holds_rest() && left.is_writable() {
+                self.send_rest(&mut left);
+            } else if self.is_idle() && left.is_readable() {
+                received_bytes += self.echo(&mut left, scratch);
+            } else {
                 break;
             }
-            received_bytes += self.echo(&mut left, scratch);
         }
         let next = match self.state {
             State::Closed(ending) => Next::Finished(ending),
-            _ if self.holds_rest() && !left.writable => Next::Wait,
-            _ if self.holds_rest() || left.readable => Next::CarryOver,
+            _ if self.holds_rest() && !left.is_writable() => Next::Wait,
+            _ if self.holds_rest() || left.is_readable() => Next::CarryOver(Reason::BoundReached),
             _ => Next::Wait,
         };
         Progress {
@@ -119,7 +123,7 @@ impl Connection {
             }
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                left.readable = false;
+                left.remove(Readiness::READABLE);
                 return 0;
             }
             Err(_) => {
@@ -128,7 +132,7 @@ impl Connection {
             }
         };
         if count < scratch.len() && !matches!(self.state, State::HalfClosed(_)) {
-            left.readable = false;
+            left.remove(Readiness::READABLE);
         }
         let bytes = &scratch[..count];
         if let Some(sent) = self.write(bytes, left)
@@ -139,14 +143,11 @@ impl Connection {
         count
     }
 
-    /// Sends what is held, if the peer has room for it.
+    /// Sends what is held, as far as the peer has room for it.
     fn send_rest(&mut self, left: &mut Readiness) {
         let (State::Draining(rest) | State::HalfClosed(Some(rest))) = &mut self.state else {
             return;
         };
-        if !left.writable {
-            return;
-        }
         match write(&self.fd, &rest.bytes[rest.sent..], left) {
             Ok(count) => rest.sent += count,
             Err(_) => return self.close(Ending::Reset),
@@ -169,8 +170,9 @@ impl Connection {
         matches!(self.state, State::Draining(_) | State::HalfClosed(Some(_)))
     }
 
-    fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed(_))
+    /// Whether it may read: it holds nothing and is not over.
+    fn is_idle(&self) -> bool {
+        matches!(self.state, State::Open | State::HalfClosed(None))
     }
 
     /// Open -> Draining, or HalfClosed with a rest.
@@ -216,7 +218,7 @@ fn write(fd: &Descriptor, bytes: &[u8], left: &mut Readiness) -> io::Result<usiz
         Err(error) => return Err(error),
     };
     if count < bytes.len() {
-        left.writable = false;
+        left.remove(Readiness::WRITABLE);
     }
     Ok(count)
 }
@@ -236,24 +238,13 @@ impl AsRawFd for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::testing;
+    use crate::lab::testing;
     use rustix::net::SocketType;
 
-    const READABLE: Readiness = Readiness {
-        readable: true,
-        writable: false,
-        read_closed: false,
-    };
-    const WRITABLE: Readiness = Readiness {
-        readable: false,
-        writable: true,
-        read_closed: false,
-    };
-    const ENDED: Readiness = Readiness {
-        readable: true,
-        writable: true,
-        read_closed: true,
-    };
+    const READABLE: Readiness = Readiness::READABLE;
+    const WRITABLE: Readiness = Readiness::WRITABLE;
+    /// Data and end in one edge.
+    const ENDED: Readiness = Readiness::from_bits(0b111);
 
     /// (the server's connection, its peer)
     fn connection() -> (Connection, Descriptor) {
@@ -302,9 +293,9 @@ mod tests {
     #[test]
     fn gotcha_7_a_spurious_event_changes_nothing() {
         let (mut connection, _peer) = connection();
-        for readiness in [READABLE, WRITABLE, Readiness::default()] {
+        for readiness in [READABLE, WRITABLE, Readiness::NONE] {
             let progress = connection.ready(readiness, &mut [0; 16]);
-            assert_eq!(progress.used_up.readable, readiness.readable);
+            assert_eq!(progress.used_up.is_readable(), readiness.is_readable());
             assert!(matches!(progress.next, Next::Wait));
         }
     }
@@ -326,8 +317,8 @@ mod tests {
         socket::write(&peer, &[b'x'; 16 * CALLS_PER_TURN + 1]).unwrap();
         let progress = connection.ready(READABLE, &mut [0; 16]);
         assert_eq!(progress.received_bytes, 16 * CALLS_PER_TURN);
-        assert_eq!(progress.used_up, Readiness::default());
-        assert!(matches!(progress.next, Next::CarryOver));
+        assert_eq!(progress.used_up, Readiness::NONE);
+        assert!(matches!(progress.next, Next::CarryOver(_)));
         let progress = connection.ready(READABLE, &mut [0; 16]);
         assert_eq!(progress.received_bytes, 1);
         assert!(matches!(progress.next, Next::Wait));
@@ -341,17 +332,11 @@ mod tests {
         socket::write(&peer, b"more").unwrap();
         let progress = connection.ready(READABLE, &mut scratch);
         assert_eq!(progress.received_bytes, 0);
-        assert!(!progress.used_up.readable, "it is kept for later");
+        assert!(!progress.used_up.is_readable(), "it is kept for later");
         assert!(matches!(progress.next, Next::Wait));
         let mut echoed = read(&peer).len();
         // The writable edge, with readable still sticking.
-        let progress = connection.ready(
-            Readiness {
-                read_closed: false,
-                ..ENDED
-            },
-            &mut scratch,
-        );
+        let progress = connection.ready(READABLE | WRITABLE, &mut scratch);
         assert_eq!(progress.received_bytes, 4);
         assert!(matches!(connection.state, State::Open), "owns no buffer");
         echoed += read(&peer).len();

@@ -1,6 +1,7 @@
 //! The client's side: sends some bytes to an echo server and reads them back.
 
-use super::{CALLS_PER_TURN, CHUNK_BYTES, Next, Progress, Readiness};
+use super::{CALLS_PER_TURN, CHUNK_BYTES};
+use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::Descriptor;
 use crate::sys::socket::{self, AcceptFailure};
 use std::fmt;
@@ -130,7 +131,7 @@ impl Exchange {
         let before = self.received;
         let next = match self.advance(&mut left) {
             Ok(true) => Next::Finished(self.finish()),
-            Ok(false) if self.has_work(left) => Next::CarryOver,
+            Ok(false) if self.has_work(left) => Next::CarryOver(Reason::BoundReached),
             Ok(false) => Next::Wait,
             Err(error) => {
                 self.state = State::Done;
@@ -169,13 +170,13 @@ impl Exchange {
 
     /// Connecting -> Sending, once SO_ERROR says so.
     fn connected(&mut self, left: &mut Readiness) -> Result<bool, ExchangeError> {
-        if !left.writable {
+        if !left.is_writable() {
             return Ok(false);
         }
         match socket::connect_result(&self.fd) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                left.writable = false;
+                left.remove(Readiness::WRITABLE);
                 return Ok(false);
             }
             Err(error) => {
@@ -194,7 +195,7 @@ impl Exchange {
     fn receive(&mut self, left: &mut Readiness) -> Result<bool, ExchangeError> {
         let address = self.address;
         for _ in 0..CALLS_PER_TURN {
-            if !left.readable {
+            if !left.is_readable() {
                 break;
             }
             let room = self.echoed.len() - self.received;
@@ -203,12 +204,14 @@ impl Exchange {
             match socket::read(&self.fd, buffer) {
                 Ok(0) => return Ok(true),
                 Ok(count) => {
-                    if count < buffer.len() && !left.read_closed {
-                        left.readable = false;
+                    if count < buffer.len() && !left.is_read_closed() {
+                        left.remove(Readiness::READABLE);
                     }
                     self.received += count;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => left.readable = false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    left.remove(Readiness::READABLE);
+                }
                 Err(error) => return Err(ExchangeError::Receive { address, error }),
             }
             if self.received > self.expected {
@@ -227,17 +230,21 @@ impl Exchange {
         };
         let failed = |error| ExchangeError::Send { address, error };
         for _ in 0..CALLS_PER_TURN {
-            if !left.writable || *sent == data.len() {
+            if !left.is_writable() || *sent == data.len() {
                 break;
             }
             let end = data.len().min(*sent + CHUNK_BYTES);
             let chunk = &data[*sent..end];
             match socket::write(&self.fd, chunk) {
                 Ok(count) => {
-                    left.writable = count == chunk.len();
+                    if count < chunk.len() {
+                        left.remove(Readiness::WRITABLE);
+                    }
                     *sent += count;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => left.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    left.remove(Readiness::WRITABLE);
+                }
                 Err(error) => return Err(failed(error)),
             }
         }
@@ -268,8 +275,8 @@ impl Exchange {
     fn has_work(&self, left: Readiness) -> bool {
         match self.state {
             State::Connecting { .. } => false,
-            State::Sending { .. } => left.readable || left.writable,
-            State::Receiving => left.readable,
+            State::Sending { .. } => left.is_readable() || left.is_writable(),
+            State::Receiving => left.is_readable(),
             State::Done => false,
         }
     }

@@ -1,6 +1,7 @@
 //! The listening socket: takes connections in, whatever `accept` answers.
 
 use super::reserve::Reserve;
+use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::Descriptor;
 use crate::sys::socket::{self, AcceptFailure};
 use std::fmt;
@@ -24,36 +25,28 @@ pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
 ///               accept: a connection
 ///               +---------------+
 ///               v               |      the queue is empty
-///   edge -->  accepting --------+----------------------------> idle
+///   edge -->  accepting --------+----------------------------> waits for an edge
 ///   retry -->   |    |          |  ACCEPTS_PER_TURN taken
 ///               |    +----------+----------------------------> carried over
 ///               |  no descriptor, no memory, no room
 ///               +--------------------------------------------> paused
 /// ```
 ///
-/// libuv keeps a spare descriptor, to accept with and close at once when there is
-/// no other; its clients see a reset. Pausing, as nginx does, leaves them in the
-/// queue instead, where the first that fits is served after all.
+/// A paused listener answers that it waits, but no edge will come for the clients
+/// that are in the kernel's queue already. Its owner serves it again when a
+/// connection has closed, and every [`ACCEPT_RETRY_MS`].
+///
+/// libuv keeps a spare descriptor. When there is no other, it accepts a client with
+/// it and closes it at once; the client sees a reset. Pausing, as nginx does, leaves
+/// clients in the queue, where they are served once there is room.
 #[derive(Debug)]
 pub(crate) struct Listener {
     fd: Descriptor,
     address: SocketAddr,
-    /// The last attempt got stuck.
-    is_paused: bool,
-    /// For the clients in the queue that are our own.
+    /// Why the last attempt got stuck, if it did.
+    paused_by: Option<io::Error>,
+    /// For clients in the queue that are our own.
     reserve: Reserve,
-}
-
-/// Where a listener's turn ended.
-#[derive(Debug)]
-pub(crate) enum Accepting {
-    /// The queue is empty: readable is used up, the next connection is an edge.
-    Idle,
-    /// The turn's bound is reached and the queue may hold more: carry over.
-    CarryOver,
-    /// Nothing more can be taken in, and no edge will tell when that changes:
-    /// carry over when a connection has closed and every [`ACCEPT_RETRY_MS`].
-    Paused(io::Error),
 }
 
 /// Why a server did not start.
@@ -79,7 +72,7 @@ impl Listener {
             Ok((fd, address)) => Ok(Listener {
                 fd,
                 address,
-                is_paused: false,
+                paused_by: None,
                 reserve: Reserve::default(),
             }),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -94,8 +87,9 @@ impl Listener {
         self.address
     }
 
-    pub(super) fn is_paused(&self) -> bool {
-        self.is_paused
+    /// Why it is paused, if it is.
+    pub(super) fn paused_by(&self) -> Option<&io::Error> {
+        self.paused_by.as_ref()
     }
 
     /// Keeps a descriptor for a client of our own.
@@ -109,13 +103,32 @@ impl Listener {
     }
 
     /// Hands at most `room` new connections to `take`, bounded for the turn.
-    pub(super) fn accept(&mut self, room: usize, take: impl FnMut(Descriptor)) -> Accepting {
-        let accepting = self.accept_queued(room, take);
+    pub(super) fn accept(
+        &mut self,
+        readiness: Readiness,
+        room: usize,
+        take: impl FnMut(Descriptor),
+    ) -> Progress {
+        let mut left = readiness;
+        let next = match left.is_readable() {
+            true => self.accept_queued(&mut left, room, take),
+            false => Next::Wait,
+        };
         self.reserve.take_back(&self.fd);
-        accepting
+        Progress {
+            received_bytes: 0,
+            used_up: readiness.without(left),
+            next,
+        }
     }
 
-    fn accept_queued(&mut self, room: usize, mut take: impl FnMut(Descriptor)) -> Accepting {
+    fn accept_queued(
+        &mut self,
+        left: &mut Readiness,
+        room: usize,
+        mut take: impl FnMut(Descriptor),
+    ) -> Next {
+        self.paused_by = None;
         let mut taken = 0;
         for _ in 0..ACCEPTS_PER_TURN {
             if taken == room {
@@ -125,7 +138,6 @@ impl Listener {
             }
             match socket::accept(&self.fd) {
                 Ok(fd) => {
-                    self.is_paused = false;
                     self.reserve.spent();
                     taken += 1;
                     take(fd);
@@ -133,20 +145,21 @@ impl Listener {
                 Err(error) => match socket::accept_failure(&error) {
                     AcceptFailure::Skip => {}
                     AcceptFailure::Empty => {
-                        self.is_paused = false;
-                        return Accepting::Idle;
+                        left.remove(Readiness::READABLE);
+                        return Next::Wait;
                     }
                     AcceptFailure::Stuck if self.reserve.give(&error) => {}
                     AcceptFailure::Stuck => return self.pause(error),
                 },
             }
         }
-        Accepting::CarryOver
+        Next::CarryOver(Reason::BoundReached)
     }
 
-    fn pause(&mut self, reason: io::Error) -> Accepting {
-        self.is_paused = true;
-        Accepting::Paused(reason)
+    /// It waits, with readable left: its owner's retry serves it again.
+    fn pause(&mut self, reason: io::Error) -> Next {
+        self.paused_by = Some(reason);
+        Next::Wait
     }
 }
 
@@ -181,7 +194,7 @@ impl std::error::Error for StartError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::testing::{self, await_any};
+    use crate::lab::testing::{self, await_any};
     use rustix::event::PollFlags;
     use rustix::process::{Resource, getrlimit, setrlimit};
     use std::net::Ipv4Addr;
@@ -199,6 +212,19 @@ mod tests {
             await_any(client, PollFlags::OUT);
         }
         clients
+    }
+
+    /// The queue is empty, and the next connection raises an edge.
+    fn assert_is_idle(progress: &Progress) {
+        assert!(matches!(progress.next, Next::Wait));
+        assert_eq!(progress.used_up, Readiness::READABLE);
+    }
+
+    /// The queue may hold clients, and stays readable for the owner's retry.
+    fn assert_is_paused(listener: &Listener, progress: &Progress) {
+        assert!(listener.paused_by().is_some());
+        assert!(matches!(progress.next, Next::Wait));
+        assert_eq!(progress.used_up, Readiness::NONE);
     }
 
     #[test]
@@ -221,14 +247,14 @@ mod tests {
         while total < clients.len() {
             await_any(&listener, PollFlags::IN);
             let mut taken = 0;
-            let accepting = listener.accept(usize::MAX, |_| taken += 1);
+            let progress = listener.accept(Readiness::READABLE, usize::MAX, |_| taken += 1);
             assert!(taken <= ACCEPTS_PER_TURN);
-            let is_carried = matches!(accepting, Accepting::CarryOver);
+            let is_carried = matches!(progress.next, Next::CarryOver(_));
             assert_eq!(is_carried, taken == ACCEPTS_PER_TURN);
             total += taken;
         }
-        let accepting = listener.accept(usize::MAX, |_| panic!("one too many"));
-        assert!(matches!(accepting, Accepting::Idle));
+        let progress = listener.accept(Readiness::READABLE, usize::MAX, |_| panic!("one too many"));
+        assert_is_idle(&progress);
     }
 
     #[test]
@@ -237,15 +263,14 @@ mod tests {
         let _clients = clients(&listener, 2);
         let mut taken = vec![];
         await_any(&listener, PollFlags::IN);
-        let accepting = listener.accept(1, |fd| taken.push(fd));
-        assert!(matches!(accepting, Accepting::Paused(_)));
-        let accepting = listener.accept(0, |_| panic!("no room"));
-        assert!(matches!(accepting, Accepting::Paused(_)));
-        assert!(listener.is_paused());
+        let progress = listener.accept(Readiness::READABLE, 1, |fd| taken.push(fd));
+        assert_is_paused(&listener, &progress);
+        let progress = listener.accept(Readiness::READABLE, 0, |_| panic!("no room"));
+        assert_is_paused(&listener, &progress);
         await_any(&listener, PollFlags::IN);
-        let accepting = listener.accept(2, |fd| taken.push(fd));
-        assert!(matches!(accepting, Accepting::Idle));
-        assert!(!listener.is_paused());
+        let progress = listener.accept(Readiness::READABLE, 2, |fd| taken.push(fd));
+        assert_is_idle(&progress);
+        assert!(listener.paused_by().is_none());
         assert_eq!(taken.len(), 2);
     }
 
@@ -266,18 +291,18 @@ mod tests {
         let mut limit = getrlimit(Resource::Nofile);
         limit.current = Some(u64::try_from(clients[2].as_raw_fd()).unwrap() + 1);
         setrlimit(Resource::Nofile, limit).unwrap();
-        let Accepting::Paused(error) = listener.accept(8, |_| panic!("taken")) else {
-            panic!("not paused");
-        };
+        let progress = listener.accept(Readiness::READABLE, 8, |_| panic!("taken"));
+        assert_is_paused(&listener, &progress);
+        let error = listener.paused_by().unwrap();
         assert!(error.to_string().contains("files"), "{error}");
         let mut taken = vec![];
         clients.pop();
-        let accepting = listener.accept(8, |fd| taken.push(fd));
-        assert!(matches!(accepting, Accepting::Paused(_)));
+        let progress = listener.accept(Readiness::READABLE, 8, |fd| taken.push(fd));
+        assert_is_paused(&listener, &progress);
         assert_eq!(taken.len(), 1, "whoever was first in the queue");
         clients.clear();
         while taken.len() < 3 {
-            listener.accept(8, |fd| taken.push(fd));
+            listener.accept(Readiness::READABLE, 8, |fd| taken.push(fd));
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The echo server: a listener, what its connections share, and the counts.
 
+use super::CHUNK_BYTES;
 use super::connection::{Connection, Ending};
-use super::listener::{Accepting, Listener, StartError};
-use super::{CHUNK_BYTES, Progress, Readiness};
+use super::listener::{Listener, StartError};
+use crate::source::{Progress, Readiness};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -80,9 +81,14 @@ impl EchoServer {
         address
     }
 
+    /// Why no connection can be taken in for now, if none can.
+    pub(crate) fn paused_by(&self) -> Option<&io::Error> {
+        self.listener.paused_by()
+    }
+
     /// Whether connections wait that cannot be taken in for now, or one more would.
     pub(crate) fn is_full(&self) -> bool {
-        self.listener.is_paused() || self.open_connections >= self.connections_max
+        self.paused_by().is_some() || self.open_connections >= self.connections_max
     }
 
     /// Keeps a descriptor to accept a client of our own with; fails if there is none.
@@ -110,16 +116,20 @@ impl EchoServer {
 
     /// Takes new connections in, to the end of `accepted`. Each is the runtime's
     /// to register and to close, and to report to [`EchoServer::released`] then.
-    pub(crate) fn accept(&mut self, accepted: &mut Vec<Connection>) -> Accepting {
+    pub(crate) fn accept(
+        &mut self,
+        readiness: Readiness,
+        accepted: &mut Vec<Connection>,
+    ) -> Progress {
         let room = self.connections_max - self.open_connections;
         let before = accepted.len();
-        let accepting = self
+        let progress = self
             .listener
-            .accept(room, |fd| accepted.push(Connection::new(fd)));
+            .accept(readiness, room, |fd| accepted.push(Connection::new(fd)));
         let taken = accepted.len() - before;
         self.open_connections += taken;
         self.stats.total_connections += taken as u64;
-        accepting
+        progress
     }
 
     /// Echoes what one connection is ready for, within the turn's bound.
@@ -145,7 +155,7 @@ impl EchoServer {
     pub(crate) fn released(&mut self, connection: Connection) -> bool {
         self.held_bytes -= connection.held_bytes();
         self.open_connections -= 1;
-        self.listener.is_paused()
+        self.paused_by().is_some()
     }
 
     /// Says that a connection was closed before it was served.
