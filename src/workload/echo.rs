@@ -10,6 +10,13 @@ use serde_json::{Value, json};
 pub struct Echo {}
 
 /// The measurements of a run of [`Echo`].
+///
+/// ```
+/// # use eddyline::{sim::Report, workload::EchoSummary};
+/// fn check(report: &Report<EchoSummary>) {
+///     assert!(report.summary.echoed > 900);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EchoSummary {
     /// How many replies had the value that was sent.

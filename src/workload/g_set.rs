@@ -16,6 +16,13 @@ pub struct GSet {
 }
 
 /// The measurements of a run of [`GSet`].
+///
+/// ```
+/// # use eddyline::{sim::Report, workload::GSetSummary};
+/// fn check(report: &Report<GSetSummary>) {
+///     assert!(report.summary.added > 100 && report.summary.final_reads == 5);
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GSetSummary {
     /// Elements that were added for certain.
