@@ -82,6 +82,8 @@
     reason = "a hidden macro around the tests runs them"
 )]
 pub mod guide;
+#[cfg(any(test, feature = "lab"))]
+pub mod lab;
 pub mod node;
 pub mod protocol;
 mod random;

@@ -34,7 +34,10 @@ fn main() -> ExitCode {
     }
     let tests: [(&str, fn()); 6] = [
         ("prints_reach_stderr_only", prints_reach_stderr_only),
-        ("a_child_process_gets_neither_stdin_nor_stdout", a_child_process_gets_neither_stdin_nor_stdout),
+        (
+            "a_child_process_gets_neither_stdin_nor_stdout",
+            a_child_process_gets_neither_stdin_nor_stdout,
+        ),
         (
             "a_panic_is_answered_and_logged_once",
             a_panic_is_answered_and_logged_once,

@@ -38,8 +38,6 @@
 //! `tests.rs`, one test for each rule.
 
 mod poller;
-#[cfg(test)]
-mod simulated;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -48,15 +46,18 @@ mod token;
 mod worked_example;
 
 pub(crate) use mio::Interest;
+/// What `lab::Poller` passes its calls on to.
+#[cfg(any(test, feature = "lab"))]
+pub(crate) use poller::{Poller as RealPoller, Signs};
 pub(crate) use token::Token;
 
+#[cfg(any(test, feature = "lab"))]
+use crate::lab::{Poller, Waker};
 use crate::source::{Next, Progress, Readiness, Reason};
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "lab")))]
 use mio::Waker;
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "lab")))]
 use poller::Poller;
-#[cfg(test)]
-use simulated::{Poller, Waker};
 use slab::Slab;
 use slot::{Mark, Slot};
 use std::collections::VecDeque;
@@ -336,7 +337,7 @@ impl<S: AsRawFd> Reactor<S> {
     }
 
     /// How much readiness came for sources that were removed by then.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "lab"))]
     pub(crate) fn stale_events(&self) -> u64 {
         self.stale_events
     }
@@ -348,7 +349,7 @@ impl<S: AsRawFd> Reactor<S> {
     }
 
     /// Checks the invariants that the module's page states.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "lab"))]
     pub(crate) fn assert_invariants(&self) {
         use std::collections::HashSet;
         let carried: VecDeque<Token> = self.carried.iter().map(|&(token, _)| token).collect();

@@ -12,7 +12,7 @@ use std::time::Duration;
 ///
 /// The unit tests can put a simulated one in its place, as with descriptors.
 #[derive(Debug)]
-pub(super) struct Poller {
+pub(crate) struct Poller {
     poll: Poll,
     /// Empty between waits.
     events: Events,
@@ -20,7 +20,7 @@ pub(super) struct Poller {
 
 impl Poller {
     /// `events_per_wait` is the most that one wait can bring.
-    pub(super) fn new(events_per_wait: usize) -> io::Result<Poller> {
+    pub(crate) fn new(events_per_wait: usize) -> io::Result<Poller> {
         Ok(Poller {
             poll: Poll::new()?,
             events: Events::with_capacity(events_per_wait),
@@ -28,46 +28,46 @@ impl Poller {
     }
 
     /// A waker that ends a wait from another thread, with an event of this token.
-    pub(super) fn waker(&self, token: mio::Token) -> io::Result<mio::Waker> {
+    pub(crate) fn waker(&self, token: mio::Token) -> io::Result<mio::Waker> {
         mio::Waker::new(self.poll.registry(), token)
     }
 
-    pub(super) fn register(&self, fd: RawFd, token: mio::Token, for_: Interest) -> io::Result<()> {
+    pub(crate) fn register(&self, fd: RawFd, token: mio::Token, for_: Interest) -> io::Result<()> {
         self.poll
             .registry()
             .register(&mut SourceFd(&fd), token, for_)
     }
 
-    pub(super) fn deregister(&self, fd: RawFd) -> io::Result<()> {
+    pub(crate) fn deregister(&self, fd: RawFd) -> io::Result<()> {
         self.poll.registry().deregister(&mut SourceFd(&fd))
     }
 
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         self.poll.poll(&mut self.events, timeout)
     }
 
-    pub(super) fn events(&self) -> impl Iterator<Item = (mio::Token, Readiness)> {
+    pub(crate) fn events(&self) -> impl Iterator<Item = (mio::Token, Readiness)> {
         let events = self.events.iter();
         events.map(|event| (event.token(), Signs::from(event).readiness()))
     }
 
-    pub(super) fn events_per_wait(&self) -> usize {
+    pub(crate) fn events_per_wait(&self) -> usize {
         self.events.capacity()
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.events.clear();
     }
 }
 
 /// The contents of one event, in mio's terms.
 #[derive(Clone, Copy)]
-pub(super) struct Signs {
-    pub(super) readable: bool,
-    pub(super) writable: bool,
-    pub(super) error: bool,
-    pub(super) read_closed: bool,
-    pub(super) write_closed: bool,
+pub(crate) struct Signs {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    pub(crate) error: bool,
+    pub(crate) read_closed: bool,
+    pub(crate) write_closed: bool,
 }
 
 impl From<&Event> for Signs {
@@ -89,7 +89,7 @@ impl Signs {
     /// that read-closed and not readable, but only a read can fetch the end of file.
     /// A writer learns by an error alone that its reader has gone. No edge follows
     /// either of them, so both directions are tried then.
-    pub(super) fn readiness(self) -> Readiness {
+    pub(crate) fn readiness(self) -> Readiness {
         let read_closed = self.error || self.read_closed;
         let mut readiness = Readiness::NONE;
         if self.readable || read_closed {

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// of what a call waits by default. Sends take a fraction of a millisecond, so a
 /// count that is asked for behind them, without a wait for their replies, has them
 /// all. One that is stuck, or a hundred thousand, keep nobody longer.
-pub(super) const COUNT_WAIT_MAX: Duration = Duration::from_millis(500);
+pub(crate) const COUNT_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// What a server has seen, in the words of those who asked.
 pub(super) fn totals(stats: Stats) -> TcpEchoStats {

@@ -208,7 +208,7 @@ fn whole_lines(bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::testing;
+    use crate::lab::testing;
     use std::os::fd::OwnedFd;
 
     fn one_line(text: &str) -> String {

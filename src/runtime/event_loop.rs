@@ -28,13 +28,13 @@ const SOCKET_BYTES_PER_TURN: usize = 1 << 20;
 
 /// How many tasks that were woken are polled in one turn: 200, as many as
 /// async-executor polls before it looks at I/O again.
-pub(super) const TASK_POLLS_PER_TURN: usize = 200;
+pub(crate) const TASK_POLLS_PER_TURN: usize = 200;
 
 /// For how long timers that are due wait for input that has arrived: 20 ms, in
 /// which a node reads a hundred full pipes. A reply in there beats its timeout
 /// even after a pause; under an endless flood of input timers are late by this
 /// much and no more.
-pub(super) const DEFER_MAX: Duration = Duration::from_millis(20);
+pub(crate) const DEFER_MAX: Duration = Duration::from_millis(20);
 
 /// For how many turns they wait at least, however long those take: 2, which is a
 /// full pipe and what the line buffer held.
@@ -47,7 +47,7 @@ const DEFER_TURNS_MIN: u32 = 2;
 const LATE_MAX: Duration = Duration::from_millis(5);
 
 /// A node process: a session, and the descriptors around it.
-pub(super) struct EventLoop {
+pub(crate) struct EventLoop {
     clock: Rc<dyn Clock>,
     reactor: Reactor<Source>,
     session: Session,
@@ -67,7 +67,7 @@ pub(super) struct EventLoop {
 }
 
 impl EventLoop {
-    pub(super) fn new<N: Node>(
+    pub(crate) fn new<N: Node>(
         build: impl Fn(&Context) -> N + 'static,
         options: &Options,
         streams: Streams,
@@ -108,14 +108,14 @@ impl EventLoop {
     }
 
     /// How many events came for sources that were gone.
-    #[cfg(test)]
-    pub(super) fn stale_events(&self) -> u64 {
+    #[cfg(any(test, feature = "lab"))]
+    pub(crate) fn stale_events(&self) -> u64 {
         self.reactor.stale_events()
     }
 
     /// Checks what must be so between two turns.
-    #[cfg(test)]
-    pub(super) fn assert_invariants(&self) {
+    #[cfg(any(test, feature = "lab"))]
+    pub(crate) fn assert_invariants(&self) {
         self.reactor.assert_invariants();
     }
 
@@ -129,7 +129,7 @@ impl EventLoop {
     /// The clock is read only if something had a deadline when the wait began:
     /// nothing else can be due in this turn, and a reading is a quarter of what a
     /// turn with one message costs beside its system calls.
-    pub(super) fn turn(&mut self) -> io::Result<bool> {
+    pub(crate) fn turn(&mut self) -> io::Result<bool> {
         let is_timed = self.wait()?; // 1. wait
         let now = is_timed.then(|| self.clock.now()); // 2. read the clock
         self.deliver(); // 3. deliver readiness, bounded

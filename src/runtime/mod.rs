@@ -3,14 +3,10 @@
 //! The only room that knows all others. Everything that happens, happens in a
 //! turn; [`turn`](event_loop::EventLoop::turn) is the whole program.
 
-#[cfg(test)]
-mod bounds;
 mod client;
 mod counts;
 mod diagnostics;
 mod event_loop;
-#[cfg(test)]
-mod injected;
 mod pauses;
 mod phase;
 mod send_queue;
@@ -19,11 +15,21 @@ mod stdin;
 mod stdout;
 mod tcp_echo;
 
+pub(crate) use event_loop::EventLoop;
+
+/// What the lab checks against.
+#[cfg(any(test, feature = "lab"))]
+pub(crate) use counts::COUNT_WAIT_MAX;
+#[cfg(test)]
+pub(crate) use {
+    event_loop::{DEFER_MAX, TASK_POLLS_PER_TURN},
+    phase::{DRAIN_DEADLINE, LAST_TURNS_MAX},
+};
+
 use crate::node::{Context, Node};
 use crate::session::Settings;
 use crate::sys::Streams;
 use crate::time::MonotonicClock;
-use event_loop::EventLoop;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;

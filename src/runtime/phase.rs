@@ -6,13 +6,13 @@ use std::time::Duration;
 /// How long after the end of stdin sockets and tasks may still be busy: a
 /// little longer than an exchange may take, so that each one in flight comes to
 /// its own end.
-pub(super) const DRAIN_DEADLINE: Duration = Duration::from_secs(6);
+pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(6);
 
 /// How many turns handlers have to answer, when what they waited for was given up:
 /// 1,000. At [200 polls each](super::event_loop) every one of the operations that
 /// [there may be](crate::session::OPERATIONS_MAX) has its answer after 656; whoever
 /// then still has work makes it himself.
-pub(super) const LAST_TURNS_MAX: u32 = 1_000;
+pub(crate) const LAST_TURNS_MAX: u32 = 1_000;
 
 /// How long the end of the process waits for whoever reads stderr: not being
 /// told something is no reason to hang.

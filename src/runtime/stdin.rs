@@ -173,10 +173,10 @@ fn receive(session: &mut Session, line: &Line<'_>, line_bytes_max: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lab::testing;
     use crate::node::{Context, Node};
     use crate::protocol::Result;
     use crate::session::Settings;
-    use crate::sys::testing;
     use crate::time::VirtualClock;
     use crate::{node::Request, wire::LINE_BYTES_MAX, wire::READ_BYTES};
     use std::rc::Rc;

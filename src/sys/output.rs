@@ -65,8 +65,8 @@ impl Output {
     }
 
     /// The end of a simulated stream.
-    #[cfg(test)]
-    pub(crate) fn simulated(fd: RawFd, shape: crate::sys::simulated::Shape) -> Output {
+    #[cfg(any(test, feature = "lab"))]
+    pub(crate) fn simulated(fd: RawFd, shape: crate::lab::Shape) -> Output {
         let handle = Handle::simulated(fd, shape);
         Output { handle }
     }
@@ -108,7 +108,7 @@ impl AsRawFd for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::testing;
+    use crate::lab::testing;
     use rustix::net::SocketType;
     use std::os::fd::OwnedFd;
     use std::process::Stdio;

@@ -238,7 +238,7 @@ impl AsRawFd for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::testing;
+    use crate::lab::testing;
     use rustix::net::SocketType;
 
     const READABLE: Readiness = Readiness::READABLE;

@@ -194,7 +194,7 @@ impl std::error::Error for StartError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::testing::{self, await_any};
+    use crate::lab::testing::{self, await_any};
     use rustix::event::PollFlags;
     use rustix::process::{Resource, getrlimit, setrlimit};
     use std::net::Ipv4Addr;

@@ -3,8 +3,9 @@
 use super::exchange::ExchangeError;
 use super::server::{SCARCE_CHUNK_BYTES, Stats};
 use super::*;
+use crate::lab::testing;
 use crate::source::{Next, Readiness};
-use crate::sys::{socket, testing};
+use crate::sys::socket;
 use rustix::event::epoll;
 use rustix::net::SocketType;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

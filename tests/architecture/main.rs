@@ -158,6 +158,23 @@ fn comments_strings_and_tests_are_not_arrows() {
 }
 
 #[test]
+fn the_lab_is_seen_only_by_what_is_compiled_with_it() {
+    assert_forbidden("sys/mod.rs", "pub(crate) use crate::lab::Descriptor;");
+    assert_forbidden("runtime/mod.rs", "fn f() { crate::lab::kernel::with(g) }");
+    let seam = r#"#[cfg(any(test, feature = "lab"))] use crate::lab::Descriptor;"#;
+    assert_allowed("sys/mod.rs", seam);
+    assert_forbidden("sys/mod.rs", &format!("{seam} use crate::lab::Shape;"));
+    // Its files are machinery of tests: what they call is not judged.
+    let file = (
+        "lab/kernel/tests.rs",
+        "fn f() { rustix::event::poll(a, b) }",
+    );
+    let parent = r#"#[cfg(any(test, feature = "lab"))] pub mod lab;"#;
+    assert!(judge(&[file, ("lib.rs", parent)]).is_empty());
+    assert_eq!(judge(&[file, ("lib.rs", "pub mod lab;")]).len(), 1);
+}
+
+#[test]
 fn a_call_past_the_seam_is_found() {
     assert_allowed("sys/descriptor.rs", "fn f() { rustix::io::read(a, b); }");
     assert_forbidden("sys/input.rs", "fn f() { rustix::io::read(a, b); }");
@@ -181,6 +198,8 @@ fn code_behind_a_lifetime_a_char_or_a_test_is_still_read() {
         "#[cfg(test)] mod tests { fn f() {} } use crate::sys;",
     );
     assert_forbidden("wire/a.rs", "#[cfg(not(test))] use crate::sys;");
+    let not_lab = r#"#[cfg(not(any(test, feature = "lab")))] use crate::sys;"#;
+    assert_forbidden("wire/a.rs", not_lab);
 }
 
 #[test]

@@ -177,22 +177,29 @@ fn char_or_lifetime(text: &str) -> usize {
     }
 }
 
-/// The length of an item under `#[cfg(test)]` that starts here. A module in a
+/// The marks of what only tests are compiled with, and of what the room `lab` is.
+/// The name of the feature is a string, which is no token.
+const TEST_MARKS: [&[&str]; 2] = [
+    &["#", "[", "cfg", "(", "test", ")", "]"],
+    &[
+        "#", "[", "cfg", "(", "any", "(", "test", ",", "feature", "=", ")", ")", "]",
+    ],
+];
+
+/// The length of an item under one of the marks that starts here. A module in a
 /// file of its own is noted.
 fn test_item(tokens: &[Token], modules: &mut BTreeSet<String>) -> Option<usize> {
-    const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let texts = || tokens.iter().map(|token| token.text);
-    if !texts().take(MARK.len()).eq(MARK) {
-        return None;
-    }
+    let begins = |mark: &&&[&str]| texts().take(mark.len()).eq(mark.iter().copied());
+    let length = TEST_MARKS.iter().find(begins)?.len();
     let mut depth = 0_usize;
-    for (at, text) in texts().enumerate().skip(MARK.len()) {
+    for (at, text) in texts().enumerate().skip(length) {
         match text {
             "{" | "(" | "[" => depth += 1,
             "}" | ")" | "]" => depth = depth.saturating_sub(1),
             _ => {}
         }
-        let is_use = tokens[MARK.len()..at].iter().any(|t| t.text == "use");
+        let is_use = tokens[length..at].iter().any(|t| t.text == "use");
         let ends = text == ";" || (text == "}" && !is_use);
         if depth == 0 && ends {
             if text == ";" && tokens[at - 2].text == "mod" {

@@ -11,7 +11,7 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("source", &[]),
     ("sys", &[]),
     ("time", &[]),
@@ -31,6 +31,9 @@ const ARROWS: [(&str, &[&str]); 14] = [
         &["session", "node", "protocol", "random", "time", "wire"],
     ),
     ("runtime", EVERYTHING),
+    // Machinery of tests. No room may use it but in items that are compiled where
+    // it is: `cfg(test)`, or `cfg(any(test, feature = "lab"))`.
+    ("lab", EVERYTHING_AND_RUNTIME),
     // Documentation only.
     ("guide", &[]),
 ];
@@ -38,6 +41,11 @@ const ARROWS: [(&str, &[&str]); 14] = [
 const EVERYTHING: &[&str] = &[
     "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
     "session", "sim",
+];
+
+const EVERYTHING_AND_RUNTIME: &[&str] = &[
+    "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
+    "session", "sim", "runtime",
 ];
 
 /// Crates that only some rooms may know.

@@ -1,7 +1,7 @@
 //! The client's side against servers that behave and servers that do not.
 
 use super::*;
-use crate::sys::testing::await_any;
+use crate::lab::testing::await_any;
 use rustix::event::PollFlags;
 use rustix::net::{AddressFamily, SocketType};
 use std::net::Ipv4Addr;

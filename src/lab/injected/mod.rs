@@ -13,16 +13,17 @@
 //! ```
 
 mod clients;
+#[cfg(test)]
 mod endings;
 mod harness;
 mod ledger;
 mod node;
 mod plan;
+#[cfg(test)]
 mod tests;
 
-use super::Options;
-use super::event_loop::EventLoop;
-use crate::sys::simulated::{self, ActorId, Fault, Faults, Kernel, KernelClock, Shape};
+use crate::lab::kernel::{self, ActorId, Fault, Faults, Kernel, KernelClock, Shape};
+use crate::runtime::{EventLoop, Options};
 use crate::sys::{Input, Output, Streams};
 use clients::{Client, Listener};
 use harness::Harness;
@@ -41,20 +42,26 @@ const IDLE_TURNS_MAX: u32 = 50;
 /// How many turns a run may take in all; the longest of 100,000 took a tenth.
 const TURNS_MAX: u64 = 200_000;
 
-/// What a run was like.
+/// A run of the event loop on the simulated kernel that went well.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Account {
-    fingerprint: u64,
-    turns: u64,
-    calls: u64,
-    requests: usize,
-    faults: Vec<(Fault, u64)>,
-    virtual_time: Duration,
+pub struct Account {
+    /// Stands for every call and every answer: equal runs have equal numbers.
+    pub fingerprint: u64,
+    /// How many turns the loop took.
+    pub turns: u64,
+    /// How many calls it made to the kernel.
+    pub calls: u64,
+    /// How many requests the node got.
+    pub requests: usize,
+    /// How long the run took on the simulated clock.
+    pub virtual_time: Duration,
+    pub(crate) faults: Vec<(Fault, u64)>,
 }
 
-/// A run that went wrong, and how to see it again.
+/// A run that went wrong: its `Display` says what was wrong, shows the last calls
+/// to the kernel and how to replay the run.
 #[derive(Debug)]
-struct Failure {
+pub struct Failure {
     seed: u64,
     plan: String,
     errors: Vec<String>,
@@ -74,8 +81,20 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Runs the plan of a seed to its end.
-fn run(seed: u64) -> Result<Account, Failure> {
+/// Runs the event loop on a simulated kernel through the plan and the faults of
+/// one seed, until the process ends.
+///
+/// ```
+/// let run = eddyline::lab::run(7)?;
+/// assert_eq!(run, eddyline::lab::run(7)?, "a seed replays exactly");
+/// println!("{} turns, {} calls", run.turns, run.calls);
+/// # Ok::<(), eddyline::lab::Failure>(())
+/// ```
+///
+/// # Errors
+/// When a request was not answered, a descriptor was left open, the loop spun or
+/// waited for ever, or a call would have blocked.
+pub fn run(seed: u64) -> Result<Account, Failure> {
     run_plan(Plan::draw(seed))
 }
 
@@ -92,10 +111,10 @@ fn run_plan(mut plan: Plan) -> Result<Account, Failure> {
         plan.clients,
     );
     let kernel = Kernel::new(plan.random.fork(), Faults::none());
-    simulated::install(kernel);
+    kernel::install(kernel);
     let (streams, ledger, harness) = set_up(&mut plan);
     let ended = live(&plan, streams, &ledger, harness);
-    let Some(mut kernel) = simulated::uninstall() else {
+    let Some(mut kernel) = kernel::uninstall() else {
         return Err(Failure {
             seed,
             plan: description,
@@ -135,7 +154,7 @@ fn set_up(plan: &mut Plan) -> (Streams, Rc<RefCell<Ledger>>, ActorId) {
         plan.is_punctual(),
     );
     let ledger = Rc::new(RefCell::new(ledger));
-    let (streams, harness) = simulated::with(|kernel| {
+    let (streams, harness) = kernel::with(|kernel| {
         let harness = kernel.add_actor();
         let (stdin, stdin_peer) = kernel.stream_in(plan.stdin, harness);
         let (stdout, stdout_peer) = kernel.stream_out(plan.stdout, harness);
@@ -193,7 +212,7 @@ fn live(
     };
     let made = EventLoop::new(build, &options, streams, Rc::new(KernelClock));
     let mut event_loop = made.map_err(|error| format!("it did not start: {error}"))?;
-    simulated::with(|kernel| {
+    kernel::with(|kernel| {
         kernel.set_faults(plan.faults.clone());
         if let Some((at, duration)) = plan.stands_still {
             kernel.stand_still(at, duration);
@@ -204,13 +223,13 @@ fn live(
     });
     let turns = turns(&mut event_loop, ledger)?;
     ledger.borrow_mut().has_ended = true;
-    let stale = simulated::with(|kernel| kernel.stale_events());
+    let stale = kernel::with(|kernel| kernel.stale_events());
     if event_loop.stale_events() < stale {
         return Err(format!(
             "{stale} events of closed descriptors were not all dropped"
         ));
     }
-    let left = simulated::with(|kernel| kernel.open_descriptors());
+    let left = kernel::with(|kernel| kernel.open_descriptors());
     let listens = usize::from(ledger.borrow().port.is_some());
     // Who stands still through the time that is left for it cannot close in it.
     let stands_still = plan.faults.has(Fault::Paused) || plan.faults.has(Fault::Stopped);
@@ -221,13 +240,13 @@ fn live(
         ));
     }
     drop(event_loop);
-    simulated::with(|kernel| {
+    kernel::with(|kernel| {
         // What was said is on its way; whoever reads slowly reads it all.
         kernel.schedule(harness, Duration::ZERO);
         kernel.settle();
     });
     judge_the_end(plan, ledger)?;
-    match simulated::with(|kernel| kernel.open_descriptors()) {
+    match kernel::with(|kernel| kernel.open_descriptors()) {
         0 => Ok(turns),
         left => Err(format!("{left} descriptors outlive the loop")),
     }
@@ -246,7 +265,7 @@ fn turns(event_loop: &mut EventLoop, ledger: &Rc<RefCell<Ledger>>) -> Result<u64
             Err(error) => return Err(format!("the process failed: {error}")),
         }
         let (now, is_violated) =
-            simulated::with(|kernel| (kernel.progress(), kernel.has_violations()));
+            kernel::with(|kernel| (kernel.progress(), kernel.has_violations()));
         if is_violated || !ledger.borrow().errors.is_empty() {
             return Err(format!("found in turn {turns}"));
         }

@@ -1,8 +1,8 @@
 //! The other side: what actors do with their ends of the pipes and connections.
 
 use super::channel::Pace;
-use super::kernel::{ActorId, FileId, Kernel, Kind};
 use super::sockets::Standing;
+use super::state::{ActorId, FileId, Kernel, Kind};
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
@@ -44,6 +44,7 @@ impl Kernel {
     }
 
     /// pipe(2), with both ends in the process: (read end, write end).
+    #[cfg(test)]
     pub(crate) fn pipe(&mut self) -> (RawFd, RawFd) {
         let from = self.add_file(Kind::Pipe, None);
         let to = self.add_file(Kind::Pipe, None);

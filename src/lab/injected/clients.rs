@@ -2,8 +2,8 @@
 
 use super::ledger::Ledger;
 use super::plan::{Manner, index};
+use crate::lab::kernel::{Actor, ActorId, FileId, Kernel, Received};
 use crate::random::Random;
-use crate::sys::simulated::{Actor, ActorId, FileId, Kernel, Received};
 use crate::time::Instant;
 use std::cell::RefCell;
 use std::rc::Rc;

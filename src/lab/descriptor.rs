@@ -1,15 +1,14 @@
 //! A descriptor of the real kernel or of a simulated one.
 
-use super::with;
-use crate::sys::descriptor::Descriptor as Real;
+use super::kernel::{self, with};
+use crate::sys::RealDescriptor as Real;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::AddressFamily;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-/// In the unit tests this stands in the place of `sys::descriptor::Descriptor`,
-/// with the same functions.
+/// This stands in the place of `sys::descriptor::Descriptor`, with the same functions.
 #[derive(Debug)]
 pub(crate) enum Descriptor {
     Real(Real),
@@ -22,7 +21,7 @@ pub(crate) struct Number(RawFd);
 
 impl Drop for Number {
     fn drop(&mut self) {
-        super::with_if_possible(|kernel| kernel.close(self.0));
+        kernel::with_if_possible(|kernel| kernel.close(self.0));
     }
 }
 
@@ -32,11 +31,11 @@ impl Descriptor {
         Descriptor::Simulated(Number(fd))
     }
 
-    pub(in crate::sys) fn duplicate(fd: BorrowedFd<'_>) -> Result<Descriptor, Errno> {
+    pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<Descriptor, Errno> {
         Real::duplicate(fd).map(Descriptor::Real)
     }
 
-    pub(in crate::sys) fn copy(&self) -> Result<Descriptor, Errno> {
+    pub(crate) fn copy(&self) -> Result<Descriptor, Errno> {
         match self {
             Descriptor::Real(fd) => fd.copy().map(Descriptor::Real),
             Descriptor::Simulated(fd) => {
@@ -45,78 +44,78 @@ impl Descriptor {
         }
     }
 
-    pub(in crate::sys) fn socket(family: AddressFamily) -> Result<Descriptor, Errno> {
-        if super::is_installed() {
+    pub(crate) fn socket(family: AddressFamily) -> Result<Descriptor, Errno> {
+        if kernel::is_installed() {
             with(|kernel| kernel.socket()).map(Descriptor::simulated)
         } else {
             Real::socket(family).map(Descriptor::Real)
         }
     }
 
-    pub(in crate::sys) fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
         match self {
             Descriptor::Real(fd) => fd.read(buffer),
             Descriptor::Simulated(fd) => with(|kernel| kernel.read(fd.0, buffer)),
         }
     }
 
-    pub(in crate::sys) fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         match self {
             Descriptor::Real(fd) => fd.write(bytes),
             Descriptor::Simulated(fd) => with(|kernel| kernel.write(fd.0, bytes)),
         }
     }
 
-    pub(in crate::sys) fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
         match self {
             Descriptor::Real(fd) => fd.receive(buffer),
             Descriptor::Simulated(_) => self.read(buffer),
         }
     }
 
-    pub(in crate::sys) fn send(&self, bytes: &[u8]) -> Result<usize, Errno> {
+    pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize, Errno> {
         match self {
             Descriptor::Real(fd) => fd.send(bytes),
             Descriptor::Simulated(_) => self.write(bytes),
         }
     }
 
-    pub(in crate::sys) fn poll(&self, wanted: PollFlags) -> Result<bool, Errno> {
+    pub(crate) fn poll(&self, wanted: PollFlags) -> Result<bool, Errno> {
         match self {
             Descriptor::Real(fd) => fd.poll(wanted),
             Descriptor::Simulated(fd) => with(|kernel| kernel.poll(fd.0, wanted)),
         }
     }
 
-    pub(in crate::sys) fn set_reuse_address(&self) -> Result<(), Errno> {
+    pub(crate) fn set_reuse_address(&self) -> Result<(), Errno> {
         match self {
             Descriptor::Real(fd) => fd.set_reuse_address(),
             Descriptor::Simulated(_) => Ok(()),
         }
     }
 
-    pub(in crate::sys) fn set_no_delay(&self) -> Result<(), Errno> {
+    pub(crate) fn set_no_delay(&self) -> Result<(), Errno> {
         match self {
             Descriptor::Real(fd) => fd.set_no_delay(),
             Descriptor::Simulated(_) => Ok(()),
         }
     }
 
-    pub(in crate::sys) fn bind(&self, address: SocketAddr) -> Result<(), Errno> {
+    pub(crate) fn bind(&self, address: SocketAddr) -> Result<(), Errno> {
         match self {
             Descriptor::Real(fd) => fd.bind(address),
             Descriptor::Simulated(fd) => with(|kernel| kernel.bind(fd.0, address.port())),
         }
     }
 
-    pub(in crate::sys) fn listen(&self, backlog: i32) -> Result<(), Errno> {
+    pub(crate) fn listen(&self, backlog: i32) -> Result<(), Errno> {
         match self {
             Descriptor::Real(fd) => fd.listen(backlog),
             Descriptor::Simulated(fd) => with(|kernel| kernel.listen(fd.0)),
         }
     }
 
-    pub(in crate::sys) fn accept(&self) -> Result<Descriptor, Errno> {
+    pub(crate) fn accept(&self) -> Result<Descriptor, Errno> {
         match self {
             Descriptor::Real(fd) => fd.accept().map(Descriptor::Real),
             Descriptor::Simulated(fd) => {
@@ -125,42 +124,42 @@ impl Descriptor {
         }
     }
 
-    pub(in crate::sys) fn connect(&self, address: SocketAddr) -> Result<(), Errno> {
+    pub(crate) fn connect(&self, address: SocketAddr) -> Result<(), Errno> {
         match self {
             Descriptor::Real(fd) => fd.connect(address),
             Descriptor::Simulated(fd) => with(|kernel| kernel.connect(fd.0, address.port())),
         }
     }
 
-    pub(in crate::sys) fn take_error(&self) -> Result<(), Errno> {
+    pub(crate) fn take_error(&self) -> Result<(), Errno> {
         match self {
             Descriptor::Real(fd) => fd.take_error(),
             Descriptor::Simulated(fd) => with(|kernel| kernel.take_error(fd.0)),
         }
     }
 
-    pub(in crate::sys) fn has_peer(&self) -> Result<(), Errno> {
+    pub(crate) fn has_peer(&self) -> Result<(), Errno> {
         match self {
             Descriptor::Real(fd) => fd.has_peer(),
             Descriptor::Simulated(fd) => with(|kernel| kernel.has_peer(fd.0)),
         }
     }
 
-    pub(in crate::sys) fn local_address(&self) -> Result<SocketAddr, Errno> {
+    pub(crate) fn local_address(&self) -> Result<SocketAddr, Errno> {
         match self {
             Descriptor::Real(fd) => fd.local_address(),
             Descriptor::Simulated(fd) => with(|kernel| kernel.local_address(fd.0)),
         }
     }
 
-    pub(in crate::sys) fn shutdown_write(&self) -> Result<(), Errno> {
+    pub(crate) fn shutdown_write(&self) -> Result<(), Errno> {
         match self {
             Descriptor::Real(fd) => fd.shutdown_write(),
             Descriptor::Simulated(fd) => with(|kernel| kernel.shutdown_write(fd.0)),
         }
     }
 
-    pub(in crate::sys) fn file_id(&self) -> Result<(u64, u64), Errno> {
+    pub(crate) fn file_id(&self) -> Result<(u64, u64), Errno> {
         match self {
             Descriptor::Real(fd) => fd.file_id(),
             Descriptor::Simulated(fd) => with(|kernel| kernel.file_id(fd.0)),

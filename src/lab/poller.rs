@@ -1,8 +1,8 @@
-//! The reactor's poller on the real kernel or on a simulated one, for tests.
+//! The reactor's poller on the real kernel or on a simulated one.
 
-use super::poller::{self, Signs};
+use super::kernel;
+use crate::reactor::{RealPoller, Signs};
 use crate::source::Readiness;
-use crate::sys::simulated;
 use mio::Interest;
 use rustix::event::epoll::EventFlags;
 use std::io;
@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// In the unit tests this stands in the place of `poller::Poller`.
+/// This stands in the place of `reactor::poller::Poller`, with the same functions.
 #[derive(Debug)]
-pub(super) enum Poller {
-    Real(poller::Poller),
+pub(crate) enum Poller {
+    Real(RealPoller),
     Simulated(Vec<(mio::Token, Readiness)>),
 }
 
-/// In the unit tests this stands in the place of `mio::Waker`.
+/// This stands in the place of `mio::Waker`.
 #[derive(Debug)]
 pub(crate) enum Waker {
     Real(mio::Waker),
@@ -26,24 +26,24 @@ pub(crate) enum Waker {
 }
 
 impl Poller {
-    pub(super) fn new(events_per_wait: usize) -> io::Result<Poller> {
-        if simulated::is_installed() {
+    pub(crate) fn new(events_per_wait: usize) -> io::Result<Poller> {
+        if kernel::is_installed() {
             return Ok(Poller::Simulated(Vec::new()));
         }
-        poller::Poller::new(events_per_wait).map(Poller::Real)
+        RealPoller::new(events_per_wait).map(Poller::Real)
     }
 
-    pub(super) fn waker(&self, token: mio::Token) -> io::Result<Waker> {
+    pub(crate) fn waker(&self, token: mio::Token) -> io::Result<Waker> {
         match self {
             Poller::Real(poller) => poller.waker(token).map(Waker::Real),
             Poller::Simulated(_) => {
-                let flag = simulated::with(|kernel| kernel.waker(token.0 as u64));
+                let flag = kernel::with(|kernel| kernel.waker(token.0 as u64));
                 Ok(Waker::Simulated(flag))
             }
         }
     }
 
-    pub(super) fn register(
+    pub(crate) fn register(
         &self,
         fd: RawFd,
         token: mio::Token,
@@ -53,24 +53,24 @@ impl Poller {
             Poller::Real(poller) => poller.register(fd, token, interest),
             Poller::Simulated(_) => {
                 let flags = flags(interest);
-                simulated::with(|kernel| kernel.register(fd, token.0 as u64, flags))?;
+                kernel::with(|kernel| kernel.register(fd, token.0 as u64, flags))?;
                 Ok(())
             }
         }
     }
 
-    pub(super) fn deregister(&self, fd: RawFd) -> io::Result<()> {
+    pub(crate) fn deregister(&self, fd: RawFd) -> io::Result<()> {
         match self {
             Poller::Real(poller) => poller.deregister(fd),
-            Poller::Simulated(_) => Ok(simulated::with(|kernel| kernel.deregister(fd))?),
+            Poller::Simulated(_) => Ok(kernel::with(|kernel| kernel.deregister(fd))?),
         }
     }
 
-    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         match self {
             Poller::Real(poller) => poller.wait(timeout),
             Poller::Simulated(events) => {
-                for (token, flags) in simulated::with(|kernel| kernel.wait(timeout))? {
+                for (token, flags) in kernel::with(|kernel| kernel.wait(timeout))? {
                     let token = usize::try_from(token).map_err(io::Error::other)?;
                     let readiness = signs(flags).readiness();
                     events.push((mio::Token(token), readiness));
@@ -80,7 +80,7 @@ impl Poller {
         }
     }
 
-    pub(super) fn events(&self) -> impl Iterator<Item = (mio::Token, Readiness)> {
+    pub(crate) fn events(&self) -> impl Iterator<Item = (mio::Token, Readiness)> {
         match self {
             Poller::Real(poller) => poller.events().collect::<Vec<_>>().into_iter(),
             Poller::Simulated(events) => events.clone().into_iter(),
@@ -88,14 +88,14 @@ impl Poller {
     }
 
     /// A simulated wait brings whatever there is.
-    pub(super) fn events_per_wait(&self) -> usize {
+    pub(crate) fn events_per_wait(&self) -> usize {
         match self {
             Poller::Real(poller) => poller.events_per_wait(),
             Poller::Simulated(_) => usize::MAX,
         }
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         match self {
             Poller::Real(poller) => poller.clear(),
             Poller::Simulated(events) => events.clear(),
@@ -106,7 +106,7 @@ impl Poller {
 impl Drop for Poller {
     fn drop(&mut self) {
         if let Poller::Simulated(_) = self {
-            simulated::with_if_possible(simulated::Kernel::close_epoll);
+            kernel::with_if_possible(kernel::Kernel::close_epoll);
         }
     }
 }

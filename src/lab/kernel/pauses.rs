@@ -2,7 +2,7 @@
 //! on the processor), and the world does not.
 
 use super::faults::Fault;
-use super::kernel::Kernel;
+use super::state::Kernel;
 use crate::time::Instant;
 use rustix::io::Errno;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! An edge-triggered epoll.
 
 use super::faults::Fault;
-use super::kernel::{FileId, Kernel};
+use super::state::{FileId, Kernel};
 use crate::time::Instant;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;

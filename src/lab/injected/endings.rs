@@ -1,13 +1,11 @@
 //! The end of stdin, with a node that does not want to end.
 
 use super::ledger::{Request, Wanted};
+use crate::lab::kernel::{self, Fault, Faults, Kernel, KernelClock, Shape};
 use crate::node::{self, Context, Node};
 use crate::protocol::Result;
 use crate::random::Random;
-use crate::runtime::Options;
-use crate::runtime::event_loop::EventLoop;
-use crate::runtime::phase::{DRAIN_DEADLINE, LAST_TURNS_MAX};
-use crate::sys::simulated::{self, Fault, Faults, Kernel, KernelClock, Shape};
+use crate::runtime::{DRAIN_DEADLINE, EventLoop, LAST_TURNS_MAX, Options};
 use crate::sys::{Input, Output, Streams};
 use crate::time::Instant;
 use std::rc::Rc;
@@ -33,8 +31,8 @@ impl Node for Stubborn {
 
 #[test]
 fn a_handler_that_asks_again_for_ever_does_not_hold_up_the_end() {
-    simulated::install(Kernel::new(Random::new(1), Faults::none()));
-    let streams = simulated::with(|kernel| {
+    kernel::install(Kernel::new(Random::new(1), Faults::none()));
+    let streams = kernel::with(|kernel| {
         let nobody = kernel.add_actor();
         let (stdin, writer) = kernel.stream_in(Shape::Pipe, nobody);
         let (stdout, _reader) = kernel.stream_out(Shape::Pipe, nobody);
@@ -55,11 +53,11 @@ fn a_handler_that_asks_again_for_ever_does_not_hold_up_the_end() {
     // Nobody is ever accepted.
     let mut faults = Faults::none();
     faults.add(Fault::AcceptStarved, 1.0);
-    simulated::with(|kernel| kernel.set_faults(faults));
+    kernel::with(|kernel| kernel.set_faults(faults));
     let end = Instant::ZERO + DRAIN_DEADLINE;
     let (mut turns, mut last_turns) = (0, 0);
     while event_loop.turn().unwrap() {
-        let now = simulated::with(|kernel| kernel.now());
+        let now = kernel::with(|kernel| kernel.now());
         assert!(now < end + Duration::from_secs(1), "it waits for a socket");
         let has_given_up = now >= end;
         *(if has_given_up {
@@ -72,5 +70,5 @@ fn a_handler_that_asks_again_for_ever_does_not_hold_up_the_end() {
     let around = LAST_TURNS_MAX - 2..=LAST_TURNS_MAX + 2;
     assert!(around.contains(&last_turns), "{last_turns}");
     drop(event_loop);
-    simulated::uninstall();
+    kernel::uninstall();
 }

@@ -1,6 +1,6 @@
 //! One direction of a pipe or a connection: bytes, their arrival, and their end.
 
-use super::kernel::FileId;
+use super::state::FileId;
 use crate::time::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;

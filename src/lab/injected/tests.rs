@@ -3,8 +3,8 @@
 use super::ledger::{Answer, Request, Wanted};
 use super::plan::{Ending, Line, Plan, Reader, Stderr};
 use super::{Account, Failure, Fault, run, run_plan};
-use crate::runtime::phase::DRAIN_DEADLINE;
-use crate::sys::simulated::Shape;
+use crate::lab::kernel::Shape;
+use crate::runtime::DRAIN_DEADLINE;
 use crate::tcp::SEND_DEADLINE;
 use crate::time::Instant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +22,7 @@ fn survive(seed: u64) -> Result<Account, String> {
     match caught {
         Ok(result) => result.map_err(|failure: Failure| failure.to_string()),
         Err(_) => {
-            crate::sys::simulated::uninstall();
+            crate::lab::kernel::uninstall();
             Err(format!(
                 "seed {seed}: panicked; replay with EDDYLINE_SEED={seed} cargo test --lib injected"
             ))

@@ -1,7 +1,7 @@
 //! Sockets: from `socket` to the last close, and what each state is ready for.
 
 use super::faults::Fault;
-use super::kernel::{FileId, Happening, Kernel, Kind};
+use super::state::{FileId, Happening, Kernel, Kind};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use std::collections::VecDeque;

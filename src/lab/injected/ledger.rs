@@ -1,7 +1,7 @@
 //! What was asked, what has to come back, and what came.
 
 use super::node::Bell;
-use crate::runtime::counts::COUNT_WAIT_MAX;
+use crate::runtime::COUNT_WAIT_MAX;
 use crate::tcp::{QUEUE_WAIT_MAX, SEND_DEADLINE};
 use crate::time::Instant;
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 
 use super::channel::Pace;
 use super::faults::Fault;
-use super::kernel::{ActorId, FileId, Happening, Kernel, Kind};
 use super::sockets::Standing;
+use super::state::{ActorId, FileId, Happening, Kernel, Kind};
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! Tests: what a turn may take of whoever else waits for it.
 
-use super::Options;
-use super::event_loop::{DEFER_MAX, EventLoop, TASK_POLLS_PER_TURN};
+use super::testing;
 use crate::node::{Context, Node, Request};
 use crate::protocol::Result;
-use crate::sys::{Input, Output, Streams, testing};
+use crate::runtime::{DEFER_MAX, EventLoop, Options, TASK_POLLS_PER_TURN};
+use crate::sys::{Input, Output, Streams};
 use crate::time::VirtualClock;
 use crate::wire::READ_BYTES;
 use std::cell::Cell;

@@ -28,22 +28,20 @@
 
 mod calls;
 mod channel;
-mod descriptor;
 mod epoll;
 mod faults;
-mod kernel;
 mod network;
 mod pauses;
 mod peer;
 mod sockets;
+mod state;
 #[cfg(test)]
 mod tests;
 mod trace;
 
-pub(crate) use descriptor::Descriptor;
 pub(crate) use faults::{Fault, Faults};
-pub(crate) use kernel::{Actor, ActorId, FileId, Kernel};
 pub(crate) use peer::{Received, Shape};
+pub(crate) use state::{Actor, ActorId, FileId, Kernel};
 
 use crate::time::{Clock, Instant};
 use std::cell::RefCell;

@@ -1,8 +1,8 @@
 //! What a seed stands for: the streams, the faults, the requests and the ending.
 
 use super::ledger::{Answer, Request, Wanted};
+use crate::lab::kernel::{Fault, Faults, Shape};
 use crate::random::Random;
-use crate::sys::simulated::{Fault, Faults, Shape};
 use crate::time::Instant;
 use std::time::Duration;
 
@@ -160,6 +160,7 @@ impl Plan {
     }
 
     /// Sends of a few senders, hundreds of them at once, where descriptors are few.
+    #[cfg(test)]
     pub(super) fn sends(seed: u64) -> Plan {
         let mut random = Random::new(seed);
         let mut requests = vec![
@@ -192,6 +193,7 @@ impl Plan {
     }
 
     /// Pipes, no faults, and these requests in order, each after its gap.
+    #[cfg(test)]
     pub(super) fn quiet(requests: Vec<(Duration, Wanted)>) -> Plan {
         let numbered = (0..).zip(requests);
         let line = |(id, (gap, wanted))| (gap, Line::Request(Request::new(wanted, id)));

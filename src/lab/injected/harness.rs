@@ -3,8 +3,8 @@
 
 use super::ledger::{Answer, Ledger};
 use super::plan::{Ending, Line, Plan, Reader, index};
+use crate::lab::kernel::{Actor, ActorId, FileId, Kernel, Received, Shape};
 use crate::random::Random;
-use crate::sys::simulated::{Actor, ActorId, FileId, Kernel, Received, Shape};
 use crate::time::Instant;
 use serde_json::json;
 use std::cell::RefCell;

@@ -2,8 +2,8 @@
 
 use super::channel::Pace;
 use super::faults::Fault;
-use super::kernel::{FileId, Happening, Kernel, Kind};
 use super::sockets::Standing;
+use super::state::{FileId, Happening, Kernel, Kind};
 use rustix::event::PollFlags;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
