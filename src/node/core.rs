@@ -12,7 +12,7 @@ use super::request::Request;
 use super::settings::Settings;
 use super::spares::Spares;
 use super::spawned::{SPAWNED_MAX, Spawned, Task};
-use super::timers::{Timer, Timers};
+use super::timers::Timers;
 use super::update::Marks;
 use super::usage::Usage;
 use crate::protocol::{
@@ -249,7 +249,7 @@ impl Core {
             Ok(())
         })?;
         let deadline = self.timers.now() + timeout;
-        let timer = self.timers.arm(deadline, Timer::Call(msg_id));
+        let timer = self.timers.arm_call(deadline, msg_id);
         self.calls.borrow_mut().insert(msg_id, dest, timer);
         Ok(msg_id)
     }

@@ -349,8 +349,10 @@ fn a_finished_source_is_taken_out_once_and_deregistered() {
     reactor.finish(token);
     reactor.apply(token, &Progress::idle(Next::Finished(())));
     reactor.assert_invariants();
-    let (finished, _closed) = reactor.take_finished().unwrap();
-    assert_eq!(finished, token);
+    let fd = reactor.get(token).unwrap().as_raw_fd();
+    let finished = reactor.take_finished().unwrap();
+    assert_eq!(finished.as_raw_fd(), fd);
+    drop(finished);
     assert!(reactor.take_finished().is_none(), "once");
     reactor.assert_invariants();
     write(&write_end);

@@ -3,17 +3,16 @@
 //! The only room that knows all others. Everything that happens, happens in a
 //! turn; [`turn`](event_loop::EventLoop::turn) is the whole program.
 
-mod client;
-mod counts;
 mod diagnostics;
 mod event_loop;
-mod pauses;
 mod phase;
 mod send_queue;
 mod source;
 mod stdin;
 mod stdout;
 mod tcp_echo;
+mod tcp_sends;
+mod tcp_server;
 
 pub(crate) use event_loop::EventLoop;
 

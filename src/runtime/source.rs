@@ -1,6 +1,6 @@
 //! The kinds of sources that the reactor holds for the runtime.
 
-use super::client::Client;
+use super::tcp_sends::SendExchange;
 use crate::tcp::Connection;
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -18,7 +18,7 @@ pub(super) enum Source {
     Stderr(RawFd),
     Listener(RawFd),
     Connection(Connection),
-    Client(Box<Client>),
+    Exchange(Box<SendExchange>),
 }
 
 impl AsRawFd for Source {
@@ -28,7 +28,7 @@ impl AsRawFd for Source {
                 *fd
             }
             Source::Connection(connection) => connection.as_raw_fd(),
-            Source::Client(client) => client.exchange.as_raw_fd(),
+            Source::Exchange(send) => send.exchange.as_raw_fd(),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::protocol::{
     parse_body,
 };
 use crate::task::ReadyQueue;
-use crate::time::{Clock, Instant};
+use crate::time::{Clock, Instant, TimerId};
 use crate::wire::OutputBuffer;
 use host::{Host, host};
 use state::State;
@@ -277,6 +277,27 @@ impl Session {
     /// ```
     pub fn next_deadline(&self) -> Option<Instant> {
         self.core.timers().next_deadline()
+    }
+
+    /// The time now, read from the clock.
+    pub(crate) fn now(&self) -> Instant {
+        self.core.timers().now()
+    }
+
+    /// Arms a deadline of the owner on the session's wheel. When it is due,
+    /// [`expire`](Session::expire) hands out its key through `next_expired`.
+    pub(crate) fn arm_owner(&self, deadline: Instant, key: u64) -> TimerId {
+        self.core.timers().arm_owner(deadline, key)
+    }
+
+    /// Disarms a deadline of the owner; without effect if it was due.
+    pub(crate) fn disarm_owner(&self, timer: TimerId) {
+        self.core.timers().disarm_owner(timer);
+    }
+
+    /// Takes the next key of the owner that is due.
+    pub(crate) fn next_expired(&self) -> Option<u64> {
+        self.core.timers().next_expired()
     }
 
     /// The queue of woken tasks, for an owner that waits: a waker may be used
