@@ -1,5 +1,5 @@
-//! The executor: a task that ends at once, one that waits for a wake, and the
-//! same with many others waiting.
+//! Measures the executor: a task that ends at once, a task that waits for a wake, and
+//! the same while many other tasks wait.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use eddyline::task::Executor;
@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 
 type Mailbox = Rc<RefCell<Option<Waker>>>;
 
-/// Waits for one wake, by the waker that it leaves in `mailbox`.
+/// Puts its waker into `mailbox` and waits for one wake.
 async fn wait(mailbox: Mailbox) -> u64 {
     let mut polled = false;
     poll_fn(move |cx| {

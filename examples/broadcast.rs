@@ -4,8 +4,8 @@
 //! It shows batches, acknowledgements that travel with other messages, and resending.
 //! Read `txn_rw_register` next, which replicates a database.
 //!
-//! There are two shapes, for the two targets of the Gossip Glomers (25 nodes, latency
-//! of 100 ms, 100 operations a second, half of them broadcasts):
+//! There are two shapes, for two targets of the Gossip Glomers. Both have 25 nodes, a
+//! latency of 100 ms and 100 operations a second, half of them broadcasts.
 //!
 //! - `Direct`, for low latency (3d). The node that gets a message from a client sends
 //!   it to all others immediately. This costs one hop and one message per other node.

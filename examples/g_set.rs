@@ -2,7 +2,7 @@
 //!
 //! Every node repeatedly sends its whole set to all others, and each takes the union.
 //! The order of the messages does not matter, and a lost message is replaced by the
-//! next one. The example shows a task that gossips beside the handlers.
+//! next one. The example shows a task that gossips while the handlers run.
 //!
 //! Messages grow with the set. Read `broadcast` next: it sends only new elements.
 //!

@@ -9,7 +9,8 @@
 //! - A leader's message contains all entries that the receiver has not confirmed. So
 //!   no message depends on an earlier one, which may be lost or late.
 //! - Before an election, a candidate asks whether the others would vote for it (a
-//!   pre-vote). So it cannot replace a leader that a majority still hears.
+//!   pre-vote). So it cannot replace a leader that is in contact with a
+//!   majority.
 //!
 //! There are no snapshots, membership changes, reads outside the log, or disk. A
 //! crashed node must not return under the same name, because it could vote twice.
@@ -114,7 +115,7 @@ struct Raft {
     /// The term and the candidate of this node's last vote.
     voted: (u64, String),
     leader: Option<String>,
-    /// When the leader was last heard.
+    /// The time of the leader's last message.
     heard: Instant,
     /// How long the leader may be silent before this node becomes a candidate.
     patience: Duration,
@@ -150,10 +151,15 @@ impl Raft {
         self.heard = cx.now();
     }
 
-    /// Sends the leader's messages. Returns whether this node must start an election.
-    fn tick(&mut self, cx: &Context) -> bool {
+    /// Whether the leader has been silent for too long.
+    fn is_election_due(&self, cx: &Context) -> bool {
+        self.role != Role::Leader && cx.now().since(self.heard) >= self.patience
+    }
+
+    /// On the leader: sends to all nodes, or steps down if no majority answers.
+    fn tick(&mut self, cx: &Context) {
         if self.role != Role::Leader {
-            return cx.now().since(self.heard) >= self.patience;
+            return;
         }
         let is_near = |at: &&Instant| cx.now().since(**at) < ELECTION_AFTER;
         if self.heard_from.values().filter(is_near).count() + 1 < cx.majority() {
@@ -162,7 +168,6 @@ impl Raft {
             self.put_off_election(cx);
             self.append_to_all(cx);
         }
-        false
     }
 
     fn follow(&mut self, term: u64, leader: Option<&str>) {
@@ -188,7 +193,7 @@ impl Raft {
         if !request.pre && request.term > self.term {
             self.follow(request.term, None);
         }
-        // The candidate may be cut off from a leader that this node still hears.
+        // The candidate may be cut off from a leader that this node can reach.
         let is_led = self.leader.is_some() && cx.now().since(self.heard) < ELECTION_AFTER;
         let is_given = self.voted.0 == self.term && self.voted.1 != candidate;
         let is_late = !request.pre && (request.term < self.term || is_given);
@@ -388,7 +393,8 @@ impl Node for LinKv {
         let mut ticks = cx.every(TICK_EVERY);
         loop {
             ticks.tick().await;
-            let is_due = self.0.borrow_mut().tick(&cx);
+            let is_due = self.0.borrow().is_election_due(&cx);
+            self.0.borrow_mut().tick(&cx);
             if is_due && self.wins(&cx, true).await && self.wins(&cx, false).await {
                 self.0.borrow_mut().lead(&cx);
             }

@@ -234,8 +234,8 @@
 //! sends a request and waits for the reply. It ends with error 0 if there is no reply
 //! before its *deadline*. So each node remembers which numbers each peer has
 //! acknowledged, and repeatedly calls the peer with all others. This is called
-//! *gossip*. [`start`](crate::Node::start) runs beside the handlers, and
-//! [`every`](crate::Context::every) makes its timer.
+//! *gossip*. [`start`](crate::Node::start) runs at the same time as the
+//! handlers, and [`every`](crate::Context::every) makes its timer.
 //!
 //! ```
 //! # use eddyline::sim::{Latency, Partition, Simulation, seeds, workload};

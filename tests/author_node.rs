@@ -234,8 +234,8 @@ fn a_child_process_gets_neither_stdin_nor_stdout() {
     node.finish_quietly();
 }
 
-// After every kind of panic, the caller gets error 13, one line on stderr has the
-// message and the place, and the next request is answered.
+// After every kind of panic, the caller gets error 13. One line on stderr has the message
+// and the place. The next request is answered.
 fn a_panic_is_answered_and_logged_once() {
     let mut node = author();
     let panics = [

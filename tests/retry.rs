@@ -1,5 +1,5 @@
-//! Calls with retries: when they send again, when they give up, and that they
-//! leave nothing behind.
+//! Checks calls with retries, on virtual time: when they send again, when they end, and
+//! that they leave no table entry and no timer.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -79,7 +79,7 @@ fn the_first_request_may_be_answered_after_the_second_was_sent() {
     assert_ne!(first, second);
     alone.receive("n2", pong(first, 7));
     alone.ends_with(json!({"type": "act_ok", "got": 7}));
-    // The other one's answer finds nobody.
+    // The reply to the second request is ignored.
     alone.receive("n2", pong(second, 8));
     assert_eq!(alone.sent(), []);
 }
@@ -122,11 +122,11 @@ fn the_final_error_is_definite_only_if_every_request_was_refused() {
     }
     alone.advance(4);
     let (_, _, body) = alone.sent_one();
-    assert_eq!(body["code"], 0, "the first request is in doubt: {body}");
+    assert_eq!(body["code"], 0, "the first request may be done: {body}");
     let text = body["text"].as_str().unwrap();
     assert!(
         text.ends_with("in time; the last error was: no (error 11)"),
-        "others were answered: {text}"
+        "the last error is missing: {text}"
     );
 }
 
@@ -146,7 +146,7 @@ fn a_dropped_call_leaves_no_entry_and_no_timer() {
     let mut alone = Alone::acting::<Impatient>();
     alone.advance(450);
     let usage = alone.usage();
-    // Three requests out, and one timer each; the pause, and the sleep.
+    // Three requests with one timer each, the timer of the pause, and that of the sleep.
     assert_eq!((usage.calls_waiting, usage.timers), (3, 5));
     alone.sent();
     alone.advance(100);

@@ -1,5 +1,5 @@
-//! The clients of Maelstrom's services: what each operation says on the wire,
-//! and what each answer means.
+//! Checks the clients of Maelstrom's services, on virtual time: the request of each
+//! operation, and the effect of each reply.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -187,10 +187,10 @@ fn an_update_repeats_until_its_cas_succeeds() {
         let old = json!({"sum": sum});
         alone.serve(read_k(), json!({"type": "read_ok", "value": old}));
         alone.serve(cas_k(&old, sum + 5), error(22));
-        assert_eq!(alone.sent(), [], "it pauses");
+        assert_eq!(alone.sent(), [], "there is no pause");
         alone.advance(10);
     }
-    // Fields that our type does not know come back in `from`.
+    // Fields that are unknown to our type are kept in `from`.
     let old = json!({"sum": 4, "more": 1});
     alone.serve(read_k(), json!({"type": "read_ok", "value": old}));
     alone.serve(cas_k(&old, 9), json!({"type": "cas_ok"}));
@@ -218,7 +218,7 @@ fn an_update_that_always_conflicts_ends_at_the_deadline_with_a_definite_error() 
         }
         alone.advance(1);
     }
-    panic!("it never gave up");
+    panic!("the update has not ended");
 }
 
 #[test]
@@ -243,7 +243,7 @@ act!(AddsOnce, |cx, request| {
     cx.reply(&request, &json!({"sum": sum}))
 });
 
-/// What the only message would write, which must be a `cas` of `from`.
+/// The number and the `to` of the only message, which must be a `cas` of `from`.
 #[track_caller]
 fn swap_of(alone: &mut Alone, from: &Value) -> (u64, Value) {
     let (_, msg_id, body) = alone.sent_one();
@@ -251,7 +251,7 @@ fn swap_of(alone: &mut Alone, from: &Value) -> (u64, Value) {
     (msg_id, body["to"].clone())
 }
 
-/// A marked sum as another node has left it.
+/// A marked sum, written by another node.
 fn marked(sum: u64) -> Value {
     json!({"value": sum, "marks": {"n2": ["00"]}})
 }
@@ -269,12 +269,12 @@ fn an_update_is_made_once_even_if_error_22_comes_first() {
     late["in_reply_to"] = msg_id.into();
     alone.receive("lin-kv", late);
     alone.advance(10);
-    // Somebody else has added 7 since, and left the mark where it was.
+    // Another node has added 7 since then, and kept the mark.
     let mut now = to;
     now["value"] = json!(13);
     alone.serve(read_k(), json!({"type": "read_ok", "value": now}));
     alone.ends_with(json!({"type": "act_ok", "sum": 6}));
-    // The next update of this node takes the mark away that nobody looks for.
+    // The next update of this node removes the mark, which is no longer needed.
     alone.receive("c1", json!({"type": "act", "msg_id": 1}));
     alone.serve(read_k(), json!({"type": "read_ok", "value": now}));
     let (_, to) = swap_of(&mut alone, &now);
@@ -291,7 +291,7 @@ fn an_update_whose_reply_is_lost_reads_and_tries_again() {
     alone.advance(1010);
     alone.serve(read_k(), error(20));
     let (msg_id, again) = swap_of(&mut alone, &nothing);
-    assert_eq!(to, again, "the same mark");
+    assert_eq!(to, again, "the mark differs");
     let done = json!({"type": "cas_ok", "in_reply_to": msg_id});
     alone.receive("lin-kv", done);
     alone.ends_with(json!({"type": "act_ok", "sum": 105}));

@@ -95,7 +95,12 @@ mod tests {
 
     fn assert_invariant(queue: &SendQueue) {
         assert_eq!(queue.turns.len(), queue.lanes.len());
-        assert!(queue.turns.iter().all(|asker| queue.lanes.contains_key(asker)));
+        assert!(
+            queue
+                .turns
+                .iter()
+                .all(|asker| queue.lanes.contains_key(asker))
+        );
     }
 
     fn numbers(mut queue: SendQueue) -> Vec<u64> {

@@ -1,7 +1,6 @@
 //! The kinds of sources that the reactor holds for the runtime.
 
-use super::tcp_sends::SendExchange;
-use crate::tcp::Connection;
+use crate::tcp::{Connection, Exchange};
 use std::os::fd::{AsRawFd, RawFd};
 
 /// A source. There are thousands of connections, so their state machines lie in the
@@ -19,6 +18,12 @@ pub(super) enum Source {
     Listener(RawFd),
     Connection(Connection),
     Exchange(Box<SendExchange>),
+}
+
+/// The exchange of one of the node's sends to itself, with the send's number.
+pub(super) struct SendExchange {
+    pub(super) exchange: Exchange,
+    pub(super) number: u64,
 }
 
 impl AsRawFd for Source {

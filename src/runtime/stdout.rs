@@ -1,4 +1,6 @@
-//! stdout: what the session has said, written once a turn.
+//! stdout: the session's messages, written once a turn.
+//!
+//! Read next: `wire/output_buffer.rs`, where the messages wait.
 
 use super::source::Source;
 use crate::reactor::{Interest, Reactor, Token};
@@ -8,27 +10,27 @@ use crate::sys::Output;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 
-/// How much one write offers: 256 KiB. A pipe takes what fits; a file takes it
-/// all and blocks meanwhile, so this bounds how long a disk can hold the loop.
+/// How much one write offers: 256 KiB. A pipe takes as much as fits. A file takes it
+/// all and blocks meanwhile, so this bounds for how long a disk can stop the loop.
 const WRITE_BYTES_MAX: usize = 256 << 10;
 
-/// How many writes one turn makes: enough for a pipe that is emptied while it
-/// is being filled, few enough for the other sources.
+/// How many writes one turn makes: 4. That is enough for a pipe that is emptied while
+/// it is being filled, and few enough for the other sources.
 const WRITES_PER_TURN: usize = 4;
 
 /// The process's standard output.
 pub(super) struct Stdout {
     output: Output,
     token: Token,
-    /// The last byte written was not the end of a line.
+    /// The last byte that was written is not the end of a message.
     is_inside_line: bool,
 }
 
 /// How a flush ended.
 pub(super) enum Flushed {
-    /// What is left waits for an edge, or for the next turn.
+    /// The rest, if there is one, waits for an edge or for the next turn.
     Fine,
-    /// Nobody will ever read it.
+    /// stdout will never take another byte.
     ReaderGone,
 }
 
@@ -43,12 +45,12 @@ impl Stdout {
         })
     }
 
-    /// Whether the reader has the beginning of a line, and waits for its rest.
+    /// Whether the reader has the beginning of a message, and waits for its rest.
     pub(super) fn is_inside_line(&self) -> bool {
         self.is_inside_line
     }
 
-    /// Writes what the reader takes, within the turn's bound.
+    /// Writes as much as the reader takes, within the turn's bound.
     ///
     /// # Errors
     /// When stdout fails in another way than by losing its reader.
@@ -68,8 +70,8 @@ impl Stdout {
     /// As every source: it has finished when its reader has gone.
     fn ready(&mut self, readiness: Readiness, session: &mut Session) -> io::Result<Progress> {
         if readiness.is_read_closed() {
-            // Only an error or a hang-up says that of a source that is only
-            // written to.
+            // For a source that is only written to, this flag means an error or a
+            // hang-up.
             return Ok(Progress::idle(Next::Finished(())));
         }
         let mut output = session.output();
@@ -92,7 +94,7 @@ impl Stdout {
                         ..Progress::idle(Next::Wait)
                     });
                 }
-                Err(error) if is_gone(&error) => {
+                Err(error) if Output::has_lost_reader(&error) => {
                     return Ok(Progress::idle(Next::Finished(())));
                 }
                 Err(error) => {
@@ -106,14 +108,4 @@ impl Stdout {
         }
         Ok(Progress::idle(Next::CarryOver(Reason::BoundReached)))
     }
-}
-
-/// A pipe or socket without its other end, or a terminal that was hung up: the
-/// harness has gone, which is its right and no error.
-fn is_gone(error: &io::Error) -> bool {
-    const HUNG_UP_TERMINAL: i32 = 5; // EIO
-    matches!(
-        error.kind(),
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::NotConnected
-    ) || error.raw_os_error() == Some(HUNG_UP_TERMINAL)
 }

@@ -24,7 +24,7 @@
 
 use super::phase::DRAIN_DEADLINE;
 use super::send_queue::{Asker, SendQueue};
-use super::source::Source;
+use super::source::{SendExchange, Source};
 use super::tcp_server::TcpServer;
 use crate::protocol::{Error, Result};
 use crate::reactor::{Interest, Reactor, Token};
@@ -41,7 +41,7 @@ use std::time::Duration;
 /// what a call waits by default. Sends take a fraction of a millisecond, so a count that
 /// is asked for right behind them has them all. A send that is stuck, or a queue of a
 /// hundred thousand, delays no count for longer.
-pub(super) const COUNT_WAIT_MAX: Duration = Duration::from_millis(500);
+pub(crate) const COUNT_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// The sends and counts that handlers have asked for.
 pub(super) struct TcpSends {
@@ -74,12 +74,6 @@ struct Queued {
     asker: Asker,
     asked: Instant,
     data: Vec<u8>,
-}
-
-/// A source: the exchange of one send.
-pub(super) struct SendExchange {
-    pub(super) exchange: Exchange,
-    pub(super) number: u64,
 }
 
 impl TcpSends {

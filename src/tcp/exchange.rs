@@ -1,6 +1,6 @@
 //! The client's side: sends some bytes to an echo server and reads them back.
 
-use super::{CALLS_PER_TURN, CHUNK_BYTES};
+use super::connection::{CALLS_PER_TURN, CHUNK_BYTES};
 use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::Descriptor;
 use crate::sys::socket::{self, AcceptFailure};

@@ -1,7 +1,6 @@
 //! The echo server: a listener, what its connections share, and the counts.
 
-use super::CHUNK_BYTES;
-use super::connection::{Connection, Ending};
+use super::connection::{CHUNK_BYTES, Connection, Ending};
 use super::listener::{Listener, StartError};
 use crate::source::{Progress, Readiness};
 use std::io;

@@ -1,5 +1,6 @@
 //! Both sides against each other over loopback, on edges alone.
 
+use super::connection::CHUNK_BYTES;
 use super::exchange::ExchangeError;
 use super::server::{SCARCE_CHUNK_BYTES, Stats};
 use super::*;

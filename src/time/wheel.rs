@@ -77,7 +77,8 @@ mod tick;
 
 pub use node::TimerId;
 
-use super::{Clock, Instant};
+use super::clock::Clock;
+use super::instant::Instant;
 use level::{Levels, Place};
 use node::Nodes;
 use std::fmt;

@@ -72,8 +72,9 @@ const SOCKET_CALLS: [&str; 10] = [
     "socket_with",
 ];
 
-/// A file is read in one sitting.
-const LINES_MAX: usize = 450;
+/// A file is one idea and is read in one sitting. clippy.toml has the caps that
+/// matter more: branches and nesting of a function.
+const LINES_MAX: usize = 600;
 
 pub(crate) fn violations(sources: &[Source]) -> Vec<String> {
     let contents: Vec<Contents> = sources.iter().map(|s| contents(&s.text)).collect();

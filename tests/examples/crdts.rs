@@ -1,4 +1,4 @@
-//! Sets, counters and broadcast: what was told to one is known to all in the end.
+//! Sets, counters and broadcast: in the end, every node must know every value.
 
 use super::broadcast::{Broadcast, Shape};
 use super::pn_counter::PnCounter;

@@ -1,4 +1,4 @@
-//! Kafka.
+//! The logs of the example `kafka`.
 
 use super::{kafka::Kafka, lossy, over_seeds, partitions};
 use eddyline::sim::workload;

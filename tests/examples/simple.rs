@@ -1,4 +1,4 @@
-//! Nodes that ask nobody.
+//! Nodes that send no messages to other nodes.
 
 use super::{echo::Echo, lossy, over_seeds, partitions, unique_ids::UniqueIds};
 use eddyline::sim::workload;

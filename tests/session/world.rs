@@ -80,6 +80,11 @@ impl Node for Probe {
         }
     }
 
+    #[allow(
+        clippy::cognitive_complexity,
+        clippy::too_many_lines,
+        reason = "a table: an arm for each kind of request that a test sends"
+    )]
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
         match request.kind() {
             "echo" => cx.reply(&request, &json!({"echo": request.body::<Value>()?["echo"]})),

@@ -208,7 +208,7 @@ impl Node {
 
     /// As [`wait_until_input_is_read`](Node::wait_until_input_is_read), but also reads
     /// the node's output. A node whose output is not read stops reading its input.
-    pub(crate) fn take_in_until_input_is_read(&mut self) {
+    pub(crate) fn take_output_until_input_is_read(&mut self) {
         let stdin = self.stdin.as_ref().expect("stdin is open");
         let (stdout, stderr) = (&mut self.stdout, &mut self.stderr);
         wait_until("the node, whose output is read, has read its input", || {

@@ -167,9 +167,8 @@ impl<'a> Registers<'a> {
                             registers.writer.insert((key, earlier), (index, false));
                         }
                         None => {
-                            if let Some(&version) = read.get(&key) {
-                                registers.overwritten.push((index, key, version));
-                            }
+                            let read = read.get(&key).map(|&version| (index, key, version));
+                            registers.overwritten.extend(read);
                         }
                     }
                     registers.writer.insert((key, value), (index, true));
