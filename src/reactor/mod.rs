@@ -46,7 +46,7 @@ mod token;
 mod worked_example;
 
 pub(crate) use mio::Interest;
-/// What `lab::Poller` passes its calls on to.
+/// `lab::Poller` passes its calls on to them.
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use poller::{Poller as RealPoller, Signs};
 pub(crate) use token::Token;

@@ -357,8 +357,8 @@ impl From<SendError> for Error {
                 QUEUE_WAIT_MAX.as_secs()
             )),
             SendError::NeverBegins => Error::temporarily_unavailable(
-                "stdin has ended and this send has not begun; it never will: ask again when the \
-                 node was started anew",
+                "stdin has ended and this send has not begun, so it never will; start the node \
+                 again and send it then",
             ),
             SendError::GivenUp => Error::timeout(format!(
                 "stdin ended {} s ago and this exchange is not over; what the echo server got of \

@@ -9,17 +9,18 @@
 //!   connect, write, half-close  --->  kernel  ------------> read, write at once
 //!   read to the end             <---  kernel  <------------ close after the end
 //! ```
+//!
+//! Read next: `connection.rs`, the server's side; `exchange.rs`, the client's;
+//! `listener.rs`, what `accept` may answer; `tests.rs`, both sides on plain epoll.
 
 mod connection;
-/// The fuzz target `connection`, on its corpus. It lies with the others; the
-/// target itself takes this room and `sys` into a crate of its own, so that
-/// neither needs a door.
+/// The fuzz target `connection`, on its corpus. The target itself compiles this room,
+/// `source` and `sys` into a crate of its own, so that none of them has to be public.
 #[cfg(test)]
 #[path = "../../tests/fuzz/connection/mod.rs"]
 mod event_sequences;
 mod exchange;
 mod listener;
-mod reserve;
 mod server;
 #[cfg(test)]
 mod tests;
