@@ -180,7 +180,7 @@
 //!
 //! ```text
 //! broadcast failed with seed 0:
-//!   - value 98 is lost: it was known, and a final read of n0 has it not
+//!   - value 98 is lost: it was known, and a final read of n0 does not have it
 //!   …
 //!   … 255 anomalies in all
 //! 1021 operations, 3789 messages delivered, 0 lost, 255 cut off, in 20.154904323s of virtual time

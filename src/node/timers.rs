@@ -181,6 +181,12 @@ impl Timers {
     pub(super) fn len(&self) -> usize {
         self.wheel.borrow().len() - self.owner_len.get()
     }
+
+    /// Whether this timer is armed and ends the call of that number.
+    pub(super) fn is_armed_for(&self, timer: TimerId, msg_id: u64) -> bool {
+        let mut wheel = self.wheel.borrow_mut();
+        matches!(wheel.get_mut(timer), Some(Timer::Numbered(call)) if *call == msg_id)
+    }
 }
 
 #[cfg(test)]

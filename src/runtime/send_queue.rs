@@ -15,13 +15,13 @@
 use std::collections::{HashMap, VecDeque};
 
 /// The sender whose request a send is for; `None` if it is not known.
-pub(super) type Asker = Option<u32>;
+pub(super) type Requester = Option<u32>;
 
 /// The numbers of sends that have not begun, in a lane for each sender.
 #[derive(Debug, Default)]
 pub(super) struct SendQueue {
-    lanes: HashMap<Asker, VecDeque<u64>>,
-    turns: VecDeque<Asker>,
+    lanes: HashMap<Requester, VecDeque<u64>>,
+    turns: VecDeque<Requester>,
 }
 
 impl SendQueue {
@@ -37,44 +37,44 @@ impl SendQueue {
     }
 
     /// Adds a send at the end of its sender's lane.
-    pub(super) fn push(&mut self, asker: Asker, number: u64) {
-        self.lane(asker).push_back(number);
+    pub(super) fn push(&mut self, requester: Requester, number: u64) {
+        self.lane(requester).push_back(number);
     }
 
     /// Takes the send whose turn it is.
-    pub(super) fn pop(&mut self) -> Option<(Asker, u64)> {
+    pub(super) fn pop(&mut self) -> Option<(Requester, u64)> {
         loop {
-            let asker = self.turns.pop_front()?;
-            let lane = self.lanes.get_mut(&asker)?;
+            let requester = self.turns.pop_front()?;
+            let lane = self.lanes.get_mut(&requester)?;
             if let Some(number) = lane.pop_front() {
-                self.turns.push_back(asker);
-                return Some((asker, number));
+                self.turns.push_back(requester);
+                return Some((requester, number));
             }
-            self.lanes.remove(&asker);
+            self.lanes.remove(&requester);
         }
     }
 
     /// Puts the send that was just taken back: it is still its turn.
-    pub(super) fn put_back(&mut self, asker: Asker, number: u64) {
-        self.lane(asker).push_front(number);
-        if self.turns.back() == Some(&asker) {
+    pub(super) fn put_back(&mut self, requester: Requester, number: u64) {
+        self.lane(requester).push_front(number);
+        if self.turns.back() == Some(&requester) {
             self.turns.rotate_right(1);
         }
     }
 
     /// Removes a send that has waited long enough. All wait equally long, so it is the
     /// oldest one of its lane and found at once.
-    pub(super) fn remove(&mut self, asker: Asker, number: u64) {
-        let lane = self.lane(asker);
+    pub(super) fn remove(&mut self, requester: Requester, number: u64) {
+        let lane = self.lane(requester);
         let place = lane.iter().position(|&other| other == number);
         debug_assert!(place.is_some(), "send {number} does not wait");
         place.and_then(|place| lane.remove(place));
     }
 
-    fn lane(&mut self, asker: Asker) -> &mut VecDeque<u64> {
+    fn lane(&mut self, requester: Requester) -> &mut VecDeque<u64> {
         let turns = &mut self.turns;
-        self.lanes.entry(asker).or_insert_with(|| {
-            turns.push_back(asker);
+        self.lanes.entry(requester).or_insert_with(|| {
+            turns.push_back(requester);
             VecDeque::new()
         })
     }
@@ -86,8 +86,8 @@ mod tests {
 
     fn queue(sends: impl IntoIterator<Item = (u64, u32)>) -> SendQueue {
         let mut queue = SendQueue::default();
-        for (number, asker) in sends {
-            queue.push(Some(asker), number);
+        for (number, requester) in sends {
+            queue.push(Some(requester), number);
             assert_invariant(&queue);
         }
         queue
@@ -99,7 +99,7 @@ mod tests {
             queue
                 .turns
                 .iter()
-                .all(|asker| queue.lanes.contains_key(asker))
+                .all(|requester| queue.lanes.contains_key(requester))
         );
     }
 
@@ -109,7 +109,7 @@ mod tests {
             assert_invariant(&queue);
             send
         });
-        let numbers = sends.map(|(_asker, number)| number).collect();
+        let numbers = sends.map(|(_requester, number)| number).collect();
         assert!(queue.is_empty() && queue.lanes.is_empty());
         numbers
     }
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn what_is_put_back_is_next_again() {
         let mut queue = queue([(0, 1), (1, 1), (2, 2)]);
-        let (asker, number) = queue.pop().unwrap();
-        queue.put_back(asker, number);
+        let (requester, number) = queue.pop().unwrap();
+        queue.put_back(requester, number);
         assert_eq!(numbers(queue), [0, 2, 1]);
     }
 

@@ -23,7 +23,7 @@
 //! Read next: `tcp/exchange.rs`, the state machine of one exchange; `send_queue.rs`.
 
 use super::phase::DRAIN_DEADLINE;
-use super::send_queue::{Asker, SendQueue};
+use super::send_queue::{Requester, SendQueue};
 use super::source::{SendExchange, Source};
 use super::tcp_server::TcpServer;
 use crate::protocol::{Error, Result};
@@ -71,7 +71,7 @@ enum Stage {
 }
 
 struct Queued {
-    asker: Asker,
+    requester: Requester,
     asked: Instant,
     data: Vec<u8>,
 }
@@ -93,11 +93,15 @@ impl TcpSends {
             session.complete_operation(operation, Err(SendError::NeverBegins.into()));
             return;
         }
-        let (asker, asked) = (session.asker(operation), session.now());
+        let (requester, asked) = (session.requester(operation), session.now());
         let data = data.into_bytes();
-        let stage = Stage::Queued(Queued { asker, asked, data });
+        let stage = Stage::Queued(Queued {
+            requester,
+            asked,
+            data,
+        });
         let number = self.enter(session, operation, asked + QUEUE_WAIT_MAX, stage);
-        self.queue.push(asker, number);
+        self.queue.push(requester, number);
     }
 
     /// Takes a count in, and answers it if there is nothing to wait for.
@@ -137,7 +141,7 @@ impl TcpSends {
         server: &mut TcpServer,
     ) {
         while self.has_room(server)
-            && let Some((asker, number)) = self.queue.pop()
+            && let Some((requester, number)) = self.queue.pop()
             && let Some(send) = self.pending.get_mut(&number)
             && let Stage::Queued(queued) = &mut send.stage
         {
@@ -149,7 +153,7 @@ impl TcpSends {
                     self.exchanges += 1;
                 }
                 Err(error) if error.may_pass() && self.may_get_descriptors(server) => {
-                    self.queue.put_back(asker, number);
+                    self.queue.put_back(requester, number);
                     break;
                 }
                 Err(error) => self.end(session, server, number, Err(error.into())),
@@ -215,7 +219,7 @@ impl TcpSends {
         };
         let outcome = match &pending.stage {
             Stage::Queued(queued) => {
-                self.queue.remove(queued.asker, number);
+                self.queue.remove(queued.requester, number);
                 Err(SendError::NotBegun.into())
             }
             &Stage::InFlight(token) => {
