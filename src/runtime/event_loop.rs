@@ -88,7 +88,7 @@ impl EventLoop {
             // pending, and ends the wait.
             let _awake = waker.wake();
         });
-        let tcp_echo = TcpEcho::new(options.tcp_bind, options.tcp_connections_max, clock.clone());
+        let tcp_echo = TcpEcho::new(options.tcp_bind, options.tcp_connections_max);
         Ok(EventLoop {
             clock: TurnClock::new(clock),
             reactor,
@@ -113,6 +113,7 @@ impl EventLoop {
     #[cfg(any(test, feature = "lab"))]
     pub(crate) fn assert_invariants(&self) {
         self.reactor.assert_invariants();
+        self.tcp_echo.assert_invariants();
     }
 
     /// One turn of the loop. Returns whether there will be another.
@@ -153,10 +154,9 @@ impl EventLoop {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let deadline = earlier(self.tcp_echo.next_deadline(), self.phase.deadline());
         match self.phase.runs_tasks() {
-            true => earlier(deadline, self.session.next_deadline()),
-            false => deadline,
+            true => earlier(self.phase.deadline(), self.session.next_deadline()),
+            false => self.phase.deadline(),
         }
     }
 
@@ -183,10 +183,10 @@ impl EventLoop {
                 Some((Source::Connection(connection), readiness)) => {
                     self.tcp_echo.serve(connection, readiness)
                 }
-                Some((Source::Client(client), readiness)) => {
-                    let send = (client.ticket, client.deadline);
-                    let progress = client.exchange.ready(readiness);
-                    progress.map(|outcome| self.tcp_echo.ended(session, send, outcome))
+                Some((Source::Exchange(send), readiness)) => {
+                    let number = send.number;
+                    let progress = send.exchange.ready(readiness);
+                    progress.map(|echoed| self.tcp_echo.end_exchange(session, number, echoed))
                 }
             };
             bytes += progress.received_bytes;
@@ -199,15 +199,14 @@ impl EventLoop {
 
     /// Fires the timers whose input has been looked for.
     fn expire(&mut self) {
-        let now = self.clock.now();
-        self.tcp_echo
-            .expire(&mut self.reactor, &mut self.session, now);
-        if self.phase.runs_tasks() {
-            let deadline = self.session.next_deadline();
-            let input_waits = self.stdin.has_more(&self.reactor);
-            self.session
-                .expire(self.looks.due_by(deadline, now, input_waits));
+        if !self.phase.runs_tasks() {
+            return;
         }
+        let (deadline, now) = (self.session.next_deadline(), self.clock.now());
+        let input_waits = self.stdin.has_more(&self.reactor);
+        let due_by = self.looks.due_by(deadline, now, input_waits);
+        self.session.expire(due_by);
+        self.tcp_echo.expire(&mut self.reactor, &mut self.session);
     }
 
     /// Runs ready tasks, and begins the operations that they asked for.

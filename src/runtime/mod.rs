@@ -27,20 +27,19 @@
 //! Read next: `event_loop.rs`, the turn; `timing.rs`, `expiry.rs` and `phase.rs`, its
 //! decisions; `stdin.rs` and `outputs.rs`, the standard streams; `tcp_echo.rs`.
 
-mod client;
-mod counts;
 mod diagnostics;
 mod event_loop;
 mod expiry;
 mod options;
 mod outputs;
-mod pauses;
 mod phase;
 mod send_queue;
 mod source;
 mod stdin;
 mod stdout;
 mod tcp_echo;
+mod tcp_sends;
+mod tcp_server;
 mod timing;
 
 pub(crate) use event_loop::EventLoop;
@@ -48,7 +47,7 @@ pub use options::Options;
 
 /// The bounds that the lab checks.
 #[cfg(any(test, feature = "lab"))]
-pub(crate) use counts::COUNT_WAIT_MAX;
+pub(crate) use tcp_sends::COUNT_WAIT_MAX;
 #[cfg(test)]
 pub(crate) use {
     event_loop::TASK_POLLS_PER_TURN,
