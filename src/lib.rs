@@ -77,6 +77,7 @@
     reason = "a hidden macro around the tests runs them"
 )]
 pub mod guide;
+mod memory;
 pub mod node;
 pub mod protocol;
 mod random;

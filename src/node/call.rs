@@ -147,7 +147,7 @@ impl Call {
         match std::mem::replace(&mut self.state, State::Done) {
             State::Unsent { dest, content } => {
                 let begun = self.core.begin_call(dest, &content, self.timeout);
-                self.core.spares().recycle_bytes(content.into_bytes());
+                self.core.pools().recycle_bytes(content.into_bytes());
                 begun
             }
             State::Waiting { msg_id } => Ok(msg_id),

@@ -10,7 +10,7 @@
 //! A waiting call has exactly one armed timer, an ended one has none.
 
 use super::directory::NameId;
-use super::received::Received;
+use super::received_message::ReceivedMessage;
 use crate::protocol::Result;
 use crate::time::TimerId;
 use std::collections::{HashMap, hash_map};
@@ -39,7 +39,7 @@ pub(crate) enum Entry {
         waker: Option<Waker>,
     },
     /// The reply, or why there is none.
-    Ended(Result<Rc<Received>>),
+    Ended(Result<Rc<ReceivedMessage>>),
 }
 
 /// Every call whose future has not taken its outcome yet.
@@ -53,7 +53,7 @@ pub(crate) struct CallTable {
 pub(crate) enum Progress {
     /// With the waker that was replaced, to be dropped once nothing is borrowed.
     Waiting(Option<Waker>),
-    Ended(Result<Rc<Received>>),
+    Ended(Result<Rc<ReceivedMessage>>),
 }
 
 impl CallTable {
@@ -83,7 +83,7 @@ impl CallTable {
         &mut self,
         msg_id: u64,
         dest: NameId,
-        outcome: impl FnOnce() -> Result<Rc<Received>>,
+        outcome: impl FnOnce() -> Result<Rc<ReceivedMessage>>,
     ) -> Option<(TimerId, Option<Waker>)> {
         let entry = self.entries.get_mut(&msg_id)?;
         match entry {

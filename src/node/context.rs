@@ -241,7 +241,7 @@ impl Context {
 
     fn call<T: Serialize + ?Sized>(&self, dest: &str, kind: &str, fields: Fields<'_, T>) -> Call {
         let dest = self.core.find(dest);
-        let content = Content::new(self.core.spares().bytes(), kind, fields);
+        let content = Content::new(self.core.pools().bytes(), kind, fields);
         Call::new(self.core.clone(), dest, content)
     }
 

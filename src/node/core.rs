@@ -8,9 +8,9 @@ use super::call_table::{CALLS_MAX, CallTable, Entry, Progress};
 use super::directory::{Directory, NameId};
 use super::operations::{Operation, OperationId, Operations, Outcome};
 use super::outbox::Outbox;
+use super::pools::Pools;
 use super::request::Request;
 use super::settings::Settings;
-use super::spares::Spares;
 use super::spawned::{SPAWNED_MAX, Spawned, Task};
 use super::timers::{Timer, Timers};
 use super::update::Marks;
@@ -50,7 +50,7 @@ pub(crate) struct Core {
     pub(super) marks: Marks,
     input_ended: Cell<bool>,
     ignored_replies: Cell<u64>,
-    spares: Spares,
+    pools: Pools,
 }
 
 impl Core {
@@ -72,7 +72,7 @@ impl Core {
             marks: Marks::default(),
             input_ended: Cell::new(false),
             ignored_replies: Cell::new(0),
-            spares: Spares::default(),
+            pools: Pools::default(),
         }
     }
 
@@ -263,7 +263,7 @@ impl Core {
         let removed = self.calls.borrow_mut().remove(msg_id);
         match removed {
             Some(Entry::Waiting { timer, .. }) => self.timers.disarm(timer),
-            Some(Entry::Ended(Ok(reply))) => self.spares.recycle(reply),
+            Some(Entry::Ended(Ok(reply))) => self.pools.recycle(reply),
             Some(Entry::Ended(Err(_))) | None => {}
         }
     }
@@ -272,7 +272,7 @@ impl Core {
     pub(crate) fn complete_call(&self, msg_id: u64, src: Option<NameId>, envelope: &Envelope<'_>) {
         let outcome = || match envelope.header.kind.as_deref() {
             Some("error") => Err(error_of(envelope.body)),
-            _ => Ok(self.spares.keep(envelope)),
+            _ => Ok(self.pools.keep(envelope)),
         };
         let ended = src.and_then(|src| self.calls.borrow_mut().end(msg_id, src, outcome));
         let Some((timer, waker)) = ended else {
@@ -395,8 +395,8 @@ impl Core {
         self.input_ended.get()
     }
 
-    pub(crate) fn spares(&self) -> &Spares {
-        &self.spares
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.pools
     }
 
     /// How much is in use, but for the tasks, which the core does not know.

@@ -1,7 +1,7 @@
 //! A reply: what a call ended with.
 
 use super::core::Core;
-use super::received::Received;
+use super::received_message::ReceivedMessage;
 use crate::protocol::{Error, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -21,12 +21,12 @@ use std::rc::Rc;
 /// # }
 /// ```
 pub struct Reply {
-    message: Rc<Received>,
+    message: Rc<ReceivedMessage>,
     core: Rc<Core>,
 }
 
 impl Reply {
-    pub(super) fn new(message: Rc<Received>, core: Rc<Core>) -> Reply {
+    pub(super) fn new(message: Rc<ReceivedMessage>, core: Rc<Core>) -> Reply {
         Reply { message, core }
     }
 
@@ -111,6 +111,6 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        self.core.spares().take_back(&mut self.message);
+        self.core.pools().take_back(&mut self.message);
     }
 }

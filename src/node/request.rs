@@ -1,6 +1,6 @@
 //! A request: a message that asks this node for something.
 
-use super::received::Received;
+use super::received_message::ReceivedMessage;
 use crate::protocol::Result;
 use serde::Deserialize;
 use std::rc::Rc;
@@ -26,16 +26,16 @@ use std::rc::Rc;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Request {
-    message: Rc<Received>,
+    message: Rc<ReceivedMessage>,
 }
 
 impl Request {
-    pub(crate) fn new(message: Rc<Received>) -> Request {
+    pub(crate) fn new(message: Rc<ReceivedMessage>) -> Request {
         Request { message }
     }
 
     /// The memory, for the next one.
-    pub(super) fn into_received(self) -> Rc<Received> {
+    pub(super) fn into_received(self) -> Rc<ReceivedMessage> {
         self.message
     }
 

@@ -13,26 +13,30 @@ use serde_json::value::RawValue;
 /// Parses the body of a message of type `kind`, or says with error 12 which field
 /// is wrong.
 ///
-/// A body of another shape is parsed a second time, which notes the path to the
-/// field. serde's text about a wrong string quotes all of it, up to 6 times as long
-/// with its escapes. It is cut as soon as it is there, and not kept.
+/// serde's text about a wrong string quotes all of it, up to six times as long with
+/// its escapes. The text is cut and dropped at once, so only one exists at a time.
 pub(crate) fn parse_body<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
-    serde_json::from_str(body).or_else(|_| {
-        let mut json = serde_json::Deserializer::from_str(body);
-        let error = match serde_path_to_error::deserialize::<_, T>(&mut json) {
-            Ok(value) => return Ok(value),
-            Err(error) => error,
-        };
-        let kind = Quote(kind);
-        let why = cut(error.inner(), TEXT_BYTES_MAX);
-        let is_in_a_field = error.path().iter().len() > 0;
-        Err(Error::malformed_request(if is_in_a_field {
-            let path = cut(error.path(), TEXT_BYTES_MAX);
-            format!("malformed {kind}: field `{path}`: {why}")
-        } else {
-            format!("malformed {kind}: {why}")
-        }))
-    })
+    let parsed = serde_json::from_str(body).ok();
+    parsed.map_or_else(|| parse_with_path(body, kind), Ok)
+}
+
+/// Parses a body a second time, in a slower way that notes the path to each field.
+#[cold]
+fn parse_with_path<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_str(body);
+    let error = match serde_path_to_error::deserialize::<_, T>(&mut json) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let kind = Quote(kind);
+    let why = cut(error.inner(), TEXT_BYTES_MAX);
+    let is_in_a_field = error.path().iter().len() > 0;
+    Err(Error::malformed_request(if is_in_a_field {
+        let path = cut(error.path(), TEXT_BYTES_MAX);
+        format!("malformed {kind}: field `{path}`: {why}")
+    } else {
+        format!("malformed {kind}: {why}")
+    }))
 }
 
 /// Parses a JSON value, or says why it is not a `T`.

@@ -269,7 +269,7 @@ fn end(core: &Core, request: Option<Request>, outcome: Result<Ended, Box<Panic>>
             }
         }
     }
-    core.spares().recycle_request(request);
+    core.pools().recycle_request(request);
 }
 
 fn answer(core: &Core, request: &Request, error: &Error) {

@@ -152,7 +152,7 @@ impl Session {
             ReplyTo::Unknown => self.core.ignore_reply(),
             ReplyTo::Absent | ReplyTo::Invalid => match malformed(header) {
                 None => {
-                    let request = Request::new(self.core.spares().keep(envelope));
+                    let request = Request::new(self.core.pools().keep(envelope));
                     self.core.set_asker(src);
                     self.host.handle(&self.core, cx, request);
                     self.core.set_asker(None);
@@ -181,7 +181,7 @@ impl Session {
             ));
             return self.refuse(envelope, &error);
         }
-        let request = Request::new(self.core.spares().keep(envelope));
+        let request = Request::new(self.core.pools().keep(envelope));
         if let State::Nameless = self.state {
             let cx = Context::new(self.core.clone());
             if let Err(panic) = self.host.build(&cx) {

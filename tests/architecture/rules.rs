@@ -11,16 +11,20 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("sys", &[]),
     ("time", &[]),
     ("random", &[]),
-    ("wire", &[]),
+    ("memory", &[]),
+    ("wire", &["memory"]),
     ("protocol", &[]),
     ("task", &[]),
     ("reactor", &[]),
     ("tcp", &["sys"]),
-    ("node", &["protocol", "random", "task", "time", "wire"]),
+    (
+        "node",
+        &["memory", "protocol", "random", "task", "time", "wire"],
+    ),
     (
         "session",
         &["node", "protocol", "random", "task", "time", "wire"],
@@ -35,7 +39,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 const EVERYTHING: &[&str] = &[
-    "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session", "sim",
+    "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp", "node",
+    "session", "sim",
 ];
 
 /// Crates that only some rooms may know.

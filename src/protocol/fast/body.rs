@@ -25,7 +25,9 @@ pub(crate) fn parse_outlined<'a, T: Deserialize<'a>>(
     outline: &Outline,
     kind: impl FnOnce() -> &'a str,
 ) -> Result<T> {
-    T::deserialize(Body(body, outline)).or_else(|_| parse_body(body, kind()))
+    // The error is dropped before the plain parser makes another: it may be long.
+    let parsed = T::deserialize(Body(body, outline)).ok();
+    parsed.map_or_else(|| parse_body(body, kind()), Ok)
 }
 
 /// A JSON object that was scanned before, and where its fields lie.

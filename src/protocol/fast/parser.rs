@@ -67,7 +67,7 @@ impl Parser {
     #[inline]
     pub fn parse<'a>(&mut self, line: &'a [u8]) -> Result<Envelope<'a>, Malformed> {
         let Ok(text) = std::str::from_utf8(line) else {
-            return Envelope::parse(line);
+            return refuse(line);
         };
         if self.scans == 0 {
             let likely = self.successors[self.last];
@@ -100,14 +100,14 @@ impl Parser {
     fn scan<'a>(&mut self, text: &'a str) -> Result<Envelope<'a>, Malformed> {
         if self.scans > 0 {
             self.scans -= 1;
-            return scan(text, None).or_else(|Refused| refuse(text));
+            return scan(text, None).or_else(|Refused| refuse(text.as_bytes()));
         }
         self.scans = self.doubt;
         self.doubt = (2 * self.doubt + 1).min(DOUBT_MAX);
         let mut outer = Outline::new();
         let envelope = match scan(text, Some(&mut outer)) {
             Ok(envelope) => envelope,
-            Err(Refused) => return refuse(text),
+            Err(Refused) => return refuse(text.as_bytes()),
         };
         if self.draft.learn(&envelope, &outer) {
             // The shape that matched longer ago is forgotten.
@@ -123,9 +123,9 @@ impl Parser {
 /// Should the plain parser accept the line, its answer counts: the scan has a
 /// defect then. Tests fail, a node goes on.
 #[cold]
-fn refuse(text: &str) -> Result<Envelope<'_>, Malformed> {
-    let parsed = Envelope::parse(text.as_bytes());
-    debug_assert!(parsed.is_err(), "the scan refuses a message: {text}");
+fn refuse(line: &[u8]) -> Result<Envelope<'_>, Malformed> {
+    let parsed = Envelope::parse(line);
+    debug_assert!(parsed.is_err(), "refused: {}", line.escape_ascii());
     parsed
 }
 
