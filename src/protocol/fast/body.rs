@@ -25,9 +25,14 @@ pub(crate) fn parse_outlined<'a, T: Deserialize<'a>>(
     outline: &Outline,
     kind: impl FnOnce() -> &'a str,
 ) -> Result<T> {
-    // The error is dropped before the plain parser makes another: it may be long.
-    let parsed = T::deserialize(Body(body, outline)).ok();
-    parsed.map_or_else(|| parse_body(body, kind()), Ok)
+    match T::deserialize(Body(body, outline)) {
+        Ok(value) => Ok(value),
+        Err(error) => {
+            // Before the plain parser makes another one: it may be long.
+            drop(error);
+            parse_body(body, kind())
+        }
+    }
 }
 
 /// A JSON object that was scanned before, and where its fields lie.
