@@ -90,9 +90,9 @@ impl Handle {
     }
 
     /// What [`Handle::share`] would make of a stream of that shape.
-    #[cfg(test)]
-    pub(super) fn simulated(fd: std::os::fd::RawFd, shape: crate::sys::simulated::Shape) -> Handle {
-        use crate::sys::simulated::Shape;
+    #[cfg(any(test, feature = "lab"))]
+    pub(super) fn simulated(fd: std::os::fd::RawFd, shape: crate::lab::Shape) -> Handle {
+        use crate::lab::Shape;
         let access = match shape {
             Shape::Pipe => Access::Private,
             Shape::GatedPipe => Access::Gated,
@@ -171,7 +171,7 @@ fn epoll_refuses(fd: BorrowedFd<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::testing;
+    use crate::lab::testing;
 
     fn access(fd: impl AsFd) -> Access {
         Handle::share(fd.as_fd()).unwrap().access

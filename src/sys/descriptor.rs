@@ -17,48 +17,48 @@ const FIRST_PRIVATE_FD: i32 = 3;
 /// This is the floor of the house: each function is one system call and nothing
 /// else, and errors are the kernel's own. The unit tests take this floor away and
 /// lay another of the same shape, a simulated kernel that fails on demand
-/// (`sys::simulated`); so whoever needs another call of the loop's adds it here.
+/// (`lab::kernel`); so whoever needs another call of the loop's adds it here.
 #[derive(Debug)]
 pub(crate) struct Descriptor(OwnedFd);
 
 impl Descriptor {
     /// A close-on-exec copy of `fd`, never one of the standard streams' numbers.
-    pub(super) fn duplicate(fd: BorrowedFd<'_>) -> Result<Descriptor, Errno> {
+    pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<Descriptor, Errno> {
         fcntl_dupfd_cloexec(fd, FIRST_PRIVATE_FD).map(Descriptor)
     }
 
     /// As [`Descriptor::duplicate`], of one that is ours.
-    pub(super) fn copy(&self) -> Result<Descriptor, Errno> {
+    pub(crate) fn copy(&self) -> Result<Descriptor, Errno> {
         Descriptor::duplicate(self.as_fd())
     }
 
     /// A TCP socket, non-blocking and close-on-exec.
-    pub(super) fn socket(family: AddressFamily) -> Result<Descriptor, Errno> {
+    pub(crate) fn socket(family: AddressFamily) -> Result<Descriptor, Errno> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let tcp = Some(ipproto::TCP);
         rustix::net::socket_with(family, SocketType::STREAM, flags, tcp).map(Descriptor)
     }
 
-    pub(super) fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
         rustix::io::read(&self.0, buffer)
     }
 
-    pub(super) fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
         rustix::io::write(&self.0, bytes)
     }
 
     /// recv(2) with MSG_DONTWAIT.
-    pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+    pub(crate) fn receive(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
         rustix::net::recv(&self.0, buffer, RecvFlags::DONTWAIT).map(|(count, _)| count)
     }
 
     /// send(2) with MSG_DONTWAIT and MSG_NOSIGNAL.
-    pub(super) fn send(&self, bytes: &[u8]) -> Result<usize, Errno> {
+    pub(crate) fn send(&self, bytes: &[u8]) -> Result<usize, Errno> {
         rustix::net::send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
     }
 
     /// poll(2) without waiting: whether it reports anything at all.
-    pub(super) fn poll(&self, wanted: PollFlags) -> Result<bool, Errno> {
+    pub(crate) fn poll(&self, wanted: PollFlags) -> Result<bool, Errno> {
         const AT_ONCE: Timespec = Timespec {
             tv_sec: 0,
             tv_nsec: 0,
@@ -67,52 +67,52 @@ impl Descriptor {
         Ok(poll(&mut fds, Some(&AT_ONCE))? > 0)
     }
 
-    pub(super) fn set_reuse_address(&self) -> Result<(), Errno> {
+    pub(crate) fn set_reuse_address(&self) -> Result<(), Errno> {
         set_socket_reuseaddr(&self.0, true)
     }
 
-    pub(super) fn set_no_delay(&self) -> Result<(), Errno> {
+    pub(crate) fn set_no_delay(&self) -> Result<(), Errno> {
         set_tcp_nodelay(&self.0, true)
     }
 
-    pub(super) fn bind(&self, address: SocketAddr) -> Result<(), Errno> {
+    pub(crate) fn bind(&self, address: SocketAddr) -> Result<(), Errno> {
         rustix::net::bind(&self.0, &address)
     }
 
-    pub(super) fn listen(&self, backlog: i32) -> Result<(), Errno> {
+    pub(crate) fn listen(&self, backlog: i32) -> Result<(), Errno> {
         rustix::net::listen(&self.0, backlog)
     }
 
     /// A connection, non-blocking and close-on-exec.
-    pub(super) fn accept(&self) -> Result<Descriptor, Errno> {
+    pub(crate) fn accept(&self) -> Result<Descriptor, Errno> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         rustix::net::accept_with(&self.0, flags).map(Descriptor)
     }
 
-    pub(super) fn connect(&self, address: SocketAddr) -> Result<(), Errno> {
+    pub(crate) fn connect(&self, address: SocketAddr) -> Result<(), Errno> {
         rustix::net::connect(&self.0, &address)
     }
 
     /// SO_ERROR, which reading clears.
-    pub(super) fn take_error(&self) -> Result<(), Errno> {
+    pub(crate) fn take_error(&self) -> Result<(), Errno> {
         socket_error(&self.0)?
     }
 
     /// getpeername(2), for whether there is a peer.
-    pub(super) fn has_peer(&self) -> Result<(), Errno> {
+    pub(crate) fn has_peer(&self) -> Result<(), Errno> {
         rustix::net::getpeername(&self.0).map(|_| ())
     }
 
-    pub(super) fn local_address(&self) -> Result<SocketAddr, Errno> {
+    pub(crate) fn local_address(&self) -> Result<SocketAddr, Errno> {
         SocketAddr::try_from(rustix::net::getsockname(&self.0)?)
     }
 
-    pub(super) fn shutdown_write(&self) -> Result<(), Errno> {
+    pub(crate) fn shutdown_write(&self) -> Result<(), Errno> {
         rustix::net::shutdown(&self.0, Shutdown::Write)
     }
 
     /// Device and inode: what tells one file from another.
-    pub(super) fn file_id(&self) -> Result<(u64, u64), Errno> {
+    pub(crate) fn file_id(&self) -> Result<(u64, u64), Errno> {
         let stat = rustix::fs::fstat(&self.0)?;
         Ok((stat.st_dev, stat.st_ino))
     }

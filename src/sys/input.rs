@@ -46,8 +46,8 @@ impl Input {
     }
 
     /// The end of a simulated stream.
-    #[cfg(test)]
-    pub(crate) fn simulated(fd: RawFd, shape: crate::sys::simulated::Shape) -> Input {
+    #[cfg(any(test, feature = "lab"))]
+    pub(crate) fn simulated(fd: RawFd, shape: crate::lab::Shape) -> Input {
         let handle = Handle::simulated(fd, shape);
         Input { handle }
     }
@@ -100,7 +100,7 @@ impl AsRawFd for Input {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::testing::{self, await_any};
+    use crate::lab::testing::{self, await_any};
     use rustix::net::SocketType;
     use std::io::Write;
     use std::os::fd::OwnedFd;

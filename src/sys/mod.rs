@@ -18,19 +18,18 @@ mod access;
 mod descriptor;
 mod input;
 mod output;
-#[cfg(test)]
-pub(crate) mod simulated;
 pub(crate) mod socket;
-#[cfg(test)]
-pub(crate) mod testing;
 
-#[cfg(not(test))]
+/// The same calls, on this kernel or on a simulated one.
+#[cfg(any(test, feature = "lab"))]
+pub(crate) use crate::lab::Descriptor;
+#[cfg(not(any(test, feature = "lab")))]
 pub(crate) use descriptor::Descriptor;
+/// What `lab::Descriptor` passes its calls on to.
+#[cfg(any(test, feature = "lab"))]
+pub(crate) use descriptor::Descriptor as RealDescriptor;
 pub(crate) use input::Input;
 pub(crate) use output::Output;
-/// The same calls, on this kernel or on a simulated one.
-#[cfg(test)]
-pub(crate) use simulated::Descriptor;
 
 use std::io;
 

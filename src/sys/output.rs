@@ -65,8 +65,8 @@ impl Output {
     }
 
     /// The end of a simulated stream.
-    #[cfg(test)]
-    pub(crate) fn simulated(fd: RawFd, shape: crate::sys::simulated::Shape) -> Output {
+    #[cfg(any(test, feature = "lab"))]
+    pub(crate) fn simulated(fd: RawFd, shape: crate::lab::Shape) -> Output {
         let handle = Handle::simulated(fd, shape);
         Output { handle }
     }
@@ -91,6 +91,15 @@ impl Output {
         });
         Ok(result?)
     }
+
+    /// Whether a write failed because no reader is left: a pipe or socket without its
+    /// other end, or a terminal that was hung up (EIO).
+    pub(crate) fn has_lost_reader(error: &io::Error) -> bool {
+        let errno = Errno::from_io_error(error);
+        [Errno::PIPE, Errno::CONNRESET, Errno::NOTCONN, Errno::IO]
+            .map(Some)
+            .contains(&errno)
+    }
 }
 
 impl AsFd for Output {
@@ -108,7 +117,7 @@ impl AsRawFd for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::testing;
+    use crate::lab::testing;
     use rustix::net::SocketType;
     use std::os::fd::OwnedFd;
     use std::process::Stdio;

@@ -139,7 +139,7 @@ fn new_socket(address: SocketAddr) -> io::Result<Descriptor> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::testing::await_any;
+    use crate::lab::testing::await_any;
     use rustix::event::PollFlags;
     use rustix::fs::OFlags;
     use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
