@@ -1,4 +1,5 @@
-//! Framing: bytes to lines, and the two ways in which it could be quadratic.
+//! Measures the line buffer and the output buffer. Two of the cases would be quadratic in
+//! a simple implementation: single bytes, and a long line in many pieces.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use eddyline::wire::{LineBuffer, OutputBuffer};
@@ -6,7 +7,7 @@ use std::hint::black_box;
 
 const MIB: usize = 1 << 20;
 
-/// Feeds `text` in reads of at most `piece` bytes; returns how many lines came.
+/// Feeds `text` in reads of at most `piece` bytes. Returns the number of lines.
 fn feed(lines: &mut LineBuffer, mut text: &[u8], piece: usize) -> usize {
     let mut found = 0;
     while !text.is_empty() {

@@ -1,7 +1,6 @@
-//! The real binary over pipes: a flood, 64 requests outstanding, and ping-pong.
+//! Measures the real binary over pipes: a flood, 64 outstanding requests, and ping-pong.
 //!
-//! What is measured is the time that passes, so the numbers of a flood are
-//! those of two processes that overlap.
+//! The results are wall-clock times. In a flood, bench and node run at the same time.
 
 mod support;
 
@@ -13,7 +12,7 @@ use support::process::Process;
 
 const OUTSTANDING: usize = 64;
 
-/// One write of the flood: about a pipe full of lines.
+/// The size of a write in a flood: about the capacity of a pipe.
 const WRITE_BYTES: usize = 64 << 10;
 
 fn line(payload: &str) -> Vec<u8> {
@@ -22,9 +21,9 @@ fn line(payload: &str) -> Vec<u8> {
     line
 }
 
-/// A thread writes as fast as the node reads; this one reads the replies.
+/// One thread writes as fast as the node reads. This thread reads the replies.
 fn flood(node: &mut Process, line: &[u8], messages: u64) -> Duration {
-    let mut stdin = node.stdin.take().expect("nobody else writes");
+    let mut stdin = node.stdin.take().expect("stdin is open");
     let lines_per_write = (WRITE_BYTES / line.len()).max(1);
     let block = line.repeat(lines_per_write);
     let messages = usize::try_from(messages).expect("as many as fit memory");
@@ -48,7 +47,8 @@ fn flood(node: &mut Process, line: &[u8], messages: u64) -> Duration {
     start.elapsed()
 }
 
-/// For each reply another request, so that as many are under way as before.
+/// Sends a request for each reply, so that the number of outstanding requests stays the
+/// same.
 fn window(node: &mut Process, line: &[u8], messages: u64) -> Duration {
     let messages = usize::try_from(messages).expect("as many as fit memory");
     let block = line.repeat(OUTSTANDING);

@@ -1,4 +1,4 @@
-//! The session in memory: what a message costs without a system call.
+//! Measures the session in memory: the cost of a message without system calls.
 
 mod support;
 

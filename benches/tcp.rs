@@ -1,5 +1,5 @@
-//! TCP echo by the real binary: every connection sends, then every one receives.
-//! The time is that of one round trip.
+//! Measures TCP echo of the real binary. In each round all connections send, then all
+//! receive. The result is the time of one round trip.
 
 mod support;
 
@@ -14,7 +14,7 @@ const CONNECTIONS: [usize; 3] = [1, 50, 1000];
 
 const PAYLOADS: [(&str, usize); 3] = [("64B", 64), ("1KiB", 1 << 10), ("64KiB", 64 << 10)];
 
-/// The port that a fresh listener of the node has.
+/// Starts TCP echo. Returns its port.
 fn listen(node: &mut Process) -> u16 {
     let reply = node.ask(
         "{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"tcp_echo_start\",\"msg_id\":2,\"port\":0}}\n",
@@ -26,11 +26,11 @@ fn listen(node: &mut Process) -> u16 {
 
 fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("the node accepts");
-    stream.set_nodelay(true).expect("TCP knows no delay");
+    stream.set_nodelay(true).expect("set TCP_NODELAY");
     stream
 }
 
-/// At least `round_trips`, spread over all connections.
+/// Makes at least `round_trips`, over all connections. Returns the time of `round_trips`.
 fn exchange(streams: &mut [TcpStream], payload: &[u8], round_trips: u64) -> Duration {
     let mut echoed = vec![0; payload.len()];
     let mut done = 0;
@@ -48,10 +48,10 @@ fn exchange(streams: &mut [TcpStream], payload: &[u8], round_trips: u64) -> Dura
 }
 
 fn tcp(c: &mut Criterion) {
-    // A thousand connections are more than the usual limit of 1024 holds.
+    // A thousand connections need more descriptors than the usual soft limit of 1024.
     let mut files = getrlimit(Resource::Nofile);
     files.current = files.maximum;
-    setrlimit(Resource::Nofile, files).expect("up to the maximum");
+    setrlimit(Resource::Nofile, files).expect("raise the soft limit to the hard one");
     let mut node = Process::start();
     let port = listen(&mut node);
     for connections in CONNECTIONS {

@@ -1,5 +1,5 @@
-//! The timer wheel beside what one would reach for without it: an ordered map,
-//! a heap whose cancelled timers stay in it as tombstones, and another wheel.
+//! Compares the timer wheel with an ordered map, with a heap whose cancelled timers stay
+//! as tombstones, and with the wheel of another crate.
 //!
 //! Run one part by its name: `cargo bench --bench wheel -- cancel_random/1000/`.
 
@@ -16,14 +16,13 @@ use std::time::Duration;
 
 const OUTSTANDING: [usize; 3] = [1_000, 100_000, 1_000_000];
 
-/// Timers are armed up to a minute ahead, about where the timeouts of calls
-/// and connections lie.
+/// Deadlines are up to a minute ahead, like the timeouts of calls and connections.
 const AHEAD_NANOS_MAX: u64 = 60_000_000_000;
 
-/// What a timer carries: about what it takes to find a call or a task.
+/// The value of a timer, of the size of a key for a call or a task.
 type Value = u64;
 
-/// What the contenders must do.
+/// The operations that are measured.
 trait Timers: Default {
     type Id: Copy;
     fn insert(&mut self, deadline: Instant, value: Value) -> Self::Id;
@@ -32,7 +31,7 @@ trait Timers: Default {
     fn expire(&mut self, now: Instant, due: &mut Vec<Value>);
 }
 
-/// The wheel itself.
+/// This package's wheel.
 struct Wheeled(Wheel<Value>);
 
 impl Default for Wheeled {
@@ -61,8 +60,8 @@ impl Timers for Wheeled {
     }
 }
 
-/// The ordered map. Exact to the nanosecond, like the heap: it fires timers
-/// one by one where the wheel fires a tick's worth.
+/// The ordered map. It is exact to the nanosecond, like the heap, so it fires timers one
+/// by one. The wheel fires all timers of a tick together.
 #[derive(Default)]
 struct Mapped {
     map: BTreeMap<(Instant, u64), Value>,
@@ -97,12 +96,12 @@ impl Timers for Mapped {
     }
 }
 
-/// The heap. A cancelled timer leaves a tombstone, an entry whose order is not
-/// that of its slot; they are swept out when they are the majority.
+/// The heap. A cancelled timer leaves a tombstone: an entry whose order differs from
+/// that of its slot. Tombstones are removed when they are the majority.
 #[derive(Default)]
 struct Heaped {
     heap: BinaryHeap<Reverse<(Instant, u64, usize)>>,
-    /// The order of insertion and the value of what each slot holds.
+    /// The order of insertion and the value of the timer in each slot.
     slots: Vec<Option<(u64, Value)>>,
     free: Vec<usize>,
     inserted: u64,
@@ -167,15 +166,16 @@ impl Timers for Heaped {
     }
 }
 
-/// Another wheel, of four levels of 256 slots. It finds a timer by its number in
-/// a hash map, and a cancelled one stays in its slot until time passes there.
-/// Here time mostly stands still, so a minute passes for the wheel alone when
-/// there are many of them, and who is left is armed again: else they would fill
-/// the memory.
+/// The wheel of the crate hierarchical_hash_wheel_timer, with four levels of 256 slots.
+/// It finds a timer by its number in a hash map.
+///
+/// A cancelled timer stays in its slot until time reaches the slot. In some of these
+/// benches time stands still, and cancelled timers would fill the memory. So from time to
+/// time a minute passes for the wheel alone, and the other timers are armed again.
 #[derive(Default)]
 struct Hashed {
     wheel: QuadWheelWithOverflow<Entry>,
-    /// How many milliseconds have passed.
+    /// The number of milliseconds that have passed.
     now_ms: u64,
     inserted: u64,
     cancelled: usize,
@@ -204,18 +204,18 @@ impl TimerEntryWithDelay for Entry {
 }
 
 impl Hashed {
-    /// How many cancelled timers are left in their slots.
+    /// The most cancelled timers in slots before they are removed.
     const CANCELLED_MAX: usize = 2_000_000;
 
     fn arm(&mut self, number: u64, due_ms: u64, value: Value) {
         let entry = Entry {
             number,
             due_ms,
-            // It takes none that is due at once.
+            // The wheel refuses a delay of zero.
             delay: Duration::from_millis((due_ms - self.now_ms).max(1)),
             value,
         };
-        self.wheel.insert(entry).expect("it is not due");
+        self.wheel.insert(entry).expect("the delay is not zero");
     }
 
     fn sweep(&mut self) {
@@ -240,7 +240,7 @@ impl Timers for Hashed {
         self.inserted
     }
 
-    /// It does not say what it has cancelled.
+    /// The wheel does not return the value, so this returns the id.
     fn cancel(&mut self, id: u64) -> Option<Value> {
         self.wheel.cancel(&id).ok()?;
         self.cancelled += 1;
@@ -291,10 +291,10 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    /// A number below `bound`, by the high half of a product: no division.
+    /// A number below `bound`: the high half of a product, without a division.
     fn below(&mut self, bound: u64) -> u64 {
         let product = u128::from(self.next()) * u128::from(bound);
-        // The upper 64 of 128 bits: nothing is cut off.
+        // The upper 64 of 128 bits always fit.
         (product >> 64) as u64
     }
 
@@ -303,7 +303,7 @@ impl Random {
     }
 }
 
-/// Timers with `count` outstanding, and their names.
+/// Timers with `count` outstanding, and their ids.
 fn filled<T: Timers>(count: usize, random: &mut Random) -> (T, Vec<T::Id>) {
     let mut timers = T::default();
     let ids = (0..count)
@@ -312,14 +312,14 @@ fn filled<T: Timers>(count: usize, random: &mut Random) -> (T, Vec<T::Id>) {
     (timers, ids)
 }
 
-/// Cancels any one of those outstanding and inserts another.
+/// Cancels a random timer and inserts another.
 fn cancel_random<T: Timers>(c: &mut Criterion, name: &str, count: usize) {
     let id = format!("cancel_random/{count}/{name}");
     c.bench_function(&id, |b| {
         let mut random = Random(1);
         let (mut timers, mut ids) = filled::<T>(count, &mut random);
         b.iter(|| {
-            // Below a count of what is in memory.
+            // It is below `count`, which is a `usize`.
             #[expect(clippy::cast_possible_truncation)]
             let pick = random.below(count as u64) as usize;
             black_box(timers.cancel(ids[pick]));
@@ -328,7 +328,7 @@ fn cancel_random<T: Timers>(c: &mut Criterion, name: &str, count: usize) {
     });
 }
 
-/// Inserts one and cancels it: a call whose reply comes at once.
+/// Inserts a timer and cancels it, as for a call whose reply comes at once.
 fn cancel_newest<T: Timers>(c: &mut Criterion, name: &str, count: usize) {
     let id = format!("cancel_newest/{count}/{name}");
     c.bench_function(&id, |b| {
@@ -341,9 +341,9 @@ fn cancel_newest<T: Timers>(c: &mut Criterion, name: &str, count: usize) {
     });
 }
 
-/// Sleeps from deadline to deadline and arms each timer that fires again. The
-/// time is that of one timer: its share of the wake-ups, cascades included,
-/// and its insertion.
+/// Moves time from deadline to deadline, and arms each timer that fires again. The
+/// result is the time for one timer: its insertion, and its share of wake-ups and
+/// cascades.
 fn expire<T: Timers>(c: &mut Criterion, name: &str, count: usize) {
     let id = format!("expire/{count}/{name}");
     c.bench_function(&id, |b| {
@@ -361,7 +361,7 @@ fn expire<T: Timers>(c: &mut Criterion, name: &str, count: usize) {
                     timers.insert(random.deadline(now), value);
                 }
             }
-            // The last tick may have fired more than were asked for.
+            // The last tick may have fired more timers than `iterations`.
             start.elapsed().mul_f64(iterations as f64 / fired as f64)
         });
     });

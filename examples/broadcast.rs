@@ -1,14 +1,16 @@
-//! Broadcast, efficient and fault-tolerant: every message reaches every node,
-//! with few messages between nodes, and after a partition nothing is missing.
-//! Shows batches, acknowledgements that ride along, and resending.
+//! Broadcast, efficient and fault-tolerant. Every message reaches every node, also
+//! after a partition, with few messages between nodes.
 //!
-//! Two shapes, for the two targets of the Gossip Glomers (25 nodes, latency of
-//! 100 ms, 100 operations a second, half of them broadcasts):
+//! It shows batches, acknowledgements that travel with other messages, and resending.
+//! Read `txn_rw_register` next, which replicates a database.
 //!
-//! - `Direct`, for latency (3d): whoever hears a message from a client tells all
-//!   others at once. One hop, and one message for each of the others.
-//! - `Hub`, for few messages (3e): all tell the hub at once, and the hub tells
-//!   all others what came in since it last did, every `FLUSH_EVERY`.
+//! There are two shapes, for two targets of the Gossip Glomers. Both have 25 nodes, a
+//! latency of 100 ms and 100 operations a second, half of them broadcasts.
+//!
+//! - `Direct`, for low latency (3d). The node that gets a message from a client sends
+//!   it to all others immediately. This costs one hop and one message per other node.
+//! - `Hub`, for few messages (3e). All nodes send to the hub immediately. The hub
+//!   sends all new messages to the others every `FLUSH_EVERY`.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -25,18 +27,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Which of the two a node has when Maelstrom starts it.
+/// The shape when Maelstrom starts the node.
 const SHAPE: Shape = Shape::Hub;
 
-/// How long the hub gathers. A message takes two hops and half of this on
-/// average, and up to all of it.
+/// How long the hub collects messages. A message takes two hops and, on average, half
+/// of this time.
 const FLUSH_EVERY: Duration = Duration::from_millis(190);
 
-/// How long an acknowledgement waits for something to ride along with.
+/// How long an acknowledgement waits for a message that can carry it.
 const ACK_AFTER: Duration = Duration::from_millis(2000);
 
-/// How long until a message that nobody acknowledged is sent again: longer than
-/// an acknowledgement may take.
+/// How long until an unacknowledged message is sent again. This is longer than an
+/// acknowledgement may take.
 const RESEND_AFTER: Duration = Duration::from_millis(3000);
 
 #[derive(Clone, Copy, PartialEq)]
@@ -48,17 +50,18 @@ pub(crate) enum Shape {
 pub(crate) struct Broadcast {
     shape: Shape,
     messages: RefCell<BTreeSet<i64>>,
-    /// The nodes that this one talks to.
+    /// The nodes that this node sends to.
     links: RefCell<BTreeMap<String, Link>>,
 }
 
-/// What goes to one neighbour.
+/// The state of the exchange with one neighbour.
 #[derive(Default)]
 struct Link {
-    /// What it has not acknowledged, and when to send it next.
+    /// Messages that the neighbour has not acknowledged, with the time of the next send.
     unacked: BTreeMap<i64, Instant>,
-    /// What we have not acknowledged, and when to do so at the latest.
+    /// Messages that we have not acknowledged yet.
     acks: Vec<i64>,
+    /// The latest time to send `acks`.
     acks_due: Instant,
 }
 
@@ -74,7 +77,7 @@ struct Message {
 }
 
 impl Link {
-    /// Sends all that is due, in one message.
+    /// Sends everything that is due, in one message.
     fn flush(&mut self, cx: &Context, peer: &str) {
         let now = cx.now();
         let mut messages = Vec::new();
@@ -86,7 +89,7 @@ impl Link {
             return;
         }
         let acks = std::mem::take(&mut self.acks);
-        // What cannot be sent now is as good as lost: it is sent again later.
+        // A failed send is treated like a lost message: the next flush repeats it.
         let _lost = cx.send(peer, "gossip", &Gossip { messages, acks });
     }
 
@@ -115,7 +118,7 @@ impl Broadcast {
         }
     }
 
-    /// Takes in messages, and passes on those that are new.
+    /// Adds messages, and forwards those that are new.
     fn learn(&self, cx: &Context, from: &str, mut gossip: Gossip) {
         let mut links = self.links.borrow_mut();
         let link = links.get_mut(from);
@@ -123,9 +126,9 @@ impl Broadcast {
         let mut known = self.messages.borrow_mut();
         gossip.messages.retain(|&message| known.insert(message));
         if self.shape == Shape::Direct && is_from_peer {
-            return; // whoever told us tells all others
+            return; // the peer sends them to all others itself
         }
-        // A leaf has nothing to gain by waiting for more.
+        // A leaf sends to the hub only, so it gains nothing by collecting.
         let gathers = self.shape == Shape::Hub && links.len() > 1;
         for (peer, link) in links.iter_mut().filter(|(peer, _)| *peer != from) {
             let messages = gossip.messages.iter();
@@ -155,11 +158,11 @@ impl Node for Broadcast {
 
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
         match request.kind() {
-            // Maelstrom proposes who talks to whom; ours is better.
+            // Maelstrom proposes neighbours; this node uses its own shape.
             "topology" => cx.reply(&request, &()),
             "broadcast" => {
                 let messages = vec![request.body::<Message>()?.message];
-                let acks = Vec::new(); // clients have none
+                let acks = Vec::new(); // clients do not acknowledge
                 self.learn(&cx, request.src(), Gossip { messages, acks });
                 cx.reply(&request, &())
             }

@@ -1,5 +1,7 @@
-//! Echo: the smallest node there is. Shows what every node is made of: a type,
-//! what it is built from, and a handler that picks the request's type.
+//! Echo, the smallest possible node.
+//!
+//! It shows the parts of every node: a type, its constructor, and a handler that
+//! chooses by the request's type. Read `unique_ids` next.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -13,8 +15,8 @@ use std::rc::Rc;
 
 pub(crate) struct Echo;
 
-/// The fields of the request, and of the reply too. They borrow from the line
-/// that came, and `RawValue` takes any JSON and keeps it byte for byte.
+/// The fields of the request and of the reply. They borrow from the request's line.
+/// `RawValue` accepts any JSON value and keeps it byte for byte.
 #[derive(Serialize, Deserialize)]
 struct Body<'a> {
     #[serde(borrow)]

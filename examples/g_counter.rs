@@ -1,11 +1,12 @@
-//! A counter on `seq-kv`: the nodes themselves keep nothing, so none of them can
-//! lose anything. Shows a client of a service: `update_once`, `fence`, retries,
-//! and calls that wait together.
+//! A counter on the service `seq-kv`. The nodes keep no state, so they can lose none.
 //!
-//! Each node counts under a key of its own, so that nodes never get in each
-//! other's way. `seq-kv` may serve old values; the fence before a read makes it
-//! serve the newest. An update that leaves a mark happens once, whatever is lost
-//! or arrives twice between us and `seq-kv`.
+//! It shows a client of a service: `update_once`, `fence`, retries, and several calls
+//! at the same time. Read `txn_list_append` next.
+//!
+//! Each node has a key of its own, so that updates of different nodes do not conflict.
+//! `seq-kv` may return old values; the fence before a read forces the newest value.
+//! `update_once` writes a mark together with the value. So each update happens only
+//! once, even if messages are lost or arrive twice.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Clients wait for 5 s; we give up before them.
+/// Shorter than the 5 s for which clients wait, so that the error reaches them.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 pub(crate) struct GCounter;
@@ -44,15 +45,15 @@ impl Node for GCounter {
         let kv = cx.seq_kv().timeout(TIMEOUT);
         match request.kind() {
             "add" => {
-                // If `seq-kv` is out of reach until the timeout it ends with
-                // error 0, which says to our caller what is true: it may have
-                // happened.
+                // If `seq-kv` does not answer before the timeout, the update ends
+                // with error 0. This is right for our caller too: the update may
+                // have happened.
                 let Add { delta } = request.body()?;
                 kv.update_once(cx.node_id(), 0, |sum| sum + delta).await?;
                 cx.reply(&request, &())
             }
             "read" => {
-                // A fence and a read can be repeated as often as it takes.
+                // A fence and a read may be repeated without harm.
                 kv.fence().retry(Backoff::default()).await?;
                 let reads = cx.node_ids().iter();
                 let read = |node| kv.read::<Marked<u64>>(node).retry(Backoff::default());

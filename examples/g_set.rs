@@ -1,8 +1,10 @@
-//! A set that only grows, as a CRDT: every node tells the others all that it
-//! knows, again and again, and the union of two sets is the same in any order.
-//! Shows a task that gossips beside the handlers.
+//! A set that only grows, as a CRDT.
 //!
-//! Whole sets cost whole sets: `broadcast` shows how to send only what is new.
+//! Every node repeatedly sends its whole set to all others, and each takes the union.
+//! The order of the messages does not matter, and a lost message is replaced by the
+//! next one. The example shows a task that gossips while the handlers run.
+//!
+//! Messages grow with the set. Read `broadcast` next: it sends only new elements.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -17,13 +19,13 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How often a node tells the others what it knows. Nothing is acknowledged:
-/// what is lost comes again with the next round.
+/// The time between two rounds of gossip. Gossip is not acknowledged, because the
+/// next round contains everything again.
 const GOSSIP_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) struct GSet {
-    /// A `BTreeSet` and no `HashSet`: its order is the same in every run, so that
-    /// a simulated one replays.
+    /// The order of a `BTreeSet` is the same in every run, so that a simulated run
+    /// can be replayed. A `HashSet` has no such order.
     elements: RefCell<BTreeSet<u64>>,
 }
 
@@ -54,11 +56,11 @@ impl Node for GSet {
         let mut ticks = cx.every(GOSSIP_EVERY);
         loop {
             ticks.tick().await;
-            // Nothing waits between here and the next tick, so the borrow of
-            // the cell meets no other.
+            // There is no `.await` while the cell is borrowed, so no other borrow
+            // can conflict with this one.
             let elements = self.elements.borrow();
             for peer in cx.peers() {
-                // What cannot be sent now is as good as lost, and no reason to stop.
+                // A failed send is treated like a lost message.
                 let _lost = cx.send(peer, "merge", &AllOf { value: &elements });
             }
         }

@@ -1,10 +1,12 @@
-//! Logs in the manner of Kafka, over several nodes: each key has one owner, which
-//! alone gives out its offsets, and every node passes requests on to it. Shows
-//! forwarding, a request that can be repeated, and asking several nodes at once.
+//! Logs as in Kafka, distributed over several nodes. Each key has one owner, and only
+//! the owner assigns offsets. Every node forwards requests to the owners.
 //!
-//! An operation costs two messages between nodes at most, for the owner's part
-//! of it and the answer: about one on average with two nodes. All is in memory
-//! and nowhere twice: a node that crashes takes its keys along.
+//! It shows forwarding, a request that may be repeated, and calls to several nodes at
+//! once. Read `lin_kv` next, which replicates its log.
+//!
+//! On two nodes, an operation costs at most two messages between nodes: the forwarded
+//! part and its reply. The average is about one. Logs are kept in memory on one node
+//! only, so a crash of a node loses its keys.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -20,7 +22,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// How many messages of a key one poll returns: a reply of bounded size.
+/// The most messages of one key in the reply to a poll, to bound the reply's size.
 const POLL_MAX: usize = 100;
 
 #[derive(Default)]
@@ -30,11 +32,11 @@ pub(crate) struct Kafka {
 
 #[derive(Default)]
 struct Log {
-    /// A message's offset is its place here.
+    /// The index of a message is its offset.
     messages: Vec<Box<RawValue>>,
-    /// The offsets of messages, by their mark.
+    /// The offset of each message, by its mark.
     marked: BTreeMap<u64, usize>,
-    /// The last offset that somebody has processed.
+    /// The greatest committed offset.
     committed: Option<usize>,
 }
 
@@ -42,14 +44,15 @@ struct Log {
 struct Send {
     key: String,
     msg: Box<RawValue>,
-    /// The first node marks a message: it is there once, however often it comes.
+    /// A random number from the first node. The owner appends a mark only once, so a
+    /// repeated `send` is harmless.
     mark: Option<u64>,
 }
 
 type Offsets = BTreeMap<String, usize>;
 
-/// The fields of all other requests, and of replies with offsets. Clients list by
-/// `keys`; among nodes it is the keys of `offsets` that count.
+/// The fields of all other requests, and of replies with offsets. Clients list `keys`;
+/// nodes send each other the keys of `offsets` instead.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Fields {
@@ -62,15 +65,15 @@ struct PollOk {
     msgs: BTreeMap<String, Vec<(usize, Box<RawValue>)>>,
 }
 
-/// Whose key it is: FNV-1a, the same on every node and in every run.
+/// The owner of a key. The hash is FNV-1a, the same on every node and in every run.
 fn owner<'a>(cx: &'a Context, key: &str) -> &'a str {
     let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(16_777_619);
     let hash = key.bytes().fold(2_166_136_261, mix);
     &cx.node_ids()[hash as usize % cx.node_ids().len()]
 }
 
-/// Has the other owners do their parts of a request that can be repeated.
-/// Returns our own part, and their replies.
+/// Sends each other owner its part of a repeatable request. Returns our own part and
+/// the replies.
 async fn share(cx: &Context, request: &Request) -> Result<(Offsets, Vec<Result<Reply>>)> {
     let Fields { keys, mut offsets } = request.body()?;
     offsets.extend(keys.into_iter().map(|key| (key, 0)));
@@ -109,7 +112,7 @@ impl Kafka {
     async fn poll(&self, cx: &Context, request: &Request) -> Result<()> {
         let (own, replies) = share(cx, request).await?;
         let mut msgs = BTreeMap::new();
-        // A poll may leave keys out; those of an owner out of reach come later.
+        // A poll may leave keys out. Keys of an unreachable owner come in a later poll.
         for reply in replies.iter().flatten() {
             msgs.extend(reply.body::<PollOk>()?.msgs);
         }
@@ -128,7 +131,7 @@ impl Kafka {
         let mut logs = self.logs.borrow_mut();
         for (key, offset) in own {
             let committed = &mut logs.entry(key).or_default().committed;
-            *committed = (*committed).max(Some(offset)); // never goes back
+            *committed = (*committed).max(Some(offset)); // never decreases
         }
         cx.reply(request, &())
     }
@@ -154,7 +157,7 @@ impl Node for Kafka {
         Kafka::default()
     }
 
-    /// What comes from another node has our keys only, and ends here.
+    /// Requests from other nodes contain only our keys, so they are not forwarded again.
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
         match request.kind() {
             "send" => self.send(&cx, &request).await,

@@ -1,14 +1,19 @@
-//! A linearizable key-value store on a Raft of its own: elections, replication,
-//! and requests that wait in their handlers until a majority has agreed.
+//! A linearizable key-value store with its own Raft.
 //!
-//! Whoever has a client's request tells the leader, again and again, until it is
-//! applied on this very node; then it answers. What came into the log twice is done
-//! once. A leader's message has all that its receiver has not confirmed, so none
-//! depends on another that may be lost or late. Before they vote, nodes are asked
-//! whether they would, so nobody deposes a leader whom a majority hears.
+//! It shows elections, replication, and requests that wait in their handlers until a
+//! majority has agreed. It is the longest example; ARCHITECTURE.md comes next.
 //!
-//! It has no snapshots, no changes of membership, no reads past the log, no disk: a
-//! node that crashed must not come back under its name, or it could vote twice.
+//! - A node with a client's request proposes it to the leader repeatedly, until the
+//!   entry is applied on that node. Then it replies. An entry that is in the log twice
+//!   is applied once.
+//! - A leader's message contains all entries that the receiver has not confirmed. So
+//!   no message depends on an earlier one, which may be lost or late.
+//! - Before an election, a candidate asks whether the others would vote for it (a
+//!   pre-vote). So it cannot replace a leader that is in contact with a
+//!   majority.
+//!
+//! There are no snapshots, membership changes, reads outside the log, or disk. A
+//! crashed node must not return under the same name, because it could vote twice.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -23,17 +28,18 @@ use serde_json::{Value, json, value::RawValue};
 use std::collections::{BTreeMap, BTreeSet};
 use std::{borrow::Cow, cell::RefCell, future::ready, rc::Rc, time::Duration};
 
-/// How often the leader is heard, and what may have got lost is said again.
+/// The time between two messages of the leader, and between two proposals of a request.
 const TICK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long the leader may be silent: six ticks, and a round trip of 100 ms each way.
-/// Patience is drawn from this to twice as much, so that candidates seldom meet.
+/// How long the leader may be silent: six ticks, or a round trip of 100 ms each way.
+/// Each node draws its patience from one to two times this value, so that two nodes
+/// seldom become candidates at the same time.
 const ELECTION_AFTER: Duration = Duration::from_millis(300);
 
-/// How long a request waits for the majority: a little less than its client does.
+/// How long a request waits for a majority: a little shorter than its client waits.
 const HOLD_FOR: Duration = Duration::from_millis(900);
 
-/// How many entries go into one message.
+/// The most entries in one message.
 const ENTRIES_MAX: usize = 100;
 
 #[derive(Deserialize)]
@@ -53,11 +59,11 @@ enum Operation {
 
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Entry {
-    /// The leader's who put it into the log.
+    /// The term of the leader that appended the entry.
     term: u64,
     /// The client and its `msg_id`.
     id: (String, String),
-    /// None in a new leader's first entry, which commits those of earlier terms.
+    /// `None` in a new leader's first entry, which commits entries of earlier terms.
     command: Option<Box<RawValue>>,
 }
 
@@ -65,16 +71,16 @@ struct Entry {
 #[derive(Serialize, Deserialize)]
 struct Vote {
     term: u64,
-    /// It is asked only whether the vote would be given.
+    /// Whether this is a pre-vote, which changes no state.
     pre: bool,
-    /// Term and index of the candidate's last entry.
+    /// The term and index of the candidate's last entry.
     last: (u64, usize),
 }
 
 #[derive(Serialize, Deserialize)]
 struct Append<'a> {
     term: u64,
-    /// Term and index of the entry before these.
+    /// The term and index of the entry before `entries`.
     prev: (u64, usize),
     entries: Cow<'a, [Entry]>,
     commit: usize,
@@ -83,7 +89,7 @@ struct Append<'a> {
 #[derive(Serialize, Deserialize)]
 struct Appended {
     term: u64,
-    /// Up to where the follower knows its log to be the leader's.
+    /// The follower's log is the same as the leader's up to this index.
     agreed: usize,
 }
 
@@ -92,7 +98,7 @@ struct Appended {
 ///    follower ─────────────────> candidate ─────────────────> leader
 ///       ^                         │  ^ │ no majority             │
 ///       │                         │  └─┘                         │
-///       └── a leader, a later term ┴── a later term, or unheard ─┘
+///       └── a leader, a later term ┴── a later term, no answers ─┘
 /// ```
 #[derive(Clone, Copy, Default, PartialEq)]
 enum Role {
@@ -106,27 +112,30 @@ enum Role {
 struct Raft {
     role: Role,
     term: u64,
-    /// The last vote that it gave: in which term, and to whom.
+    /// The term and the candidate of this node's last vote.
     voted: (u64, String),
     leader: Option<String>,
-    /// When a leader was heard, and how long the silence after it may be.
+    /// The time of the leader's last message.
     heard: Instant,
+    /// How long the leader may be silent before this node becomes a candidate.
     patience: Duration,
-    /// The leader's: when it heard the others, and up to where they confirmed the log.
+    /// On the leader: when each other node last answered.
     heard_from: BTreeMap<String, Instant>,
+    /// On the leader: the index up to which each other node has confirmed the log.
     agreed: BTreeMap<String, usize>,
-    /// Counted from 1; in place 0 lies an entry that all nodes have.
+    /// Entries count from 1. Entry 0 is the same on all nodes.
     log: Vec<Entry>,
-    /// Up to where the log is agreed on, and applied.
+    /// The index of the last committed entry. It is also the last applied one.
     commit: usize,
     store: BTreeMap<String, Value>,
-    /// What was applied; it grows for ever, as the log does.
+    /// The ids of applied entries. It grows without bound, as the log does.
     done: BTreeSet<(String, String)>,
+    /// The requests of clients that wait on this node.
     waiting: BTreeMap<(String, String), Request>,
 }
 
 impl Raft {
-    /// Term and index of the last entry.
+    /// The term and index of the last entry.
     fn last(&self) -> (u64, usize) {
         let index = self.log.len() - 1;
         (self.log[index].term, index)
@@ -142,10 +151,15 @@ impl Raft {
         self.heard = cx.now();
     }
 
-    /// Does what time demands; returns whether that is an election.
-    fn tick(&mut self, cx: &Context) -> bool {
+    /// Whether the leader has been silent for too long.
+    fn is_election_due(&self, cx: &Context) -> bool {
+        self.role != Role::Leader && cx.now().since(self.heard) >= self.patience
+    }
+
+    /// On the leader: sends to all nodes, or steps down if no majority answers.
+    fn tick(&mut self, cx: &Context) {
         if self.role != Role::Leader {
-            return cx.now().since(self.heard) >= self.patience;
+            return;
         }
         let is_near = |at: &&Instant| cx.now().since(**at) < ELECTION_AFTER;
         if self.heard_from.values().filter(is_near).count() + 1 < cx.majority() {
@@ -154,7 +168,6 @@ impl Raft {
             self.put_off_election(cx);
             self.append_to_all(cx);
         }
-        false
     }
 
     fn follow(&mut self, term: u64, leader: Option<&str>) {
@@ -163,7 +176,7 @@ impl Raft {
         self.leader = leader.map(str::to_owned);
     }
 
-    /// Becomes a candidate, for the votes or only for the question.
+    /// Becomes a candidate, for a pre-vote or for the vote.
     fn stand(&mut self, cx: &Context, pre: bool) -> Vote {
         self.put_off_election(cx);
         self.role = Role::Candidate;
@@ -180,12 +193,14 @@ impl Raft {
         if !request.pre && request.term > self.term {
             self.follow(request.term, None);
         }
-        // The candidate may have lost touch with a leader whom others hear.
+        // The candidate may be cut off from a leader that this node can reach.
         let is_led = self.leader.is_some() && cx.now().since(self.heard) < ELECTION_AFTER;
         let is_given = self.voted.0 == self.term && self.voted.1 != candidate;
         let is_late = !request.pre && (request.term < self.term || is_given);
         if is_led || is_late || request.last < self.last() {
-            return Err(Error::abort("somebody else is leader, or fit to be"));
+            return Err(Error::abort(
+                "another node is leader, or a better candidate",
+            ));
         }
         if !request.pre {
             self.voted = (self.term, candidate.to_owned());
@@ -216,10 +231,11 @@ impl Raft {
         }
     }
 
-    /// The leader's: sends what is not confirmed. What fails is as good as lost.
+    /// On the leader: sends each node the entries that it has not confirmed. A failed
+    /// send is treated like a lost message.
     fn append_to_all(&self, cx: &Context) {
         for peer in cx.peers() {
-            // All logs agree on what is committed, if they have it at all.
+            // A log that has the committed entries agrees on them with all others.
             let prev = self.agreed.get(peer).map_or(self.commit, |&agreed| agreed);
             let end = self.log.len().min(prev + 1 + ENTRIES_MAX);
             let append = Append {
@@ -242,7 +258,8 @@ impl Raft {
                 agreed = agreed.max(prev + append.entries.len());
                 let entries = (prev + 1..).zip(append.entries.into_owned());
                 for (index, entry) in entries.skip(self.commit.saturating_sub(prev)) {
-                    // Not cut off unless it differs: an old message may know less.
+                    // Truncate only where the logs differ: an old message may have
+                    // fewer entries than the log.
                     if !self.has(entry.term, index) {
                         self.log.truncate(index);
                         self.log.push(entry);
@@ -266,7 +283,8 @@ impl Raft {
         }
     }
 
-    /// The leader's: commits what a majority has, up to an entry of its own term.
+    /// On the leader: commits the entries that a majority has, if the last of them is
+    /// from the leader's own term.
     fn commit_agreed(&mut self, cx: &Context) {
         let mut agreed: Vec<usize> = self.agreed.values().copied().collect();
         agreed.push(self.log.len() - 1);
@@ -282,7 +300,7 @@ impl Raft {
         while self.commit < commit {
             self.commit += 1;
             let Entry { id, command, .. } = self.log[self.commit].clone();
-            // Two leaders may have been told of it.
+            // The same request may have been proposed to two leaders.
             let is_new = self.done.insert(id.clone());
             if let Some(command) = command.filter(|_| is_new) {
                 match (self.waiting.remove(&id), self.execute(&command)) {
@@ -301,7 +319,7 @@ impl Raft {
         match (command.operation, self.store.get(&key)) {
             (Operation::Read, Some(value)) => return Ok(json!({ "value": value })),
             (Operation::Cas { from, .. }, Some(value)) if *value != from => {
-                let text = format!("the value is {value} and not {from}");
+                let text = format!("the value is {value}, not {from}");
                 return Err(Error::precondition_failed(text));
             }
             (Operation::Write { value }, _) | (Operation::Cas { to: value, .. }, Some(_)) => {
@@ -313,11 +331,12 @@ impl Raft {
     }
 }
 
-/// Its Raft is borrowed for one message or tick at a time, and never over an `.await`.
+/// The state is borrowed for one message or tick at a time, never across an `.await`.
 pub(crate) struct LinKv(RefCell<Raft>);
 
 impl LinKv {
-    /// Whether a majority votes for this node, or would, and nobody won meanwhile.
+    /// Holds a vote or a pre-vote. Returns whether a majority is for this node, and no
+    /// other node has become leader since it began.
     async fn wins(&self, cx: &Context, pre: bool) -> bool {
         let request = self.0.borrow_mut().stand(cx, pre);
         let ask = |peer| {
@@ -333,20 +352,20 @@ impl LinKv {
         raft.role == Role::Candidate && votes.len() + 1 >= cx.majority()
     }
 
-    /// Has a majority agree on a client's request.
+    /// Proposes a client's request until it is applied here, or `HOLD_FOR` is over.
     async fn carry_out(&self, cx: &Context, request: &Request) -> Result<()> {
         let missing = || Error::malformed_request("there is no `msg_id`");
         let msg_id = request.msg_id().ok_or_else(missing)?;
         let id = (request.src().to_owned(), msg_id.to_owned());
-        let Command { .. } = request.body()?; // or error 12
+        let Command { .. } = request.body()?; // a wrong body: error 12
         let (term, command) = (0, Some(request.body()?));
         let entry = Entry { term, id, command };
         let raft = || self.0.borrow_mut();
         raft().waiting.insert(entry.id.clone(), request.clone());
-        let (begun, mut is_told) = (cx.now(), false);
+        let (begun, mut is_proposed) = (cx.now(), false);
         while cx.now().since(begun) < HOLD_FOR && !request.is_answered() {
             let leader = raft().leader.clone();
-            is_told |= leader.is_some();
+            is_proposed |= leader.is_some();
             match leader.as_deref() {
                 Some(leader) if leader == cx.node_id() => raft().on_propose(cx, entry.clone()),
                 Some(leader) => drop(cx.send(leader, "propose", &entry)),
@@ -356,7 +375,7 @@ impl LinKv {
         }
         match raft().waiting.remove(&entry.id) {
             None => Ok(()),
-            Some(_) if is_told => Err(Error::timeout("not agreed on; it may happen yet")),
+            Some(_) if is_proposed => Err(Error::timeout("not committed yet; it may happen later")),
             Some(_) => Err(Error::temporarily_unavailable("there is no leader")),
         }
     }
@@ -374,7 +393,8 @@ impl Node for LinKv {
         let mut ticks = cx.every(TICK_EVERY);
         loop {
             ticks.tick().await;
-            let is_due = self.0.borrow_mut().tick(&cx);
+            let is_due = self.0.borrow().is_election_due(&cx);
+            self.0.borrow_mut().tick(&cx);
             if is_due && self.wins(&cx, true).await && self.wins(&cx, false).await {
                 self.0.borrow_mut().lead(&cx);
             }

@@ -1,6 +1,8 @@
-//! A counter that goes up and down, as a CRDT, available whatever the network
-//! does: each node counts its own ups and downs, both of which only grow, and
-//! the greater of two numbers is the newer. Shows a CRDT with a merge of its own.
+//! A counter that goes up and down, as a CRDT. It is always available.
+//!
+//! Each node sums its increments and its decrements separately. Both sums only grow,
+//! so the greater of two values is the newer one. The example shows a CRDT with a
+//! merge function. Read `g_counter` next, which keeps its state in a service.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -16,10 +18,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How often a node tells the others what it knows.
+/// The time between two rounds of gossip.
 const GOSSIP_EVERY: Duration = Duration::from_millis(500);
 
-/// What one node has counted.
+/// The sums of one node.
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
 struct Tally {
     up: u64,
@@ -32,7 +34,7 @@ struct Tallies {
 }
 
 impl Tallies {
-    /// In any order and any number of times, with the same result.
+    /// The result is the same in any order and after any number of repetitions.
     fn merge(&mut self, other: Tallies) {
         for (node, theirs) in other.by_node {
             let ours = self.by_node.entry(node).or_default();
@@ -70,7 +72,7 @@ impl Node for PnCounter {
         loop {
             ticks.tick().await;
             for peer in cx.peers() {
-                // What cannot be sent now is as good as lost, and no reason to stop.
+                // A failed send is treated like a lost message.
                 let _lost = cx.send(peer, "merge", &*self.tallies.borrow());
             }
         }
@@ -83,9 +85,10 @@ impl Node for PnCounter {
                 let Add { delta } = request.body()?;
                 let own = tallies.by_node.entry(cx.node_id().to_owned());
                 let own = own.or_default();
-                match delta {
-                    0.. => own.up += delta.unsigned_abs(),
-                    _ => own.down += delta.unsigned_abs(),
+                if delta >= 0 {
+                    own.up += delta.unsigned_abs();
+                } else {
+                    own.down += delta.unsigned_abs();
                 }
                 cx.reply(&request, &())
             }

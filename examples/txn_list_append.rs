@@ -1,10 +1,12 @@
-//! Transactions over lists, strictly serializable: the whole database is one
-//! value in `lin-kv`, and a transaction replaces it if nobody else has meanwhile.
-//! Shows `update_once` with a result of its own, and what is certain after an error.
+//! Strictly serializable transactions over lists. The whole database is one value in
+//! `lin-kv`. A transaction replaces it unless another transaction did so first.
 //!
-//! One value is the simplest thing that is right, and its size and the rate of
-//! conflicts bound how far it goes. Next would be a value for each list, and in
-//! the root only where each list's newest version lies, as Datomic does it.
+//! It shows `update_once` with a closure that also produces a result, and the meaning
+//! of errors. Read `kafka` next.
+//!
+//! One value is the simplest correct design. Its size and the rate of conflicts limit
+//! it. A larger design would have a value for each list, and a root that names the
+//! newest version of each, as in Datomic.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -21,15 +23,15 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Where the database lies.
+/// The key of the database in `lin-kv`.
 const ROOT: &str = "root";
 
-/// Clients wait for 5 s; we give up before them.
+/// Shorter than the 5 s for which clients wait, so that the error reaches them.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 pub(crate) struct TxnListAppend;
 
-/// Lists by their key, which may be any JSON: it is the key's text here.
+/// Each list, by the JSON text of its key.
 type Database = BTreeMap<String, Vec<Value>>;
 
 /// `["r", key, null]` or `["append", key, element]`.
@@ -40,7 +42,7 @@ struct Txn {
     txn: Vec<Operation>,
 }
 
-/// Carries a transaction out, and fills in what it has read.
+/// Applies a transaction, and fills in the values of its reads.
 fn apply(database: &mut Database, txn: &mut [Operation]) {
     for (what, key, value) in txn {
         let list = database.get(&key.to_string());
@@ -57,15 +59,16 @@ fn apply(database: &mut Database, txn: &mut [Operation]) {
 async fn execute(cx: &Context, txn: &mut [Operation]) -> Result<()> {
     let kv = cx.lin_kv().timeout(TIMEOUT);
     if txn.iter().all(|(what, ..)| what == "r") {
-        // Nothing to write: what `lin-kv` says is the newest there is.
+        // A transaction that only reads needs no update: `lin-kv` returns the newest
+        // value.
         let root = kv.read::<Marked<Database>>(ROOT).retry(Backoff::default());
         let root = root.await?.map(|root| root.value);
         apply(&mut root.unwrap_or_default(), txn);
         return Ok(());
     }
-    // Each attempt starts from another root, and its reads replace those of the
-    // one before. It happens once, even if messages arrive twice. At the timeout
-    // the error is 0: perhaps done, and the client has to be told so.
+    // Each attempt starts from the newest root, and its reads replace the earlier
+    // ones. The update happens once, even if messages arrive twice. After the timeout
+    // the error is 0, which means to the client: it may have happened.
     kv.update_once(ROOT, Database::new(), |root| {
         let mut root = root.clone();
         apply(&mut root, txn);

@@ -1,12 +1,16 @@
-//! Transactions over registers, always available and read committed: each node
-//! carries them out on what it knows and tells the others later. Shows a Lamport
-//! clock, last write wins, and a task for each peer that sends what is new until
-//! it is acknowledged.
+//! Read-committed transactions over registers, always available. Each node applies a
+//! transaction to its own copy, and sends the changes to the others later.
 //!
-//! Why it is read committed: a transaction runs in one go, without an `.await`,
-//! so nobody sees half of one on its node, and only what it leaves behind goes to
-//! the others. All its writes carry one stamp, later than all it has read, and
-//! of two writes the later stamp wins everywhere, so nothing goes in a circle.
+//! It shows a Lamport clock, last write wins, and a task for each peer that sends
+//! changes until they are acknowledged. Read `txn_list_append` next: its transactions
+//! are strictly serializable.
+//!
+//! The transactions are read committed for three reasons:
+//!
+//! - A transaction runs without an `.await`, so no other sees its partial writes.
+//! - Only the last value that it writes to each register goes to other nodes.
+//! - All its writes have one stamp, later than every stamp that it has read. The
+//!   later stamp wins on every node, so there are no write cycles.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -23,16 +27,16 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How often a peer is told what is new.
+/// The time between two messages with changes to a peer.
 const REPLICATE_EVERY: Duration = Duration::from_millis(100);
 
-/// How many registers go into one message.
+/// The most registers in one message.
 const REGISTERS_MAX: usize = 1000;
 
-/// When a transaction wrote: its node's Lamport clock, then the node's name.
+/// The order of writes: the writing node's Lamport clock, then the node's name.
 type Stamp = (u64, String);
 
-/// What a register holds, and since when.
+/// The value of a register, and the stamp of its write.
 type Register = (Value, Stamp);
 
 /// `["r", key, null]` or `["w", key, value]`.
@@ -43,7 +47,7 @@ struct Txn {
     txn: Vec<Operation>,
 }
 
-/// What peers are told: registers by their key's text.
+/// A message with changes: registers, by the JSON text of their key.
 #[derive(Serialize, Deserialize)]
 struct Replicate {
     registers: Vec<(String, Register)>,
@@ -51,17 +55,17 @@ struct Replicate {
 
 #[derive(Default)]
 struct Database {
-    /// Each with the number of the last change that this node has made to it.
+    /// Each register, with the number of its last change on this node.
     registers: BTreeMap<String, (Register, u64)>,
-    /// The greatest time of any stamp seen.
+    /// The Lamport clock: the greatest time in any stamp seen.
     clock: u64,
-    /// Changes are numbered; which key had which.
+    /// The key of each change, by the change's number.
     changes: BTreeMap<u64, String>,
     last_change: u64,
 }
 
 impl Database {
-    /// Writes a register unless it holds a later write.
+    /// Writes a register unless its present value has a later stamp.
     fn write(&mut self, key: String, (value, stamp): Register) {
         self.clock = self.clock.max(stamp.0);
         if let Some(((_, since), change)) = self.registers.get(&key) {
@@ -90,7 +94,7 @@ impl Database {
         }
     }
 
-    /// What has changed after change `after`, and the last change among it.
+    /// The changes after number `after`, and the number of the last one.
     fn news(&self, after: u64) -> Option<(u64, Replicate)> {
         let news = self.changes.range(after + 1..).take(REGISTERS_MAX);
         let (last, _) = news.clone().last()?;
@@ -106,7 +110,7 @@ pub(crate) struct TxnRwRegister {
 }
 
 impl TxnRwRegister {
-    /// Tells one peer everything, in order and one message at a time.
+    /// Sends all changes to one peer, in order and one message at a time.
     async fn replicate(self: Rc<Self>, cx: Context, peer: String) -> Result<()> {
         let mut known = 0;
         let mut ticks = cx.every(REPLICATE_EVERY);

@@ -1,5 +1,7 @@
-//! Unique ids without asking anybody: available whatever the network does. Shows
-//! state in a `Cell`, identity and randomness from the context.
+//! Unique ids without messages between nodes, so the node is always available.
+//!
+//! It shows state in a `Cell`, and the node's name and random numbers from the
+//! context. Read `g_set` next.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -13,9 +15,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 pub(crate) struct UniqueIds {
-    /// A node that was killed starts again with the same name and a counter of
-    /// zero. This number tells its lives apart.
-    life: u64,
+    /// A random number for this run of the process. A node that is killed and
+    /// started again has the same name and a counter of zero.
+    run: u64,
     next: Cell<u64>,
 }
 
@@ -27,7 +29,7 @@ struct GenerateOk {
 impl Node for UniqueIds {
     fn new(cx: &Context) -> UniqueIds {
         UniqueIds {
-            life: cx.random(|random| random.next_u64()),
+            run: cx.random(|random| random.next_u64()),
             next: Cell::new(0),
         }
     }
@@ -36,7 +38,7 @@ impl Node for UniqueIds {
         match request.kind() {
             "generate" => {
                 let number = self.next.replace(self.next.get() + 1);
-                let id = format!("{}-{:016x}-{number}", cx.node_id(), self.life);
+                let id = format!("{}-{:016x}-{number}", cx.node_id(), self.run);
                 cx.reply(&request, &GenerateOk { id })
             }
             _ => cx.not_supported(&request),

@@ -1,9 +1,10 @@
-//! A guide for authors: from an empty crate to a broadcast that survives a
-//! partition, in its own tests, then under Maelstrom.
+//! A guide for authors of nodes. It starts with an empty crate and ends with a
+//! broadcast that survives a partition, first in its own tests, then under Maelstrom.
 //!
-//! Clients tell a broadcast numbers, each number to one of its nodes. Every node must
-//! know every number in the end, whatever the network does meanwhile. This guide
-//! writes it twice: once wrong, to see how a test says so, and once right.
+//! In a broadcast, clients send numbers, each number to one node. In the end every
+//! node must know every number, even if the network loses messages. This guide writes
+//! the node twice. The first version is wrong, and a test shows the error. The second
+//! version is right.
 //!
 //! # An empty crate
 //!
@@ -11,7 +12,7 @@
 //! cargo new broadcast && cd broadcast
 //! ```
 //!
-//! In `Cargo.toml`, where `path` leads to your copy of Eddyline:
+//! Write in `Cargo.toml`, with the path of your copy of Eddyline:
 //!
 //! ```toml
 //! [dependencies]
@@ -22,15 +23,15 @@
 //! serde_json = "1"
 //!
 //! [profile.dev.package."*"]
-//! opt-level = 2 # clusters in tests send many messages: twice as fast
+//! opt-level = 2 # makes tests with many messages twice as fast
 //! ```
 //!
 //! # A first node
 //!
-//! A node is a type that implements [`Node`]. It is built from
-//! its `init`, so it knows its name and its peers from the beginning. `handle`
-//! gets each *request*, a message from a client or another node, and answers it
-//! with a *reply*. This is all of `src/main.rs`:
+//! A node is a type that implements [`Node`]. It is built from its `init` message,
+//! so it knows its name and its peers from the beginning. `handle` is called for each
+//! *request*, a message from a client or from another node, and answers it with a
+//! *reply*. This is all of `src/main.rs`:
 //!
 //! ```no_run
 //! use eddyline::{Context, Node, Request, Result};
@@ -60,19 +61,19 @@
 //!
 //!     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
 //!         match request.kind() {
-//!             "topology" => cx.reply(&request, &()), // who talks to whom: we know better
+//!             "topology" => cx.reply(&request, &()), // proposed neighbours: not needed here
 //!             "broadcast" => {
 //!                 let Message { message } = request.body()?;
 //!                 self.numbers.borrow_mut().insert(message);
 //!                 for peer in cx.peers() {
-//!                     cx.send(peer, "tell", &Message { message })?;
+//!                     cx.send(peer, "forward", &Message { message })?;
 //!                 }
 //!                 cx.reply(&request, &())
 //!             }
-//!             "tell" => {
+//!             "forward" => {
 //!                 let Message { message } = request.body()?;
 //!                 self.numbers.borrow_mut().insert(message);
-//!                 Ok(()) // it was sent, not called: nobody waits for a reply
+//!                 Ok(()) // `send` expects no reply
 //!             }
 //!             "read" => cx.reply(&request, &ReadOk { messages: &self.numbers.borrow() }),
 //!             _ => cx.not_supported(&request),
@@ -85,9 +86,9 @@
 //! }
 //! ```
 //!
-//! You write the fields that the workload asks for; `type`, `msg_id` and
-//! `in_reply_to` are written for you. A reply's type is the request's with `_ok`
-//! behind it. Say a few words to the node by hand:
+//! You write only the fields of the workload. The library writes `type`, `msg_id` and
+//! `in_reply_to`. The type of a reply is the request's type followed by `_ok`. Send a
+//! few messages to the node by hand:
 //!
 //! ```sh
 //! cargo run --quiet <<'END'
@@ -99,9 +100,9 @@
 //!
 //! # A cluster in a test
 //!
-//! [`sim`](crate::sim) runs whole clusters inside `cargo test`, on virtual time:
-//! a second of it costs what its messages cost. Tests stand at the end of
-//! `src/main.rs`:
+//! [`sim`](crate::sim) runs whole clusters inside `cargo test`, on virtual time. A
+//! virtual second takes only as long as the processing of its messages. Put the tests
+//! at the end of `src/main.rs`:
 //!
 //! ```
 //! #[cfg(test)]
@@ -115,14 +116,16 @@
 //! }
 //! ```
 //!
-//! The first one drives a cluster by hand. [`call`](crate::sim::Cluster::call) is
-//! a client that waits for the reply; [`run_for`](crate::sim::Cluster::run_for)
-//! lets time pass. Between the two nothing happens.
+//! The first test drives a cluster by hand. [`call`](crate::sim::Cluster::call) sends
+//! a request as a client and waits for the reply.
+//! [`run_for`](crate::sim::Cluster::run_for) lets time pass. Virtual time stands still
+//! outside of these two.
 //!
-//! The second one has a workload make the requests, as Maelstrom's clients do: 100
-//! a second for ten seconds, then ten seconds for the cluster to recover, then a
-//! last read of every node. Its checker looks for what was lost. Everything is drawn
-//! from the *seed*: who asks when, how long each message takes, who is cut off.
+//! In the second test a workload makes the requests, as Maelstrom's clients do. It
+//! sends 100 requests a second for ten seconds, gives the cluster ten seconds to
+//! recover, then reads from every node. Its checker finds lost numbers. The *seed*
+//! determines everything: when requests are made, the latency of each message, and
+//! the nodes that are cut off.
 //!
 //! ```should_panic
 //! # use eddyline::sim::{Latency, Partition, Simulation, seeds, workload};
@@ -142,8 +145,8 @@
 //! #         }
 //! #         let Message { message } = request.body()?;
 //! #         self.numbers.borrow_mut().insert(message);
-//! #         if request.kind() == "tell" { return Ok(()) }
-//! #         for peer in cx.peers() { cx.send(peer, "tell", &Message { message })?; }
+//! #         if request.kind() == "forward" { return Ok(()) }
+//! #         for peer in cx.peers() { cx.send(peer, "forward", &Message { message })?; }
 //! #         cx.reply(&request, &())
 //! #     }
 //! # }
@@ -172,12 +175,12 @@
 //! # }
 //! ```
 //!
-//! The first passes; the second does not. What was sent across the cut is gone, and
-//! nobody sends it again:
+//! The first test passes; the second fails. Messages across the partition are lost,
+//! and this node does not send them again:
 //!
 //! ```text
 //! broadcast failed with seed 0:
-//!   - value 98 is lost: it was known, and a final read of n0 has it not
+//!   - value 98 is lost: it was known, and a final read of n0 does not have it
 //!   …
 //!   … 255 anomalies in all
 //! 1021 operations, 3789 messages delivered, 0 lost, 255 cut off, in 20.154904323s of virtual time
@@ -186,17 +189,17 @@
 //!
 //! # When a run fails
 //!
-//! The same seed makes the same run, on any machine. Run only that one:
+//! The same seed gives the same run on any machine. Run only that seed:
 //!
 //! ```sh
 //! EDDYLINE_SEED=0 cargo test survives
 //! ```
 //!
-//! A run that fails is run once more with the *trace* on, so the whole conversation
-//! is at hand: as JSON lines, which `grep` and `jq` read, and as a sequence diagram
-//! in SVG, which a browser shows. Nodes are columns, messages are arrows, drops
-//! are marked. Give the diagram a short span; it draws the first 400
-//! messages in it. Put this in place of the `unwrap`:
+//! A run that fails is run a second time with the *trace* on. The trace has every
+//! message, as JSON lines for `grep` and `jq`, and as a sequence diagram in SVG for a
+//! browser. In the diagram, nodes are columns, messages are arrows, and lost messages
+//! are marked. Choose a short span for it: it draws only the first 400 messages. Put
+//! this in place of the `unwrap`:
 //!
 //! ```should_panic
 //! use eddyline::sim::Failure;
@@ -217,19 +220,22 @@
 //! ```
 //!
 //! and call it: `if let Err(failure) = simulation.run::<Broadcast, _>(…) { show(failure) }`.
-//! What a handler writes with [`cx.log`](crate::Context::log) stands in the trace
-//! too. For a run to replay, a node takes its time and its random numbers from its
-//! context ([`now`](crate::Context::now), [`random`](crate::Context::random)), and what it sends does not depend
-//! on the order of a `HashMap`. A failure says so when its second run went another way.
+//! The trace also contains the lines that handlers write with
+//! [`cx.log`](crate::Context::log).
+//!
+//! A run can only be replayed if the node is deterministic. Take time and random
+//! numbers from the context ([`now`](crate::Context::now),
+//! [`random`](crate::Context::random)), and do not let messages depend on the order of
+//! a `HashMap`. If the second run differs from the first, the failure says so.
 //!
 //! # A broadcast that survives
 //!
-//! A message that may be lost must be sent until somebody says that it has arrived.
-//! A *call* does both halves: it sends a request and waits for the reply, and ends
-//! with error 0 if there is none before its *deadline*. So each node remembers, for
-//! each peer, what that peer has acknowledged; again and again it calls the
-//! peer with all the rest: gossip. [`start`](crate::Node::start) runs beside the handlers, and
-//! [`every`](crate::Context::every) ticks there.
+//! A message that may be lost must be sent again until it is acknowledged. A *call*
+//! sends a request and waits for the reply. It ends with error 0 if there is no reply
+//! before its *deadline*. So each node remembers which numbers each peer has
+//! acknowledged, and repeatedly calls the peer with all others. This is called
+//! *gossip*. [`start`](crate::Node::start) runs at the same time as the
+//! handlers, and [`every`](crate::Context::every) makes its timer.
 //!
 //! ```
 //! # use eddyline::sim::{Latency, Partition, Simulation, seeds, workload};
@@ -247,9 +253,9 @@
 //! }
 //!
 //! impl Broadcast {
-//!     /// Tells one peer all that it does not know, for as long as the node runs.
+//!     /// Sends a peer all numbers that it has not acknowledged, as long as the node runs.
 //!     async fn gossip(self: Rc<Self>, cx: Context, peer: String) -> Result<()> {
-//!         let mut known = BTreeSet::new(); // what the peer has acknowledged
+//!         let mut known = BTreeSet::new(); // the numbers that the peer has acknowledged
 //!         let mut ticks = cx.every(Duration::from_millis(100));
 //!         loop {
 //!             ticks.tick().await;
@@ -261,7 +267,7 @@
 //!             let call = cx.sync_rpc(&peer, "gossip", &gossip);
 //!             if call.timeout(Duration::from_millis(500)).await.is_ok() {
 //!                 known.extend(gossip.numbers);
-//!             } // else: the next tick sends it again, with what is new by then
+//!             } // else: the next tick sends them again, together with newer numbers
 //!         }
 //!     }
 //! }
@@ -338,16 +344,16 @@
 //! # }
 //! ```
 //!
-//! Both tests pass now, and so does `it_survives_a_partition`. Five seeds are for every
-//! day; `EDDYLINE_SEEDS=500 cargo test` is for the day on which you want to know.
-//! The summary has the latency and the messages per operation;
-//! `examples/broadcast.rs` needs far fewer of those.
+//! Both tests pass now, and so does `it_survives_a_partition`. Five seeds are enough
+//! for every day. `EDDYLINE_SEEDS=500 cargo test` searches more thoroughly. The summary
+//! has the latency and the number of messages per operation; `examples/broadcast.rs`
+//! needs far fewer messages.
 //!
 //! # Code between two `.await`s is atomic
 //!
-//! All handlers and tasks of a node run on one thread, and one gives way to another
-//! only where it says `.await`. So `RefCell` and `Cell` are enough. There are two
-//! ways to get it wrong, and both have an `.await` in the middle:
+//! All handlers and tasks of a node run on one thread. They switch only at an `.await`,
+//! so `RefCell` and `Cell` are enough. There are two possible mistakes, and both span
+//! an `.await`:
 //!
 //! ```
 //! # use {eddyline::{Context, Result}, std::cell::{Cell, RefCell}};
@@ -355,41 +361,41 @@
 //! # impl Tickets {
 //! async fn sell(&self, cx: &Context) -> Result<u64> {
 //!     let ticket = self.last.get() + 1;
-//!     self.last.set(ticket); // after the `.await` two buyers would get the same one
+//!     self.last.set(ticket); // behind the `.await`, two buyers could get the same ticket
 //!     cx.sync_rpc("n1", "note", &()).await?;
-//!     self.sold.borrow_mut().push(ticket); // a `borrow_mut` before it would still be held
+//!     self.sold.borrow_mut().push(ticket); // no borrow is held across the `.await`
 //!     Ok(ticket)
 //! }
 //! # }
 //! ```
 //!
-//! - What you read before an `.await` may have changed after it. Read it again.
-//! - A borrow that is held over an `.await` makes the next handler panic, which
-//!   answers its request with error 13. `cargo clippy` finds these.
+//! - A value that was read before an `.await` may have changed after it. Read it again.
+//! - If a borrow is held across an `.await`, the next handler that borrows panics, and
+//!   its request is answered with error 13. `cargo clippy` finds such borrows.
 //!
 //! # Errors and `?`
 //!
-//! A handler that returns an [`Error`] answers its request with it.
-//! So `?` is all you need: `request.body()?` answers a body of another shape with
-//! error 12, and `cx.sync_rpc(…).await?` passes on what the other node said, or error
-//! 0 when it said nothing.
+//! If a handler returns an [`Error`], its request is answered with that error. So `?`
+//! is usually enough. `request.body()?` answers a body of the wrong shape with error
+//! 12. `cx.sync_rpc(…).await?` passes on the other node's error, or error 0 if that
+//! node did not reply.
 //!
-//! - [`is_definite`](crate::Error::is_definite) tells whether the request certainly
-//!   was not carried out. Errors 0 and 13 leave it open, and so do those of your own.
-//! - `?` passes a definite error on as such. If your node has changed something
-//!   by then, the client would be misled: answer with error 0 or 13 instead.
-//! - Errors of your own have the numbers from 1000 on: `Error::new(1000, "sold out")`.
-//! - Nobody waits for a task of `start` or `spawn`: an error is logged, and the task is
-//!   over. A loop that is to go on takes no `?`, as in `gossip` above.
+//! - An error is [definite](crate::Error::is_definite) if the request was certainly not
+//!   carried out. Errors 0 and 13 and your own errors are not definite.
+//! - `?` passes a definite error on as definite. That is wrong if your node has already
+//!   changed something. Answer with error 0 or 13 in that case.
+//! - Errors of your own have numbers from 1000 on: `Error::new(1000, "sold out")`.
+//! - An error in a task of `start` or `spawn` has no caller. It is logged, and the task
+//!   ends. A loop that must continue does not use `?`; see `gossip` above.
 //!
 //! # Timeouts and retry
 //!
-//! Every call ends: after a second, unless [`timeout`](crate::Call::timeout) says
-//! otherwise. [`retry`](crate::Call::retry) sends the same request again after pauses
-//! that double, until a reply comes; the timeout is then the deadline of all of it.
-//! The request may be carried out twice, so it must do no harm twice. Calls are
-//! ordinary futures: [`Call`](crate::Call) shows how to ask all peers and wait
-//! for a majority.
+//! Every call ends after a second, or after the time given with
+//! [`timeout`](crate::Call::timeout). [`retry`](crate::Call::retry) sends the same
+//! request again, after pauses that double, until a reply comes. The timeout then
+//! limits all attempts together. The request may be carried out more than once, so use
+//! it only where that is harmless. Calls are ordinary futures; [`Call`](crate::Call)
+//! shows how to ask all peers and wait for a majority.
 //!
 //! ```
 //! # use eddyline::{Backoff, Context, Request, Result};
@@ -401,37 +407,37 @@
 //! # }
 //! ```
 //!
-//! Maelstrom's clients give up after five seconds; a handler that takes longer
-//! answers nobody.
+//! Maelstrom's clients give up after five seconds, so a later reply is useless.
 //!
 //! # When to use the services
 //!
-//! Maelstrom's four services are in every simulated cluster too. A node that must
-//! answer while it is cut off keeps its own state and gossips. A node that must
-//! agree with others, and may answer with an error when it cannot, asks a service.
+//! Every simulated cluster has Maelstrom's four services. If a node must answer while
+//! it is cut off, let it keep its own state and gossip. If nodes must agree, and may
+//! answer with an error while they cannot, let them use a service.
 //!
 //! | to | use |
 //! |---|---|
-//! | agree on one value, take a lock, see the newest | [`lin_kv`](crate::Context::lin_kv) |
-//! | count, where reads may lag behind | [`seq_kv`](crate::Context::seq_kv), and [`fence`](crate::node::Kv::fence) before a read that may not |
-//! | cache what may be lost | [`lww_kv`](crate::Context::lww_kv) |
+//! | agree on one value, take a lock, read the newest value | [`lin_kv`](crate::Context::lin_kv) |
+//! | count, if reads may return old values | [`seq_kv`](crate::Context::seq_kv), with [`fence`](crate::node::Kv::fence) before a read that may not |
+//! | keep a cache that may lose values | [`lww_kv`](crate::Context::lww_kv) |
 //! | number things in one order | [`lin_tso`](crate::Context::lin_tso) |
 //!
 //! ```
 //! # use eddyline::{Context, Result};
 //! # async fn add(cx: Context, delta: u64) -> Result<u64> {
-//! cx.seq_kv().update("sum", 0, move |sum| sum + delta).await // reads, then cas, until it holds
+//! cx.seq_kv().update("sum", 0, move |sum| sum + delta).await // read and cas, until cas succeeds
 //! # }
 //! ```
 //!
-//! Maelstrom delivers nothing twice; with [`duplication`](crate::sim::Simulation::duplication)
-//! the simulation does. Then count with [`update_once`](crate::node::Kv::update_once): of a
-//! doubled `cas`, error 22 may be the first answer, and `update` would add again. What may reach
-//! your own nodes twice must do no harm twice, or carry a mark: see `examples/kafka.rs`.
+//! Maelstrom delivers no message twice, but the simulation does so with
+//! [`duplication`](crate::sim::Simulation::duplication). The second copy of a `cas` is
+//! answered with error 22, and this answer may arrive first. `update` would then add
+//! again, so count with [`update_once`](crate::node::Kv::update_once). A request that reaches your own nodes twice must be harmless the
+//! second time, or carry a mark; see `examples/kafka.rs`.
 //!
 //! # Under Maelstrom
 //!
-//! The same `main` speaks to the real thing. With Maelstrom (and its JVM) installed:
+//! The same `main` runs under Maelstrom. With Maelstrom and a JVM installed:
 //!
 //! ```sh
 //! cargo build --release
@@ -439,10 +445,10 @@
 //!     --time-limit 20 --rate 100 --latency 20 --nemesis partition
 //! ```
 //!
-//! It ends with `Everything looks good!`. What the nodes log is in
-//! `store/latest/node-logs/`; `println!` goes there as well.
+//! It ends with `Everything looks good!`. The log lines of the nodes, and the output of
+//! `println!`, are in `store/latest/node-logs/`.
 //!
-//! From here: `examples/` has a node for each workload, and
+//! What to read next: `examples/` has a node for each workload, and
 //! [`sim::workload`](crate::sim::workload) lists the checkers.
 //!
 //! [`Node`]: crate::Node

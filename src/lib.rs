@@ -1,8 +1,8 @@
-//! Nodes that speak the Maelstrom protocol, on one hand-rolled event loop.
+//! Nodes for the Maelstrom protocol, on one hand-rolled, single-threaded event loop.
 //!
-//! A node is a type that implements [`Node`]: it is built from its `init`
-//! message, and answers each request with a future of its own, all on one
-//! thread. [`run`] puts it on stdin and stdout.
+//! A node is a type that implements [`Node`]. It is built from its `init` message.
+//! Each request runs as a future of its own, and all futures share one thread.
+//! [`run`] connects the node to stdin and stdout.
 //!
 //! ```no_run
 //! use eddyline::{Context, Node, Request, Result};
@@ -32,7 +32,7 @@
 //!     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
 //!         match request.kind() {
 //!             "add" => {
-//!                 let Add { delta } = request.body()?; // error 12, by itself
+//!                 let Add { delta } = request.body()?; // a wrong body: error 12
 //!                 self.sum.set(self.sum.get() + delta);
 //!                 cx.reply(&request, &()) // add_ok
 //!             }
@@ -47,57 +47,80 @@
 //! }
 //! ```
 //!
-//! The [`guide`] goes on from here: from an empty crate to a broadcast that
-//! survives a partition, tested on a simulated network ([`sim`]).
+//! The [`guide`] continues from here. It starts with an empty crate and ends with a
+//! broadcast that survives a partition, tested on a simulated network ([`sim`]).
 //!
-//! # What an author can rely on
+//! # Guarantees
 //!
-//! - Code between two `.await`s is atomic: there is one thread, and nothing else
-//!   runs meanwhile. [`Context::send`] and [`Context::reply`] never wait.
-//! - A handler that waits, for a reply ([`Context::sync_rpc`]) or for time
-//!   ([`Context::sleep`]), holds nobody up.
-//! - While the node runs, every call ends: with the reply, with the other side's error, or with error
-//!   0 after its timeout. Dropping a call forgets it.
-//! - An [`Error`] that a handler returns answers its caller; a panic answers it
-//!   with error 13, and the node lives on.
-//! - Whatever a handler asks for without end (calls, timers, tasks, sends) has a
-//!   bound, named in [`session`], and error 11 at it.
-//! - stdout carries messages only: what `println!` writes goes to stderr.
+//! - Code between two `.await`s is atomic: there is one thread, and no other handler
+//!   runs in between. [`Context::send`] and [`Context::reply`] never wait.
+//! - A handler that waits for a reply ([`Context::sync_rpc`]) or for time
+//!   ([`Context::sleep`]) does not delay any other handler.
+//! - While the node runs, every call ends: with the reply, with the other node's
+//!   error, or with error 0 after its timeout. A dropped call is forgotten.
+//! - If a handler returns an [`Error`], its caller gets that error. If a handler
+//!   panics, its caller gets error 13, and the node goes on.
+//! - Calls, timers, tasks and sends have bounds, which [`session`] lists. A request
+//!   beyond a bound ends with error 11.
+//! - stdout carries messages only. The output of `println!` goes to stderr.
 //!
-//! # The rooms
+//! # Modules
 //!
-//! Authors need [`node`], [`sim`] for their tests, and perhaps [`protocol`]. Who wants to see how it works
-//! will find each part usable by itself: [`session`], a whole node without file
-//! descriptors; [`time`], the clock and the timer wheel; [`task`], the executor;
-//! [`wire`], the buffers. The reactor, the sockets and the loop that drives them
-//! are private; the source and `ARCHITECTURE.md` describe them.
+//! Authors of nodes need [`node`], [`sim`] for tests, and sometimes [`protocol`].
+//! The parts underneath can be used and read one by one:
+//!
+//! - [`session`]: a whole node without file descriptors
+//! - [`time`]: the clock and the timer wheel
+//! - [`task`]: the executor
+//! - [`wire`]: line and output buffers
+//!
+//! The reactor, the sockets and the loop that drives them are private. Their source
+//! and `ARCHITECTURE.md` describe them.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "eddyline needs Linux: its event loop uses epoll and /proc/self/fd. Elsewhere, build and run it \
+     in a Linux container (docker run --rm -it -v \"$PWD\":/node -w /node rust), in a Linux virtual \
+     machine, or on Windows in WSL 2."
+);
 
 #[expect(
     clippy::test_attr_in_doctest,
     reason = "a hidden macro around the tests runs them"
 )]
 pub mod guide;
+#[cfg(doc)]
+mod inside;
 #[cfg(any(test, feature = "lab"))]
 pub mod lab;
 pub mod node;
 pub mod protocol;
 mod random;
+// Elsewhere than on Linux these would only add errors to the one above.
+#[cfg(target_os = "linux")]
 mod reactor;
+#[cfg(target_os = "linux")]
 mod runtime;
 pub mod session;
 pub mod sim;
+#[cfg(target_os = "linux")]
+mod source;
+#[cfg(target_os = "linux")]
 mod sys;
 pub mod task;
+#[cfg(target_os = "linux")]
 mod tcp;
 pub mod time;
 pub mod wire;
+pub mod workload;
 
 pub use node::{Backoff, Call, Context, Kv, Node, Reply, Request, Tso, TypedCall};
 pub use protocol::{Error, ErrorCode, Result};
 pub use random::Random;
+#[cfg(target_os = "linux")]
 pub use runtime::{Options, run, run_with};
 
-/// The README's code, compiled with the documentation's own.
+/// The code blocks of README.md, compiled and run as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

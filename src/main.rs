@@ -1,4 +1,8 @@
-//! The node that people run: echo, proxy and TCP echo, on stdin and stdout.
+//! The program: a node that answers echo, proxy and TCP echo requests on stdin and
+//! stdout.
+//!
+//! It uses the library only through its public API, like any author's node. The
+//! command line is in `options.rs`; the event loop is in `src/runtime/`.
 
 mod options;
 
@@ -10,12 +14,12 @@ use std::borrow::Cow;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-/// The tasks of the three tracks, in one node.
+/// The node. It keeps no state: the listener of TCP echo belongs to the loop.
 struct Tracks;
 
 #[derive(Serialize, Deserialize)]
 struct Echo<'a> {
-    /// Whatever it is, it goes back byte for byte.
+    /// Any JSON value. It is returned byte for byte.
     #[serde(borrow)]
     echo: &'a RawValue,
 }
@@ -109,7 +113,7 @@ fn main() -> ExitCode {
     match eddyline::run_with(Tracks::new, options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            options::complain(&error);
+            options::report(&error);
             ExitCode::FAILURE
         }
     }

@@ -8,36 +8,45 @@ use std::str::FromStr;
 use std::time::Duration;
 
 const HELP: &str = "\
-A node that speaks the Maelstrom protocol on stdin and stdout: JSON messages,
-one a line. It answers echo, proxy, tcp_echo_start, tcp_echo_send and
-tcp_echo_stats. Diagnostics go to stderr.
+A node for the Maelstrom protocol. It reads JSON messages from stdin and writes
+JSON messages to stdout, one per line. It answers echo, proxy, tcp_echo_start,
+tcp_echo_send and tcp_echo_stats. Diagnostics go to stderr.
 
 Usage: eddyline [OPTIONS]
 
 Options:
-  --rpc-timeout-ms N       how long a call to another node waits [default: 1000]
-  --line-bytes-max N       the longest line that is taken [default: 16777216]
-  --tcp-bind ADDR          the IP address that TCP echo binds [default: 127.0.0.1]
-  --tcp-connections-max N  how many TCP clients are served at once [default: 65536]
-  -h, --help               print this and exit
-  --version                print the version and exit
+  --rpc-timeout-ms N       Time limit of a call to another node, in milliseconds.
+                           The call then ends with error 0. [default: 1000]
+  --line-bytes-max N       Longest accepted input line, in bytes; at least 1024.
+                           A longer line is reported and skipped.
+                           [default: 16777216]
+  --tcp-bind ADDR          IP address of the TCP echo server. [default: 127.0.0.1]
+  --tcp-connections-max N  Number of TCP clients served at the same time. Further
+                           clients wait in the listen queue. [default: 65536]
+  -h, --help               Print this help and exit.
+  --version                Print the version and exit.
+
+Exit status:
+  0  stdin has ended and all output is written, or stdout's reader has gone
+  1  stdin or stdout cannot be used
+  2  an option or its value is wrong
 ";
 
-/// The least that `--line-bytes-max` may say: 1 KiB. The `init` of a cluster of a
-/// hundred nodes is as long, and a node that cannot hear its name hears nothing.
+/// The smallest value of `--line-bytes-max`: 1 KiB, the length of `init` in a
+/// cluster of a hundred nodes. A node that cannot read its `init` answers nothing.
 const LINE_BYTES_MIN: usize = 1 << 10;
 
-/// What a wrong option ends the process with.
+/// The exit status after a wrong option or value.
 const USAGE_ERROR: u8 = 2;
 
-/// Reads the process's arguments. `Err` when there is nothing to run: help, the
-/// version, or an error that was printed.
+/// Reads the process's arguments. `Err` is the exit status when no node should
+/// run: after the help, the version or an error was printed.
 pub(crate) fn parse() -> Result<Options, ExitCode> {
     match read(lexopt::Parser::from_env()) {
         Ok(Choice::Run(options)) => Ok(options),
         Ok(Choice::Print(text)) => Err(print(&text)),
         Err(error) => {
-            complain(&format!("{error}; see eddyline --help"));
+            report(&format!("{error}; see eddyline --help"));
             Err(ExitCode::from(USAGE_ERROR))
         }
     }
@@ -55,19 +64,19 @@ fn read(mut arguments: lexopt::Parser) -> Result<Choice, lexopt::Error> {
     while let Some(argument) = arguments.next()? {
         match (argument, &mut choice) {
             (Long("rpc-timeout-ms"), Choice::Run(options)) => {
-                let millis = value(&mut arguments, "--rpc-timeout-ms", "a whole number,")?;
+                let millis = value(&mut arguments, "--rpc-timeout-ms", "a whole number")?;
                 options.rpc_timeout = Duration::from_millis(millis);
             }
             (Long("line-bytes-max"), Choice::Run(options)) => {
-                let expected = format!("a whole number, {LINE_BYTES_MIN} or more,");
+                let expected = format!("a whole number, at least {LINE_BYTES_MIN}");
                 let bytes: usize = value(&mut arguments, "--line-bytes-max", &expected)?;
                 if bytes < LINE_BYTES_MIN {
-                    return Err(wants("--line-bytes-max", &expected, &bytes));
+                    return Err(invalid("--line-bytes-max", &expected, &bytes.to_string()));
                 }
                 options.line_bytes_max = bytes;
             }
             (Long("tcp-connections-max"), Choice::Run(options)) => {
-                let expected = "a whole number above 0,";
+                let expected = "a whole number, at least 1";
                 let count: NonZero<usize> =
                     value(&mut arguments, "--tcp-connections-max", expected)?;
                 options.tcp_connections_max = count.get();
@@ -86,7 +95,8 @@ fn read(mut arguments: lexopt::Parser) -> Result<Choice, lexopt::Error> {
     Ok(choice)
 }
 
-/// Reads the value of `option`, or says what it would have to be.
+/// Reads the value of `option`. The error names the option, its value and what is
+/// expected.
 fn value<T: FromStr>(
     arguments: &mut lexopt::Parser,
     option: &str,
@@ -94,43 +104,42 @@ fn value<T: FromStr>(
 ) -> Result<T, lexopt::Error> {
     let value = arguments.value()?;
     let parsed = value.to_str().and_then(|value| value.parse().ok());
-    parsed.ok_or_else(|| wants(option, expected, &value))
+    parsed.ok_or_else(|| invalid(option, expected, &value))
 }
 
-/// Reads an address to bind. The kernel binds broadcast and multicast ones too, and says
-/// that it listens there, but no TCP connection can ever reach them.
+/// Reads an address to bind. Broadcast and multicast addresses are refused here:
+/// the kernel lets a socket listen on them, but no TCP connection can reach it.
 fn address(arguments: &mut lexopt::Parser) -> Result<IpAddr, lexopt::Error> {
     let option = "--tcp-bind";
-    let address: IpAddr = value(arguments, option, "an IP address,")?;
+    let address: IpAddr = value(arguments, option, "an IP address")?;
     let plain = address.to_canonical();
     if plain.is_multicast() || plain == IpAddr::V4(Ipv4Addr::BROADCAST) {
-        let expected = "an address that TCP can connect to,";
-        let value = address.to_string();
-        return Err(wants(option, expected, &value));
+        let expected = "an address that TCP can connect to";
+        return Err(invalid(option, expected, &address.to_string()));
     }
     Ok(address)
 }
 
-fn wants(option: &str, expected: &str, value: &dyn std::fmt::Debug) -> lexopt::Error {
-    format!("{option} wants {expected} not {value:?}").into()
+fn invalid(option: &str, expected: &str, value: &dyn std::fmt::Debug) -> lexopt::Error {
+    format!("invalid value {value:?} for {option}: expected {expected}").into()
 }
 
-/// The protocol has not begun, so stdout is free.
+/// Writes text for a person to stdout. Messages use stdout only after the node
+/// has started.
 fn print(text: &str) -> ExitCode {
     use std::io::{ErrorKind, Write as _};
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            complain(&format!("stdout cannot be written: {error}"));
+            report(&format!("cannot write to stdout: {error}"));
             ExitCode::FAILURE
         }
-        // A reader that has seen enough is no error.
+        // A reader that closes the pipe early (`--help | head -1`) is no error.
         Ok(()) | Err(_) => ExitCode::SUCCESS,
     }
 }
 
-/// Says what is wrong on stderr, if anybody listens; `eprintln!` would panic if
-/// nobody can.
-pub(crate) fn complain(what: &dyn std::fmt::Display) {
+/// Writes an error to stderr. A failed write is ignored; `eprintln!` would panic.
+pub(crate) fn report(error: &dyn std::fmt::Display) {
     use std::io::Write as _;
-    let _nobody_listens = writeln!(std::io::stderr(), "eddyline: {what}");
+    let _ignored = writeln!(std::io::stderr(), "eddyline: {error}");
 }

@@ -1,5 +1,6 @@
-//! A session in steady state does not allocate. Alone in its binary, since the
-//! counter replaces the allocator of whatever it is linked into.
+//! Checks that a session in steady state does not allocate, in memory and without
+//! descriptors. These tests have a binary of their own, because the counter replaces
+//! the global allocator.
 
 #[path = "../benches/support/memory.rs"]
 mod memory;
@@ -8,8 +9,8 @@ use memory::{Memory, SHORT, request};
 
 const MESSAGES: u64 = 1_000;
 
-/// How often the memory was asked for anew, over `MESSAGES` of the same once
-/// as many have warmed the session up.
+/// The number of allocations for `MESSAGES` messages, after as many messages to warm
+/// up.
 fn allocations(mut message: impl FnMut()) -> u64 {
     let mut messages = || (0..MESSAGES).for_each(|_| message());
     messages();
@@ -20,7 +21,7 @@ fn allocations(mut message: impl FnMut()) -> u64 {
 fn an_echo_allocates_nothing() {
     let mut memory = Memory::new();
     let cold = allocation_counter::measure(|| drop(Memory::new()));
-    assert!(cold.count_total > 0, "the counter counts");
+    assert!(cold.count_total > 0, "the counter does not count");
     let escaped = "\\u00e9\\n".repeat(100);
     let kib = "x".repeat(1024);
     for payload in [SHORT, &kib, &escaped] {
@@ -45,9 +46,9 @@ fn a_timer_allocates_nothing() {
     assert_eq!(allocations(|| _ = memory.nap(line.as_bytes())), 0);
 }
 
-// The blocks of large requests that have ended are used again for small ones. They
-// must not be as large then: those that wait would hold a thousand more with
-// every burst of large ones.
+// Memory of large requests that have ended is used again for small ones. It must not
+// stay large: otherwise the waiting small requests would keep a thousand more large
+// blocks after every burst of large requests.
 #[test]
 fn small_requests_that_wait_do_not_hold_the_memory_of_large_ones() {
     const ROUNDS: u64 = 10;
@@ -67,5 +68,5 @@ fn small_requests_that_wait_do_not_hold_the_memory_of_large_ones() {
     let waiting = ROUNDS * MESSAGES;
     assert_eq!(memory.session.usage().tasks as u64, waiting);
     let each = held.bytes_current / i64::try_from(waiting).expect("few");
-    assert!(each < 3_000, "{each} bytes for each that waits");
+    assert!(each < 3_000, "{each} bytes for each waiting request");
 }

@@ -1,8 +1,8 @@
-//! A node whose author does everything that an author should not: a process of
-//! its own, because it prints, panics, and dies with values that panic.
+//! Checks a node whose handlers print, panic, start child processes, and drop values
+//! that panic. The node is a real process, connected by pipes.
 //!
-//! Without the test harness, which would print on the node's stdout: this binary
-//! runs itself again, and is the node when its environment says so.
+//! This binary runs itself as the node, when an environment variable is set. It has no
+//! test harness, because the harness would print to the node's stdout.
 
 mod support;
 
@@ -22,7 +22,7 @@ use std::thread;
 use std::time::Duration;
 use support::{Launch, Node, assert_body, assert_error, client};
 
-/// Makes this binary the node.
+/// The environment variable that makes this binary the node.
 const ROLE: &str = "EDDYLINE_AUTHOR_NODE";
 
 fn main() -> ExitCode {
@@ -34,18 +34,21 @@ fn main() -> ExitCode {
     }
     let tests: [(&str, fn()); 6] = [
         ("prints_reach_stderr_only", prints_reach_stderr_only),
-        ("a_child_gets_neither_stream", a_child_gets_neither_stream),
         (
-            "a_panic_is_answered_and_told_once",
-            a_panic_is_answered_and_told_once,
+            "a_child_process_gets_neither_stdin_nor_stdout",
+            a_child_process_gets_neither_stdin_nor_stdout,
         ),
         (
-            "a_panic_after_the_reply_is_told_only",
-            a_panic_after_the_reply_is_told_only,
+            "a_panic_is_answered_and_logged_once",
+            a_panic_is_answered_and_logged_once,
         ),
         (
-            "panics_at_the_end_change_no_status",
-            panics_at_the_end_change_no_status,
+            "a_panic_after_the_reply_is_only_logged",
+            a_panic_after_the_reply_is_only_logged,
+        ),
+        (
+            "panics_at_the_end_do_not_change_the_exit_status",
+            panics_at_the_end_do_not_change_the_exit_status,
         ),
         (
             "a_wake_from_a_thread_ends_the_wait",
@@ -53,7 +56,7 @@ fn main() -> ExitCode {
         ),
     ];
     for (name, test) in tests {
-        // A test that fails panics, and that ends the process with its status.
+        // A failed test panics, which ends the process with a non-zero status.
         test();
         eprintln!("test {name} ... ok");
     }
@@ -72,19 +75,19 @@ struct Bomb;
 
 impl Drop for Bomb {
     fn drop(&mut self) {
-        panic!("a bomb went off");
+        panic!("panic in drop");
     }
 }
 
-/// Panics when it is serialised, in the middle of an object.
-struct Unspeakable;
+/// Panics in the middle of an object when it is serialised.
+struct PanicsInSerialize;
 
-impl Serialize for Unspeakable {
+impl Serialize for PanicsInSerialize {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("begun", &true)?;
-        panic!("lost for words");
+        panic!("panic in serialize");
     }
 }
 
@@ -104,22 +107,22 @@ impl eddyline::Node for Author {
                 cx.reply(&request, &())
             }
             "run_children" => {
-                let echo = Command::new("/bin/echo").arg("said by a child").status();
-                // Would wait for ever on the node's stdin.
+                let echo = Command::new("/bin/echo").arg("printed by a child").status();
+                // If `cat` had the node's stdin, it would wait for ever.
                 let cat = Command::new("/bin/cat").status();
-                let are_well =
+                let succeeded =
                     [echo, cat].map(|status| status.is_ok_and(|status| status.success()));
-                cx.reply(&request, &json!({ "are_well": are_well }))
+                cx.reply(&request, &json!({ "succeeded": succeeded }))
             }
-            "panic_at_once" => panic!("no patience\nat all"),
+            "panic_at_once" => panic!("first line\nsecond line"),
             "panic_later" => {
                 cx.sleep(Duration::from_millis(1)).await;
-                panic!("some patience");
+                panic!("after a sleep");
             }
-            "panic_in_reply" => cx.reply(&request, &Unspeakable),
+            "panic_in_reply" => cx.reply(&request, &PanicsInSerialize),
             "panic_in_later_reply" => {
                 cx.sleep(Duration::from_millis(1)).await;
-                cx.reply(&request, &Unspeakable)
+                cx.reply(&request, &PanicsInSerialize)
             }
             "throw_bomb" => panic_any(Bomb),
             "throw_bomb_later" => {
@@ -148,12 +151,12 @@ impl eddyline::Node for Author {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "that is the mistake to survive")]
+#[expect(clippy::print_stdout, reason = "the test is about this mistake")]
 fn print() {
-    println!("said by a handler");
+    println!("printed by a handler");
 }
 
-/// Waits for a thread, which waits until the loop does.
+/// Waits for a thread that wakes the task only after the loop has gone to sleep.
 async fn be_woken_by_a_thread() {
     let is_done = Arc::new(AtomicBool::new(false));
     let mut has_begun = false;
@@ -176,7 +179,7 @@ async fn be_woken_by_a_thread() {
     .await;
 }
 
-/// A process's own state is that of its first thread, the loop's.
+/// The state in `/proc/self/stat` is that of the first thread, which runs the loop.
 fn is_main_thread_asleep() -> bool {
     let stat = fs::read_to_string("/proc/self/stat").expect("/proc");
     let (_, rest) = stat.rsplit_once(')').expect("a name in parentheses");
@@ -195,8 +198,8 @@ fn author() -> Node {
 
 const ID: u64 = 7;
 
-/// Sends a request of this type, and returns the reply. That it is the first
-/// line to come shows that stdout carried nothing else.
+/// Sends a request of this type, and returns the next line. If this is the reply,
+/// there was no other line on stdout.
 #[track_caller]
 fn ask(node: &mut Node, kind: &str) -> Value {
     node.ask(&client(&format!(r#"{{"type":"{kind}","msg_id":{ID}}}"#)))
@@ -209,37 +212,37 @@ fn assert_ok(node: &mut Node, kind: &str) {
     assert_body(&reply, "c1", &expected);
 }
 
-// A forgotten println! is the commonest mistake of all; one line that is no
-// message ends a run.
+// A forgotten println! is a common mistake. Under Maelstrom, one line on stdout that
+// is not a message ends the run.
 fn prints_reach_stderr_only() {
     let mut node = author();
     assert_ok(&mut node, "print");
-    assert_eq!(node.stderr_line(), "said by a handler");
+    assert_eq!(node.stderr_line(), "printed by a handler");
     node.check();
     node.finish_quietly();
 }
 
-// What a child inherits is not the protocol's: it cannot write a line there, and
-// cannot read one away.
-fn a_child_gets_neither_stream() {
+// A child process inherits other descriptors than the protocol's. So it can neither
+// write to the node's stdout nor read from its stdin.
+fn a_child_process_gets_neither_stdin_nor_stdout() {
     let mut node = author();
     let reply = ask(&mut node, "run_children");
-    let expected = json!({"type": "run_children_ok", "in_reply_to": ID, "are_well": [true, true]});
+    let expected = json!({"type": "run_children_ok", "in_reply_to": ID, "succeeded": [true, true]});
     assert_body(&reply, "c1", &expected);
-    assert_eq!(node.stderr_line(), "said by a child");
+    assert_eq!(node.stderr_line(), "printed by a child");
     node.check();
     node.finish_quietly();
 }
 
-// Wherever it happens and whatever is thrown: the caller is told, people are
-// told what and where in one line, and the next request is served.
-fn a_panic_is_answered_and_told_once() {
+// After every kind of panic, the caller gets error 13. One line on stderr has the message
+// and the place. The next request is answered.
+fn a_panic_is_answered_and_logged_once() {
     let mut node = author();
     let panics = [
-        ("panic_at_once", "no patience"),
-        ("panic_later", "some patience"),
-        ("panic_in_reply", "lost for words"),
-        ("panic_in_later_reply", "lost for words"),
+        ("panic_at_once", "first line"),
+        ("panic_later", "after a sleep"),
+        ("panic_in_reply", "panic in serialize"),
+        ("panic_in_later_reply", "panic in serialize"),
         ("throw_bomb", "a panic without a message"),
         ("throw_bomb_later", "a panic without a message"),
     ];
@@ -247,15 +250,16 @@ fn a_panic_is_answered_and_told_once() {
         let reply = ask(&mut node, kind);
         let text = assert_error(&reply, "c1", ID, 13);
         assert!(text.contains(message), "{kind}: {text}");
-        assert_told(&node.stderr_line(), kind, message);
+        assert_logged(&node.stderr_line(), kind, message);
         node.check();
     }
     node.finish_quietly();
 }
 
-/// Holds that a line tells of a panic in the handler of `kind`.
+/// Checks that a line on stderr reports a panic in the handler of `kind`, with its
+/// message and place.
 #[track_caller]
-fn assert_told(line: &str, kind: &str, message: &str) {
+fn assert_logged(line: &str, kind: &str, message: &str) {
     assert!(line.starts_with("eddyline: "), "{line}");
     let place = concat!("(", file!(), ":");
     for part in [kind, message, place] {
@@ -263,18 +267,18 @@ fn assert_told(line: &str, kind: &str, message: &str) {
     }
 }
 
-// The caller has its answer, and a second one would be one too many.
-fn a_panic_after_the_reply_is_told_only() {
+// The caller has its reply already and must not get a second one.
+fn a_panic_after_the_reply_is_only_logged() {
     let mut node = author();
     assert_ok(&mut node, "reply_and_panic");
-    assert_told(&node.stderr_line(), "reply_and_panic", "a bomb went off");
+    assert_logged(&node.stderr_line(), "reply_and_panic", "panic in drop");
     node.check();
     node.finish_quietly();
 }
 
-// Destructors run when everything has been said. Several that panic must not
-// meet: a panic during a panic would abort the process.
-fn panics_at_the_end_change_no_status() {
+// Destructors run after all output is written. If several of them panic, the panics
+// must not nest: a panic during a panic would abort the process.
+fn panics_at_the_end_do_not_change_the_exit_status() {
     let endings = [
         &["keep_bomb"][..],
         &["wait_with_bomb"],
@@ -294,7 +298,7 @@ fn panics_at_the_end_change_no_status() {
     }
 }
 
-// Nothing else happens that could end the wait: no line, no timer.
+// There is no line and no timer that could end the wait instead.
 fn a_wake_from_a_thread_ends_the_wait() {
     const TIMES: usize = 100;
     let mut node = author();

@@ -1,4 +1,5 @@
-//! The tracks' conversations through the real binary, whole and in pieces.
+//! Checks that the real binary, over pipes, gives the expected output for each
+//! conversation in `tests/cases`, however its input is split.
 
 mod support;
 
@@ -41,7 +42,7 @@ fn parse(line: &str) -> Value {
 }
 
 impl Case {
-    /// Feeds the input in pieces that the node reads one at a time.
+    /// Writes the input in pieces. The node reads each piece separately.
     fn run<'a>(&self, how: &str, pieces: impl IntoIterator<Item = &'a [u8]>) {
         let mut node = Launch::new().start();
         for (index, piece) in pieces.into_iter().enumerate() {
@@ -50,21 +51,21 @@ impl Case {
             }
             node.write(piece);
         }
-        self.judge(how, &node.finish());
+        self.check(how, &node.finish());
     }
 
-    fn judge(&self, how: &str, ending: &Ending) {
+    fn check(&self, how: &str, ending: &Ending) {
         let found: Vec<Value> = ending.stdout.iter().map(|line| parse(line)).collect();
         assert_eq!(found, self.output, "{} {how}", self.name);
         assert!(ending.stderr.is_empty(), "{} {how}: {ending:?}", self.name);
     }
 }
 
-/// One function runs them all, because they name port 8080.
+/// One function runs all cases in sequence, because several of them use port 8080.
 #[test]
 fn every_case_gives_its_output_however_its_input_arrives() {
     let cases = cases();
-    assert!(!cases.is_empty(), "there are cases");
+    assert!(!cases.is_empty(), "there are no cases");
     for case in &cases {
         let input = &case.input[..];
         case.run("whole", [input]);

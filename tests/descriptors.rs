@@ -1,5 +1,6 @@
-//! A node between descriptors of every kind: each one that bytes go through works,
-//! every other one is named, and none makes the node panic or hang.
+//! Checks the real binary with every kind of descriptor as a standard stream. Every
+//! usable descriptor works, every other one is reported, and none makes the node panic
+//! or hang.
 
 mod support;
 
@@ -15,7 +16,7 @@ use support::{Channel, End, Ending, INIT, Launch, client};
 
 const ECHO: &str = r#"{"type":"echo","msg_id":2,"echo":"here"}"#;
 
-/// The node's end of something, and ours if it has another one.
+/// The node's end, and our end if there is one.
 type Made = (OwnedFd, Option<OwnedFd>);
 
 fn sockets(kind: SocketType) -> Made {
@@ -42,7 +43,7 @@ fn unconnected() -> Made {
     (fd.expect("socket"), None)
 }
 
-/// A terminal that passes every byte on as it is: (master, the terminal).
+/// A terminal in raw mode: (master, terminal).
 fn terminal() -> (OwnedFd, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = openpt(flags).expect("openpt");
@@ -64,7 +65,7 @@ fn pipe(flags: PipeFlags) -> (OwnedFd, OwnedFd) {
     pipe_with(PipeFlags::CLOEXEC | flags).expect("pipe")
 }
 
-/// What the kernel has to offer as a standard stream.
+/// The kinds of descriptor that can be a standard stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     PipeReader,
@@ -155,7 +156,7 @@ impl Kind {
         Channel { theirs, ours, end }
     }
 
-    /// As [`Kind::channel`], and the other end apart: open, and not read.
+    /// As [`Kind::channel`], but with our end apart: it stays open and is not read.
     fn unread(self) -> (Channel, Option<OwnedFd>) {
         let Channel { theirs, ours, end } = self.channel();
         let channel = Channel {
@@ -167,13 +168,13 @@ impl Kind {
     }
 }
 
-/// Holds that the node ended with 1, and that one line tells which stream it is.
+/// Checks that the node exited with 1, and that one line names the stream.
 #[track_caller]
-fn assert_named(kind: Kind, names: [&str; 2], ending: &Ending) {
+fn assert_reported(kind: Kind, names: [&str; 2], ending: &Ending) {
     assert_eq!(ending.status.code(), Some(1), "{kind:?}: {ending:?}");
     assert!(ending.stdout.is_empty(), "{kind:?}: {ending:?}");
     let [line] = &ending.stderr[..] else {
-        panic!("{kind:?}: one line, not {ending:?}");
+        panic!("{kind:?}: expected one line, not {ending:?}");
     };
     assert!(
         names.iter().any(|name| line.contains(name)),
@@ -183,7 +184,7 @@ fn assert_named(kind: Kind, names: [&str; 2], ending: &Ending) {
 }
 
 #[test]
-fn whatever_carries_bytes_both_ways_is_a_stdin_and_a_stdout() {
+fn every_two_way_descriptor_works_as_stdin_and_stdout() {
     let kinds = [
         Kind::Stream,
         Kind::SeqPacket,
@@ -197,7 +198,7 @@ fn whatever_carries_bytes_both_ways_is_a_stdin_and_a_stdout() {
         for _ in 0..20 {
             node.check();
         }
-        // These have no end of their own, or none that can be said from here.
+        // The test cannot end the input of these kinds.
         if matches!(kind, Kind::Datagram | Kind::Master | Kind::Terminal) {
             node.kill();
         } else {
@@ -207,7 +208,7 @@ fn whatever_carries_bytes_both_ways_is_a_stdin_and_a_stdout() {
 }
 
 #[test]
-fn pipes_in_packet_mode_are_a_stdin_and_a_stdout() {
+fn pipes_in_packet_mode_work_as_stdin_and_stdout() {
     let launch = Launch::new().stdin(Kind::PacketReader.channel());
     let mut node = launch.stdout(Kind::PacketWriter.channel()).ready();
     for _ in 0..20 {
@@ -217,7 +218,7 @@ fn pipes_in_packet_mode_are_a_stdin_and_a_stdout() {
 }
 
 #[test]
-fn a_stdin_that_no_byte_can_come_from_is_named() {
+fn an_unreadable_stdin_is_reported() {
     let kinds = [
         Kind::PipeWriter,
         Kind::PacketWriter,
@@ -229,19 +230,19 @@ fn a_stdin_that_no_byte_can_come_from_is_named() {
     ];
     for kind in kinds {
         let ending = Launch::new().stdin(kind.channel()).start().wait();
-        assert_named(kind, ["stdin", "standard input"], &ending);
+        assert_reported(kind, ["stdin", "standard input"], &ending);
     }
 }
 
 #[test]
-fn a_stdin_without_a_byte_in_it_is_an_end_of_input() {
+fn an_empty_stdin_is_an_end_of_input() {
     for kind in [Kind::Null, Kind::File] {
         Launch::new().stdin(kind.channel()).start().finish_quietly();
     }
 }
 
 #[test]
-fn a_stdin_that_never_ends_a_line_is_read_in_bounded_memory() {
+fn a_stdin_without_newlines_is_read_in_bounded_memory() {
     let (theirs, ours) = opened("/dev/zero", OFlags::RDONLY);
     let end = End::Close;
     let zeros = Channel { theirs, ours, end };
@@ -254,7 +255,7 @@ fn a_stdin_that_never_ends_a_line_is_read_in_bounded_memory() {
 }
 
 #[test]
-fn a_stdout_that_no_byte_can_go_to_is_named() {
+fn an_unwritable_stdout_is_reported() {
     let kinds = [
         Kind::PipeReader,
         Kind::PacketReader,
@@ -271,16 +272,16 @@ fn a_stdout_that_no_byte_can_go_to_is_named() {
         let mut node = Launch::new().stdout(stdout).start();
         node.send(INIT);
         let ending = node.wait();
-        assert_named(kind, ["stdout", "standard output"], &ending);
+        assert_reported(kind, ["stdout", "standard output"], &ending);
     }
 }
 
 #[test]
-fn whatever_stderr_is_the_node_serves() {
+fn the_node_works_with_every_kind_of_stderr() {
     for kind in Kind::ALL {
         let (stderr, _other_end) = kind.unread();
         let mut node = Launch::new().stderr(stderr).ready();
-        node.send("a line that there is something to say of");
+        node.send("a malformed line, which is reported on stderr");
         node.check();
         let ending = node.finish();
         assert!(ending.stdout.is_empty(), "{kind:?}: {ending:?}");
@@ -305,31 +306,31 @@ fn all_three_streams_may_be_the_same() {
     }
 }
 
-// The reactor, its waker, the private descriptors: how many it takes is nobody's
-// business, but one too few must not be a riddle.
+// The reactor, its waker and the private copies need descriptors. The test does not
+// depend on their number, but checks that too few are reported clearly.
 #[test]
-fn too_few_descriptors_to_start_with_are_an_error_that_says_so() {
+fn too_few_descriptors_at_the_start_are_reported() {
     let mut served = false;
     for limit in 3..24 {
         let mut node = Launch::shell(&format!("ulimit -n {limit}; exec \"$0\"")).start();
         node.write(format!("{INIT}\n{}\n", client(ECHO)).as_bytes());
         node.close_stdin();
         let ending = node.wait();
-        let said = ending.stderr.join("\n");
-        assert!(!said.contains("panicked"), "{limit}: {said}");
+        let errors = ending.stderr.join("\n");
+        assert!(!errors.contains("panicked"), "{limit}: {errors}");
         match ending.status.code() {
             Some(0) => {
                 assert_eq!(ending.stdout.len(), 2, "{limit}: {ending:?}");
                 served = true;
             }
-            // The loader, or the node before it can serve: said, and nothing else done.
+            // The loader failed, or the node before its first line.
             Some(_) => {
-                assert!(!served, "{limit} are fewer than were enough before");
+                assert!(!served, "{limit} fail, but fewer were enough");
                 assert!(ending.stdout.is_empty(), "{limit}: {ending:?}");
-                assert!(!said.is_empty(), "{limit}: {ending:?}");
+                assert!(!errors.is_empty(), "{limit}: {ending:?}");
             }
             None => panic!("{limit}: a signal ended it: {ending:?}"),
         }
     }
-    assert!(served, "two dozen are enough");
+    assert!(served, "23 descriptors are not enough");
 }

@@ -1,5 +1,5 @@
-//! Input that was written to do harm: to whoever reads the log, to the machine,
-//! to the protocol.
+//! Checks the real binary with input that is meant to do harm: to readers of the log,
+//! to the machine, or to the protocol.
 
 mod support;
 
@@ -22,8 +22,7 @@ fn connect(port: u16) -> TcpStream {
     stream
 }
 
-/// The addresses that somebody on this machine listens on at `port`, as the
-/// kernel's table has them.
+/// The local addresses with a listening socket at `port`, from the kernel's table.
 fn listeners(port: u16) -> Vec<String> {
     const LISTEN: &str = "0A";
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
@@ -40,16 +39,16 @@ fn listeners(port: u16) -> Vec<String> {
 }
 
 #[test]
-fn tcp_echo_is_bound_to_loopback_unless_told_otherwise() {
+fn tcp_echo_binds_loopback_by_default() {
     let (node, port) = listening();
-    // 127.0.0.1, in the kernel's notation.
+    // 127.0.0.1 in the kernel's notation.
     assert_eq!(listeners(port), ["0100007F"]);
     node.finish_quietly();
 }
 
-// Whoever can reach the port could speak for the node otherwise.
+// Otherwise a TCP client could write messages in the node's name.
 #[test]
-fn what_comes_over_tcp_reaches_stdout_inside_json_strings_only() {
+fn tcp_data_reaches_stdout_only_inside_json_strings() {
     let (mut node, port) = listening();
     let forged = "\n{\"src\":\"n1\",\"dest\":\"c1\",\"body\":{\"type\":\"forged\"}}\n";
     let mut outside = connect(port);
@@ -59,7 +58,7 @@ fn what_comes_over_tcp_reaches_stdout_inside_json_strings_only() {
     let mut echo = Vec::new();
     outside.read_to_end(&mut echo).expect("read");
     assert_eq!(echo, sent);
-    // It was received, and the very next line is the reply to this.
+    // The node has received it, and the next line on stdout is the reply to `check`.
     node.check();
     let send = json!({"type": "tcp_echo_send", "msg_id": 3, "data": forged});
     node.send(&client(&send.to_string()));
@@ -73,7 +72,7 @@ fn what_comes_over_tcp_reaches_stdout_inside_json_strings_only() {
     node.finish_quietly();
 }
 
-/// Texts that a shell, a formatter, a path or a parser would act on.
+/// Texts with a meaning to a shell, a formatter, a file system or a parser.
 const HARMFUL: [&str; 12] = [
     "/etc/passwd",
     "../../../../etc/passwd",
@@ -89,7 +88,7 @@ const HARMFUL: [&str; 12] = [
     "' OR 1=1 --",
 ];
 
-/// What a process has to do with the world: open descriptors and children.
+/// The number of open descriptors of a process, and its children.
 fn footprint(node: &Node) -> (usize, String) {
     let pid = node.process().pid;
     let children = format!("/proc/{pid}/task/{pid}/children");
@@ -98,7 +97,7 @@ fn footprint(node: &Node) -> (usize, String) {
 }
 
 #[test]
-fn nothing_in_a_message_is_a_path_a_format_or_a_command() {
+fn message_fields_are_never_paths_formats_or_commands() {
     let (mut node, _) = listening();
     let before = footprint(&node);
     for text in HARMFUL {
@@ -118,8 +117,8 @@ fn nothing_in_a_message_is_a_path_a_format_or_a_command() {
             json!({"type": "tcp_echo_start", "msg_id": 5, "port": text}),
             json!({"type": "init", "msg_id": 5, "node_id": text, "node_ids": [text]}),
         ] {
-            // The sender of before, so that a proxy to it is sent, and answered
-            // by nobody.
+            // `text` has been a sender before, so a proxied request to it is sent. The
+            // test answers it.
             let reply = node.ask(&client(&body.to_string()));
             if reply["dest"] == "c1" {
                 assert_eq!(reply["body"]["type"], "error", "{reply}");
@@ -131,26 +130,27 @@ fn nothing_in_a_message_is_a_path_a_format_or_a_command() {
             }
         }
     }
-    assert_eq!(footprint(&node), before, "nothing was opened or started");
+    assert_eq!(footprint(&node), before, "a file or process is left over");
     assert!(!fs::exists("eddyline-was-here").expect("the folder can be read"));
     node.check();
     node.finish_quietly();
 }
 
-/// What a terminal or a viewer acts on: control characters of both tables, line
-/// separators, and what turns text around or hides in it.
+/// Whether a terminal or a viewer acts on the character: control characters (C0 and
+/// C1), line separators, bidirectional and invisible characters.
 fn is_treacherous(c: char) -> bool {
     c.is_control()
         || "\u{200b}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}".contains(c)
 }
 
 #[test]
-fn hostile_input_cannot_deceive_whoever_reads_the_log() {
+fn hostile_input_cannot_deceive_readers_of_the_log() {
     let hostile =
         "\u{1b}[2J\u{9b}31m\r\n\u{0}\u{7f}\u{85}\u{200b}\u{202e}eil\u{2066}\u{2028}\u{feff}";
     let name = |key: &str| json!({key: "n1", "src": "c1", "dest": "n1"});
     let mut envelopes = vec![
-        // To somebody else; of no known type; without a way to answer; unusable.
+        // For another node; of an unknown type; without a `msg_id`; with unusable
+        // fields.
         json!({"src": "c1", "dest": hostile, "body": {"type": "echo"}}),
         json!({"src": hostile, "dest": "n1", "body": {"type": hostile}}),
         json!({"src": hostile, "dest": "n1", "body": {"type": "echo"}}),
@@ -163,7 +163,8 @@ fn hostile_input_cannot_deceive_whoever_reads_the_log() {
     nameless["body"] = json!(hostile);
     envelopes.push(nameless);
     let mut lines: Vec<String> = envelopes.iter().map(ToString::to_string).collect();
-    // As bytes and not as escapes; what JSON forbids makes the line no message.
+    // The same characters as bytes, not as escapes. Control characters make the line
+    // malformed.
     let raw = hostile.replace(['\n', '\r'], "");
     lines.push(format!(
         r#"{{"src":"{raw}","dest":"n1","body":{{"type":"{raw}"}}}}"#
@@ -178,8 +179,8 @@ fn hostile_input_cannot_deceive_whoever_reads_the_log() {
     for line in &lines {
         node.send(line);
     }
-    // What another node says of an error; nobody waits for the proxy's reply, so
-    // people are told.
+    // The text of another node's error. The proxy request has no `msg_id`, so the error
+    // goes to the log.
     node.send(&client(
         r#"{"type":"proxy","target":"n2","inner":{"type":"read"}}"#,
     ));

@@ -1,9 +1,9 @@
-//! kill -9 at any moment: what the node leaves on its stdout, and in what state
-//! it leaves what it ran on.
+//! Checks the effects of SIGKILL on the real binary, at random moments: the output that
+//! a killed node leaves, and the state of its standard streams.
 //!
-//! All nodes of a test run on the same descriptions, one after another, with
-//! `cat` in between: it blocks in its reads, so that it fails where a node had
-//! left O_NONBLOCK behind, and what it writes marks where the node's bytes end.
+//! All nodes of a test run one after another on the same open file descriptions. `cat`
+//! runs after each node. Its reads block, so it fails if a node has left O_NONBLOCK
+//! set. Its output marks the end of the node's output.
 
 mod support;
 
@@ -17,15 +17,15 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 use support::{Channel, INIT, Launch, Numbers, client, scratch_file, wait_until};
 
-/// Of each of the five tests here: 200 in all.
+/// Kills in each of the five tests: 200 in total.
 const KILLS: usize = 40;
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The longest word that is echoed: replies of one page, more and less.
+/// The longest echoed word. Several replies make a page, so kills hit every position.
 const WORD_MAX: usize = 1_000;
 
-/// Echo requests and the replies to them, byte for byte.
+/// Echo requests, and the expected replies byte for byte.
 struct Flood {
     requests: String,
     replies: String,
@@ -50,19 +50,25 @@ impl Flood {
     }
 }
 
-/// May the last line that a killed node has written be cut off?
+/// Whether the last line of a killed node may be cut off.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LastLine {
-    /// Not where stdout always had room.
+    /// It must be whole: stdout had room all the time.
     Whole,
-    /// Its reader was behind, or the kernel splits writes.
+    /// It may be cut off: the reader was slow, or the kernel splits writes.
     MayBeCut,
 }
 
-/// Holds what was found on stdout: the replies in their order, each byte of them,
-/// up to the kill. Returns whether the last line was cut off.
+/// The end of a killed node's output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    BetweenLines,
+    InsideLine,
+}
+
+/// Checks the output up to the kill: the replies, in order and byte for byte.
 #[track_caller]
-fn assert_written(written: &str, flood: &Flood, last_line: LastLine) -> bool {
+fn assert_written(written: &str, flood: &Flood, last_line: LastLine) -> Cut {
     let common = written.bytes().zip(flood.replies.bytes());
     let same = common.take_while(|(a, b)| a == b).count();
     let context = |text: &str| text.get(same.saturating_sub(200)..).map(str::to_owned);
@@ -73,39 +79,49 @@ fn assert_written(written: &str, flood: &Flood, last_line: LastLine) -> bool {
         context(written),
         context(&flood.replies)
     );
-    let is_cut = !written.is_empty() && !written.ends_with('\n');
+    if written.is_empty() || written.ends_with('\n') {
+        return Cut::BetweenLines;
+    }
     assert!(
-        !is_cut || last_line == LastLine::MayBeCut,
+        last_line == LastLine::MayBeCut,
         "cut off at byte {same}: {:?}",
         context(written)
     );
-    is_cut
+    Cut::InsideLine
 }
 
-/// What the node shares with whoever runs after it.
+/// The state that a node shares with the next process.
 #[derive(Debug, PartialEq, Eq)]
 struct State {
-    /// Of the descriptions: O_NONBLOCK is among them.
+    /// The status flags of stdin and stdout, such as O_NONBLOCK.
     flags: [OFlags; 2],
     terminal_modes: Option<String>,
 }
 
-/// One way in and one way out, for one node after another.
-struct Ground {
+/// When a node is killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// After a random part of the input was written.
+    ByInput,
+    /// After a random number of bytes has appeared on stdout, which is not read. This
+    /// is inside a flush, if a flush is more than one write. stdin and stdout must have
+    /// room for a whole flood.
+    ByOutput,
+}
+
+/// The standard streams of one node after another.
+struct Streams {
     stdin: Channel,
     stdout: Channel,
-    /// What stdout leads to, if that is a file.
+    /// The file behind stdout, if it is one.
     file: Option<File>,
     last_line: LastLine,
-    /// stdin takes a whole flood at once and stdout all replies, so that the kill
-    /// can come as soon as so many bytes have appeared there: inside a flush, if
-    /// that was not one write. Elsewhere it comes when so much was asked.
-    nobody_reads: bool,
-    /// Requests of each flood.
+    moment: Moment,
+    /// The number of requests in each flood.
     echoes: usize,
 }
 
-impl Ground {
+impl Streams {
     fn launch(&self, launch: Launch) -> Launch {
         launch.stdin(self.stdin.again()).stdout(self.stdout.again())
     }
@@ -124,58 +140,64 @@ impl Ground {
         }
     }
 
-    /// Runs a node, kills it somewhere in a flood, and holds what is left. Returns
-    /// whether its last line was cut off.
+    /// Runs a node, kills it during a flood, and checks the output and the state of the
+    /// streams.
     #[track_caller]
-    fn kill_one(&self, numbers: &mut Numbers) -> bool {
+    fn kill_one(&self, numbers: &mut Numbers) -> Cut {
         let before = self.state();
         let flood = Flood::new(numbers, self.echoes);
         let mut node = self.launch(Launch::new()).start();
         node.send(INIT);
         let input = &flood.requests.as_bytes()[..numbers.below(flood.requests.len())];
-        if self.nobody_reads {
-            assert_eq!(node.write_until_stalled(input), input.len());
-        } else {
-            node.write(input);
+        match self.moment {
+            Moment::ByOutput => assert_eq!(node.write_until_stalled(input), input.len()),
+            Moment::ByInput => node.write(input),
         }
-        // All but a last request that is cut off, whose reply is longer than it.
+        // A reply is longer than its request, so this much output is certain, even if
+        // the last request is cut off.
         let answered = input.len().saturating_sub(2 * WORD_MAX);
         let until = numbers.below(answered + 1);
-        if self.nobody_reads {
-            wait_until("so much is written", || self.written() >= until as u64);
+        if self.moment == Moment::ByOutput {
+            wait_until("enough output is written", || {
+                self.written() >= until as u64
+            });
         }
         node.signal(Signal::KILL);
         let ending = node.wait();
-        assert_eq!(ending.status.code(), None, "a signal ended it: {ending:?}");
+        assert_eq!(
+            ending.status.code(),
+            None,
+            "not ended by a signal: {ending:?}"
+        );
         assert!(ending.stderr.is_empty(), "{:?}", ending.stderr);
 
         assert_eq!(self.state(), before);
         self.drop_input();
-        let written = text_of(&ending.stdout) + &self.pass_on();
+        let written = text_of(&ending.stdout) + &self.run_cat();
         let (init_ok, written) = match written.split_once('\n') {
             Some((init_ok, rest)) => (init_ok, rest),
-            // Killed before its first line, or inside it.
+            // The node was killed before the end of its first line.
             None => (&*written, ""),
         };
         assert!(INIT_OK.starts_with(init_ok), "{init_ok}");
         assert_written(written, &flood, self.last_line)
     }
 
-    /// Bytes on stdout that nobody has read.
+    /// The number of unread bytes on stdout.
     fn written(&self) -> u64 {
         match (&self.file, &self.stdout.ours) {
             (Some(file), _) => file.metadata().expect("metadata").len(),
             (None, Some(ours)) => rustix::io::ioctl_fionread(ours).expect("FIONREAD"),
-            (None, None) => unreachable!("a file, or our end of something else"),
+            (None, None) => unreachable!("stdout is a file or has another end"),
         }
     }
 
-    /// Takes out of stdin what the node has not read.
+    /// Discards the input that the node has not read.
     fn drop_input(&self) {
         let fd = &self.stdin.theirs;
         let mut buffer = vec![0; 64 << 10];
         if let Some(ours) = self.stdin.ours.as_ref().filter(|_| self.is_terminal()) {
-            // What is on its way to the terminal, then what has reached it.
+            // First the bytes on their way to the terminal, then those in its queue.
             tcflush(ours, QueueSelector::OFlush).expect("tcflush");
             tcflush(fd, QueueSelector::IFlush).expect("tcflush");
             return;
@@ -186,17 +208,17 @@ impl Ground {
         }
     }
 
-    /// Runs `cat` on the same descriptions, which has to pass a word on. Returns
-    /// what comes out before it.
+    /// Runs `cat` on the same open file descriptions with one word as input. Returns
+    /// the output before this word.
     #[track_caller]
-    fn pass_on(&self) -> String {
+    fn run_cat(&self) -> String {
         const WORD: &str = "the next process works";
         let mut next = self.launch(Launch::command(Command::new("cat"))).start();
         next.send(WORD);
         let mut text = String::new();
         match &self.file {
             Some(file) => {
-                wait_until("it has passed the word on", || {
+                wait_until("cat has written the word", || {
                     text = content(file);
                     text.ends_with(&format!("{WORD}\n"))
                 });
@@ -220,16 +242,16 @@ impl Ground {
 const INIT_OK: &str =
     r#"{"src":"n1","dest":"c0","body":{"type":"init_ok","msg_id":0,"in_reply_to":1}}"#;
 
-/// Lines as they came, the last one perhaps without a newline.
+/// The text of lines, the last of which may have no newline.
 fn text_of(lines: &[String]) -> String {
-    let as_it_came = |line: &String| match line.strip_suffix("<no newline>") {
+    let with_end = |line: &String| match line.strip_suffix("<no newline>") {
         Some(rest) => rest.to_owned(),
         None => format!("{line}\n"),
     };
-    lines.iter().map(as_it_came).collect()
+    lines.iter().map(with_end).collect()
 }
 
-/// Everything in a file, without moving its offset.
+/// The content of a file. Its offset is not changed.
 fn content(file: &File) -> String {
     let length = file.metadata().expect("metadata").len();
     let mut bytes = vec![0; usize::try_from(length).expect("a small file")];
@@ -238,40 +260,42 @@ fn content(file: &File) -> String {
 }
 
 #[track_caller]
-fn kill_many(ground: &Ground) {
+fn kill_many(streams: &Streams) {
     let mut numbers = Numbers(SEED);
-    let cut = (0..KILLS).filter(|_| ground.kill_one(&mut numbers)).count();
-    eprintln!("{cut} of {KILLS} kills cut the last line off");
-    if ground.file.is_none() {
-        ground.launch(Launch::new()).ready().check();
+    let cut = (0..KILLS)
+        .filter(|_| streams.kill_one(&mut numbers) == Cut::InsideLine)
+        .count();
+    eprintln!("{cut} of {KILLS} kills cut off the last line");
+    if streams.file.is_none() {
+        streams.launch(Launch::new()).ready().check();
     }
 }
 
-/// As much as a pipe holds without privileges.
+/// The largest capacity of a pipe without privileges.
 const PIPE: usize = 1 << 20;
 
-// There is room for everything: no line may be cut off, whenever the kill comes.
+// The pipe has room for all output, so no line may be cut off.
 #[test]
 fn a_kill_leaves_whole_lines_in_a_pipe_that_has_room() {
-    kill_many(&Ground {
+    kill_many(&Streams {
         stdin: Channel::pipe_in().holding(PIPE),
         stdout: Channel::pipe_out().holding(PIPE),
         file: None,
         last_line: LastLine::Whole,
-        nobody_reads: true,
-        // Half of what the pipe holds: pages are not always filled.
+        moment: Moment::ByOutput,
+        // Half of the capacity, because pages of a pipe are not always filled.
         echoes: PIPE / 2 / WORD_MAX,
     });
 }
 
 #[test]
 fn a_kill_leaves_whole_lines_in_a_pipe_that_is_full() {
-    kill_many(&Ground {
+    kill_many(&Streams {
         stdin: Channel::pipe_in(),
         stdout: Channel::pipe_out().holding(4096),
         file: None,
         last_line: LastLine::MayBeCut,
-        nobody_reads: false,
+        moment: Moment::ByInput,
         echoes: 250,
     });
 }
@@ -279,12 +303,12 @@ fn a_kill_leaves_whole_lines_in_a_pipe_that_is_full() {
 #[test]
 fn a_kill_leaves_whole_lines_in_a_socket() {
     let socket = Channel::socket();
-    kill_many(&Ground {
+    kill_many(&Streams {
         stdin: socket.again(),
         stdout: socket,
         file: None,
         last_line: LastLine::MayBeCut,
-        nobody_reads: false,
+        moment: Moment::ByInput,
         echoes: 250,
     });
 }
@@ -292,12 +316,12 @@ fn a_kill_leaves_whole_lines_in_a_socket() {
 #[test]
 fn a_kill_leaves_whole_lines_on_a_terminal_and_its_modes() {
     let terminal = Channel::terminal();
-    kill_many(&Ground {
+    kill_many(&Streams {
         stdin: terminal.again(),
         stdout: terminal,
         file: None,
         last_line: LastLine::MayBeCut,
-        nobody_reads: false,
+        moment: Moment::ByInput,
         echoes: 250,
     });
 }
@@ -305,12 +329,12 @@ fn a_kill_leaves_whole_lines_on_a_terminal_and_its_modes() {
 #[test]
 fn a_kill_leaves_whole_lines_in_a_file() {
     let file = scratch_file(false);
-    kill_many(&Ground {
+    kill_many(&Streams {
         stdin: Channel::pipe_in().holding(PIPE),
         stdout: Channel::file(&file),
         file: Some(file),
         last_line: LastLine::MayBeCut,
-        nobody_reads: true,
+        moment: Moment::ByOutput,
         echoes: 250,
     });
 }

@@ -1,5 +1,5 @@
-//! More than fits: output that nobody reads, calls that nobody answers, lines
-//! without an end. Each in bounded memory, and nothing is lost.
+//! Checks the real binary, over pipes, under more load than fits: unread output,
+//! unanswered calls, endless lines. Memory stays bounded, and no message is lost.
 
 mod support;
 
@@ -16,10 +16,10 @@ fn assert_peak_below(node: &Node, mib: usize) {
 }
 
 #[test]
-fn a_hundred_mebibytes_of_echoes_nobody_reads_stay_in_bounded_memory() {
+fn a_hundred_mebibytes_of_unread_echoes_stay_in_bounded_memory() {
     const PAYLOAD: usize = 4096;
     const LINES: usize = 100 * MIB / PAYLOAD;
-    // A batch is more than all pipes and buffers on the way hold.
+    // A batch is larger than all pipes and buffers together.
     const BATCH: usize = 4096;
     let payload = "x".repeat(PAYLOAD);
     let batch = |from: usize| -> Vec<u8> {
@@ -35,10 +35,10 @@ fn a_hundred_mebibytes_of_echoes_nobody_reads_stay_in_bounded_memory() {
     let mut node = Launch::new().ready();
     let input = batch(0);
     let taken = node.write_until_stalled(&input);
-    assert!(taken < input.len(), "it reads on though nobody reads it");
+    assert!(taken < input.len(), "the node reads on with unread output");
     assert_peak_below(&node, 32);
 
-    // The reader comes back: nothing is missing, and order holds.
+    // Now the test reads. No reply is missing, and they are in order.
     let mut expected = 0;
     node.write(&input[taken..]);
     for from in (BATCH..LINES).step_by(BATCH) {
@@ -64,7 +64,7 @@ fn assert_echo(line: &str, expected: &mut usize, payload: usize) {
 }
 
 #[test]
-fn end_of_input_flushes_what_a_slow_reader_left() {
+fn end_of_input_flushes_all_output_to_a_slow_reader() {
     let mut node = Launch::new().ready();
     let echo = client(&format!(
         r#"{{"type":"echo","msg_id":1,"echo":"{}"}}"#,
@@ -83,7 +83,7 @@ fn fifty_thousand_calls_to_silent_nodes_each_end_once() {
     const CALLS: usize = 50_000;
     const FIRST: u64 = 100;
     const LAST: u64 = FIRST + CALLS as u64 - 1;
-    // Long enough for a slow machine to have all of them outstanding at once.
+    // Long enough that all calls wait at the same time, even on a slow machine.
     let mut node = Launch::new().rpc_timeout_ms(5_000).ready();
     let mut input = Vec::new();
     for id in FIRST..=LAST {
@@ -117,7 +117,7 @@ fn fifty_thousand_calls_to_silent_nodes_each_end_once() {
 }
 
 #[test]
-fn a_line_of_256_mebibytes_is_named_once_and_the_next_is_answered() {
+fn a_line_of_256_mebibytes_is_reported_once_and_the_next_is_answered() {
     let mut node = Launch::new().ready();
     node.write(br#"{"src":"c1","dest":"n1","body":{"type":"echo","msg_id":2,"echo":""#);
     let chunk = vec![b'x'; MIB];
@@ -127,8 +127,8 @@ fn a_line_of_256_mebibytes_is_named_once_and_the_next_is_answered() {
     node.write(b"\"}}\n");
     node.check();
     assert_peak_below(&node, 64);
-    let complaint = node.stderr_line();
-    assert!(complaint.len() < 1_000, "{} bytes", complaint.len());
+    let report = node.stderr_line();
+    assert!(report.len() < 1_000, "{} bytes", report.len());
     node.finish_quietly();
 }
 
@@ -156,7 +156,7 @@ fn an_echo_of_15_mebibytes_comes_back_whole() {
     )));
     let reply: Value = node.reply();
     assert_eq!(reply["body"]["type"], "echo_ok");
-    assert!(reply["body"]["echo"] == value, "not the same text");
+    assert!(reply["body"]["echo"] == value, "the echo differs");
     node.check();
     node.finish_quietly();
 }
@@ -170,7 +170,7 @@ fn a_flood_of_blank_lines_is_never_answered() {
     assert!(node.finish().stdout.is_empty());
 }
 
-/// A line of bytes that are no message, the same in every run.
+/// A malformed line of pseudo-random bytes, the same in every run.
 fn garbage(state: &mut u64) -> Vec<u8> {
     let mut line = vec![b'#'];
     for _ in 0..8 {
@@ -188,9 +188,9 @@ fn garbage(state: &mut u64) -> Vec<u8> {
 const SEED: u64 = 0x2545_f491_4f6c_dd1d;
 
 #[test]
-fn a_flood_of_garbage_is_named_line_by_line() {
-    // A batch's diagnostics are read before the next is sent: what a reader of
-    // stderr who falls behind gets to see is another test's question.
+fn a_flood_of_malformed_lines_is_reported_line_by_line() {
+    // The test reads the diagnostics of a batch before it sends the next one. Another
+    // test checks a slow reader of stderr.
     const BATCHES: usize = 100;
     const BATCH: usize = 200;
     let mut state = SEED;
@@ -208,7 +208,7 @@ fn a_flood_of_garbage_is_named_line_by_line() {
 }
 
 #[test]
-fn a_stderr_that_nobody_reads_stops_nobody() {
+fn an_unread_stderr_does_not_stop_the_node() {
     const LINES: usize = 20_000;
     let mut state = SEED;
     let mut node = Launch::new().ready();
@@ -221,7 +221,7 @@ fn a_stderr_that_nobody_reads_stops_nobody() {
 }
 
 #[test]
-fn lines_that_stderr_had_no_room_for_are_counted() {
+fn lines_dropped_because_stderr_is_full_are_counted() {
     const LINES: usize = 20_000;
     let mut state = SEED;
     let mut node = Launch::new().ready();
@@ -236,6 +236,6 @@ fn lines_that_stderr_had_no_room_for_are_counted() {
         Some(count.parse::<usize>().expect("a count"))
     };
     let lines = ending.stderr.iter();
-    let told: usize = lines.map(|line| dropped(line).unwrap_or(1)).sum();
-    assert_eq!(told, LINES);
+    let reported: usize = lines.map(|line| dropped(line).unwrap_or(1)).sum();
+    assert_eq!(reported, LINES);
 }

@@ -1,4 +1,5 @@
-//! The command line.
+//! Checks the command line of the real binary: the help, errors, and the effect of each
+//! option.
 
 mod support;
 
@@ -53,7 +54,7 @@ fn help_names_every_option() {
 }
 
 #[test]
-fn version_is_the_package_s() {
+fn version_is_the_version_of_the_package() {
     let ending = run(&["--version"]);
     assert_eq!(ending.status.code(), Some(0));
     assert!(ending.stderr.is_empty(), "{ending:?}");
@@ -91,7 +92,7 @@ fn a_bad_address_to_bind_is_a_clear_error_and_exit_2() {
     assert_refused(&["--tcp-bind"], "--tcp-bind");
 }
 
-// The kernel binds them and listens, and nobody can connect.
+// A socket can listen on these addresses, but no client can connect to it.
 #[test]
 fn an_address_to_bind_that_tcp_cannot_connect_to_is_refused() {
     for value in [
@@ -121,7 +122,7 @@ fn a_bad_limit_is_a_clear_error_and_exit_2() {
 }
 
 #[test]
-fn a_line_longer_than_told_is_named_and_the_next_one_counts() {
+fn a_line_over_the_limit_is_reported_and_the_next_is_answered() {
     const LIMIT: usize = 1024;
     let mut node = Launch::new().args(["--line-bytes-max", "1024"]).ready();
     let echo = |padding: usize| {
@@ -137,10 +138,10 @@ fn a_line_longer_than_told_is_named_and_the_next_one_counts() {
     node.finish_quietly();
 }
 
-// The third has a connection, for the kernel gives it one; the node does not
-// take it in before somebody has left.
+// The kernel completes the third client's connection. The node accepts it only after
+// another client has left.
 #[test]
-fn no_more_tcp_clients_than_told_are_served_at_once() {
+fn the_limit_of_tcp_connections_is_kept() {
     let mut node = Launch::new().args(["--tcp-connections-max=2"]).ready();
     let started = node.ask(&client(r#"{"type":"tcp_echo_start","msg_id":2,"port":0}"#));
     let port = started["body"]["port"].as_u64().expect("a port");
@@ -172,7 +173,7 @@ fn ping(mut stream: &TcpStream) {
 }
 
 #[test]
-fn tcp_echo_binds_the_address_given_and_no_other() {
+fn tcp_echo_binds_only_the_given_address() {
     let mut node = Launch::new().args(["--tcp-bind", "127.0.0.2"]).ready();
     let started = node.ask(&client(r#"{"type":"tcp_echo_start","msg_id":2,"port":0}"#));
     let port = started["body"]["port"].as_u64().expect("a port");
@@ -185,8 +186,8 @@ fn tcp_echo_binds_the_address_given_and_no_other() {
 }
 
 #[test]
-fn an_address_of_another_machine_is_an_error_to_the_caller_only() {
-    // 192.0.2.0/24 is set aside for documentation: nobody has it.
+fn an_address_of_another_machine_is_an_error_for_the_caller_only() {
+    // 192.0.2.0/24 is reserved for documentation. No machine has these addresses.
     let mut node = Launch::new().args(["--tcp-bind", "192.0.2.1"]).ready();
     let reply = node.ask(&client(r#"{"type":"tcp_echo_start","msg_id":2,"port":0}"#));
     assert_eq!(reply["body"]["type"], "error", "{reply}");

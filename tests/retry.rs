@@ -1,5 +1,5 @@
-//! Calls with retries: when they send again, when they give up, and that they
-//! leave nothing behind.
+//! Checks calls with retries, on virtual time: when they send again, when they end, and
+//! that they leave no table entry and no timer.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -57,7 +57,7 @@ fn pauses_double_with_jitter_and_each_request_has_a_number_of_its_own() {
 }
 
 #[test]
-fn the_timeout_is_for_the_whole() {
+fn the_timeout_limits_all_attempts_together() {
     let mut alone = Alone::acting::<Persistent>();
     alone.advance(999);
     let sent = alone.sent();
@@ -79,13 +79,13 @@ fn the_first_request_may_be_answered_after_the_second_was_sent() {
     assert_ne!(first, second);
     alone.receive("n2", pong(first, 7));
     alone.ends_with(json!({"type": "act_ok", "got": 7}));
-    // The other one's answer finds nobody.
+    // The reply to the second request is ignored.
     alone.receive("n2", pong(second, 8));
     assert_eq!(alone.sent(), []);
 }
 
 #[test]
-fn unavailable_is_waited_out_and_other_errors_are_not() {
+fn error_11_is_retried_and_other_errors_are_not() {
     let mut alone = Alone::acting::<Persistent>();
     for code in [11, 0] {
         let (_, number, _) = alone.sent_one();
@@ -99,7 +99,7 @@ fn unavailable_is_waited_out_and_other_errors_are_not() {
 }
 
 #[test]
-fn the_end_is_definite_only_if_every_request_was_refused() {
+fn the_final_error_is_definite_only_if_every_request_was_refused() {
     let mut alone = Alone::acting::<Persistent>();
     for _ in 0..1000 {
         for (dest, body) in alone.sent() {
@@ -122,11 +122,11 @@ fn the_end_is_definite_only_if_every_request_was_refused() {
     }
     alone.advance(4);
     let (_, _, body) = alone.sent_one();
-    assert_eq!(body["code"], 0, "the first request is in doubt: {body}");
+    assert_eq!(body["code"], 0, "the first request may be done: {body}");
     let text = body["text"].as_str().unwrap();
     assert!(
         text.ends_with("in time; the last error was: no (error 11)"),
-        "others were answered: {text}"
+        "the last error is missing: {text}"
     );
 }
 
@@ -146,7 +146,7 @@ fn a_dropped_call_leaves_no_entry_and_no_timer() {
     let mut alone = Alone::acting::<Impatient>();
     alone.advance(450);
     let usage = alone.usage();
-    // Three requests out, and one timer each; the pause, and the sleep.
+    // Three requests with one timer each, the timer of the pause, and that of the sleep.
     assert_eq!((usage.calls_waiting, usage.timers), (3, 5));
     alone.sent();
     alone.advance(100);
@@ -169,7 +169,7 @@ act!(Stranger, |cx, request| {
 });
 
 #[test]
-fn a_call_to_nobody_is_refused_and_not_repeated() {
+fn a_call_to_an_unknown_name_is_refused_and_not_repeated() {
     let mut alone = Alone::acting::<Stranger>();
     let (dest, _, body) = alone.sent_one();
     assert_eq!((dest.as_str(), &body["code"]), ("c1", &json!(1)));
@@ -198,7 +198,7 @@ act!(Candidate, |cx, request| {
 });
 
 #[test]
-fn a_majority_is_enough_and_the_rest_is_forgotten() {
+fn after_a_majority_the_other_calls_are_dropped() {
     let mut alone = Alone::acting::<Candidate>();
     let sent = alone.sent();
     let dests: Vec<&str> = sent.iter().map(|(dest, _)| dest.as_str()).collect();
@@ -209,7 +209,7 @@ fn a_majority_is_enough_and_the_rest_is_forgotten() {
 }
 
 #[test]
-fn without_a_majority_there_is_an_end_all_the_same() {
+fn without_a_majority_the_request_ends_with_an_error() {
     let mut alone = Alone::acting::<Candidate>();
     let before = alone.now();
     alone.advance(1001);

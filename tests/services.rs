@@ -1,5 +1,5 @@
-//! The clients of Maelstrom's services: what each operation says on the wire,
-//! and what each answer means.
+//! Checks the clients of Maelstrom's services, on virtual time: the request of each
+//! operation, and the effect of each reply.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -53,7 +53,7 @@ act!(ReadsNumber, |cx, request| {
 });
 
 #[test]
-fn a_value_of_another_type_is_no_fault_of_the_caller() {
+fn a_value_of_the_wrong_type_is_error_13() {
     let mut alone = Alone::acting::<ReadsNumber>();
     let read = json!({"type": "read", "key": "a"});
     alone.serve(read, json!({"type": "read_ok", "value": "seven"}));
@@ -77,7 +77,7 @@ act!(Writes, |cx, request| {
 });
 
 #[test]
-fn a_write_says_key_and_value() {
+fn a_write_sends_key_and_value() {
     let mut alone = Alone::acting::<Writes>();
     let write = json!({"type": "write", "key": 7, "value": [1, 2]});
     alone.serve(write, json!({"type": "write_ok"}));
@@ -90,7 +90,7 @@ act!(Swaps, |cx, request| {
 });
 
 #[test]
-fn a_cas_says_from_and_to_and_nothing_of_creation() {
+fn a_cas_sends_from_and_to_without_create_if_not_exists() {
     let cas = json!({"type": "cas", "key": "k", "from": 1, "to": null});
     let mut alone = Alone::acting::<Swaps>();
     alone.serve(cas.clone(), json!({"type": "cas_ok"}));
@@ -108,7 +108,7 @@ act!(Creates, |cx, request| {
 });
 
 #[test]
-fn the_creating_cas_says_so() {
+fn a_creating_cas_sends_create_if_not_exists() {
     let mut alone = Alone::acting::<Creates>();
     let cas = json!({"type": "cas", "key": "k", "from": 1, "to": 2, "create_if_not_exists": true});
     alone.serve(cas, json!({"type": "cas_ok"}));
@@ -121,7 +121,7 @@ act!(Stamps, |cx, request| {
 });
 
 #[test]
-fn a_timestamp_is_asked_for_with_nothing_but_the_type() {
+fn a_timestamp_request_has_no_fields_but_the_type() {
     let mut alone = Alone::acting::<Stamps>();
     alone.serve(json!({"type": "ts"}), json!({"type": "ts_ok", "ts": 0}));
     alone.ends_with(json!({"type": "act_ok", "ts": 0}));
@@ -136,7 +136,7 @@ act!(Fences, |cx, request| {
 });
 
 #[test]
-fn a_fence_writes_what_nobody_has_written() {
+fn a_fence_writes_a_value_never_written_before() {
     let mut values = Vec::new();
     let mut alone = Alone::acting::<Fences>();
     for _ in 0..2 {
@@ -173,7 +173,7 @@ fn cas_k(from: &Value, to: u64) -> Value {
 }
 
 #[test]
-fn an_update_of_nothing_begins_with_the_default() {
+fn an_update_of_a_missing_key_begins_with_the_default() {
     let mut alone = Alone::acting::<Adds>();
     alone.serve(read_k(), error(20));
     alone.serve(cas_k(&json!({"sum": 100}), 105), json!({"type": "cas_ok"}));
@@ -181,16 +181,16 @@ fn an_update_of_nothing_begins_with_the_default() {
 }
 
 #[test]
-fn an_update_goes_round_until_nobody_was_faster() {
+fn an_update_repeats_until_its_cas_succeeds() {
     let mut alone = Alone::acting::<Adds>();
     for sum in [1, 2, 3] {
         let old = json!({"sum": sum});
         alone.serve(read_k(), json!({"type": "read_ok", "value": old}));
         alone.serve(cas_k(&old, sum + 5), error(22));
-        assert_eq!(alone.sent(), [], "it pauses");
+        assert_eq!(alone.sent(), [], "there is no pause");
         alone.advance(10);
     }
-    // Fields that our type does not know come back in `from`.
+    // Fields that are unknown to our type are kept in `from`.
     let old = json!({"sum": 4, "more": 1});
     alone.serve(read_k(), json!({"type": "read_ok", "value": old}));
     alone.serve(cas_k(&old, 9), json!({"type": "cas_ok"}));
@@ -198,7 +198,7 @@ fn an_update_goes_round_until_nobody_was_faster() {
 }
 
 #[test]
-fn an_update_that_is_always_late_gives_up_at_the_deadline_and_says_that_nothing_happened() {
+fn an_update_that_always_conflicts_ends_at_the_deadline_with_a_definite_error() {
     let mut alone = Alone::acting::<Adds>();
     for _ in 0..500 {
         for (dest, body) in alone.sent() {
@@ -218,11 +218,11 @@ fn an_update_that_is_always_late_gives_up_at_the_deadline_and_says_that_nothing_
         }
         alone.advance(1);
     }
-    panic!("it never gave up");
+    panic!("the update has not ended");
 }
 
 #[test]
-fn an_update_reads_again_if_no_reply_comes_but_never_swaps_again() {
+fn an_update_repeats_an_unanswered_read_but_never_an_unanswered_cas() {
     let mut alone = Alone::acting::<Adds>();
     alone.sent_one();
     alone.advance(300);
@@ -243,7 +243,7 @@ act!(AddsOnce, |cx, request| {
     cx.reply(&request, &json!({"sum": sum}))
 });
 
-/// What the only message would write, which must be a `cas` of `from`.
+/// The number and the `to` of the only message, which must be a `cas` of `from`.
 #[track_caller]
 fn swap_of(alone: &mut Alone, from: &Value) -> (u64, Value) {
     let (_, msg_id, body) = alone.sent_one();
@@ -251,13 +251,13 @@ fn swap_of(alone: &mut Alone, from: &Value) -> (u64, Value) {
     (msg_id, body["to"].clone())
 }
 
-/// A marked sum as another node has left it.
+/// A marked sum, written by another node.
 fn marked(sum: u64) -> Value {
     json!({"value": sum, "marks": {"n2": ["00"]}})
 }
 
 #[test]
-fn an_update_that_was_made_is_not_made_again_though_error_22_comes_first() {
+fn an_update_is_made_once_even_if_error_22_comes_first() {
     let mut alone = Alone::acting::<AddsOnce>();
     alone.serve(read_k(), json!({"type": "read_ok", "value": marked(1)}));
     let (msg_id, to) = swap_of(&mut alone, &marked(1));
@@ -269,12 +269,12 @@ fn an_update_that_was_made_is_not_made_again_though_error_22_comes_first() {
     late["in_reply_to"] = msg_id.into();
     alone.receive("lin-kv", late);
     alone.advance(10);
-    // Somebody else has added 7 since, and left the mark where it was.
+    // Another node has added 7 since then, and kept the mark.
     let mut now = to;
     now["value"] = json!(13);
     alone.serve(read_k(), json!({"type": "read_ok", "value": now}));
     alone.ends_with(json!({"type": "act_ok", "sum": 6}));
-    // The next update of this node takes the mark away that nobody looks for.
+    // The next update of this node removes the mark, which is no longer needed.
     alone.receive("c1", json!({"type": "act", "msg_id": 1}));
     alone.serve(read_k(), json!({"type": "read_ok", "value": now}));
     let (_, to) = swap_of(&mut alone, &now);
@@ -283,7 +283,7 @@ fn an_update_that_was_made_is_not_made_again_though_error_22_comes_first() {
 }
 
 #[test]
-fn an_update_whose_reply_is_lost_looks_and_tries_again() {
+fn an_update_whose_reply_is_lost_reads_and_tries_again() {
     let mut alone = Alone::acting::<AddsOnce>();
     alone.serve(read_k(), error(20));
     let nothing = json!({"value": 100, "marks": {}});
@@ -291,14 +291,14 @@ fn an_update_whose_reply_is_lost_looks_and_tries_again() {
     alone.advance(1010);
     alone.serve(read_k(), error(20));
     let (msg_id, again) = swap_of(&mut alone, &nothing);
-    assert_eq!(to, again, "the same mark");
+    assert_eq!(to, again, "the mark differs");
     let done = json!({"type": "cas_ok", "in_reply_to": msg_id});
     alone.receive("lin-kv", done);
     alone.ends_with(json!({"type": "act_ok", "sum": 105}));
 }
 
 #[test]
-fn an_update_in_doubt_ends_with_error_0_and_one_not_begun_with_its_own() {
+fn an_uncertain_update_ends_with_error_0_and_a_failed_read_with_its_own_error() {
     let mut alone = Alone::acting::<AddsOnce>();
     alone.serve(read_k(), json!({"type": "read_ok", "value": marked(1)}));
     let (msg_id, _) = swap_of(&mut alone, &marked(1));
@@ -319,7 +319,7 @@ act!(Forwards, |cx, request| {
 });
 
 #[test]
-fn a_reply_that_is_passed_on_has_one_header_and_it_is_ours() {
+fn a_forwarded_reply_has_only_our_header() {
     let mut alone = Alone::acting::<Forwards>();
     let (dest, msg_id, body) = alone.sent_one();
     assert_eq!((dest.as_str(), body), ("n2", json!({"type": "act"})));

@@ -1,5 +1,5 @@
-//! Every kind of file as standard input and output, and what must not happen
-//! to a description that the node shares with others.
+//! Checks the real binary with each kind of file as standard input and output. Also
+//! checks that it does not change open file descriptions that it shares.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn conversation() -> String {
     format!("{INIT}\n{ECHO}\n")
 }
 
-/// Holds that `lines` are the replies to [`conversation`].
+/// Checks that `lines` are the replies to [`conversation`].
 #[track_caller]
 fn assert_replies<S: AsRef<str>>(lines: &[S]) {
     let types: Vec<String> = lines
@@ -32,7 +32,7 @@ fn assert_replies<S: AsRef<str>>(lines: &[S]) {
     assert_eq!(types, ["init_ok", "echo_ok"]);
 }
 
-/// Everything in a file, without moving its offset.
+/// The content of a file. Its offset is not changed.
 fn content(file: &File) -> String {
     let length = file.metadata().expect("metadata").len();
     let mut bytes = vec![0; usize::try_from(length).expect("a small file")];
@@ -167,13 +167,13 @@ fn stdout_and_stderr_may_be_the_same_pipe() {
     assert!(diagnostics[0].contains("nonsense"), "{diagnostics:?}");
 }
 
-/// A copy of the node's end of a channel: the same description.
+/// A copy of the node's end of a channel, with the same open file description.
 fn shared(channel: &Channel) -> OwnedFd {
     channel.theirs.try_clone().expect("dup")
 }
 
-/// Holds that the flags of the descriptions that we share with the node are
-/// the same before, while it runs, and after it was killed.
+/// Checks that the flags of shared open file descriptions are the same before the node
+/// starts, while it runs, and after it was killed.
 #[track_caller]
 fn assert_flags_stay(mut launch: Launch, copies: &[OwnedFd]) {
     let flags = || -> Vec<OFlags> {
@@ -184,9 +184,9 @@ fn assert_flags_stay(mut launch: Launch, copies: &[OwnedFd]) {
     launch = launch.rpc_timeout_ms(60_000);
     let mut node = launch.ready();
     node.check();
-    assert_eq!(flags(), before, "while it runs");
+    assert_eq!(flags(), before, "while the node runs");
     node.kill();
-    assert_eq!(flags(), before, "after it was killed");
+    assert_eq!(flags(), before, "after the kill");
 }
 
 #[test]
@@ -234,8 +234,7 @@ fn o_nonblock_of_shared_files_stays_as_it_was() {
     assert_replies(&content(&output).lines().collect::<Vec<_>>());
 }
 
-/// The harness is gone: the node ends by itself, quietly, though its input
-/// goes on.
+/// Checks that a node whose stdout is closed ends quietly, although its stdin is open.
 #[track_caller]
 fn assert_ends_without_a_reader(stdout: Channel) {
     let mut node = Launch::new().stdout(stdout).ready();
@@ -243,8 +242,8 @@ fn assert_ends_without_a_reader(stdout: Channel) {
     node.send(ECHO);
     let ending = node.wait();
     assert_eq!(ending.status.code(), Some(0), "{ending:?}");
-    let said = ending.stderr.join("\n");
-    assert!(!said.contains("panicked"), "{said}");
+    let errors = ending.stderr.join("\n");
+    assert!(!errors.contains("panicked"), "{errors}");
 }
 
 #[test]
@@ -255,14 +254,14 @@ fn a_closed_reader_of_stdout_ends_the_node_quietly() {
 }
 
 #[test]
-fn a_last_line_without_a_newline_counts() {
+fn a_last_line_without_a_newline_is_processed() {
     let mut node = Launch::new().start();
     node.write(conversation().trim_end().as_bytes());
     assert_replies(&node.finish().stdout);
 }
 
 #[test]
-fn a_last_line_that_is_cut_off_is_named() {
+fn a_last_line_that_is_cut_off_is_reported() {
     let mut node = Launch::new().start();
     node.write(conversation().as_bytes());
     node.write(&ECHO.as_bytes()[..30]);
@@ -272,7 +271,7 @@ fn a_last_line_that_is_cut_off_is_named() {
 }
 
 #[test]
-fn end_of_input_without_a_byte_is_a_quiet_end() {
+fn empty_input_ends_the_node_quietly() {
     Launch::new().start().finish_quietly();
 }
 
@@ -288,7 +287,7 @@ fn output_to_a_file_in_append_mode_keeps_what_was_there() {
 }
 
 #[test]
-fn output_to_a_file_goes_on_at_the_shared_offset() {
+fn output_to_a_file_continues_at_the_shared_offset() {
     let mut output = scratch_file(false);
     output.write_all(b"before\n").unwrap();
     run_between_files(&output);
@@ -308,7 +307,7 @@ fn run_between_files(output: &File) {
 #[test]
 fn input_from_a_file_starts_at_the_shared_offset() {
     let mut input = scratch_file(false);
-    write!(input, "a header that somebody has read\n{}", conversation()).unwrap();
+    write!(input, "a header that is already read..\n{}", conversation()).unwrap();
     input.rewind().unwrap();
     let mut header = [0; 32];
     input.read_exact(&mut header).unwrap();
@@ -321,7 +320,7 @@ fn input_from_a_file_starts_at_the_shared_offset() {
 }
 
 #[test]
-fn a_large_file_is_answered_whole() {
+fn every_line_of_a_large_file_is_answered() {
     const LINES: u64 = 50_000;
     let mut text = INIT.to_owned() + "\n";
     for id in 0..LINES {
@@ -335,10 +334,13 @@ fn a_large_file_is_answered_whole() {
     let content = content(&output);
     let ids = content.lines().skip(1);
     let ids = ids.map(|line| support::number_after(line, "in_reply_to"));
-    assert!(ids.eq((0..LINES).map(Some)), "all, and in order");
+    assert!(
+        ids.eq((0..LINES).map(Some)),
+        "a reply is missing or out of order"
+    );
 }
 
-/// Runs the conversation with some of the standard streams closed at start.
+/// Runs the conversation with some of the standard streams closed at the start.
 fn run_shell(redirection: &str) -> support::Ending {
     let script = format!("exec \"$0\" {redirection}");
     let mut node: Node = Launch::shell(&script).start();
@@ -355,21 +357,21 @@ fn a_closed_stdin_is_an_end_of_input() {
 fn a_closed_stdout_ends_the_node_quietly() {
     let ending = run_shell(">&-");
     assert!(ending.stdout.is_empty());
-    let said = ending.stderr.join("\n");
-    assert!(!said.contains("panicked"), "{said}");
+    let errors = ending.stderr.join("\n");
+    assert!(!errors.contains("panicked"), "{errors}");
 }
 
 #[test]
-fn a_closed_stderr_hinders_nothing() {
+fn a_closed_stderr_does_not_stop_the_node() {
     assert_replies(&run_shell("2>&-").stdout);
     let mut node = Launch::shell("exec \"$0\" 2>&-").ready();
-    node.send("nonsense that nobody can be told of");
+    node.send("a malformed line that cannot be reported");
     node.check();
     node.finish_quietly();
 }
 
 #[test]
-fn all_streams_closed_is_an_end() {
+fn with_all_streams_closed_the_node_ends_quietly() {
     let ending = run_shell("<&- >&- 2>&-");
     assert!(ending.stdout.is_empty());
 }

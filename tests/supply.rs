@@ -1,26 +1,26 @@
-//! Whom this package depends on: their licences, their number, and where they
-//! come from. Works without a network, from what cargo has resolved.
+//! Checks the dependencies of this package: their licences, their origin, and that no
+//! node contains two versions of one. It reads the output of `cargo metadata` and needs
+//! no network.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::process::Command;
 
-/// Licences that may be used and passed on beside "MIT OR Apache-2.0". The same
-/// list stands in deny.toml.
+/// Licences that are compatible with "MIT OR Apache-2.0". deny.toml has the same list.
 const LICENCES: [&str; 3] = ["MIT", "Apache-2.0", "Unicode-3.0"];
 
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// What of the graph is looked at.
+/// A part of the dependency graph.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// What is built into a node.
+    /// The dependencies of a node.
     Library,
-    /// The tests' and benches' dependencies, too.
+    /// These, and the dependencies of tests and benches.
     All,
 }
 
-/// What cargo has resolved for the platform that this runs on.
+/// The output of `cargo metadata` for the present platform.
 fn metadata() -> Value {
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let output = Command::new(env!("CARGO"))
@@ -42,7 +42,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// The packages that the root depends on, itself among them.
+/// The packages that the root depends on, including the root itself.
 fn packages(metadata: &Value, reach: Reach) -> Vec<&Value> {
     let nodes: BTreeMap<&str, &Value> = list(&metadata["resolve"]["nodes"])
         .iter()
@@ -68,16 +68,16 @@ fn packages(metadata: &Value, reach: Reach) -> Vec<&Value> {
         .collect()
 }
 
-/// Whether a licence expression can be met from the list: for each AND a choice
-/// of an OR. No package here nests them deeper.
+/// Whether the list allows a licence expression: one choice of each OR, for all parts
+/// of an AND. No package here nests them deeper.
 fn is_allowed(expression: &str) -> bool {
     let is_listed = |name: &str| LICENCES.contains(&name.trim().trim_matches(['(', ')']));
     let is_met = |part: &str| part.replace('/', " OR ").split(" OR ").any(is_listed);
     expression.split(" AND ").all(is_met)
 }
 
-/// What is wrong with the packages.
-fn complaints(metadata: &Value) -> Vec<String> {
+/// The violations, one text each.
+fn violations(metadata: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for package in packages(metadata, Reach::All) {
         let (name, licence) = (text(package, "name"), text(package, "license"));
@@ -100,25 +100,25 @@ fn complaints(metadata: &Value) -> Vec<String> {
 }
 
 #[test]
-fn every_dependency_is_from_crates_io_under_a_known_licence_and_there_once() {
+fn every_dependency_comes_once_from_crates_io_under_a_known_licence() {
     let metadata = metadata();
     assert!(
         packages(&metadata, Reach::Library).len() > 5,
-        "there are some"
+        "there are too few"
     );
-    let found = complaints(&metadata);
+    let found = violations(&metadata);
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
 #[test]
-fn a_dependency_that_must_not_be_is_found() {
+fn a_forbidden_dependency_is_found() {
     let metadata = metadata();
     let changed = |key: &str, value: &str| {
         let mut metadata = metadata.clone();
         let all = metadata["packages"].as_array_mut().expect("packages");
         let slab = all.iter_mut().find(|package| package["name"] == "slab");
         slab.expect("slab is among them")[key] = value.into();
-        complaints(&metadata)
+        violations(&metadata)
     };
     for (key, value) in [
         ("license", "GPL-3.0-only"),
@@ -134,7 +134,7 @@ fn a_dependency_that_must_not_be_is_found() {
 }
 
 #[test]
-fn the_list_of_licences_is_the_one_of_deny_toml() {
+fn the_list_of_licences_is_the_same_as_in_deny_toml() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deny.toml");
     let deny = std::fs::read_to_string(path).expect("deny.toml");
     let allow = deny.split_once("allow = [").expect("a list").1;

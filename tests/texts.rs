@@ -1,6 +1,8 @@
-//! What a message says is quoted in errors and in lines for people, and it may be of
-//! any length: the texts are not, and to make them takes little memory. Alone in its
-//! binary, since the counter replaces the allocator of whatever it is linked into.
+//! Checks that errors and log lines stay short, and take little memory, when they quote
+//! long parts of a message. The session runs in memory.
+//!
+//! These tests have a binary of their own, because the counter replaces the global
+//! allocator.
 
 use eddyline::protocol::RawRequest;
 use eddyline::session::{Session, Settings};
@@ -12,24 +14,24 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// How much of everything hostile is in a line: 1 MiB.
+/// The length of the hostile part of a line: 1 MiB.
 const HOSTILE_BYTES: usize = 1 << 20;
 
-/// What an answer may take in memory besides the request itself, which is kept
-/// while it is handled.
+/// The most memory for an answer. The request itself is not included, because it is
+/// kept while it is handled.
 const ANSWER_BYTES_MAX: u64 = 64 << 10;
 
-/// How often the request may be in memory: it is kept, and once more where it has escapes.
+/// The most copies of a request in memory: the kept one, and one more without escapes.
 const KEPT: u64 = 2;
 
-/// The same, when keys of it become an author's map, and a part of the path that
-/// an error names.
+/// The same for requests whose keys become an author's map, and are part of the path
+/// that an error names.
 const KEPT_AS_KEYS: u64 = 6;
 
-/// How long a text may be: it has a few parts, and each of them is capped.
+/// The longest allowed text. It has a few parts, and each of them is capped.
 const TEXT_BYTES_MAX: usize = 16 << 10;
 
-struct Teller;
+struct Answerer;
 
 #[derive(Deserialize)]
 struct Call<'a> {
@@ -61,7 +63,7 @@ struct Typed {
     own: Option<Own>,
 }
 
-/// Says all of what it does not like.
+/// A type whose error quotes the whole value.
 struct Own;
 
 impl<'de> Deserialize<'de> for Own {
@@ -71,9 +73,9 @@ impl<'de> Deserialize<'de> for Own {
     }
 }
 
-impl Node for Teller {
-    fn new(_: &Context) -> Teller {
-        Teller
+impl Node for Answerer {
+    fn new(_: &Context) -> Answerer {
+        Answerer
     }
 
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
@@ -102,8 +104,8 @@ impl World {
         let log = Rc::new(RefCell::new(Vec::new()));
         let lines = log.clone();
         let clock = Rc::new(VirtualClock::default());
-        let mut session = Session::new(Teller::new, Settings::default(), clock, move |text| {
-            // No more than is said: to gather it would count.
+        let mut session = Session::new(Answerer::new, Settings::default(), clock, move |text| {
+            // Only the length is kept: the memory of the text would be counted.
             lines.borrow_mut().push(length(text));
         });
         session.receive(
@@ -113,8 +115,8 @@ impl World {
         World { session, log }
     }
 
-    /// The most memory that the session held at once for a line and what follows
-    /// from it, besides what it held before.
+    /// The peak of the additional memory while the session receives a line and runs its
+    /// tasks.
     fn peak(&mut self, line: &str) -> u64 {
         let session = &mut self.session;
         let counted = allocation_counter::measure(|| {
@@ -124,7 +126,7 @@ impl World {
         counted.bytes_max
     }
 
-    /// Panics unless the answer to a line is short, and was made in little memory.
+    /// Checks that the answer to a line is short and was made in little memory.
     #[track_caller]
     fn answers_briefly(&mut self, code: u32, line: &str, kept: u64) {
         let peak = self.peak(line);
@@ -135,7 +137,7 @@ impl World {
         assert!(output.contains(&format!(r#""code":{code},"#)), "{output}");
     }
 
-    /// Panics unless a line makes one short line for people and nothing else, in little memory.
+    /// Checks that a line causes one short log line and no message, in little memory.
     #[track_caller]
     fn is_logged_briefly(&mut self, line: &str) {
         let peak = self.peak(line);
@@ -148,7 +150,7 @@ impl World {
     }
 }
 
-/// How many bytes a text has.
+/// The number of bytes in a text.
 fn length(text: std::fmt::Arguments<'_>) -> usize {
     struct Length(usize);
     impl std::fmt::Write for Length {
@@ -158,11 +160,11 @@ fn length(text: std::fmt::Arguments<'_>) -> usize {
         }
     }
     let mut length = Length(0);
-    std::fmt::write(&mut length, text).expect("it fails never");
+    std::fmt::write(&mut length, text).expect("`write_str` never fails");
     length.0
 }
 
-/// A name that is six times as long when it is escaped.
+/// A name that becomes six times as long when it is escaped.
 fn hostile() -> String {
     "\u{7f}".repeat(HOSTILE_BYTES)
 }
@@ -176,13 +178,13 @@ fn a_type_or_a_target_of_a_mebibyte_is_answered_in_a_short_text() {
     let (mut world, name) = (World::new(), hostile());
     let unknown = format!(r#"{{"type":"{name}","msg_id":2}}"#);
     world.answers_briefly(10, &line("n1", &unknown), KEPT);
-    let nobody =
+    let unknown_target =
         format!(r#"{{"type":"call","msg_id":3,"target":"{name}","inner":{{"type":"read"}}}}"#);
-    world.answers_briefly(1, &line("n1", &nobody), KEPT);
+    world.answers_briefly(1, &line("n1", &unknown_target), KEPT);
 }
 
 #[test]
-fn names_of_a_mebibyte_make_short_lines_for_people() {
+fn names_of_a_mebibyte_make_short_log_lines() {
     let (mut world, name) = (World::new(), hostile());
     world.is_logged_briefly(&line(&name, r#"{"type":"read"}"#));
     world.is_logged_briefly(&line("n1", &format!(r#"{{"type":"{name}"}}"#)));
@@ -191,7 +193,7 @@ fn names_of_a_mebibyte_make_short_lines_for_people() {
 }
 
 #[test]
-fn a_wrong_value_of_a_mebibyte_is_named_in_a_short_text() {
+fn a_wrong_value_of_a_mebibyte_is_reported_in_a_short_text() {
     let (mut world, name) = (World::new(), hostile());
     for (kept, fields) in [
         (KEPT, format!(r#""count":"{name}""#)),
@@ -203,7 +205,7 @@ fn a_wrong_value_of_a_mebibyte_is_named_in_a_short_text() {
         (KEPT_AS_KEYS, format!(r#""inner":{{"{name}":1}}"#)),
         (KEPT_AS_KEYS, format!(r#""choice":{{"{name}":1}}"#)),
     ] {
-        // The harness shows it if the test fails.
+        // The harness prints this if the test fails.
         println!("{}…", &fields[..10]);
         let body = format!(r#"{{"type":"read","msg_id":4,{fields}}}"#);
         world.answers_briefly(12, &line("n1", &body), kept);
@@ -211,7 +213,7 @@ fn a_wrong_value_of_a_mebibyte_is_named_in_a_short_text() {
 }
 
 #[test]
-fn an_error_reply_takes_memory_as_its_line_does() {
+fn an_unusable_error_reply_is_passed_on_in_little_memory() {
     let mut world = World::new();
     let call = r#"{"type":"call","msg_id":5,"target":"n2","inner":{"type":"read"}}"#;
     let name = hostile();
@@ -226,7 +228,7 @@ fn an_error_reply_takes_memory_as_its_line_does() {
         let body = format!(r#"{{"type":"error","in_reply_to":{msg_id},{error}}}"#);
         let reply = line("n1", &body).replace("\"c1\"", "\"n2\"");
         let peak = world.peak(&reply);
-        // Not even the line is kept.
+        // The line is not kept either.
         assert!(peak < ANSWER_BYTES_MAX, "{peak} for {}", reply.len());
         let output = world.session.take_output();
         assert!(output.len() < TEXT_BYTES_MAX, "{}", output.len());
@@ -246,7 +248,7 @@ fn an_error_reply_whose_text_is_a_long_string_reaches_the_caller_whole() {
     );
     let reply = line("n1", &body).replace("\"c1\"", "\"n2\"");
     let peak = world.peak(&reply);
-    // The text, and the output that it grows in.
+    // The text, and the growing output.
     assert!(peak < 5 * reply.len() as u64, "{peak} for {}", reply.len());
     assert!(world.session.take_output().contains(&hostile()));
 }

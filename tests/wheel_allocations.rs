@@ -1,13 +1,13 @@
-//! Once warm, the timer wheel allocates nothing. Alone in its binary, since
-//! the counter replaces the allocator of whatever it is linked into.
+//! Checks that the timer wheel does not allocate after it has warmed up. This test has
+//! a binary of its own, because the counter replaces the global allocator.
 
 use eddyline::time::{Instant, Wheel};
 use std::time::Duration;
 
 const TIMERS: u64 = 1_000;
 
-/// A day of a busy node: calls that are mostly answered, some that time out,
-/// intervals, far deadlines, and jumps.
+/// The timers of a busy node: some are cancelled, some fire, one is far away, and time
+/// jumps.
 fn run(wheel: &mut Wheel<u64>, due: &mut Vec<u64>, now: &mut Instant) {
     let millis = Duration::from_millis;
     for round in 0..50 {
@@ -21,7 +21,7 @@ fn run(wheel: &mut Wheel<u64>, due: &mut Vec<u64>, now: &mut Instant) {
         *now = *now + millis(round * 1_000);
         wheel.expire(*now, due);
         due.clear();
-        // Everything but the last is due within a fortnight.
+        // All timers but the far one are due within two weeks.
         *now = *now + Duration::from_secs(14 * 86_400);
         wheel.expire(*now, due);
         due.clear();
@@ -37,7 +37,7 @@ fn a_warm_wheel_allocates_nothing() {
     let mut due = Vec::new();
     let mut now = Instant::ZERO;
     run(&mut wheel, &mut due, &mut now);
-    // The counter counts: a cold wheel is seen to allocate.
+    // A cold wheel allocates, which shows that the counter works.
     let cold = allocation_counter::measure(|| {
         Wheel::new(Instant::ZERO).insert(Instant::MAX, 0);
     });

@@ -1,4 +1,4 @@
-//! The timer wheel against a model that is plainly right.
+//! Checks the timer wheel against a simple model, with random steps (proptest).
 
 #[path = "reference/wheel.rs"]
 mod reference;
@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use reference::{Pair, Step, TICK_NANOS};
 use std::time::Duration;
 
-/// Spans of every size: each bit length is as likely as any other, and those
-/// next to a power of two, where digits carry, are likely too.
+/// Spans of every size. All bit lengths are equally likely. Spans next to a power of
+/// two, where digits carry, are likely too.
 fn span() -> impl Strategy<Value = u64> {
     let any_length = (0_u32..64, any::<u64>()).prop_map(|(shift, bits)| bits >> shift);
     let at_a_carry =
@@ -23,7 +23,7 @@ fn span() -> impl Strategy<Value = u64> {
     ]
 }
 
-/// Steps in time that leave most of the u64 for later steps.
+/// Steps in time. Most are small, so that the `u64` lasts for many steps.
 fn pause() -> impl Strategy<Value = u64> {
     prop_oneof![
         8 => 0..3 * TICK_NANOS,
@@ -76,15 +76,15 @@ proptest! {
     }
 }
 
-/// Ten years pass at once over as many timers as anyone will arm: if that cost
-/// the ticks, this test would not end.
+/// Ten years pass at once, with a million timers. The test would not end in reasonable
+/// time if the wheel visited every tick.
 #[test]
 fn ten_years_pass_over_a_million_timers() {
     const TIMERS: u32 = 1_000_000;
     let years = Duration::from_secs(10 * 365 * 86_400);
     let mut wheel = Wheel::new(Instant::ZERO);
     for order in 0..TIMERS {
-        // A stride that is prime to the count visits every place once.
+        // The stride is coprime to the count, so it visits every place once.
         let place = u32::try_from(u64::from(order) * 611_953 % u64::from(TIMERS)).unwrap();
         wheel.insert(Instant::ZERO + years / TIMERS * place, place);
     }

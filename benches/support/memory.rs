@@ -1,4 +1,4 @@
-//! A session in memory, with a clock that stands still unless it is moved.
+//! A session in memory, on virtual time.
 
 use eddyline::session::{Session, Settings};
 use eddyline::time::{Clock, VirtualClock};
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Echoes, calls another node, and sleeps.
 struct Bench;
 
-/// The node's own echo: the value goes back byte for byte.
+/// The fields of an echo. The value is returned byte for byte.
 #[derive(Serialize, Deserialize)]
 struct Echo<'a> {
     #[serde(borrow)]
@@ -39,13 +39,13 @@ impl Node for Bench {
     }
 }
 
-/// A session that had its `init`.
+/// A session after `init`.
 pub(crate) struct Memory {
     pub(crate) session: Session,
     clock: VirtualClock,
     /// The number of the next message that the session sends.
     next_msg_id: u64,
-    /// A reply that is being written, kept for its memory.
+    /// A buffer for replies, kept to reuse its memory.
     line: Vec<u8>,
 }
 
@@ -54,7 +54,7 @@ impl Memory {
         let clock = VirtualClock::default();
         let shared: Rc<dyn Clock> = Rc::new(clock.clone());
         let session = Session::new(Bench::new, Settings::default(), shared, |text| {
-            panic!("nothing is wrong, and yet: {text}")
+            panic!("unexpected log line: {text}")
         });
         let mut memory = Memory {
             session,
@@ -69,15 +69,15 @@ impl Memory {
         memory
     }
 
-    /// An echo: one line in, one line out.
+    /// An echo: one line of input, one line of output.
     pub(crate) fn echo(&mut self, line: &[u8]) -> usize {
         self.session.receive(line);
         self.next_msg_id += 1;
         self.written()
     }
 
-    /// A call and its reply: a request in, our own request out, its reply in,
-    /// and the answer out.
+    /// A call and its reply: a request comes in, our own request goes out, its reply
+    /// comes in, and our reply goes out.
     pub(crate) fn ask(&mut self, line: &[u8]) -> usize {
         self.session.receive(line);
         self.line.clear();
@@ -90,7 +90,7 @@ impl Memory {
         self.written()
     }
 
-    /// A timer: a request in, a millisecond, and the answer out.
+    /// A timer: a request comes in, a timer fires, and our reply goes out.
     pub(crate) fn nap(&mut self, line: &[u8]) -> usize {
         self.session.receive(line);
         self.next_msg_id += 1;
@@ -100,23 +100,23 @@ impl Memory {
         self.written()
     }
 
-    /// Takes what the session has said, and says how much it was.
+    /// Consumes the session's output. Returns its length.
     fn written(&mut self) -> usize {
         let mut output = self.session.output();
         let len = output.len();
-        assert!(len > 0, "an answer to everything");
+        assert!(len > 0, "there is no output");
         output.consume(len);
         len
     }
 }
 
-/// The other node's reply, before and behind the number of the request.
+/// The other node's reply, before and after the number of the request.
 const REPLY_FRONT: &[u8] =
     br#"{"id":7,"src":"n2","dest":"n1","body":{"type":"echo_ok","in_reply_to":"#;
 const REPLY_REST: &[u8] = br#","echo":"Please echo 35 and more"}}"#;
 
-/// Appends a number in decimal. `write!` takes four times as long, which would
-/// count as the session's.
+/// Appends a number in decimal. `write!` takes four times as long, and this time would
+/// be part of the measurement.
 fn push_digits(line: &mut Vec<u8>, number: u64) {
     let begin = line.len();
     let mut rest = number;
@@ -130,12 +130,12 @@ fn push_digits(line: &mut Vec<u8>, number: u64) {
     line[begin..].reverse();
 }
 
-/// A request of about 100 bytes, as Maelstrom writes it.
+/// A request in the format of Maelstrom. It has about 100 bytes with [`SHORT`].
 pub(crate) fn request(kind: &str, payload: &str) -> String {
     format!(
         r#"{{"id":42,"src":"c1","dest":"n1","body":{{"type":"{kind}","msg_id":1234,"echo":"{payload}"}}}}"#
     )
 }
 
-/// What the short lines carry.
+/// The payload of short lines.
 pub(crate) const SHORT: &str = "Please echo 35 and more";

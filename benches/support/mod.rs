@@ -1,7 +1,5 @@
-//! What the benches share: a node in memory, and the real one as a process.
-//!
-//! Each bench uses a part of it.
-#![allow(dead_code)]
+//! Shared code of the benches: a session in memory, and the real binary as a process.
+#![allow(dead_code, reason = "each bench uses a part of it")]
 
 pub(crate) mod memory;
 pub(crate) mod process;

@@ -1,9 +1,9 @@
-//! The real binary, its stdin and stdout.
+//! The real binary as a child process.
 
 use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// A running node that had its `init`.
+/// A running node after `init`.
 pub(crate) struct Process {
     child: Child,
     pub(crate) stdin: Option<ChildStdin>,
@@ -33,24 +33,24 @@ impl Process {
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        let stdin = self.stdin.as_mut().expect("a node that is not flooded");
+        let stdin = self.stdin.as_mut().expect("stdin is open");
         stdin.write_all(bytes).expect("the node reads");
     }
 
-    /// Reads what is there, at least a byte; returns how many lines ended in it.
+    /// Reads once, at least one byte. Returns the number of newlines.
     pub(crate) fn read(&mut self) -> usize {
         let count = self.stdout.read(&mut self.buffer).expect("the node writes");
-        assert!(count > 0, "the node runs");
+        assert!(count > 0, "the node has ended");
         count_lines(&self.buffer[..count])
     }
 
-    /// Reads until `lines` lines have ended.
+    /// Reads `lines` lines.
     pub(crate) fn read_lines(&mut self, lines: usize) {
         let mut read = 0;
         while read < lines {
             read += self.read();
         }
-        assert_eq!(read, lines, "as many replies as requests");
+        assert_eq!(read, lines, "more replies than requests");
     }
 
     /// Sends one line and returns the reply to it.
@@ -59,7 +59,7 @@ impl Process {
         let mut reply = Vec::new();
         while !reply.ends_with(b"\n") {
             let count = self.stdout.read(&mut self.buffer).expect("the node writes");
-            assert!(count > 0, "the node runs");
+            assert!(count > 0, "the node has ended");
             reply.extend_from_slice(&self.buffer[..count]);
         }
         String::from_utf8(reply).expect("JSON is UTF-8")
@@ -69,7 +69,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.stdin = None;
-        // The end of its input is the end of the node.
+        // The node ends at the end of its input.
         let _status = self.child.wait();
     }
 }

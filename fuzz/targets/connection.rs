@@ -1,4 +1,4 @@
-//! The state machines of TCP echo against events in any order. Two private rooms
+//! The state machines of TCP echo against events in any order. Three private rooms
 //! of the library are compiled into this target: they need nothing else of it.
 #![no_main]
 #![allow(
@@ -9,6 +9,8 @@
 
 #[path = "../../tests/fuzz/connection/mod.rs"]
 mod connection;
+#[path = "../../src/source.rs"]
+mod source;
 #[path = "../../src/sys/mod.rs"]
 mod sys;
 #[path = "../../src/tcp/mod.rs"]

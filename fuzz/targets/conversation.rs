@@ -1,4 +1,4 @@
-//! A whole conversation against a session.
+//! A whole conversation with a session.
 #![no_main]
 
 #[path = "../../tests/fuzz/conversation/mod.rs"]
@@ -7,7 +7,7 @@ mod conversation;
 mod input;
 #[path = "../../tests/fuzz/memory.rs"]
 mod memory;
-#[allow(dead_code, reason = "the scan is not looked at from here")]
+#[allow(dead_code, reason = "this target does not use all of it")]
 #[path = "../../tests/reference/mod.rs"]
 mod reference;
 

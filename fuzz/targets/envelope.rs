@@ -1,4 +1,4 @@
-//! A line, by the scan and by serde_json.
+//! A line, parsed by this package and by serde_json.
 #![no_main]
 
 #[path = "../../tests/fuzz/envelope.rs"]

@@ -1,4 +1,4 @@
-//! Bytes to lines and messages to bytes, beside models.
+//! The line and output buffers, compared with models.
 #![no_main]
 
 #[path = "../../tests/fuzz/framing.rs"]

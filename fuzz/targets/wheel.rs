@@ -1,4 +1,4 @@
-//! Operations on the timer wheel, beside a model.
+//! Operations on the timer wheel, compared with a model.
 #![no_main]
 
 #[path = "../../tests/fuzz/input.rs"]

@@ -4,7 +4,8 @@
 //! mio does: an interest into epoll's flags, and an event's flags into mio's words.
 
 use super::kernel;
-use crate::reactor::{Readiness, RealPoller, Signs};
+use crate::reactor::{RealPoller, Signs};
+use crate::source::Readiness;
 use mio::Interest;
 use rustix::event::epoll::EventFlags;
 use std::io;
@@ -74,7 +75,7 @@ impl Poller {
             Poller::Simulated(events) => {
                 for (token, flags) in kernel::with(|kernel| kernel.wait(timeout))? {
                     let token = usize::try_from(token).map_err(io::Error::other)?;
-                    let readiness = Readiness::from_signs(signs(flags));
+                    let readiness = signs(flags).readiness();
                     events.push((mio::Token(token), readiness));
                 }
                 Ok(())

@@ -1,22 +1,21 @@
-//! Backoff: how long to wait before trying again.
+//! Backoff: the pauses between attempts. Used by `retry` and `update`, and by authors.
 
 use crate::random::Random;
 use std::time::Duration;
 
-/// The first pause unless it is said otherwise: 250 ms, more than a round trip
-/// at the 100 ms of latency that Maelstrom's exercises ask for.
+/// The first pause by default: 250 ms, more than a round trip at the 100 ms of latency of
+/// Maelstrom's exercises.
 const FIRST: Duration = Duration::from_millis(250);
 
-/// How many times the first pause the longest one is, unless it is said
-/// otherwise.
+/// The longest pause by default, as a multiple of the first one.
 const GROWTH_MAX: u32 = 16;
 
-/// A shorter pause would never let anybody else run.
+/// The shortest pause. With a pause of zero, a loop of attempts would keep the node busy.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 
-/// Pauses that double from one to the next, up to a longest one. Each is drawn
-/// between its half and its whole, so that nodes that failed together do not
-/// try again together.
+/// Pauses that double from one to the next, up to a longest one. Each is drawn at random
+/// between half of its length and its length. So nodes that failed at the same time do not
+/// try again at the same time.
 ///
 /// For [`Call::retry`](super::Call::retry), and for loops of your own:
 ///
@@ -44,14 +43,8 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Pauses of `first` (at least a millisecond), then twice as much, and so
-    /// on up to 16 times as much.
-    ///
-    /// ```
-    /// let mut backoff = eddyline::Backoff::new(std::time::Duration::from_millis(100));
-    /// let pause = backoff.next_pause(&mut eddyline::Random::new(7));
-    /// assert!((50..=100).contains(&pause.as_millis()));
-    /// ```
+    /// The first pause is `first` (at least a millisecond). The longest one is 16 times as
+    /// long.
     pub fn new(first: Duration) -> Backoff {
         let next = first.max(PAUSE_MIN);
         Backoff {
@@ -60,13 +53,7 @@ impl Backoff {
         }
     }
 
-    /// Grows up to `longest` instead.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// let steady = Duration::from_millis(20);
-    /// let backoff = eddyline::Backoff::new(steady).longest(steady);
-    /// ```
+    /// Limits the pauses to `longest`.
     pub fn longest(mut self, longest: Duration) -> Backoff {
         self.longest = longest.max(PAUSE_MIN);
         self.next = self.next.min(self.longest);
@@ -74,14 +61,6 @@ impl Backoff {
     }
 
     /// The next pause.
-    ///
-    /// ```
-    /// # use eddyline::{Backoff, Context};
-    /// # async fn again(cx: Context, mut backoff: Backoff) {
-    /// let pause = cx.random(|random| backoff.next_pause(random));
-    /// cx.sleep(pause).await;
-    /// # }
-    /// ```
     pub fn next_pause(&mut self, random: &mut Random) -> Duration {
         let whole = self.next;
         self.next = whole.saturating_mul(2).min(self.longest);

@@ -1,22 +1,26 @@
-//! A call: a request of ours, and the wait for its reply.
+//! A call: a request of this node, and the wait for its reply.
+//!
+//! Made by [`Context::sync_rpc`](super::Context::sync_rpc). Its entry in the call table lives
+//! from the sending of the request until the future takes the outcome or is dropped.
+//!
+//! Read next: `retry`, the inside of a call that sends its request more than once.
 
 use super::backoff::Backoff;
-use super::call_table::Progress;
-use super::core::Core;
 use super::directory::NameId;
 use super::reply::Reply;
 use super::retry::Retry;
+use super::shared::Shared;
 use crate::protocol::{Content, Error, Result};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll, ready};
+use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
 /// A call to another node or a service, made by
 /// [`Context::sync_rpc`](super::Context::sync_rpc).
 ///
-/// Nothing is sent until it is first polled. Awaiting it suspends the handler
-/// and nobody else; dropping it forgets the call and disarms its timer.
+/// The first poll sends the request. Awaiting a call suspends its handler and nothing else.
+/// Dropping it forgets the call and disarms its timer.
 ///
 /// ```text
 ///            sent             reply, error reply, expiry
@@ -28,8 +32,8 @@ use std::time::Duration;
 ///              reply, error that will not pass, deadline
 /// ```
 ///
-/// It borrows nothing, so calls can be collected and awaited together with the
-/// ordinary combinators. Asking all peers and waiting for a majority:
+/// A call borrows nothing, so calls can be collected and awaited together with the usual
+/// combinators. This handler asks all peers and waits for a majority:
 ///
 /// ```
 /// use eddyline::{Context, Error, Result};
@@ -53,52 +57,43 @@ use std::time::Duration;
 /// ```
 #[must_use = "nothing is sent until it is awaited"]
 pub struct Call {
-    core: Rc<Core>,
-    state: State,
+    shared: Rc<Shared>,
+    state: CallState,
     timeout: Duration,
 }
 
-enum State {
-    Refused(Error),
+enum CallState {
     Unsent {
         dest: NameId,
         content: Content,
     },
+    /// The request cannot be sent.
+    Refused(Error),
     Waiting {
         msg_id: u64,
     },
-    /// Boxed: few calls have retries, and tens of thousands may be waiting.
+    /// Boxed: few calls have retries, and tens of thousands of calls may be waiting.
     Retrying(Box<Retry>),
     Done,
 }
 
 impl Call {
-    pub(crate) fn new(core: Rc<Core>, dest: Result<NameId>, content: Result<Content>) -> Call {
+    pub(super) fn new(shared: Rc<Shared>, dest: Result<NameId>, content: Result<Content>) -> Call {
         let state = match (dest, content) {
-            (Ok(dest), Ok(content)) => State::Unsent { dest, content },
-            (Err(error), _) | (_, Err(error)) => State::Refused(error),
+            (Ok(dest), Ok(content)) => CallState::Unsent { dest, content },
+            (Err(error), _) | (_, Err(error)) => CallState::Refused(error),
         };
-        let timeout = core.settings().rpc_timeout;
+        let timeout = shared.settings().rpc_timeout;
         Call {
-            core,
+            shared,
             state,
             timeout,
         }
     }
 
-    /// The call whose request was just sent.
-    pub(super) fn waiting(core: Rc<Core>, msg_id: u64) -> Call {
-        Call {
-            core,
-            state: State::Waiting { msg_id },
-            // Its timer runs already.
-            timeout: Duration::ZERO,
-        }
-    }
-
-    /// Waits for `timeout` instead of the node's default, counted from when the
-    /// request is sent. After it, the call ends with error 0. With
-    /// [`retry`](Call::retry) it bounds the whole operation, not each request.
+    /// Waits for `timeout` instead of the node's default. The time counts from the sending of
+    /// the request. After it, the call ends with error 0. With [`retry`](Call::retry) it is
+    /// the time of the whole operation, not of each request.
     ///
     /// ```
     /// # use eddyline::{Context, Result};
@@ -113,10 +108,9 @@ impl Call {
         self
     }
 
-    /// Sends the request again after each of the pauses of `backoff`, under a new
-    /// `msg_id` each time, until a reply to any of them comes or the call's
-    /// timeout is over. Errors 0 and 11 in reply are waited out like silence;
-    /// every other error ends the call.
+    /// Sends the request again after each of the pauses of `backoff`, under a new `msg_id`
+    /// each time, until one of them has a reply or the call's timeout is over. A reply of
+    /// error 0 or 11 counts as silence. Every other error ends the call.
     ///
     /// The request may be carried out more than once, so **the operation must be
     /// idempotent**: a read, a write of a fixed value, gossip that is merged, but
@@ -133,27 +127,28 @@ impl Call {
     /// # }
     /// ```
     pub fn retry(mut self, backoff: Backoff) -> Call {
-        self.state = match std::mem::replace(&mut self.state, State::Done) {
-            State::Unsent { dest, content } => {
-                State::Retrying(Box::new(Retry::new(dest, content, backoff)))
+        self.state = match std::mem::replace(&mut self.state, CallState::Done) {
+            CallState::Unsent { dest, content } => {
+                let retry = Retry::new(self.shared.clone(), dest, content, backoff);
+                CallState::Retrying(Box::new(retry))
             }
             begun => begun,
         };
         self
     }
 
-    /// Sends the request, and tells what to wait for.
-    fn send(&mut self) -> Result<u64> {
-        match std::mem::replace(&mut self.state, State::Done) {
-            State::Unsent { dest, content } => {
-                let begun = self.core.begin_call(dest, &content, self.timeout);
-                self.core.spares().recycle_bytes(content.into_bytes());
-                begun
+    /// Sends the request, or ends the call because it cannot be sent.
+    fn begin(&mut self, waker: &Waker) -> Poll<Result<Reply>> {
+        match std::mem::replace(&mut self.state, CallState::Done) {
+            CallState::Unsent { dest, content } => {
+                let begun = self.shared.begin_call(dest, &content, self.timeout, waker);
+                self.shared.spares().recycle_bytes(content.into_bytes());
+                self.state = CallState::Waiting { msg_id: begun? };
+                Poll::Pending
             }
-            State::Waiting { msg_id } => Ok(msg_id),
-            State::Refused(error) => Err(error),
-            State::Retrying(_) | State::Done => {
-                Err(Error::crash("a call was polled after its end"))
+            CallState::Refused(error) => Poll::Ready(Err(error)),
+            CallState::Waiting { .. } | CallState::Retrying(_) | CallState::Done => {
+                Poll::Ready(Err(Error::crash("a call was polled after its end")))
             }
         }
     }
@@ -164,29 +159,26 @@ impl Future for Call {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<Reply>> {
         let call = &mut *self;
-        if let State::Retrying(retry) = &mut call.state {
-            let outcome = ready!(retry.poll(&call.core, call.timeout, cx));
-            // Forgets whatever is still in flight now, not when we are dropped.
-            call.state = State::Done;
-            return Poll::Ready(outcome);
-        }
-        let msg_id = self.send()?;
-        match self.core.poll_call(msg_id, cx.waker()) {
-            Progress::Waiting(_stale_waker) => {
-                self.state = State::Waiting { msg_id };
-                Poll::Pending
+        let outcome = match &mut call.state {
+            CallState::Waiting { msg_id } => {
+                let outcome = ready!(call.shared.poll_call(*msg_id, cx.waker()));
+                outcome.map(|message| Reply::new(message, call.shared.clone()))
             }
-            Progress::Ended(outcome) => {
-                Poll::Ready(outcome.map(|body| Reply::new(body, self.core.clone())))
+            CallState::Retrying(retry) => ready!(retry.poll(call.timeout, cx)),
+            CallState::Unsent { .. } | CallState::Refused(_) | CallState::Done => {
+                return call.begin(cx.waker());
             }
-        }
+        };
+        // A call with retries forgets its other requests now, and not when it is dropped.
+        call.state = CallState::Done;
+        Poll::Ready(outcome)
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let State::Waiting { msg_id } = self.state {
-            self.core.abandon_call(msg_id);
+        if let CallState::Waiting { msg_id } = self.state {
+            self.shared.abandon_call(msg_id);
         }
     }
 }

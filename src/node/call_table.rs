@@ -1,13 +1,20 @@
-//! Calls in flight, by the number of their request.
+//! The call table: calls in flight, by the number of their request.
 //!
 //! ```text
-//!              reply, expiry
-//!   waiting ──────────────────> ended ──> (its future takes the outcome)
-//!      │                          │
-//!      └── future dropped ────────┴─────> (removed)
+//!              reply, error reply, expiry
+//!   waiting ──────────────────────────────> ended ──> (removed: its future takes the outcome)
+//!      │                                      │
+//!      ├── future dropped ────────────────────┴─────> (removed)
+//!      └── expiry after the end of input ───────────> (removed; the future stays pending)
 //! ```
 //!
-//! A waiting call has exactly one armed timer, an ended one has none.
+//! Invariants:
+//! - A waiting call has exactly one armed timer; an ended one has none. (`Shared` arms and
+//!   disarms it, and checks this.)
+//! - `waiting` is the number of waiting entries.
+//! - A number is used for one call only.
+//!
+//! Read next: `call`, the future whose entry this is.
 
 use super::directory::NameId;
 use super::received::Received;
@@ -18,110 +25,96 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 use std::task::Waker;
 
-/// How many calls may wait at once: 262,144, two for each task that may wait. One
-/// more ends with error 11. Each costs some 150 bytes here and on the timer
-/// wheel, so one handler that asks everybody everything takes 40 MiB at most.
+/// How many calls may be in flight: 262,144, two for each task that may wait. One more ends
+/// with error 11.
 ///
-/// ```
-/// # fn rest(session: &eddyline::session::Session) {
-/// use eddyline::session::CALLS_MAX;
-/// assert!(session.usage().calls <= CALLS_MAX);
-/// # }
-/// ```
+/// Each takes some 150 bytes here and on the timer wheel, so that one handler that calls
+/// without bound takes 40 MiB at most.
 pub const CALLS_MAX: usize = 1 << 18;
 
 /// One call in flight.
-pub(crate) enum Entry {
+pub(super) enum Entry {
     Waiting {
         dest: NameId,
         timer: TimerId,
-        /// `None` until its future was polled.
-        waker: Option<Waker>,
+        waker: Waker,
     },
-    /// The reply, or why there is none.
+    /// The reply, or the error that the call ends with.
     Ended(Result<Rc<Received>>),
 }
 
-/// Every call whose future has not taken its outcome yet.
+/// Every call that was sent and whose future has not taken the outcome.
 #[derive(Default)]
-pub(crate) struct CallTable {
+pub(super) struct CallTable {
     entries: HashMap<u64, Entry, BuildHasherDefault<MsgIdHasher>>,
     waiting: usize,
 }
 
-/// What a call's future learns when it is polled.
-pub(crate) enum Progress {
-    /// With the waker that was replaced, to be dropped once nothing is borrowed.
-    Waiting(Option<Waker>),
-    Ended(Result<Rc<Received>>),
-}
-
 impl CallTable {
     /// Enters a call that was just sent.
-    pub(crate) fn insert(&mut self, msg_id: u64, dest: NameId, timer: TimerId) {
+    pub(super) fn insert(&mut self, msg_id: u64, dest: NameId, timer: TimerId, waker: Waker) {
+        let entry = Entry::Waiting { dest, timer, waker };
+        let replaced = self.entries.insert(msg_id, entry);
+        assert!(replaced.is_none(), "two calls have the number {msg_id}");
         self.waiting += 1;
-        let entry = Entry::Waiting {
-            dest,
-            timer,
-            waker: None,
-        };
-        self.entries.insert(msg_id, entry);
     }
 
-    /// Whom a waiting call was sent to.
-    pub(crate) fn dest(&self, msg_id: u64) -> Option<NameId> {
+    /// The id of the node or service that a waiting call was sent to.
+    pub(super) fn dest(&self, msg_id: u64) -> Option<NameId> {
         match self.entries.get(&msg_id)? {
             Entry::Waiting { dest, .. } => Some(*dest),
             Entry::Ended(_) => None,
         }
     }
 
-    /// Ends a waiting call that was sent to `dest`, with what `outcome` says, and
-    /// returns its timer and who waits for it. A reply that comes late, twice, or
-    /// from anybody but the one that was called finds nothing.
-    pub(crate) fn end(
+    /// Ends a waiting call that was sent to `dest`, and returns its timer and waker.
+    ///
+    /// `None` if no such call waits: the reply is late, comes twice, or comes from another
+    /// node than the one that was called. Then `outcome` is not evaluated.
+    pub(super) fn end(
         &mut self,
         msg_id: u64,
         dest: NameId,
         outcome: impl FnOnce() -> Result<Rc<Received>>,
-    ) -> Option<(TimerId, Option<Waker>)> {
+    ) -> Option<(TimerId, Waker)> {
         let entry = self.entries.get_mut(&msg_id)?;
-        match entry {
-            Entry::Waiting {
-                dest: called,
-                timer,
-                waker,
-            } if *called == dest => {
-                let ended = (*timer, waker.take());
-                *entry = Entry::Ended(outcome());
+        if !matches!(entry, Entry::Waiting { dest: called, .. } if *called == dest) {
+            return None;
+        }
+        match std::mem::replace(entry, Entry::Ended(outcome())) {
+            Entry::Waiting { timer, waker, .. } => {
                 self.waiting -= 1;
-                Some(ended)
+                Some((timer, waker))
             }
-            _ => None,
+            Entry::Ended(_) => None,
         }
     }
 
-    /// Asks on behalf of a call's future; takes the outcome if there is one.
-    pub(crate) fn poll(&mut self, msg_id: u64, waker: &Waker) -> Progress {
-        // Only its own future removes an entry, and it asks no more after.
-        let hash_map::Entry::Occupied(mut entry) = self.entries.entry(msg_id) else {
-            return Progress::Waiting(None);
+    /// Takes the outcome of a call that has ended. Its entry goes with it.
+    pub(super) fn take_outcome(&mut self, msg_id: u64) -> Option<Result<Rc<Received>>> {
+        let hash_map::Entry::Occupied(entry) = self.entries.entry(msg_id) else {
+            return None;
         };
-        if let Entry::Waiting { waker: known, .. } = entry.get_mut() {
-            return Progress::Waiting(match known {
-                Some(known) if known.will_wake(waker) => None,
-                known => known.replace(waker.clone()),
-            });
+        if matches!(entry.get(), Entry::Waiting { .. }) {
+            return None;
         }
         match entry.remove() {
-            Entry::Ended(outcome) => Progress::Ended(outcome),
-            Entry::Waiting { .. } => Progress::Waiting(None),
+            Entry::Ended(outcome) => Some(outcome),
+            Entry::Waiting { .. } => None,
         }
     }
 
-    /// Forgets a call whose future was dropped. What it leaves is the caller's
-    /// to dispose of, once nothing is borrowed.
-    pub(crate) fn remove(&mut self, msg_id: u64) -> Option<Entry> {
+    /// Has a waiting call wake `waker`. Returns the waker that is no longer needed: dropping it may
+    /// run the author's code, so the caller drops it when nothing is borrowed.
+    pub(super) fn set_waker(&mut self, msg_id: u64, waker: Waker) -> Waker {
+        match self.entries.get_mut(&msg_id) {
+            Some(Entry::Waiting { waker: known, .. }) => std::mem::replace(known, waker),
+            Some(Entry::Ended(_)) | None => waker,
+        }
+    }
+
+    /// Removes a call. The caller drops the entry when nothing is borrowed.
+    pub(super) fn remove(&mut self, msg_id: u64) -> Option<Entry> {
         let removed = self.entries.remove(&msg_id);
         if let Some(Entry::Waiting { .. }) = removed {
             self.waiting -= 1;
@@ -129,19 +122,37 @@ impl CallTable {
         removed
     }
 
-    /// How many calls wait for a reply or their expiry.
-    pub(crate) fn waiting(&self) -> usize {
+    /// The number of calls that wait for a reply or their expiry.
+    pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
 
-    /// How many calls have an entry, ended ones that nobody took among them.
-    pub(crate) fn len(&self) -> usize {
+    /// The number of entries: calls that wait, and ended ones whose outcome was not taken.
+    pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// The number and the timer of each waiting call.
+    pub(super) fn timers(&self) -> impl Iterator<Item = (u64, TimerId)> {
+        let entries = self.entries.iter();
+        entries.filter_map(|(&msg_id, entry)| match entry {
+            Entry::Waiting { timer, .. } => Some((msg_id, *timer)),
+            Entry::Ended(_) => None,
+        })
+    }
+
+    /// Checks what can be checked without the timers. Reads every entry.
+    pub(super) fn assert_invariants(&self) {
+        assert_eq!(
+            self.waiting,
+            self.timers().count(),
+            "the count of waiting calls"
+        );
     }
 }
 
-/// Our own message numbers are the keys, one after another and never chosen by
-/// a sender, so one multiplication spreads them well enough.
+/// The keys are this node's own message numbers. They are consecutive and no sender chooses
+/// them, so one multiplication spreads them well enough.
 #[derive(Default)]
 struct MsgIdHasher(u64);
 
@@ -153,11 +164,67 @@ impl Hasher for MsgIdHasher {
     }
 
     fn write_u64(&mut self, number: u64) {
-        // 2^64 divided by the golden ratio; the high half is the better mixed.
+        // 2^64 divided by the golden ratio. The high half is mixed better, so it goes below.
         self.0 = number.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
     }
 
     fn finish(&self) -> u64 {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::directory::Directory;
+    use crate::protocol::Error;
+    use crate::time::{Instant, Wheel};
+
+    /// A table with one waiting call of number 7, and the node that was called.
+    fn with_a_call() -> (CallTable, NameId) {
+        let dest = Directory::default().find("lin-kv").expect("a service");
+        let timer = Wheel::new(Instant::ZERO).insert(Instant::ZERO, ());
+        let mut calls = CallTable::default();
+        calls.insert(7, dest, timer, Waker::noop().clone());
+        calls.assert_invariants();
+        (calls, dest)
+    }
+
+    fn outcome() -> Result<Rc<Received>> {
+        Err(Error::timeout("late"))
+    }
+
+    #[test]
+    fn each_way_out_of_waiting_is_counted_once() {
+        let (mut calls, dest) = with_a_call();
+        assert!(calls.take_outcome(7).is_none());
+        assert!(calls.end(7, dest, outcome).is_some());
+        assert!(calls.end(7, dest, outcome).is_none());
+        calls.assert_invariants();
+        assert_eq!((calls.waiting(), calls.len()), (0, 1));
+        assert!(calls.take_outcome(7).is_some());
+        assert!(calls.take_outcome(7).is_none());
+        assert_eq!(calls.len(), 0);
+        let (mut calls, _) = with_a_call();
+        assert!(calls.remove(7).is_some());
+        assert!(calls.remove(7).is_none());
+        calls.assert_invariants();
+        assert_eq!((calls.waiting(), calls.len()), (0, 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "the count of waiting calls")]
+    fn a_wrong_count_of_waiting_calls_is_found() {
+        let (mut calls, _) = with_a_call();
+        calls.entries.clear();
+        calls.assert_invariants();
+    }
+
+    #[test]
+    #[should_panic(expected = "two calls have the number 7")]
+    fn a_number_that_is_used_twice_is_found() {
+        let (mut calls, dest) = with_a_call();
+        let timer = Wheel::new(Instant::ZERO).insert(Instant::ZERO, ());
+        calls.insert(7, dest, timer, Waker::noop().clone());
     }
 }

@@ -1,44 +1,49 @@
-//! The names that a message may be sent to.
+//! The directory: the names that a message may be sent to.
+//!
+//! `shared` looks every sender and every destination up in it. Calls and operations hold a
+//! [`NameId`] in place of a name.
+//!
+//! Invariant: names are never removed, so an id stays valid for the life of the node.
 
 use crate::protocol::{Init, is_service};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// How many senders outside the cluster are remembered: 65,536. Senders beyond
-/// it are answered like all others; only a message to one of them that is not a
-/// reply is refused. The bound keeps made-up names from filling the memory.
+/// How many senders outside the cluster are remembered: 65,536, so that made-up names do not
+/// fill the memory.
+///
+/// Later senders get their replies like all others. Only a message to them that is no reply
+/// is refused.
 const SENDERS_MAX: usize = 1 << 16;
 
 /// The longest name of a sender that is remembered, for the same reason.
 const NAME_BYTES_MAX: usize = 256;
 
-/// A name in the directory. Comparing two is cheaper than comparing names, and
-/// a call in flight holds one instead of a string.
+/// The id of a name in the directory. It is smaller than the name, and cheaper to compare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NameId(u32);
 
 impl NameId {
-    /// As a number, for rooms that have no use for the name.
+    /// The id as a number, for rooms that do not know the directory.
     pub(crate) fn number(self) -> u32 {
         self.0
     }
 }
 
-/// How many names are found without hashing them. Most messages come from those
-/// that the last ones came from: a client, a service, a handful of peers.
+/// How many names are found without hashing them. Most messages come from the senders of the
+/// last few: a client, a service, a handful of peers.
 const RECENT_MAX: usize = 32;
 
-/// Every name that may be sent to: the cluster's nodes, Maelstrom's services,
-/// and whoever has sent us something. Maelstrom stops listening to a node that
-/// sends to anybody else.
+/// Every name that may be sent to: the cluster's nodes, Maelstrom's services, and all senders
+/// seen before. Maelstrom ignores a node from then on if it sends to any other name.
 #[derive(Default)]
 pub(crate) struct Directory {
     names: Vec<Rc<str>>,
     ids: HashMap<Rc<str>, NameId>,
-    /// The last sender: most messages come from the same one as the last.
+    /// The last sender. Most messages have the same sender as the one before.
     last: Option<NameId>,
-    /// The last one found of all names that share a place here. Boxed: what else
-    /// a message needs of the node should lie close together.
+    /// A cache: of all names that share a place, the one that was found last. Boxed, so that
+    /// the other fields that each message needs lie close together.
     recent: Box<[Option<NameId>; RECENT_MAX]>,
     senders: usize,
 }
@@ -46,15 +51,15 @@ pub(crate) struct Directory {
 impl Directory {
     /// Enters the nodes of the cluster.
     pub(crate) fn add_nodes(&mut self, init: &Init) {
-        // A node that the list forgets may still call itself.
+        // The list may lack the node's own name, and a node may call itself.
         self.add(&init.node_id);
         for name in &init.node_ids {
             self.add(name);
         }
     }
 
-    /// The id of somebody who has sent us something; `None` once too many
-    /// have, and for this one.
+    /// The id of a message's sender, which is remembered. `None` if too many senders are
+    /// remembered already, or the name is too long.
     pub(crate) fn sender(&mut self, name: &str) -> Option<NameId> {
         if let Some(last) = self.last
             && self.name(last) == name
@@ -84,7 +89,7 @@ impl Directory {
         Some(id)
     }
 
-    /// The id of somebody who may be sent to.
+    /// The id of a name, if it may be sent to.
     #[inline]
     pub(crate) fn find(&mut self, name: &str) -> Option<NameId> {
         let place = place(name);
@@ -105,7 +110,7 @@ impl Directory {
         self.recent[place].filter(|&id| self.name(id) == name)
     }
 
-    /// The name behind an id.
+    /// The name with this id.
     pub(crate) fn name(&self, id: NameId) -> &str {
         &self.names[id.0 as usize]
     }
@@ -114,7 +119,7 @@ impl Directory {
         if let Some(&id) = self.ids.get(name) {
             return id;
         }
-        // The count is bounded by the senders and one line of node names.
+        // Far below u32::MAX: senders are bounded, and the node names fit in one line.
         let id = NameId(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
         let name: Rc<str> = name.into();
         self.names.push(name.clone());
@@ -123,8 +128,8 @@ impl Directory {
     }
 }
 
-/// Where a name is among the recent ones. Names of one kind differ in their last
-/// byte, kinds in the first: `n1`, `n2`, `c1`, `lin-kv`.
+/// The place of a name in the cache. Names of one kind differ in their last byte, kinds in
+/// the first: `n1`, `n2`, `c1`, `lin-kv`.
 #[inline]
 fn place(name: &str) -> usize {
     let bytes = name.as_bytes();
@@ -145,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_services_and_senders_are_known_and_nobody_else() {
+    fn nodes_services_and_senders_are_the_only_names_known() {
         let mut directory = Directory::default();
         directory.add_nodes(&init(&["n1", "n2", "n1"]));
         assert!(directory.find("n2").is_some());
@@ -158,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_share_a_place_are_told_apart() {
+    fn names_that_share_a_place_keep_their_own_ids() {
         let mut directory = Directory::default();
         directory.add_nodes(&init(&["n1", "n11", "n21", ""]));
         let names = ["n11", "n21", "n1", "", "c1", "lin-kv"];

@@ -1,59 +1,72 @@
-//! What authors write against: a [`Node`], and the [`Context`] that it acts through.
+//! The interface that authors write against: a [`Node`], and the [`Context`] that it acts through.
+//!
+//! The session builds the node, starts a handler for each request, and calls `shared` with
+//! replies, time and outcomes. Nothing here knows descriptors or the reactor.
+//!
+//! ```text
+//!   services, update, tcp_echo                     clients that a context makes
+//!             │
+//!          context ─── call ─── retry ─── sleep    what a handler holds and awaits
+//!             │         │         │         │
+//!             └─────────┴── shared ─────────┘      one for each node
+//!                             │
+//!   call_table  directory  outbox  operations  timers  marks
+//! ```
+//!
+//! Arrows point down: no file imports from one above it, and there are no circles.
+//!
+//! Read in this order: `context`, then `shared`; `messages`, `outbox` and `directory` for how a
+//! message leaves; `call`, `call_table` and `retry` for the life of a call; `sleep` and `timers`;
+//! `services`, `update` and `marks`; `operations` and `tcp_echo`. Requests and replies are
+//! views of a received message (`request`, `reply`), whose memory is used again.
 
 mod backoff;
 mod call;
 mod call_table;
 mod context;
-mod core;
 mod directory;
-mod kv;
+mod marks;
+mod messages;
 mod operations;
 mod outbox;
 mod received;
 mod reply;
 mod request;
 mod retry;
-mod settings;
+mod services;
+mod shared;
+mod sleep;
 mod spares;
-mod spawned;
 mod tcp_echo;
-mod timer;
 mod timers;
-mod tso;
-mod typed_call;
 mod update;
-mod usage;
 
 pub use backoff::Backoff;
 pub use call::Call;
 pub use call_table::CALLS_MAX;
 pub use context::Context;
-pub use kv::Kv;
+pub use marks::Marked;
 pub use operations::{
     OPERATION_BYTES_MAX, OPERATIONS_MAX, Operation, OperationId, Outcome, TcpEchoStats,
 };
 pub use reply::Reply;
 pub use request::Request;
-pub use settings::Settings;
-pub use spawned::SPAWNED_MAX;
+pub use services::{Kv, Tso, TypedCall};
+pub use shared::{SPAWNED_MAX, Settings, Usage};
+pub use sleep::{Interval, Sleep};
 pub use tcp_echo::TcpEcho;
-pub use timer::{Interval, Sleep};
 pub use timers::TIMERS_MAX;
-pub use tso::Tso;
-pub use typed_call::TypedCall;
-pub use update::Marked;
-pub use usage::Usage;
 
-pub(crate) use self::core::{Core, Log};
+pub(crate) use shared::{Log, Shared, Task};
 
 use crate::protocol::Result;
 use std::rc::Rc;
 
 /// A node's behaviour.
 ///
-/// A node is built from its `init` message, so its identity is never an
-/// `Option`. Each request runs as a future of its own on one thread: code
-/// between two `.await`s is atomic, and a handler that waits holds nobody up.
+/// A node is built from its `init` message, so its identity is never an `Option`. Each
+/// request runs as a future of its own on one thread. Code between two `.await`s is atomic,
+/// and a handler that waits delays nothing else.
 ///
 /// ```
 /// use eddyline::{Context, Node, Request, Result};
@@ -79,21 +92,11 @@ use std::rc::Rc;
 /// }
 /// ```
 pub trait Node: Sized + 'static {
-    /// Builds the node, when its `init` message has come.
-    ///
-    /// ```
-    /// # use eddyline::Context;
-    /// # struct Ring { next: Option<String> }
-    /// # impl Ring {
-    /// fn new(cx: &Context) -> Self {
-    ///     Ring { next: cx.peers().next().map(str::to_owned) }
-    /// }
-    /// # }
-    /// ```
+    /// Builds the node when its `init` message has come.
     fn new(cx: &Context) -> Self;
 
-    /// Runs beside the handlers, from just after `init_ok` on: the place for
-    /// gossip and other things that happen by themselves.
+    /// Runs beside the handlers, from just after `init_ok` on. It is the place for gossip and
+    /// other work that no request starts.
     ///
     /// ```
     /// # use eddyline::{Context, Result};
@@ -114,21 +117,7 @@ pub trait Node: Sized + 'static {
         async { Ok(()) }
     }
 
-    /// Answers one request. An error that it returns answers the caller; a
-    /// handler that ends without either is logged.
-    ///
-    /// ```
-    /// # use eddyline::{Context, Request, Result};
-    /// # use std::rc::Rc;
-    /// # struct Ping;
-    /// # impl Ping {
-    /// async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
-    ///     match request.kind() {
-    ///         "ping" => cx.reply(&request, &()),
-    ///         _ => cx.not_supported(&request),
-    ///     }
-    /// }
-    /// # }
-    /// ```
+    /// Answers one request. An error that it returns is the reply. If it ends with neither a
+    /// reply nor an error, the log says so.
     fn handle(self: Rc<Self>, cx: Context, request: Request) -> impl Future<Output = Result<()>>;
 }

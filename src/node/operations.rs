@@ -1,11 +1,19 @@
-//! Operations: what handlers ask of somebody who has sockets.
+//! Operations on sockets: handlers submit them, and the owner of the session carries them out.
 //!
 //! ```text
-//!            taken by the runtime        completed
-//!   queued ───────────────────────> in flight ─────> done ──> (future takes it)
-//!                                      │
-//!                     future dropped   └──> abandoned ──> (removed on completion)
+//!            taken by the owner          completed
+//!   queued ─────────────────────> in flight ─────> done ──> (removed: its future takes the outcome)
+//!      │                             │               │
+//!      └──────── future dropped ─────┴──> abandoned  └──> (removed: future dropped)
+//!                                            └──> (removed on completion)
 //! ```
+//!
+//! Queued and in flight are one state in the table: the queue tells them apart.
+//!
+//! Invariants: `held_bytes` is the sum of the entries' bytes, and every queued operation has
+//! an entry without an outcome.
+//!
+//! Read next: `tcp_echo`, the author's side.
 
 use super::directory::NameId;
 use crate::protocol::{Error, Result};
@@ -13,28 +21,18 @@ use slab::Slab;
 use std::collections::VecDeque;
 use std::task::Waker;
 
-/// How many operations may be asked for and have no outcome: 131,072, one for each
-/// task that may wait. One more ends with error 11.
-///
-/// ```
-/// # fn rest(session: &eddyline::session::Session) {
-/// use eddyline::session::OPERATIONS_MAX;
-/// assert!(session.usage().operations <= OPERATIONS_MAX);
-/// # }
-/// ```
+/// How many operations may have no outcome: 131,072, one for each task that may wait. One
+/// more ends with error 11.
 pub const OPERATIONS_MAX: usize = 1 << 17;
 
-/// How many bytes the sends among them may carry: 64 MiB, as much as the requests
-/// that wait may hold. One more ends with error 11. While a send is in flight its
-/// bytes are there twice, going out and coming back, but only 32 are at once.
+/// How many bytes the sends among them may carry: 64 MiB, as many as requests that wait may
+/// hold. One more ends with error 11.
 ///
-/// ```
-/// use eddyline::session::{HELD_BYTES_MAX, OPERATION_BYTES_MAX};
-/// assert_eq!(OPERATION_BYTES_MAX, HELD_BYTES_MAX);
-/// ```
+/// While a send is in flight its bytes are in memory twice, on their way out and back. Only
+/// 32 sends are in flight at once.
 pub const OPERATION_BYTES_MAX: usize = 64 << 20;
 
-/// Something that a handler asks of the TCP echo server.
+/// An operation of the TCP echo server.
 ///
 /// ```
 /// # use eddyline::session::{Operation, Outcome, Session};
@@ -58,21 +56,14 @@ pub enum Operation {
     },
     /// Connect to the own listener, send, and read the echo.
     Send {
-        /// What to send.
+        /// The text to send.
         data: String,
     },
-    /// Count, after every send that was asked for before.
+    /// Count, after every send that was submitted before.
     Stats,
 }
 
-/// What an operation ended with.
-///
-/// ```
-/// use eddyline::session::Outcome;
-///
-/// let outcome = Outcome::Listening { port: 7 };
-/// assert!(matches!(outcome, Outcome::Listening { port: 7 }));
-/// ```
+/// The outcome of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// `Start`: listening on this port.
@@ -80,7 +71,7 @@ pub enum Outcome {
         /// The port.
         port: u16,
     },
-    /// `Send`: what came back.
+    /// `Send`: the bytes that came back.
     Echoed {
         /// The bytes.
         data: Vec<u8>,
@@ -89,15 +80,7 @@ pub enum Outcome {
     Stats(TcpEchoStats),
 }
 
-/// What the TCP echo server has served.
-///
-/// ```
-/// # use eddyline::{Context, Result};
-/// # async fn served(cx: Context) -> Result<u64> {
-/// let stats = cx.tcp_echo().stats().await?;
-/// Ok(stats.bytes)
-/// # }
-/// ```
+/// The totals of the TCP echo server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TcpEchoStats {
     /// How many connections it accepted.
@@ -106,21 +89,14 @@ pub struct TcpEchoStats {
     pub bytes: u64,
 }
 
-/// Which operation an outcome belongs to.
-///
-/// ```
-/// # use eddyline::Error;
-/// # use eddyline::session::{OperationId, Session};
-/// fn refuse(session: &mut Session, id: OperationId) {
-///     session.complete_operation(id, Err(Error::not_supported("sockets")));
-/// }
-/// ```
+/// The identity of an operation, which its outcome is given to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(test, derive(Default))]
 pub struct OperationId(usize);
 
-/// Where an operation stands; see the picture above.
-pub(super) enum State {
+/// See the picture above.
+pub(super) enum OperationState {
+    /// Queued or in flight. The waker is absent until the future is polled.
     InFlight(Option<Waker>),
     Done(Result<Outcome>),
     Abandoned,
@@ -136,14 +112,15 @@ impl Operation {
     }
 }
 
-/// An operation, and the bytes that it carries.
 struct Entry {
-    state: State,
+    state: OperationState,
+    /// The bytes that the operation carries.
     bytes: usize,
-    asker: Option<NameId>,
+    /// The sender of the request that it was submitted for.
+    requester: Option<NameId>,
 }
 
-/// The operations that were asked for and whose outcome nobody has taken.
+/// Every operation whose outcome its future has not taken.
 #[derive(Default)]
 pub(super) struct Operations {
     entries: Slab<Entry>,
@@ -157,7 +134,7 @@ impl Operations {
     pub(super) fn submit(
         &mut self,
         operation: Operation,
-        asker: Option<NameId>,
+        requester: Option<NameId>,
     ) -> Result<OperationId> {
         let bytes = operation.len();
         if self.entries.len() >= OPERATIONS_MAX {
@@ -172,81 +149,143 @@ impl Operations {
             )));
         }
         self.held_bytes += bytes;
-        let state = State::InFlight(None);
-        let entry = Entry {
-            state,
+        let id = OperationId(self.entries.insert(Entry {
+            state: OperationState::InFlight(None),
             bytes,
-            asker,
-        };
-        let id = OperationId(self.entries.insert(entry));
+            requester,
+        }));
         self.queue.push_back((id, operation));
         Ok(id)
     }
 
-    /// Who has asked for an operation, if it was at the beginning of a request.
-    pub(super) fn asker(&self, id: OperationId) -> Option<NameId> {
-        self.entries.get(id.0)?.asker
+    /// The sender of the request that an operation was submitted for. `None` if the handler
+    /// had waited for something before, or the sender is not in the directory.
+    pub(super) fn requester(&self, id: OperationId) -> Option<NameId> {
+        self.entries.get(id.0)?.requester
     }
 
-    /// Forgets an operation; what it leaves is the caller's to drop.
-    fn remove(&mut self, id: OperationId) -> Option<State> {
+    /// Removes an operation. The caller drops its state when nothing is borrowed.
+    fn remove(&mut self, id: OperationId) -> Option<OperationState> {
         let entry = self.entries.try_remove(id.0)?;
         self.held_bytes -= entry.bytes;
         Some(entry.state)
     }
 
-    fn state(&mut self, id: OperationId) -> Option<&mut State> {
+    fn state(&mut self, id: OperationId) -> Option<&mut OperationState> {
         self.entries.get_mut(id.0).map(|entry| &mut entry.state)
     }
 
-    /// Takes the outcome if there is one. Else returns the waker that was
-    /// replaced, to be dropped once nothing is borrowed.
-    pub(super) fn poll(
-        &mut self,
-        id: OperationId,
-        waker: &Waker,
-    ) -> Result<Result<Outcome>, Option<Waker>> {
+    /// Takes the outcome of an operation that has one. Its entry goes with it.
+    pub(super) fn take_outcome(&mut self, id: OperationId) -> Option<Result<Outcome>> {
+        if !matches!(self.state(id)?, OperationState::Done(_)) {
+            return None;
+        }
+        match self.remove(id)? {
+            OperationState::Done(outcome) => Some(outcome),
+            OperationState::InFlight(_) | OperationState::Abandoned => None,
+        }
+    }
+
+    /// Has an operation wake `waker`. Returns the waker that is no longer needed: dropping it
+    /// may run the author's code, so the caller drops it when nothing is borrowed.
+    pub(super) fn set_waker(&mut self, id: OperationId, waker: Waker) -> Option<Waker> {
         match self.state(id) {
-            Some(State::InFlight(known)) => Err(known.replace(waker.clone())),
-            Some(State::Done(_)) => match self.remove(id) {
-                Some(State::Done(outcome)) => Ok(outcome),
-                _ => Err(None),
-            },
-            Some(State::Abandoned) | None => Err(None),
+            Some(OperationState::InFlight(known)) => known.replace(waker),
+            Some(OperationState::Done(_) | OperationState::Abandoned) | None => Some(waker),
         }
     }
 
-    /// Forgets an operation whose future was dropped.
-    pub(super) fn abandon(&mut self, id: OperationId) -> Option<State> {
+    /// Forgets an operation whose future was dropped. The caller drops the state when nothing
+    /// is borrowed.
+    pub(super) fn abandon(&mut self, id: OperationId) -> Option<OperationState> {
         match self.state(id)? {
-            state @ State::InFlight(_) => Some(std::mem::replace(state, State::Abandoned)),
-            _ => self.remove(id),
+            state @ OperationState::InFlight(_) => {
+                Some(std::mem::replace(state, OperationState::Abandoned))
+            }
+            OperationState::Done(_) | OperationState::Abandoned => self.remove(id),
         }
     }
 
+    /// Gives an operation its outcome, and returns the waker of the future that waits for it.
     pub(super) fn complete(&mut self, id: OperationId, outcome: Result<Outcome>) -> Option<Waker> {
         let state = self.state(id)?;
-        match std::mem::replace(state, State::Done(outcome)) {
-            State::InFlight(waker) => waker,
-            State::Abandoned => {
+        match std::mem::replace(state, OperationState::Done(outcome)) {
+            OperationState::InFlight(waker) => waker,
+            OperationState::Abandoned => {
                 self.remove(id);
                 None
             }
-            State::Done(_) => None,
+            OperationState::Done(_) => None,
         }
     }
 
-    /// The next operation that nobody has taken.
+    /// The next queued operation.
     pub(super) fn next(&mut self) -> Option<(OperationId, Operation)> {
         self.queue.pop_front()
     }
 
-    /// Whether there is an operation that nobody has taken.
+    /// Whether an operation is queued.
     pub(super) fn has_queued(&self) -> bool {
         !self.queue.is_empty()
     }
 
+    /// The number of entries.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Checks the invariants. Reads every entry.
+    pub(super) fn assert_invariants(&self) {
+        let bytes: usize = self.entries.iter().map(|(_, entry)| entry.bytes).sum();
+        assert_eq!(self.held_bytes, bytes, "the bytes of operations");
+        for (id, _) in &self.queue {
+            let entry = self.entries.get(id.0);
+            assert!(
+                entry.is_some_and(|entry| !matches!(entry.state, OperationState::Done(_))),
+                "a queued operation has an outcome already"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_a_send() -> (Operations, OperationId) {
+        let mut operations = Operations::default();
+        let data = "12345".to_owned();
+        let id = operations.submit(Operation::Send { data }, None);
+        operations.assert_invariants();
+        (operations, id.expect("room for an operation"))
+    }
+
+    #[test]
+    fn an_abandoned_operation_is_removed_when_it_is_completed() {
+        let (mut operations, id) = with_a_send();
+        assert!(operations.next().is_some());
+        assert!(operations.abandon(id).is_some());
+        operations.assert_invariants();
+        assert_eq!((operations.len(), operations.held_bytes), (1, 5));
+        operations.complete(id, Err(Error::timeout("late")));
+        operations.assert_invariants();
+        assert_eq!((operations.len(), operations.held_bytes), (0, 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "the bytes of operations")]
+    fn bytes_that_are_not_given_back_are_found() {
+        let (mut operations, _) = with_a_send();
+        operations.queue.clear();
+        operations.entries.clear();
+        operations.assert_invariants();
+    }
+
+    #[test]
+    #[should_panic(expected = "a queued operation has an outcome already")]
+    fn an_outcome_before_the_operation_was_taken_is_found() {
+        let (mut operations, id) = with_a_send();
+        operations.complete(id, Err(Error::timeout("early")));
+        operations.assert_invariants();
     }
 }

@@ -1,14 +1,16 @@
-//! A reply: what a call ended with.
+//! A reply: the value that a call ends with.
+//!
+//! It is a view of a received message, whose memory goes back to the node's spares when the
+//! reply is dropped. Read next: `received`, the message itself.
 
-use super::core::Core;
 use super::received::Received;
+use super::shared::Shared;
 use crate::protocol::{Error, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::rc::Rc;
 
-/// The body of a reply to a call. Error replies are not among them: they are
-/// the call's `Err`.
+/// The body of a reply to a call. An error reply is the call's `Err` instead.
 ///
 /// ```
 /// # use eddyline::{Context, Reply, Result};
@@ -22,38 +24,21 @@ use std::rc::Rc;
 /// ```
 pub struct Reply {
     message: Rc<Received>,
-    core: Rc<Core>,
+    shared: Rc<Shared>,
 }
 
 impl Reply {
-    pub(super) fn new(message: Rc<Received>, core: Rc<Core>) -> Reply {
-        Reply { message, core }
+    pub(super) fn new(message: Rc<Received>, shared: Rc<Shared>) -> Reply {
+        Reply { message, shared }
     }
 
     /// The body's `type`; empty if it has none.
-    ///
-    /// ```
-    /// # use eddyline::{Context, Result};
-    /// # async fn ping(cx: Context) -> Result<()> {
-    /// assert_eq!(cx.sync_rpc("n2", "ping", &()).await?.kind(), "ping_ok");
-    /// # Ok(())
-    /// # }
-    /// ```
     #[inline]
     pub fn kind(&self) -> &str {
         self.message.kind()
     }
 
-    /// The whole body as JSON text, byte for byte as it came.
-    ///
-    /// ```
-    /// # use eddyline::{Context, Result};
-    /// # async fn ping(cx: Context) -> Result<()> {
-    /// let reply = cx.sync_rpc("n2", "ping", &()).await?;
-    /// cx.log(format_args!("n2 says {}", reply.raw_body()));
-    /// # Ok(())
-    /// # }
-    /// ```
+    /// The whole body as JSON text, byte for byte as it was received.
     #[inline]
     pub fn raw_body(&self) -> &str {
         self.message.raw_body()
@@ -77,9 +62,9 @@ impl Reply {
     /// ```
     ///
     /// # Errors
-    /// Error 13 that names the field, when the body has another shape. Not 12:
-    /// that would tell our own caller, by way of `?`, that its request was at
-    /// fault and that nothing has happened, while the other side has acted.
+    /// Error 13 that names the field, if the body has another shape. With `?` it goes to this
+    /// node's own caller. Error 12 would tell that caller that its request was at fault and
+    /// that nothing has happened, although the other node has acted.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
         let body = self.message.body();
         body.map_err(|error| Error::crash(error.text))
@@ -103,7 +88,7 @@ impl Reply {
     /// ```
     ///
     /// # Errors
-    /// None in practice: the body was JSON when it came.
+    /// None in practice: the body was JSON when it was received.
     pub fn raw_value(&self) -> Result<&RawValue> {
         self.body()
     }
@@ -111,6 +96,6 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        self.core.spares().take_back(&mut self.message);
+        self.shared.spares().take_back(&mut self.message);
     }
 }

@@ -1,4 +1,7 @@
-//! A request: a message that asks this node for something.
+//! A request: a received message that a handler answers.
+//!
+//! The session makes it and starts the handler with it; [`Context::reply`](super::Context::reply)
+//! answers it. Read next: `received`, the message itself.
 
 use super::received::Received;
 use crate::protocol::Result;
@@ -7,11 +10,10 @@ use std::rc::Rc;
 
 /// A message for a handler.
 ///
-/// It owns a copy of the line's essential parts, in memory that is used again
-/// for later requests; clones share it. What [`body`](Request::body) returns
-/// may borrow from it.
+/// It owns a copy of the line, in memory that is used again for later requests. Clones share
+/// it. The values that [`body`](Request::body) returns may borrow from it.
 ///
-/// A request may be kept and answered later, after its handler has ended.
+/// A request may be kept, and answered after its handler has ended:
 ///
 /// ```
 /// # use eddyline::{Context, Request, Result};
@@ -34,59 +36,31 @@ impl Request {
         Request { message }
     }
 
-    /// The memory, for the next one.
+    /// The message, whose memory is used again.
     pub(super) fn into_received(self) -> Rc<Received> {
         self.message
     }
 
-    /// Who sent it.
-    ///
-    /// ```
-    /// # fn note(cx: eddyline::Context, request: eddyline::Request) {
-    /// let is_from_a_peer = cx.peers().any(|peer| peer == request.src());
-    /// # }
-    /// ```
+    /// The sender's name.
     #[inline]
     pub fn src(&self) -> &str {
         self.message.src()
     }
 
     /// The body's `type`.
-    ///
-    /// ```
-    /// # use eddyline::{Context, Request, Result};
-    /// # fn handle(cx: Context, request: Request) -> Result<()> {
-    /// match request.kind() {
-    ///     "ping" => cx.reply(&request, &()),
-    ///     _ => cx.not_supported(&request),
-    /// }
-    /// # }
-    /// ```
     #[inline]
     pub fn kind(&self) -> &str {
         self.message.kind()
     }
 
-    /// The body's `msg_id`, digits as they came: a JSON integer of any length.
+    /// The body's `msg_id`, with the digits that were received: a JSON integer of any length.
     /// Without one the sender wants no reply.
-    ///
-    /// ```
-    /// # fn note(cx: eddyline::Context, request: eddyline::Request) {
-    /// let key = request.msg_id().map(|msg_id| (request.src().to_owned(), msg_id.to_owned()));
-    /// # }
-    /// ```
     #[inline]
     pub fn msg_id(&self) -> Option<&str> {
         self.message.msg_id()
     }
 
-    /// The whole body as JSON text, byte for byte as it came.
-    ///
-    /// ```
-    /// # fn note(cx: eddyline::Context, request: eddyline::Request) {
-    /// cx.log(format_args!("{} asks {}", request.src(), request.raw_body()));
-    /// # }
-    /// ```
+    /// The whole body as JSON text, byte for byte as it was received.
     #[inline]
     pub fn raw_body(&self) -> &str {
         self.message.raw_body()
@@ -110,8 +84,8 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// Error 12 that names the field, when the body has another shape. With `?`
-    /// it goes to the caller.
+    /// Error 12 that names the field, if the body has another shape. With `?` it goes to the
+    /// caller.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
         self.message.body()
     }
@@ -121,37 +95,23 @@ impl Request {
         self.message.is_plain()
     }
 
-    /// How many bytes of memory its text has.
+    /// The bytes of memory that its text takes.
     pub(crate) fn held_bytes(&self) -> usize {
         self.message.held_bytes()
     }
 
     /// Whether a reply to it was sent.
-    ///
-    /// ```
-    /// # use eddyline::{Context, Request, Result};
-    /// # fn handle(cx: Context, request: Request) -> Result<()> {
-    /// cx.reply(&request, &())?;
-    /// assert!(request.is_answered() || request.msg_id().is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
     pub fn is_answered(&self) -> bool {
         self.message.answered.get()
     }
 
-    /// Whether nobody but the session holds it any more.
-    pub(crate) fn is_last_handle(&self) -> bool {
+    /// Whether this is the only clone left.
+    pub(crate) fn is_last_clone(&self) -> bool {
         Rc::strong_count(&self.message) == 1
     }
 
-    /// Takes back that it was answered: the reply could not be written.
-    pub(crate) fn unanswer(&self) {
-        self.message.answered.set(false);
-    }
-
-    /// Marks it as answered; returns whether it was already.
-    pub(crate) fn answer(&self) -> bool {
-        self.message.answered.replace(true)
+    /// Sets whether a reply was sent, and returns whether one was sent before.
+    pub(super) fn replace_answered(&self, is_answered: bool) -> bool {
+        self.message.answered.replace(is_answered)
     }
 }

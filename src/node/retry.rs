@@ -1,52 +1,52 @@
-//! A call that sends its request again and again until somebody answers.
+//! The inside of a call that sends its request again until a reply comes.
+//!
+//! ```text
+//!           send                a pause is over: send again
+//!   unsent ──────> outstanding ─────────────────────────────┐
+//!                   │       ^                               │
+//!                   │       └───────────────────────────────┘
+//!                   └── a reply, an error that will not pass, the deadline ──> done
+//! ```
+//!
+//! A request that was sent goes on waiting when the next one is sent. Where the round trip is
+//! longer than the pauses, the first reply still ends the call. (gRPC gives an attempt up
+//! before it makes the next, and so may never receive a slow reply.)
+//!
+//! Each request has its own entry in the call table and its own timer, until the deadline.
+//!
+//! Read next: `backoff`, the pauses.
 
 use super::backoff::Backoff;
-use super::call::Call;
-use super::core::Core;
 use super::directory::NameId;
 use super::reply::Reply;
-use super::timer::Sleep;
+use super::shared::Shared;
+use super::sleep::Sleep;
 use crate::protocol::{Content, Error, ErrorCode, Quote, Result};
 use crate::time::Instant;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
-/// The inside of a [`Call`] with retries.
-///
-/// ```text
-///           send                a pause is over: send again
-///   unsent ──────> outstanding ─────────────────────────────┐
-///                   │       ^                               │
-///                   │       └───────────────────────────────┘
-///                   └── a reply, an error that will not pass, the deadline ──> done
-/// ```
-///
-/// A request that was sent goes on waiting when the next one is: where the round
-/// trip is longer than the pauses, the first reply still ends the call. (gRPC
-/// gives an attempt up before the next, and may so never hear a slow answer.)
-/// Each is a call of its own, with its entry and timer until the deadline; all
-/// go when this is dropped.
 pub(super) struct Retry {
+    shared: Rc<Shared>,
     dest: NameId,
     content: Content,
     backoff: Backoff,
     /// For the whole operation; `None` until the first request is sent.
     deadline: Option<Instant>,
-    /// The requests that nobody has answered yet.
-    outstanding: Vec<Call>,
+    /// The numbers of the requests without a reply.
+    outstanding: Vec<u64>,
     sent: u32,
     /// Until the next request, but no longer than the deadline.
     pause: Option<Sleep>,
-    /// The last error that may pass and was an answer, or a request that could
-    /// not be sent.
+    /// The last error that may pass: a reply, or the reason why a request was not sent.
     last_error: Option<Error>,
-    /// Whether a request ended without saying what became of it.
+    /// Whether a request has ended with an error that is not definite.
     in_doubt: bool,
 }
 
-/// Errors that a later request may not meet.
+/// Whether a later request may succeed.
 fn may_pass(error: &Error) -> bool {
     matches!(
         error.code,
@@ -55,8 +55,14 @@ fn may_pass(error: &Error) -> bool {
 }
 
 impl Retry {
-    pub(super) fn new(dest: NameId, content: Content, backoff: Backoff) -> Retry {
+    pub(super) fn new(
+        shared: Rc<Shared>,
+        dest: NameId,
+        content: Content,
+        backoff: Backoff,
+    ) -> Retry {
         Retry {
+            shared,
             dest,
             content,
             backoff,
@@ -69,19 +75,19 @@ impl Retry {
         }
     }
 
+    /// `timeout` counts from the first poll.
     pub(super) fn poll(
         &mut self,
-        core: &Rc<Core>,
         timeout: Duration,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<Reply>> {
-        let deadline = *self
-            .deadline
-            .get_or_insert_with(|| core.timers().now() + timeout);
-        // Goes round once more after each request that it sends, to be woken by
-        // its reply and by the end of the pause.
+        let deadline = match self.deadline {
+            Some(deadline) => deadline,
+            None => *self.deadline.insert(self.now() + timeout),
+        };
+        // Each request that is sent starts a new pause, which must be polled once.
         loop {
-            if let Some(outcome) = self.poll_outstanding(core, deadline, cx) {
+            if let Some(outcome) = self.poll_outstanding(deadline, cx.waker()) {
                 return Poll::Ready(outcome);
             }
             if let Some(pause) = &mut self.pause
@@ -89,71 +95,78 @@ impl Retry {
             {
                 return Poll::Pending;
             }
-            if core.input_has_ended() {
-                // As any call then: no reply can come, and no error is made up.
+            if self.shared.input_has_ended() {
+                // As for any call: no reply can come, and no error is made up.
                 return Poll::Pending;
             }
-            if self.pause.is_some() && core.timers().now() >= deadline {
-                return Poll::Ready(Err(self.give_up(core)));
+            if self.pause.is_some() && self.now() >= deadline {
+                return Poll::Ready(Err(self.give_up()));
             }
-            if let Err(error) = self.send(core, deadline) {
-                return Poll::Ready(Err(error));
-            }
+            self.send(deadline, cx.waker())?;
         }
     }
 
-    fn send(&mut self, core: &Rc<Core>, deadline: Instant) -> Result<()> {
-        let now = core.timers().now();
+    fn now(&self) -> Instant {
+        self.shared.timers().now()
+    }
+
+    /// Sends the request once more. An error that may pass is kept for later.
+    fn send(&mut self, deadline: Instant, waker: &Waker) -> Result<()> {
+        let now = self.now();
         let left = deadline.since(now);
-        match core.begin_call(self.dest, &self.content, left) {
+        let begun = self
+            .shared
+            .begin_call(self.dest, &self.content, left, waker);
+        match begun {
             Ok(msg_id) => {
                 self.sent += 1;
-                self.outstanding.push(Call::waiting(core.clone(), msg_id));
+                self.outstanding.push(msg_id);
             }
-            // The output is full; it may have drained by the next time.
+            // The output is full. It may have drained by the next time.
             Err(error) if may_pass(&error) => self.last_error = Some(error),
             Err(error) => return Err(error),
         }
-        let pause = self.backoff.next_pause(&mut core.random().borrow_mut());
+        let pause = self
+            .backoff
+            .next_pause(&mut self.shared.random().borrow_mut());
         let until = (now + pause).min(deadline);
-        self.pause = Some(Sleep::until(core.clone(), until));
+        self.pause = Some(Sleep::until(self.shared.clone(), until));
         Ok(())
     }
 
-    /// The outcome, if one of the requests has brought it.
-    fn poll_outstanding(
-        &mut self,
-        core: &Core,
-        deadline: Instant,
-        cx: &mut TaskContext<'_>,
-    ) -> Option<Result<Reply>> {
-        let is_over = core.timers().now() >= deadline;
+    /// The outcome of the whole operation, if one of the requests has brought it.
+    fn poll_outstanding(&mut self, deadline: Instant, waker: &Waker) -> Option<Result<Reply>> {
+        let is_over = self.now() >= deadline;
         let mut index = 0;
-        while let Some(call) = self.outstanding.get_mut(index) {
-            match Pin::new(call).poll(cx) {
-                Poll::Pending => index += 1,
-                Poll::Ready(Err(error)) if may_pass(&error) => {
-                    drop(self.outstanding.swap_remove(index));
+        while let Some(&msg_id) = self.outstanding.get(index) {
+            let Poll::Ready(outcome) = self.shared.poll_call(msg_id, waker) else {
+                index += 1;
+                continue;
+            };
+            self.outstanding.swap_remove(index);
+            match outcome {
+                Err(error) if may_pass(&error) => {
                     self.in_doubt |= !error.is_definite();
-                    // Its own expiry says nothing that the deadline does not.
+                    // The request's own expiry adds nothing to the deadline.
                     if !(is_over && error.code == ErrorCode::Timeout) {
                         self.last_error = Some(error);
                     }
                 }
-                Poll::Ready(outcome) => return Some(outcome),
+                outcome => {
+                    return Some(outcome.map(|message| Reply::new(message, self.shared.clone())));
+                }
             }
         }
         None
     }
 
-    /// What to say at the deadline. Only if every request was refused is it
-    /// certain that nothing happened.
-    fn give_up(&mut self, core: &Core) -> Error {
-        let certain = self.outstanding.is_empty() && !self.in_doubt;
-        let (dest, sent) = (core.name(self.dest), self.sent);
+    /// The error at the deadline. It is definite only if every request was refused.
+    fn give_up(&mut self) -> Error {
+        let is_definite = self.outstanding.is_empty() && !self.in_doubt;
+        let (dest, sent) = (self.shared.name(self.dest), self.sent);
         let dest = Quote(&dest);
         Error::timeout(match self.last_error.take() {
-            Some(error) if certain => return error,
+            Some(error) if is_definite => return error,
             None => format!("no reply from {dest} to any of {sent} requests in time"),
             Some(error) => {
                 format!(
@@ -161,5 +174,13 @@ impl Retry {
                 )
             }
         })
+    }
+}
+
+impl Drop for Retry {
+    fn drop(&mut self) {
+        for &msg_id in &self.outstanding {
+            self.shared.abandon_call(msg_id);
+        }
     }
 }

@@ -1,45 +1,59 @@
-//! The reactor: one epoll, a slab of sources, and what the turns before left over.
+//! The reactor: one epoll, a slab of sources, and three lists of tokens.
 //!
-//! Sources are registered once, edge-triggered, for all that will ever be wanted
-//! of them. An edge sets a sticky flag at its source, so nothing is lost between
-//! an edge and the read that it calls for, and no turn has to finish a source.
+//! Each source is registered once, edge-triggered, for every direction that it will
+//! ever need. An edge sets a sticky flag at its source. So nothing is lost between an
+//! edge and the read that it calls for, and no turn has to finish a source.
 //!
 //! ```text
 //!                      wait                       next_ready
-//!   edges ----------> +----------------------+ ----------------> the runtime
+//!   edges ----------> +----------------------+ ----------------> the loop serves it
 //!   carry-over list   | queue: each source   |                        |
-//!        ^ ---------> | once; some in front  |                        |
-//!        |            +----------------------+                        |
-//!        +------------------- carry_over (work is left) <-------------+
-//!                             clear (ran dry: wait for an edge) <-----+
+//!        ^ ---------> | once; some in front  |                        | Progress
+//!        |            +----------------------+                        v
+//!        +------------- carry over <------------------------------ apply
+//!                       wait: used-up flags are cleared, <-----------+
+//!                       the next edge sets them again                |
+//!   closed in step 7 <- finished list <------ finished <-------------+
 //! ```
 //!
-//! Chosen after reading how others do it. The token with a generation is
-//! calloop's; but a turn's events are merged into the slots first and served
-//! from a queue, as async-io does with its wakers, so no borrow of the reactor is
-//! alive while a source is served. redis registers and unregisters for write on
-//! demand, which is level-triggered and costs an `epoll_ctl` whenever a peer is
-//! slow; sticky flags cost a byte instead.
+//! # Invariants
+//! - A source stands in each of the three lists at most once; it stands there if and
+//!   only if it has the mark of that list (`Mark`).
+//! - A token in a list may be stale, because its source was removed. It is skipped.
+//! - A source is carried over for one turn: `wait` moves it to the queue.
+//! - A source that epoll refused is ready for its interest until it is removed.
+//! - Only an edge sets a flag, and only [`apply`](Reactor::apply) clears one.
 //!
-//! Not here: timers (the wheel is the runtime's), callbacks, and anything that
-//! knows what a source is. The payload is the caller's type; one index finds it.
+//! # Where this comes from
+//! The token with a generation is calloop's. A turn's events are first merged into
+//! the slots and then served from a queue, as async-io does with its wakers. So no
+//! borrow of the reactor is alive while a source is served. redis adds and removes
+//! the interest in writing on demand, which is level-triggered and costs an
+//! `epoll_ctl` whenever a peer is slow; a sticky flag costs a bit instead.
+//!
+//! The reactor has no timers (the wheel belongs to the session) and no callbacks,
+//! and it does not know what a source is: the payload is the caller's type.
+//!
+//! Read next: `source.rs`, the contract; `worked_example.rs`, a new kind of source;
+//! `tests.rs`, one test for each rule.
 
 mod poller;
-mod readiness;
 mod slot;
 #[cfg(test)]
 mod tests;
 mod token;
+#[cfg(test)]
+mod worked_example;
 
 pub(crate) use mio::Interest;
-pub(crate) use readiness::Readiness;
-pub(crate) use token::Token;
-/// What `lab::Poller` passes its calls on to.
+/// `lab::Poller` passes its calls on to them.
 #[cfg(any(test, feature = "lab"))]
-pub(crate) use {poller::Poller as RealPoller, readiness::Signs};
+pub(crate) use poller::{Poller as RealPoller, Signs};
+pub(crate) use token::Token;
 
 #[cfg(any(test, feature = "lab"))]
 use crate::lab::{Poller, Waker};
+use crate::source::{Next, Progress, Readiness, Reason};
 #[cfg(not(any(test, feature = "lab")))]
 use mio::Waker;
 #[cfg(not(any(test, feature = "lab")))]
@@ -49,15 +63,16 @@ use slot::{Mark, Slot};
 use std::collections::VecDeque;
 use std::io;
 use std::num::NonZeroU32;
-use std::os::fd::RawFd;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Events that one `epoll_wait` can bring; a wait asks again while it brings so
-/// many. 1024 take 12 KiB, and make the cost of the call itself vanish in a batch.
+/// How many events one `epoll_wait` can bring: 1024, which take 12 KiB. In a batch
+/// of that size the cost of the call itself does not matter. A call that brings so
+/// many is followed by another.
 const EVENTS_PER_CALL: usize = 1024;
 
-/// No source has this token: its index is one that `insert` never gives out.
+/// The token of wakes. No source has it: `insert` never gives out its index.
 const WAKE: mio::Token = mio::Token(usize::MAX);
 
 /// Waits for many sources of type `S` at once. See the module's page.
@@ -65,20 +80,22 @@ const WAKE: mio::Token = mio::Token(usize::MAX);
 pub(crate) struct Reactor<S> {
     poller: Poller,
     slots: Slab<Slot<S>>,
-    /// What this turn is yet to serve, oldest first.
+    /// The sources that this turn has still to serve, oldest first.
     queue: VecDeque<Token>,
-    /// What the next turn serves whether or not there is an edge.
-    carried: Vec<Token>,
-    /// The next source's generation. One counter for all slots, so that a vacant
-    /// slot need not remember; each insert takes one.
+    /// The sources that the next turn serves without an edge, each with the reason.
+    carried: Vec<(Token, Reason)>,
+    /// The sources that are taken out at the end of this turn.
+    finished: VecDeque<Token>,
+    /// The generation of the next source. One counter serves all slots, so that a
+    /// vacant slot need not remember one.
     next_generation: NonZeroU32,
-    /// What arrived for sources that were already gone.
+    /// How many events and places in the queue belonged to removed sources.
     stale_events: u64,
-    /// Made on demand, once: epoll needs only one, and a node may need none.
+    /// Made on demand. epoll needs only one, and a node may need none.
     waker: Option<Arc<Waker>>,
 }
 
-impl<S> Reactor<S> {
+impl<S: AsRawFd> Reactor<S> {
     pub(crate) fn new() -> io::Result<Reactor<S>> {
         Reactor::with_events_per_call(EVENTS_PER_CALL)
     }
@@ -89,14 +106,18 @@ impl<S> Reactor<S> {
             slots: Slab::new(),
             queue: VecDeque::new(),
             carried: Vec::new(),
+            finished: VecDeque::new(),
             next_generation: NonZeroU32::MIN,
             stale_events: 0,
             waker: None,
         })
     }
 
-    /// What ends a wait from another thread. A wake queues no source: whoever
-    /// wakes also leaves word of why, for the runtime to look at after each wait.
+    /// A waker that ends a wait from another thread.
+    ///
+    /// A wake queues no source. The caller of `wake` leaves its reason elsewhere,
+    /// and the loop looks there after each wait. A wake that comes before the wait
+    /// ends the next one.
     pub(crate) fn waker(&mut self) -> io::Result<Arc<Waker>> {
         if let Some(waker) = &self.waker {
             return Ok(Arc::clone(waker));
@@ -106,15 +127,16 @@ impl<S> Reactor<S> {
         Ok(waker)
     }
 
-    /// Registers `fd`, once and for good, on behalf of `source`, which owns it.
+    /// Registers a source by its descriptor, once for its whole life.
     ///
-    /// What is ready by now is the next wait's news, so there is no gap between
-    /// opening a descriptor and watching it. Where epoll refuses the descriptor
-    /// (EPERM: a regular file, /dev/null) it is ready for `interest` for ever and
-    /// stands in the carry-over list for the next turn; having no edges, it comes
-    /// again only when whoever leaves work also carries it over. On any other
-    /// error the source is dropped.
-    pub(crate) fn insert(&mut self, fd: RawFd, interest: Interest, source: S) -> io::Result<Token> {
+    /// The next wait reports what is ready by now. So there is no gap between opening
+    /// a descriptor and watching it. On an error the source is dropped.
+    ///
+    /// epoll refuses some descriptors (EPERM: a regular file, /dev/null). Such a
+    /// source is ready for `interest` until it is removed. It is carried over to the
+    /// next turn; later turns serve it only when it is carried over again.
+    pub(crate) fn insert(&mut self, source: S, interest: Interest) -> io::Result<Token> {
+        let fd = source.as_raw_fd();
         let entry = self.slots.vacant_entry();
         let index = u32::try_from(entry.key())
             .ok()
@@ -129,7 +151,7 @@ impl<S> Reactor<S> {
                 slot.mark(Mark::AlwaysReady);
                 slot.mark(Mark::Carried);
                 slot.merge(readiness_wanted(interest));
-                self.carried.push(token);
+                self.carried.push((token, Reason::NoEdges));
             }
             Err(error) => {
                 let message = format!("cannot watch file descriptor {fd} with epoll: {error}");
@@ -141,23 +163,23 @@ impl<S> Reactor<S> {
         Ok(token)
     }
 
-    /// From now on the source stands in front of all others whenever it is ready,
-    /// of those too that earlier turns left in the queue.
+    /// From now on the source enters the queue in front of all others, including
+    /// those that earlier turns left there.
     pub(crate) fn serve_first(&mut self, token: Token) {
         if let Some(slot) = slot_mut(&mut self.slots, token) {
             slot.mark(Mark::First);
         }
     }
 
-    /// Takes a source out. Deregisters first, which is why the caller passes the
-    /// descriptor and closes it only afterwards: a close alone leaves a
-    /// descriptor in epoll for as long as a duplicate of it is open anywhere.
-    pub(crate) fn remove(&mut self, token: Token, fd: RawFd) -> Option<S> {
-        let is_always_ready = self.slot(token)?.is(Mark::AlwaysReady);
-        if !is_always_ready {
-            // It can fail only for an fd that is closed or another than the one
-            // registered; then its events, if any, are stale and are dropped.
-            let _ = self.poller.deregister(fd);
+    /// Takes a source out. The caller closes its descriptor only afterwards: after a
+    /// close alone, a descriptor stays in epoll while a duplicate of it is open in
+    /// any process.
+    fn remove(&mut self, token: Token) -> Option<S> {
+        let slot = self.slot(token)?;
+        if !slot.is(Mark::AlwaysReady) {
+            // Fails only if the source no longer holds the descriptor that was
+            // registered. Events of that one are then stale, and are dropped.
+            let _ = self.poller.deregister(slot.source.as_raw_fd());
         }
         Some(self.slots.remove(token.index()).source)
     }
@@ -166,50 +188,79 @@ impl<S> Reactor<S> {
         Some(&self.slot(token)?.source)
     }
 
-    pub(crate) fn get_mut(&mut self, token: Token) -> Option<&mut S> {
-        Some(&mut slot_mut(&mut self.slots, token)?.source)
+    /// The source and its readiness; `None` if it was removed.
+    pub(crate) fn get_mut(&mut self, token: Token) -> Option<(&mut S, Readiness)> {
+        let slot = slot_mut(&mut self.slots, token)?;
+        let readiness = slot.readiness();
+        Some((&mut slot.source, readiness))
     }
 
-    /// What the source is ready for; nothing, if it is gone.
+    /// The readiness of a source; none if it was removed.
     pub(crate) fn readiness(&self, token: Token) -> Readiness {
         self.slot(token).map_or(Readiness::NONE, Slot::readiness)
     }
 
-    /// The source ran dry: from now on only an edge makes it ready for that again.
-    /// Without effect on a source that is always ready.
-    pub(crate) fn clear(&mut self, token: Token, readiness: Readiness) {
-        if let Some(slot) = slot_mut(&mut self.slots, token)
-            && !slot.is(Mark::AlwaysReady)
-        {
-            slot.clear(readiness);
+    /// Applies the answer of a source that was served: clears what it used up, then
+    /// carries it over or lists it as finished, if it asks for that.
+    pub(crate) fn apply(&mut self, token: Token, progress: &Progress) {
+        let Some(slot) = slot_mut(&mut self.slots, token) else {
+            return;
+        };
+        debug_assert!(
+            slot.readiness().contains(progress.used_up),
+            "a source used up more than it was told"
+        );
+        slot.clear(progress.used_up);
+        match progress.next {
+            Next::Wait => {}
+            Next::CarryOver(reason) => self.carry_over(token, reason),
+            Next::Finished(()) => self.finish(token),
         }
     }
 
-    /// Work is left, and no edge will tell: serve the source next turn, too, and
-    /// do not wait until then.
-    pub(crate) fn carry_over(&mut self, token: Token) {
+    /// Serves the source in the next turn without an edge. For its owner, which may
+    /// learn by other means that the source has work: a timer, a reader that has
+    /// caught up.
+    pub(crate) fn carry_over(&mut self, token: Token, reason: Reason) {
         if let Some(slot) = slot_mut(&mut self.slots, token)
             && slot.mark(Mark::Carried)
         {
-            self.carried.push(token);
+            self.carried.push((token, reason));
         }
     }
 
-    /// Whether the next wait will not wait.
+    /// Lists the source as finished. For its owner, whose deadline may end it.
+    pub(crate) fn finish(&mut self, token: Token) {
+        if let Some(slot) = slot_mut(&mut self.slots, token)
+            && slot.mark(Mark::Finished)
+        {
+            self.finished.push_back(token);
+        }
+    }
+
+    /// Step 7 of the turn: takes the next finished source out, to be closed.
+    pub(crate) fn take_finished(&mut self) -> Option<S> {
+        let token = self.finished.pop_front()?;
+        let source = self.remove(token);
+        debug_assert!(source.is_some(), "a finished source was removed before");
+        source
+    }
+
+    /// Whether the next wait returns at once.
     pub(crate) fn has_carried_over(&self) -> bool {
         !self.carried.is_empty() || !self.queue.is_empty()
     }
 
-    /// Step 1 of the turn: waits for an edge, a wake or `timeout` (none: for
-    /// ever), not at all if anything was carried over, and queues what is ready.
+    /// Step 1 of the turn: waits for an edge, a wake or the timeout (`None`: for
+    /// ever), and queues the sources that are ready. It does not wait if a source was
+    /// carried over.
     ///
-    /// mio rounds the timeout up to whole milliseconds. A signal ends the wait
-    /// early. What a turn did not fetch from the
-    /// queue is not lost: it comes first in the next one.
+    /// mio rounds the timeout up to whole milliseconds. A signal ends the wait early.
+    /// Sources that the last turn left in the queue stay in front of new ones.
     ///
-    /// Everything that is ready by now is queued, however many sources that are:
-    /// the kernel's own list is first come first served, and whoever is to be
-    /// served first would have to wait in it for all others.
+    /// All sources that are ready by now are queued, even if one call to the kernel
+    /// cannot report them all. The kernel's list is first come first served, so a
+    /// source that is to be served first might stand behind all others there.
     pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = if self.has_carried_over() {
             Some(Duration::ZERO)
@@ -217,15 +268,16 @@ impl<S> Reactor<S> {
             timeout
         };
         self.ask(timeout)?;
-        for token in self.carried.drain(..) {
-            // A carried source that was removed since is no event gone stale.
+        for (token, _reason) in self.carried.drain(..) {
+            // A carried source that was removed since is no stale event.
             if let Some(slot) = slot_mut(&mut self.slots, token) {
                 slot.unmark(Mark::Carried);
                 enqueue(&mut self.queue, token, slot);
             }
         }
-        // Once round the kernel's list, and not for ever: a source that is ready
-        // again stands at its end again.
+        // A source that becomes ready again goes to the end of the kernel's list.
+        // After so many calls every source has been seen once; without this bound
+        // busy sources could keep the loop here for ever.
         let mut calls = 0;
         while self.queue_events() && calls < self.slots.len() / self.poller.events_per_wait() {
             self.ask(Some(Duration::ZERO))?;
@@ -240,14 +292,16 @@ impl<S> Reactor<S> {
         while let Err(error) = &polled
             && error.kind() == io::ErrorKind::Interrupted
         {
-            // The wait is over, but not the look: after a pause (SIGSTOP) replies
-            // wait in the pipe, and must not find their deadlines expired first.
+            // A signal ended the wait, but events must still be collected. After a
+            // pause (SIGSTOP) replies are in the pipe, and the loop has to read them
+            // before it looks at their deadlines.
             polled = self.poller.wait(Some(Duration::ZERO));
         }
         polled
     }
 
-    /// Queues whom the kernel's answer names. Whether there may be more.
+    /// Queues the sources that the kernel has reported. Returns whether there may be
+    /// more.
     fn queue_events(&mut self) -> bool {
         let mut count = 0;
         for (token, readiness) in self.poller.events() {
@@ -272,16 +326,17 @@ impl<S> Reactor<S> {
     pub(crate) fn next_ready(&mut self) -> Option<Token> {
         while let Some(token) = self.queue.pop_front() {
             if let Some(slot) = slot_mut(&mut self.slots, token) {
+                debug_assert!(!slot.is(Mark::Finished), "it is closed first");
                 slot.unmark(Mark::Queued);
                 return Some(token);
             }
-            // Removed on behalf of a source served before it.
+            // It was removed while it stood in the queue.
             self.stale_events += 1;
         }
         None
     }
 
-    /// Readiness that came for a source already removed, and was dropped.
+    /// How much readiness came for sources that were removed by then.
     #[cfg(any(test, feature = "lab"))]
     pub(crate) fn stale_events(&self) -> u64 {
         self.stale_events
@@ -293,6 +348,43 @@ impl<S> Reactor<S> {
         self.slots.len()
     }
 
+    /// Checks the invariants that the module's page states.
+    #[cfg(any(test, feature = "lab"))]
+    pub(crate) fn assert_invariants(&self) {
+        use std::collections::HashSet;
+        let carried: VecDeque<Token> = self.carried.iter().map(|&(token, _)| token).collect();
+        for (mark, list) in [
+            (Mark::Queued, &self.queue),
+            (Mark::Carried, &carried),
+            (Mark::Finished, &self.finished),
+        ] {
+            let listed: HashSet<Token> = list.iter().copied().collect();
+            assert_eq!(
+                listed.len(),
+                list.len(),
+                "{mark:?}: a source is in it twice"
+            );
+            for (index, slot) in &self.slots {
+                let index = u32::try_from(index).expect("insert checks it");
+                let token = Token::new(slot.generation, index);
+                assert_eq!(
+                    slot.is(mark),
+                    listed.contains(&token),
+                    "{mark:?}: {token:?}"
+                );
+            }
+        }
+        for (_, slot) in &self.slots {
+            let is_ready = slot.readiness() != Readiness::NONE;
+            assert!(is_ready || !slot.is(Mark::AlwaysReady), "for ever");
+        }
+        for &(token, reason) in &self.carried {
+            let has_edges = |slot: &Slot<S>| !slot.is(Mark::AlwaysReady);
+            let is_refused = reason == Reason::NoEdges;
+            assert!(!is_refused || !self.slot(token).is_some_and(has_edges));
+        }
+    }
+
     fn slot(&self, token: Token) -> Option<&Slot<S>> {
         self.slots
             .get(token.index())
@@ -300,14 +392,14 @@ impl<S> Reactor<S> {
     }
 }
 
-/// As `Reactor::slot`, but borrows the slots alone.
+/// Like `Reactor::slot`, but borrows the slots alone.
 fn slot_mut<S>(slots: &mut Slab<Slot<S>>, token: Token) -> Option<&mut Slot<S>> {
     slots
         .get_mut(token.index())
         .filter(|slot| slot.generation == token.generation())
 }
 
-/// Puts a source into the queue, unless it stands there.
+/// Puts a source into the queue, unless it stands there already.
 fn enqueue<S>(queue: &mut VecDeque<Token>, token: Token, slot: &mut Slot<S>) {
     if !slot.mark(Mark::Queued) {
         return;
@@ -322,10 +414,10 @@ fn enqueue<S>(queue: &mut VecDeque<Token>, token: Token, slot: &mut Slot<S>) {
 fn readiness_wanted(interest: Interest) -> Readiness {
     let mut wanted = Readiness::NONE;
     if interest.is_readable() {
-        wanted = wanted | Readiness::READABLE;
+        wanted |= Readiness::READABLE;
     }
     if interest.is_writable() {
-        wanted = wanted | Readiness::WRITABLE;
+        wanted |= Readiness::WRITABLE;
     }
     wanted
 }

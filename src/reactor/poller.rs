@@ -1,6 +1,7 @@
-//! What the reactor asks of the kernel: mio's epoll, and nothing else of mio.
+//! The reactor's way to the kernel: mio's epoll, and how an event of it is read.
 
-use super::readiness::{Readiness, Signs};
+use crate::source::Readiness;
+use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll};
 use std::io;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 /// One epoll and its answer to the last wait.
 ///
-/// As with descriptors, the unit tests can put a simulated one in its place.
+/// The unit tests can put a simulated one in its place, as with descriptors.
 #[derive(Debug)]
 pub(crate) struct Poller {
     poll: Poll,
@@ -18,7 +19,7 @@ pub(crate) struct Poller {
 }
 
 impl Poller {
-    /// A wait will bring so many events at most.
+    /// `events_per_wait` is the most that one wait can bring.
     pub(crate) fn new(events_per_wait: usize) -> io::Result<Poller> {
         Ok(Poller {
             poll: Poll::new()?,
@@ -26,7 +27,7 @@ impl Poller {
         })
     }
 
-    /// What ends a wait from another thread, with an event of this token.
+    /// A waker that ends a wait from another thread, with an event of this token.
     pub(crate) fn waker(&self, token: mio::Token) -> io::Result<mio::Waker> {
         mio::Waker::new(self.poll.registry(), token)
     }
@@ -47,7 +48,7 @@ impl Poller {
 
     pub(crate) fn events(&self) -> impl Iterator<Item = (mio::Token, Readiness)> {
         let events = self.events.iter();
-        events.map(|event| (event.token(), Readiness::from_signs(Signs::from(event))))
+        events.map(|event| (event.token(), Signs::from(event).readiness()))
     }
 
     pub(crate) fn events_per_wait(&self) -> usize {
@@ -56,5 +57,50 @@ impl Poller {
 
     pub(crate) fn clear(&mut self) {
         self.events.clear();
+    }
+}
+
+/// The contents of one event, in mio's terms.
+#[derive(Clone, Copy)]
+pub(crate) struct Signs {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    pub(crate) error: bool,
+    pub(crate) read_closed: bool,
+    pub(crate) write_closed: bool,
+}
+
+impl From<&Event> for Signs {
+    fn from(event: &Event) -> Signs {
+        Signs {
+            readable: event.is_readable(),
+            writable: event.is_writable(),
+            error: event.is_error(),
+            read_closed: event.is_read_closed(),
+            write_closed: event.is_write_closed(),
+        }
+    }
+}
+
+impl Signs {
+    /// The directions that are worth a try after this event.
+    ///
+    /// An empty pipe whose writer has closed reports HUP and nothing else. mio calls
+    /// that read-closed and not readable, but only a read can fetch the end of file.
+    /// A writer learns by an error alone that its reader has gone. No edge follows
+    /// either of them, so both directions are tried then.
+    pub(crate) fn readiness(self) -> Readiness {
+        let read_closed = self.error || self.read_closed;
+        let mut readiness = Readiness::NONE;
+        if self.readable || read_closed {
+            readiness |= Readiness::READABLE;
+        }
+        if self.writable || self.error || self.write_closed {
+            readiness |= Readiness::WRITABLE;
+        }
+        if read_closed {
+            readiness |= Readiness::READ_CLOSED;
+        }
+        readiness
     }
 }

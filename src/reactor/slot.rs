@@ -1,6 +1,6 @@
 //! One source's place in the slab.
 
-use super::readiness::Readiness;
+use crate::source::Readiness;
 use std::num::NonZeroU32;
 
 /// A source and the reactor's own eight bytes next to it.
@@ -9,24 +9,26 @@ use std::num::NonZeroU32;
 /// slot with: a slot costs its source plus eight bytes, and no word for a tag.
 #[derive(Debug)]
 pub(super) struct Slot<S> {
-    /// Which of those that lay in this slot this is.
+    /// Tells this source from earlier ones in the same slot.
     pub(super) generation: NonZeroU32,
-    /// The sticky readiness in the low bits, the marks below above them.
+    /// The sticky readiness in the low bits, the marks above them.
     flags: u8,
     pub(super) source: S,
 }
 
-/// A fact about a source that is the reactor's own business.
-#[derive(Clone, Copy)]
+/// A fact about a source that only the reactor needs.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Mark {
-    /// Stands in the queue; a source stands there once.
+    /// It stands in the queue, once.
     Queued = 1 << Readiness::BITS,
-    /// Stands in the carry-over list; likewise once.
+    /// It stands in the carry-over list, once.
     Carried = 1 << (Readiness::BITS + 1),
-    /// epoll refused it: no events, and its readiness never ends.
-    AlwaysReady = 1 << (Readiness::BITS + 2),
-    /// Stands in front whenever it stands in the queue.
-    First = 1 << (Readiness::BITS + 3),
+    /// It stands in the list of those that have finished, once.
+    Finished = 1 << (Readiness::BITS + 2),
+    /// epoll refused it: it has no edges, and its readiness is never cleared.
+    AlwaysReady = 1 << (Readiness::BITS + 3),
+    /// It enters the queue in front of all others.
+    First = 1 << (Readiness::BITS + 4),
 }
 
 impl<S> Slot<S> {
@@ -46,8 +48,11 @@ impl<S> Slot<S> {
         self.flags |= readiness.bits();
     }
 
+    /// Clears flags; of a source that is always ready, none.
     pub(super) fn clear(&mut self, readiness: Readiness) {
-        self.flags &= !readiness.bits();
+        if !self.is(Mark::AlwaysReady) {
+            self.flags &= !readiness.bits();
+        }
     }
 
     pub(super) fn is(&self, mark: Mark) -> bool {

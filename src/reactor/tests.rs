@@ -4,7 +4,7 @@ use super::*;
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
@@ -26,18 +26,31 @@ fn write(fd: &OwnedFd) {
 }
 
 fn insert(reactor: &mut TestReactor, fd: OwnedFd) -> Token {
-    reactor.insert(fd.as_raw_fd(), BOTH, fd).unwrap()
-}
-
-fn remove(reactor: &mut TestReactor, token: Token) -> Option<OwnedFd> {
-    let fd = reactor.get(token)?.as_raw_fd();
-    reactor.remove(token, fd)
+    reactor.insert(fd, BOTH).unwrap()
 }
 
 /// One turn's worth of sources, after a wait that must not last.
 fn turn(reactor: &mut TestReactor) -> Vec<Token> {
     reactor.wait(AT_ONCE).unwrap();
-    std::iter::from_fn(|| reactor.next_ready()).collect()
+    reactor.assert_invariants();
+    let ready = std::iter::from_fn(|| reactor.next_ready()).collect();
+    reactor.assert_invariants();
+    ready
+}
+
+/// Says for the source that it used flags up and waits.
+fn use_up(reactor: &mut TestReactor, token: Token, used_up: Readiness) {
+    let progress = Progress {
+        used_up,
+        ..Progress::idle(Next::Wait)
+    };
+    reactor.apply(token, &progress);
+}
+
+/// Says for the source that it has more work than its bound allows.
+fn carry_over(reactor: &mut TestReactor, token: Token) {
+    let next = Next::CarryOver(Reason::BoundReached);
+    reactor.apply(token, &Progress::idle(next));
 }
 
 #[test]
@@ -49,8 +62,8 @@ fn readiness_sticks_until_it_is_cleared() {
     write(&write_end);
     assert_eq!(turn(&mut reactor), [token]);
     assert_eq!(turn(&mut reactor), [], "one edge, one event");
-    assert!(reactor.readiness(token).is_readable(), "nobody has read");
-    reactor.clear(token, Readiness::READABLE);
+    assert!(reactor.readiness(token).is_readable(), "it was not read");
+    use_up(&mut reactor, token, Readiness::READABLE);
     assert_eq!(reactor.readiness(token), Readiness::NONE);
     write(&write_end);
     assert_eq!(turn(&mut reactor), [token]);
@@ -76,8 +89,8 @@ fn a_carried_source_is_served_once_in_the_next_turn_without_waiting() {
     write(&write_end);
     let token = insert(&mut reactor, read);
     reactor.wait(None).unwrap();
-    reactor.carry_over(token);
-    reactor.carry_over(token);
+    carry_over(&mut reactor, token);
+    carry_over(&mut reactor, token);
     assert_eq!(reactor.next_ready(), Some(token), "the edge");
     assert_eq!(
         reactor.next_ready(),
@@ -107,7 +120,7 @@ fn what_a_turn_leaves_in_the_queue_comes_first_in_the_next() {
 }
 
 #[test]
-fn gotcha_12_whom_to_serve_first_stands_before_all_that_waited_longer() {
+fn gotcha_12_a_source_to_serve_first_enters_the_queue_in_front() {
     let mut reactor = TestReactor::new().unwrap();
     let (readers, writers): (Vec<_>, Vec<_>) = (0..3).map(|_| pipe()).unzip();
     let mut insert = |fd| insert(&mut reactor, fd);
@@ -126,7 +139,7 @@ fn gotcha_12_whom_to_serve_first_stands_before_all_that_waited_longer() {
     write(&writers[2]);
     assert_eq!(turn(&mut reactor), [first, b]);
     for token in [a, b, first] {
-        reactor.carry_over(token);
+        carry_over(&mut reactor, token);
     }
     assert_eq!(turn(&mut reactor), [first, a, b]);
 }
@@ -151,16 +164,15 @@ fn gotcha_4_what_epoll_refuses_is_always_ready() {
     let file = rustix::fs::memfd_create("eddyline-test", MemfdFlags::CLOEXEC).unwrap();
     let null = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty()).unwrap();
     for fd in [file, null] {
-        let raw = fd.as_raw_fd();
-        let token = reactor.insert(raw, Interest::READABLE, fd).unwrap();
+        let token = reactor.insert(fd, Interest::READABLE).unwrap();
         reactor.wait(None).unwrap();
         assert_eq!(reactor.next_ready(), Some(token));
-        reactor.clear(token, Readiness::READABLE);
+        use_up(&mut reactor, token, Readiness::READABLE);
         assert_eq!(reactor.readiness(token), Readiness::READABLE, "for ever");
         assert_eq!(turn(&mut reactor), [], "but it does not spin by itself");
-        reactor.carry_over(token);
+        carry_over(&mut reactor, token);
         assert_eq!(turn(&mut reactor), [token]);
-        assert!(remove(&mut reactor, token).is_some());
+        assert!(reactor.remove(token).is_some());
     }
 }
 
@@ -198,7 +210,7 @@ fn gotcha_6_data_and_close_in_one_edge_are_both_seen() {
     assert_eq!(turn(&mut reactor), [token]);
     let readiness = reactor.readiness(token);
     assert!(readiness.is_readable() && readiness.is_read_closed());
-    reactor.clear(token, Readiness::READABLE);
+    use_up(&mut reactor, token, Readiness::READABLE);
     assert!(reactor.readiness(token).is_read_closed(), "sticky");
 }
 
@@ -215,7 +227,7 @@ fn gotcha_14_an_event_for_a_removed_source_does_not_reach_its_successor() {
     reactor.wait(None).unwrap();
     let served = reactor.next_ready().unwrap();
     let removed = if served == first { second } else { first };
-    drop(remove(&mut reactor, removed));
+    drop(reactor.remove(removed));
     let successor = insert(&mut reactor, third);
     assert_eq!(successor.index(), removed.index(), "the same slot");
     assert_ne!(successor, removed);
@@ -223,25 +235,27 @@ fn gotcha_14_an_event_for_a_removed_source_does_not_reach_its_successor() {
     assert_eq!(reactor.stale_events(), 1);
     assert!(reactor.get(removed).is_none() && reactor.get_mut(removed).is_none());
     assert_eq!(reactor.readiness(removed), Readiness::NONE);
-    reactor.carry_over(removed);
+    carry_over(&mut reactor, removed);
     assert!(!reactor.has_carried_over());
-    assert!(reactor.remove(removed, -1).is_none());
+    assert!(reactor.remove(removed).is_none());
     write(&third_writer);
     assert_eq!(turn(&mut reactor), [successor]);
     assert_eq!(reactor.len(), 2);
 }
 
 #[test]
-fn gotcha_14_a_descriptor_closed_before_its_removal_haunts_nobody() {
+fn gotcha_14_events_of_a_descriptor_closed_before_its_removal_are_dropped() {
     let mut reactor = TestReactor::new().unwrap();
     let (read, write_end) = pipe();
     let _inherited = read.try_clone().unwrap();
-    let raw = read.as_raw_fd();
-    let token = reactor.insert(raw, Interest::READABLE, read).unwrap();
+    let token = reactor.insert(read, Interest::READABLE).unwrap();
     // Against the rule: epoll cannot find the closed number any more, while the
     // duplicate keeps the registration alive.
-    drop(std::mem::replace(reactor.get_mut(token).unwrap(), pipe().0));
-    drop(reactor.remove(token, -1));
+    drop(std::mem::replace(
+        reactor.get_mut(token).unwrap().0,
+        pipe().0,
+    ));
+    drop(reactor.remove(token));
     write(&write_end);
     assert_eq!(turn(&mut reactor), []);
     assert_eq!(reactor.stale_events(), 1);
@@ -249,15 +263,24 @@ fn gotcha_14_a_descriptor_closed_before_its_removal_haunts_nobody() {
 
 #[test]
 fn gotcha_17_the_same_descriptor_twice_is_an_error_that_names_it() {
-    let mut reactor = TestReactor::new().unwrap();
+    /// A source that does not own its descriptor.
+    struct Borrower(RawFd);
+
+    impl AsRawFd for Borrower {
+        fn as_raw_fd(&self) -> RawFd {
+            self.0
+        }
+    }
+
+    let mut reactor = Reactor::new().unwrap();
     let (read, _write_end) = pipe();
-    let twin = read.try_clone().unwrap();
     let raw = read.as_raw_fd();
-    insert(&mut reactor, read);
-    let error = reactor.insert(raw, BOTH, twin).unwrap_err();
+    reactor.insert(Borrower(raw), BOTH).unwrap();
+    let error = reactor.insert(Borrower(raw), BOTH).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     assert!(error.to_string().contains(&format!("descriptor {raw}")));
     assert_eq!(reactor.len(), 1);
+    reactor.assert_invariants();
 }
 
 #[test]
@@ -265,14 +288,13 @@ fn two_descriptors_of_one_socket_are_two_sources() {
     let mut reactor = TestReactor::new().unwrap();
     let (ours, theirs) = socket_pair();
     let twin = ours.try_clone().unwrap();
-    let (raw, twin_raw) = (ours.as_raw_fd(), twin.as_raw_fd());
-    let input = reactor.insert(raw, Interest::READABLE, ours).unwrap();
-    let output = reactor.insert(twin_raw, Interest::WRITABLE, twin).unwrap();
+    let input = reactor.insert(ours, Interest::READABLE).unwrap();
+    let output = reactor.insert(twin, Interest::WRITABLE).unwrap();
     write(&theirs);
     turn(&mut reactor);
     assert_eq!(reactor.readiness(input), Readiness::READABLE);
     assert_eq!(reactor.readiness(output), Readiness::WRITABLE);
-    remove(&mut reactor, input);
+    reactor.remove(input);
     write(&theirs);
     turn(&mut reactor);
     assert_eq!(
@@ -296,12 +318,57 @@ fn a_wake_from_another_thread_ends_the_wait() {
 
 #[test]
 fn a_source_is_named_by_one_index_and_costs_few_bytes() {
-    let mut reactor = Reactor::<[u64; 2]>::new().unwrap();
+    struct Payload(OwnedFd, u64);
+
+    impl AsRawFd for Payload {
+        fn as_raw_fd(&self) -> RawFd {
+            self.0.as_raw_fd()
+        }
+    }
+
+    let mut reactor = Reactor::<Payload>::new().unwrap();
     let (read, _write_end) = pipe();
     let token = reactor
-        .insert(read.as_raw_fd(), Interest::READABLE, [1, 2])
+        .insert(Payload(read, 1), Interest::READABLE)
         .unwrap();
-    reactor.get_mut(token).unwrap()[0] = 3;
-    assert_eq!(reactor.get(token), Some(&[3, 2]));
+    reactor.get_mut(token).unwrap().0.1 = 3;
+    assert_eq!(reactor.get(token).unwrap().1, 3);
     assert_eq!(size_of::<Slot<[u64; 2]>>(), 24);
+}
+
+#[test]
+fn a_finished_source_is_taken_out_once_and_deregistered() {
+    let mut reactor = TestReactor::new().unwrap();
+    let (read, write_end) = pipe();
+    let twin = read.try_clone().unwrap();
+    let token = insert(&mut reactor, read);
+    write(&write_end);
+    assert_eq!(turn(&mut reactor), [token]);
+    // It had been carried over, and its owner has ended it as well.
+    carry_over(&mut reactor, token);
+    reactor.finish(token);
+    reactor.apply(token, &Progress::idle(Next::Finished(())));
+    reactor.assert_invariants();
+    let fd = reactor.get(token).unwrap().as_raw_fd();
+    let finished = reactor.take_finished().unwrap();
+    assert_eq!(finished.as_raw_fd(), fd);
+    drop(finished);
+    assert!(reactor.take_finished().is_none(), "once");
+    reactor.assert_invariants();
+    write(&write_end);
+    assert_eq!(turn(&mut reactor), [], "though a duplicate of it is open");
+    assert_eq!(reactor.stale_events(), 0);
+    drop(twin);
+}
+
+#[test]
+fn an_answer_of_a_removed_source_changes_nothing() {
+    let mut reactor = TestReactor::new().unwrap();
+    let token = insert(&mut reactor, pipe().0);
+    drop(reactor.remove(token));
+    use_up(&mut reactor, token, Readiness::READABLE);
+    carry_over(&mut reactor, token);
+    reactor.apply(token, &Progress::idle(Next::Finished(())));
+    reactor.assert_invariants();
+    assert!(!reactor.has_carried_over() && reactor.take_finished().is_none());
 }

@@ -1,21 +1,21 @@
-//! The name of a source: where it lies, and which of those that lay there it is.
+//! The name of a source: the index of its slot, and a generation.
 
 use std::num::NonZeroU32;
 
 /// Names one registration of one source, and no later one in the same slot.
 ///
-/// A slot that is freed and taken again within a turn would otherwise receive
-/// its predecessor's event.
+/// Without the generation, a source in a slot that was freed and reused within a
+/// turn would receive the event of its predecessor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Token {
-    /// Never zero, so that an `Option<Token>` and a vacant slot cost nothing.
+    /// Never zero, so that `Option<Token>` takes no more memory than a token.
     generation: NonZeroU32,
     index: u32,
 }
 
-/// Half of the 64 bits that epoll keeps for us next to each descriptor. 32 bits
-/// of index are more than the kernel has descriptors; 32 bits of generation are
-/// as many inserts as would have to happen while one event waits in a batch.
+/// Half of the 64 bits that epoll keeps for each descriptor. 32 bits of index are
+/// more than the kernel has descriptors. 32 bits of generation repeat after four
+/// billion inserts; an old event waits in its batch for one turn.
 const INDEX_BITS: u32 = 32;
 
 const _: () = assert!(
@@ -40,7 +40,7 @@ impl Token {
         mio::Token(((self.generation.get() as usize) << INDEX_BITS) | self.index as usize)
     }
 
-    /// None for a number that no token has, such as one of generation 0.
+    /// `None` for a number that no token has, such as one of generation 0.
     pub(super) fn from_mio(token: mio::Token) -> Option<Token> {
         let half = |bits: usize| u32::try_from(bits & u32::MAX as usize).ok();
         Some(Token {

@@ -1,8 +1,13 @@
 //! Lines for people, on stderr.
 //!
-//! They are gathered and written once a turn, or when many have gathered, and
-//! never waited for: when stderr is full, lines are dropped and counted. `eprintln!` would panic instead when
-//! stderr shares a non-blocking description with stdout.
+//! Lines are gathered, and written once a turn or when many have gathered. The loop never
+//! waits for stderr: when it is full, lines are dropped and counted. `eprintln!` would
+//! panic when stderr is non-blocking and full.
+//!
+//! Invariant: every line that is begun is written to its end, also when
+//! [`close`](Diagnostics::close) drops all others.
+//!
+//! Read next: `outputs.rs`, for a stderr that leads to where stdout leads.
 
 use super::source::Source;
 use crate::reactor::{Interest, Reactor};
@@ -13,30 +18,31 @@ use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 
-/// How many bytes of lines wait for a stderr that takes none: 256 KiB, four full
-/// pipes; whoever is that far behind does not read.
+/// How many bytes of lines wait for a stderr that takes none: 256 KiB, four full pipes.
+/// A reader that is so far behind does not read.
 const HELD_BYTES_MAX: usize = 256 << 10;
 
-/// What a pipe takes whole or not at all (PIPE_BUF): writes of at most this much
-/// never leave half a line in front of a message on a shared pipe.
+/// How much one write offers: 4 KiB (PIPE_BUF), which a pipe takes whole or not at all.
+/// So no write leaves half a line in front of a message on a shared pipe.
 const WRITE_BYTES_MAX: usize = 4096;
 
-/// How many characters of a line are written: a name in it may be one of 16 MiB.
+/// How many characters of a line are written: 800. A name in it may have 16 MiB.
 const LINE_CHARS_MAX: usize = 800;
 
-/// What stands in front of every line.
+/// The beginning of every line.
 const PREFIX: &str = "eddyline: ";
 
 /// The way to stderr.
 pub(super) struct Diagnostics {
-    /// `None` when stderr cannot be used: then nobody listens.
+    /// `None` when stderr cannot be used. Then lines are dropped.
     output: Option<Output>,
     held: RefCell<Held>,
-    /// stdout has the beginning of a message only. stderr may be the same pipe,
-    /// and nothing may come between.
+    /// Nothing may be written: on a shared pipe, the reader waits for the rest of a
+    /// message.
     is_barred: Cell<bool>,
     is_closed: Cell<bool>,
-    /// stderr has the beginning of a line only: a socket may take half of one.
+    /// The last byte that was written is not the end of a line: a socket may take half
+    /// of one.
     is_inside_line: Cell<bool>,
 }
 
@@ -48,13 +54,11 @@ struct Held {
 }
 
 impl Diagnostics {
-    /// Registers stderr, so that what it did not take is tried again on its edge.
+    /// Registers stderr: its edge ends a wait, so that the rest is written then.
     pub(super) fn new(reactor: &mut Reactor<Source>, stderr: Option<Output>) -> Diagnostics {
         let output = stderr.filter(|output| {
-            let fd = output.as_raw_fd();
-            reactor
-                .insert(fd, Interest::WRITABLE, Source::Stderr)
-                .is_ok()
+            let source = Source::Stderr(output.as_raw_fd());
+            reactor.insert(source, Interest::WRITABLE).is_ok()
         });
         Diagnostics {
             output,
@@ -65,16 +69,10 @@ impl Diagnostics {
         }
     }
 
-    /// Whether lines lead to where `output` leads.
-    pub(super) fn shares(&self, output: &Output) -> bool {
-        let stderr = self.output.as_ref();
-        stderr.is_some_and(|stderr| stderr.is_same_file(output))
-    }
-
     /// Takes one line, without its newline.
     pub(super) fn line(&self, text: fmt::Arguments<'_>) {
-        // Formatted first: an author's `Display` may log a line of its own. And
-        // one line each, whatever a panic message or that text holds.
+        // Formatted before anything is borrowed: an author's `Display` may log a line
+        // of its own.
         let mut line = OneLine::default();
         let _as_far_as_it_came = write!(line, "{PREFIX}{text}");
         let mut line = line.text;
@@ -95,19 +93,13 @@ impl Diagnostics {
         self.held.borrow().bytes.is_empty()
     }
 
-    /// Whether whoever reads stderr has the beginning of a line, and waits for
-    /// its rest.
+    /// Whether the reader has the beginning of a line, and waits for its rest.
     pub(super) fn is_inside_line(&self) -> bool {
         self.is_inside_line.get()
     }
 
-    /// Whether it has been given up on.
-    pub(super) fn is_closed(&self) -> bool {
-        self.is_closed.get()
-    }
-
-    /// Gives up on whoever reads stderr, and drops what it did not take; but for
-    /// the rest of a line that it has begun to read.
+    /// Drops all lines, those to come too. Only the rest of a line that the reader has
+    /// the beginning of is kept.
     pub(super) fn close(&self) {
         self.is_closed.set(true);
         let bytes = &mut self.held.borrow_mut().bytes;
@@ -123,7 +115,7 @@ impl Diagnostics {
         self.is_barred.set(is_barred);
     }
 
-    /// Writes what stderr takes now.
+    /// Writes as much as stderr takes now.
     pub(super) fn flush(&self) {
         if self.is_barred.get() {
             return;
@@ -143,7 +135,7 @@ impl Diagnostics {
                     drop(held.bytes.drain(..count));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(_nobody_listens) => {
+                Err(_no_reader_is_left) => {
                     self.is_inside_line.set(false);
                     held.bytes.clear();
                 }
@@ -160,19 +152,19 @@ impl Diagnostics {
     }
 }
 
-/// The beginning of a text with everything escaped that could end the line, move
-/// a terminal, or show its reader another order or text than is there. The rest
-/// of the text takes no memory, however long it is.
+/// The beginning of a text, as one line. Characters are escaped if they could end the
+/// line, move a terminal, or show another order or text than there is. The rest of
+/// the text takes no memory, however long it is.
 #[derive(Default)]
 struct OneLine {
     text: String,
-    /// How many of the text's characters are in it.
+    /// How many characters of the text it has taken.
     chars: usize,
     is_cut: bool,
 }
 
 impl fmt::Write for OneLine {
-    /// Takes everything: an author's `Display` might not expect an error.
+    /// Never fails: an author's `Display` might not expect an error.
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
             if self.is_cut {
@@ -192,8 +184,8 @@ impl fmt::Write for OneLine {
     }
 }
 
-/// Control characters, C1's among them; what separates lines and paragraphs; and
-/// what has no width or turns the direction of what stands around it.
+/// Control characters, those of C1 too; separators of lines and paragraphs; characters
+/// without width, and those that turn the direction of the text around them.
 fn is_treacherous(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
@@ -240,7 +232,7 @@ mod tests {
         assert_eq!(one_line(&long[2..]), long[2..]);
     }
 
-    /// What is there to be read now.
+    /// Everything that can be read now.
     fn read(pipe: &OwnedFd) -> String {
         let mut bytes = vec![0; 1 << 20];
         let count = rustix::io::read(pipe, &mut bytes).unwrap_or(0);
@@ -260,7 +252,7 @@ mod tests {
             diagnostics.line(format_args!("{number} {text}"));
             most = most.max(diagnostics.held.borrow().bytes.len());
         }
-        // It is full, and by less than a line more.
+        // The bound is exceeded by less than a line.
         let bound = HELD_BYTES_MAX..HELD_BYTES_MAX + 200;
         assert!(bound.contains(&most), "{most}");
         let mut heard = String::new();

@@ -1,12 +1,32 @@
 //! The turn.
+//!
+//! [`turn`](EventLoop::turn) is the list of the steps, and each step is short. The
+//! decisions are functions of facts, in files of their own:
+//!
+//! | decision | file |
+//! |---|---|
+//! | how long to wait, when to read the clock | `timing.rs` |
+//! | which timers fire | `expiry.rs` |
+//! | which phase the process is in, and when it ends | `phase.rs` |
+//! | which output is written first | `outputs.rs` |
+//!
+//! # Invariants
+//! - Every step is bounded: no source, task or stream can keep the others from their turn.
+//! - The loop waits only if nothing is left to do: no source was carried over, no task is
+//!   ready, no operation has been asked for that has not begun.
+//! - Only the step `close` closes a descriptor that the reactor knows. A readiness event
+//!   that still comes for a closed source is dropped, by the generation in its token.
+//!
+//! Read next: `timing.rs`, `expiry.rs`, `phase.rs`, then the sources.
 
-use super::Options;
-use super::diagnostics::Diagnostics;
-use super::phase::{DRAIN_DEADLINE, LAST_TURNS_MAX, Phase, STDERR_PATIENCE};
+use super::expiry::Looks;
+use super::options::Options;
+use super::outputs::Outputs;
+use super::phase::{Phase, Work};
 use super::source::Source;
 use super::stdin::Stdin;
-use super::stdout::{Flushed, Stdout};
 use super::tcp_echo::TcpEcho;
+use super::timing::{TurnClock, earlier, timeout};
 use crate::node::{Context, Node};
 use crate::reactor::Reactor;
 use crate::session::{Session, Settings};
@@ -14,56 +34,35 @@ use crate::sys::Streams;
 use crate::time::{Clock, Instant};
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
 
-/// How many sources are served in one turn: 256, about a millisecond's work when
-/// each has one small message. With 8,000 of them ready that is how long stdin
-/// and the timers wait; they waited 50 ms when all were served.
+/// How many sources a turn serves: 256, about a millisecond's work when each has one
+/// small message. The others come first in the next turn. With 8,000 sources ready and
+/// all of them served, stdin and the timers waited 50 ms.
 const SOURCES_PER_TURN: usize = 256;
 
-/// After how many bytes from sockets a turn serves no further source: 1 MiB, a
-/// millisecond's copying in and out again. Sources that take their whole
+/// After how many bytes from sockets a turn serves no further source: 1 MiB, about a
+/// millisecond's copying in and out again. 256 sources that take their whole
 /// [bound](crate::tcp) would take 50 ms together.
 const SOCKET_BYTES_PER_TURN: usize = 1 << 20;
 
-/// How many tasks that were woken are polled in one turn: 200, as many as
-/// async-executor polls before it looks at I/O again.
+/// How many tasks a turn polls: 200, as many as async-executor polls before it looks at
+/// I/O again.
 pub(crate) const TASK_POLLS_PER_TURN: usize = 200;
-
-/// For how long timers that are due wait for input that has arrived: 20 ms, in
-/// which a node reads a hundred full pipes. A reply in there beats its timeout
-/// even after a pause; under an endless flood of input timers are late by this
-/// much and no more.
-pub(crate) const DEFER_MAX: Duration = Duration::from_millis(20);
-
-/// For how many turns they wait at least, however long those take: 2, which is a
-/// full pipe and what the line buffer held.
-const DEFER_TURNS_MIN: u32 = 2;
-
-/// How late timers that are due may be seen without a question: 5 ms. Who sees
-/// them later has stood still (SIGSTOP, a suspended machine, a long handler),
-/// perhaps just between the wait and the clock, and looks for input once more
-/// before they fire. That costs one `epoll_wait` that returns at once.
-const LATE_MAX: Duration = Duration::from_millis(5);
 
 /// A node process: a session, and the descriptors around it.
 pub(crate) struct EventLoop {
-    clock: Rc<dyn Clock>,
+    clock: TurnClock,
     reactor: Reactor<Source>,
     session: Session,
     stdin: Stdin,
-    stdout: Stdout,
+    outputs: Outputs,
     tcp_echo: TcpEcho,
-    diagnostics: Rc<Diagnostics>,
-    /// stderr leads to where stdout leads.
-    shares_output: bool,
     phase: Phase,
-    /// Tasks were ready still when the last turn had polled its share.
+    looks: Looks,
+    /// How many turns have begun.
+    turns: u64,
+    /// Tasks were still ready when the last turn had polled its share.
     has_tasks_left: bool,
-    /// Since when, and for how many turns, due timers have waited for input.
-    deferred: Option<(Instant, u32)>,
-    /// The clock of the turn before: what came by then, the last wait has seen.
-    looked_at: Instant,
 }
 
 impl EventLoop {
@@ -74,99 +73,97 @@ impl EventLoop {
         clock: Rc<dyn Clock>,
     ) -> io::Result<EventLoop> {
         let mut reactor = Reactor::new()?;
-        let diagnostics = Rc::new(Diagnostics::new(&mut reactor, streams.stderr));
         let stdin = Stdin::new(&mut reactor, streams.stdin, options.line_bytes_max)?;
-        let shares_output = diagnostics.shares(&streams.stdout);
-        let stdout = Stdout::new(&mut reactor, streams.stdout)?;
+        let outputs = Outputs::new(&mut reactor, streams.stdout, streams.stderr)?;
         let settings = Settings {
             rpc_timeout: options.rpc_timeout,
             seed: options.seed.unwrap_or_else(crate::sys::random_seed),
         };
-        let log = diagnostics.clone();
-        let session = Session::new(build, settings, clock.clone(), move |text| log.line(text));
+        let diagnostics = outputs.diagnostics();
+        let log = move |text: std::fmt::Arguments<'_>| diagnostics.line(text);
+        let session = Session::new(build, settings, clock.clone(), log);
         let waker = reactor.waker()?;
         session.ready_queue().on_unpark(move || {
-            // It fails only when the kernel's counter is full, and then the
-            // loop is awake already.
+            // A wake fails only when the kernel's counter is full. Then a wake is
+            // pending, and ends the wait.
             let _awake = waker.wake();
         });
-        let tcp_echo = TcpEcho::new(options.tcp_bind, options.tcp_connections_max, clock.clone());
+        let tcp_echo = TcpEcho::new(options.tcp_bind, options.tcp_connections_max);
         Ok(EventLoop {
-            clock,
+            clock: TurnClock::new(clock),
             reactor,
             session,
             stdin,
-            stdout,
+            outputs,
             tcp_echo,
-            diagnostics,
-            shares_output,
             phase: Phase::Serving,
+            looks: Looks::default(),
+            turns: 0,
             has_tasks_left: false,
-            deferred: None,
-            looked_at: Instant::ZERO,
         })
     }
 
-    /// How many events came for sources that were gone.
+    /// How many events came for sources that had been closed.
     #[cfg(any(test, feature = "lab"))]
     pub(crate) fn stale_events(&self) -> u64 {
         self.reactor.stale_events()
     }
 
-    /// One turn of the loop. Returns whether there will be another.
-    ///
-    /// The order is not free. A reply that arrived in this batch beats its own
-    /// timeout, so readiness comes before timers; everything that this turn
-    /// said leaves in one write, so the flush comes after the tasks; and what
-    /// has finished is closed last, when no event of this batch can mean it.
-    ///
-    /// The clock is read only if something had a deadline when the wait began:
-    /// nothing else can be due in this turn, and a reading is a quarter of what a
-    /// turn with one message costs beside its system calls.
-    pub(crate) fn turn(&mut self) -> io::Result<bool> {
-        let is_timed = self.wait()?; // 1. wait
-        let now = is_timed.then(|| self.clock.now()); // 2. read the clock
-        self.deliver(); // 3. deliver readiness, bounded
-        self.expire(now); // 4. expire timers
-        self.run_tasks(now); // 5. run tasks, bounded
-        self.flush(now)?; // 6. flush
-        self.close_finished(); // 7. close
-        if self.phase == Phase::Ended {
-            // What came before was answered; only then is this said.
-            return self.stdin.take_failure().map_or(Ok(false), Err);
-        }
-        Ok(true)
+    /// Checks what must be so between two turns.
+    #[cfg(any(test, feature = "lab"))]
+    pub(crate) fn assert_invariants(&self) {
+        self.reactor.assert_invariants();
+        self.tcp_echo.assert_invariants();
     }
 
-    /// Waits for readiness, a deadline or a waker; not at all if work is left.
-    /// Returns whether there was a deadline.
-    fn wait(&mut self) -> io::Result<bool> {
-        let deadline = self.next_deadline();
-        // Read anew: what the last turn took is no reason to wait longer.
-        let mut timeout = deadline.map(|deadline| deadline.since(self.clock.now()));
-        // Whom a later step has woken is seen when the queue is parked, and
-        // operations are asked for by tasks alone, whose step takes them all.
-        if self.phase.runs_tasks() && (self.has_tasks_left || !self.session.ready_queue().park()) {
-            timeout = Some(Duration::ZERO);
+    /// One turn of the loop. Returns whether there will be another.
+    ///
+    /// The order matters. A reply that arrived beats its own timeout, so readiness comes
+    /// before timers. Everything that a turn said leaves in one write, so the flush comes
+    /// after the tasks. A source may finish in any step, so closing comes last: no step
+    /// has to ask whether an earlier one has closed its source.
+    ///
+    /// The phase is decided last of all, when everything has been written that can be.
+    pub(crate) fn turn(&mut self) -> io::Result<bool> {
+        self.turns += 1;
+        let is_timed = self.wait()?; // 1. wait
+        if is_timed {
+            self.clock.now(); // 2. read the clock
         }
+        self.deliver(); // 3. deliver readiness, bounded
+        if is_timed {
+            self.expire(); // 4. expire timers: without a deadline none is due
+        }
+        self.run_tasks(); // 5. run tasks, bounded
+        self.flush()?; // 6. flush
+        self.advance()?; // the phase follows from the facts
+        self.close_finished(); // 7. close
+        self.goes_on()
+    }
+
+    /// Waits for readiness, a deadline or a waker. Returns whether something had a
+    /// deadline.
+    fn wait(&mut self) -> io::Result<bool> {
+        self.clock.forget();
+        let deadline = self.next_deadline();
+        let has_work = self.reactor.has_carried_over() || self.has_tasks();
+        let timeout = timeout(has_work, deadline, || self.clock.fresh());
         let waited = self.reactor.wait(timeout);
         self.session.ready_queue().unpark();
         waited.map(|()| deadline.is_some())
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let deadline = earlier(self.tcp_echo.next_deadline(), self.phase_deadline());
         match self.phase.runs_tasks() {
-            true => earlier(deadline, self.session.next_deadline()),
-            false => deadline,
+            true => earlier(self.phase.deadline(), self.session.next_deadline()),
+            false => self.phase.deadline(),
         }
     }
 
-    /// While flushing, only what waits for stderr's reader has a deadline.
-    fn phase_deadline(&self) -> Option<Instant> {
-        let waits = self.phase.runs_tasks()
-            || (!self.diagnostics.is_empty() && !self.diagnostics.is_closed());
-        self.phase.deadline().filter(|_| waits)
+    /// Whether a task is ready. If not, the queue is parked: from here on a waker that
+    /// is used on another thread ends the wait.
+    fn has_tasks(&self) -> bool {
+        self.phase.runs_tasks() && (self.has_tasks_left || !self.session.ready_queue().park())
     }
 
     fn deliver(&mut self) {
@@ -175,64 +172,45 @@ impl EventLoop {
             let Some(token) = self.reactor.next_ready() else {
                 break;
             };
-            let (reactor, session) = (&mut self.reactor, &mut self.session);
-            match reactor.get(token) {
-                Some(Source::Stdin) => self.stdin.ready(reactor, session),
-                // Their turn comes with the flush.
-                Some(Source::Stdout | Source::Stderr) | None => {}
-                Some(Source::Listener) => self.tcp_echo.accept(reactor, session),
-                Some(Source::Connection(_)) => bytes += self.tcp_echo.serve(reactor, token),
-                Some(Source::Client(_)) => {
-                    bytes += self.tcp_echo.exchange(reactor, session, token);
+            let session = &mut self.session;
+            let progress = match self.reactor.get_mut(token) {
+                Some((Source::Stdin(_), readiness)) => self.stdin.ready(readiness, session),
+                // The flush serves them, in this turn.
+                Some((Source::Stdout(_) | Source::Stderr(_), _)) | None => continue,
+                Some((Source::Listener(_), readiness)) => {
+                    self.tcp_echo.accept(readiness, &mut self.reactor, session)
                 }
-            }
+                Some((Source::Connection(connection), readiness)) => {
+                    self.tcp_echo.serve(connection, readiness)
+                }
+                Some((Source::Exchange(send), readiness)) => {
+                    let number = send.number;
+                    let progress = send.exchange.ready(readiness);
+                    progress.map(|echoed| self.tcp_echo.end_exchange(session, number, echoed))
+                }
+            };
+            bytes += progress.received_bytes;
+            self.reactor.apply(token, &progress);
             if bytes >= SOCKET_BYTES_PER_TURN {
                 break;
             }
         }
-        if self.stdin.has_ended() && self.phase == Phase::Serving {
-            let deadline = self.clock.now() + DRAIN_DEADLINE;
-            self.phase = Phase::Draining { deadline };
-        }
     }
 
-    fn expire(&mut self, now: Option<Instant>) {
-        let Some(now) = now else {
-            return; // nothing had a deadline
-        };
-        let looked_at = std::mem::replace(&mut self.looked_at, now);
-        self.tcp_echo
-            .expire(&mut self.reactor, &mut self.session, now);
+    /// Fires the timers whose input has been looked for.
+    fn expire(&mut self) {
         if !self.phase.runs_tasks() {
             return;
         }
-        // A reply that has arrived beats its timeout, wherever in the pipe it
-        // stands: what is there is read first, as long as that is not for ever.
-        let deadline = self.session.next_deadline();
-        let is_due = deadline.is_some_and(|deadline| deadline <= now);
-        let was_looked_for = deadline.is_some_and(|deadline| deadline <= looked_at);
-        let is_late = deadline.is_some_and(|deadline| now.since(deadline) > LATE_MAX);
-        if is_late && !was_looked_for {
-            return;
-        }
-        if is_due && self.stdin.has_more(&self.reactor) {
-            let (since, turns) = self.deferred.unwrap_or((now, 0));
-            if now.since(since) < DEFER_MAX || turns < DEFER_TURNS_MIN {
-                self.deferred = Some((since, turns + 1));
-                return;
-            }
-        }
-        if was_looked_for && now.since(looked_at) > LATE_MAX {
-            // It stood still again, behind that look: what is due since then waits
-            // for the next.
-            return self.session.expire(looked_at);
-        }
-        self.deferred = None;
-        self.session.expire(now);
+        let (deadline, now) = (self.session.next_deadline(), self.clock.now());
+        let input_waits = self.stdin.has_more(&self.reactor);
+        let due_by = self.looks.due_by(deadline, now, input_waits);
+        self.session.expire(due_by);
+        self.tcp_echo.expire(&mut self.reactor, &mut self.session);
     }
 
-    /// Runs what is ready, and carries out what it asked of the sockets.
-    fn run_tasks(&mut self, now: Option<Instant>) {
+    /// Runs ready tasks, and begins the operations that they asked for.
+    fn run_tasks(&mut self) {
         if !self.phase.runs_tasks() {
             return;
         }
@@ -241,90 +219,261 @@ impl EventLoop {
             self.tcp_echo
                 .begin(&mut self.reactor, &mut self.session, operation);
         }
-        self.drain(now);
     }
 
-    /// After the end of stdin: flushing comes when nothing is in flight any more.
-    /// Who waits for a socket when its time is over has an error to tell.
-    fn drain(&mut self, now: Option<Instant>) {
-        if let Phase::Draining { deadline } = self.phase
-            && now.is_some_and(|now| now >= deadline)
-            && self.session.usage().operations > 0
-        {
-            self.tcp_echo.give_up(&self.reactor, &mut self.session);
-            let turns_left = LAST_TURNS_MAX;
-            self.phase = Phase::GivingUp { turns_left };
+    /// Enters the phases that follow from the facts. In nearly every turn none is gathered:
+    /// serving goes on as long as stdin and the reader of stdout do.
+    fn advance(&mut self) -> io::Result<()> {
+        let is_serving = self.phase == Phase::Serving;
+        if is_serving && !self.stdin.has_ended() && !self.outputs.has_lost_reader() {
+            return Ok(());
         }
-        let is_over = match &mut self.phase {
-            Phase::Draining { deadline } => now.is_some_and(|now| now >= *deadline),
-            Phase::GivingUp { turns_left } => {
-                *turns_left -= 1;
-                *turns_left == 0
+        loop {
+            let unwritten = self.outputs.unwritten(&mut self.session);
+            let work = self.work();
+            let next = self.phase.next(work, unwritten, self.turns, &self.clock);
+            if next == self.phase {
+                return Ok(());
             }
-            Phase::Serving | Phase::Flushing { .. } | Phase::Ended => return,
-        };
-        let is_busy = self.has_tasks_left
-            || self.session.has_ready_tasks()
-            || self.session.usage().operations > 0;
-        if is_over || !is_busy {
-            let unanswered = self.session.unanswered();
-            // Others wait for replies that cannot come any more, or sleep.
-            if is_over && unanswered > 0 {
-                self.session.log(format_args!(
-                    "stdin has ended: requests that get no reply, since their handlers still \
-                     wait when their time is over: {unanswered}"
-                ));
-            }
-            let deadline = self.clock.now() + STDERR_PATIENCE;
-            self.phase = Phase::Flushing { deadline };
+            debug_assert!(next > self.phase, "{:?} became {next:?}", self.phase);
+            self.enter(next, work);
+            self.flush()?;
         }
     }
 
-    fn flush(&mut self, now: Option<Instant>) -> io::Result<()> {
-        if self.shares_output && self.diagnostics.is_inside_line() {
-            // Nor a message into the middle of stderr's line.
-            self.diagnostics.flush();
+    /// What keeps the process from its end.
+    fn work(&self) -> Work {
+        if !self.stdin.has_ended() {
+            Work::Input
+        } else if self.session.usage().operations > 0 {
+            Work::Operations
+        } else if self.session.has_ready_tasks() {
+            Work::Tasks
+        } else {
+            Work::Nothing
         }
-        let flushed = match self.shares_output && self.diagnostics.is_inside_line() {
-            true => Ok(Flushed::Fine),
-            false => self.stdout.flush(&mut self.reactor, &mut self.session),
-        };
-        let flushed = flushed.inspect_err(|_| self.diagnostics.flush())?;
+    }
+
+    /// Begins a phase, with the work that the one before has left.
+    fn enter(&mut self, phase: Phase, left: Work) {
+        match phase {
+            Phase::GivingUp { .. } => self.tcp_echo.give_up(&mut self.reactor, &mut self.session),
+            Phase::Flushing { .. } if left != Work::Nothing => self.tell_unanswered(),
+            Phase::FlushingStdout => self.outputs.close_stderr(),
+            _ => {}
+        }
+        self.phase = phase;
+    }
+
+    fn tell_unanswered(&self) {
+        let unanswered = self.session.unanswered();
+        if unanswered > 0 {
+            self.session.log(format_args!(
+                "stdin has ended: requests that get no reply, since their handlers still \
+                 wait when their time is over: {unanswered}"
+            ));
+        }
+    }
+
+    /// Writes, and lets stdin go on if the reader of stdout has caught up.
+    fn flush(&mut self) -> io::Result<()> {
+        self.outputs.flush(&mut self.reactor, &mut self.session)?;
         self.stdin.resume(&mut self.reactor, &self.session);
-        // stderr may be the same pipe: never into the middle of a message.
-        let is_shared = self.shares_output && self.stdout.is_inside_line();
-        self.diagnostics.bar(is_shared);
-        self.diagnostics.flush();
-        match (flushed, self.phase) {
-            (Flushed::ReaderGone, _) => {
-                self.diagnostics.bar(false);
-                self.diagnostics.flush();
-                self.phase = Phase::Ended;
-            }
-            (Flushed::Fine, Phase::Flushing { deadline }) => {
-                if now.is_some_and(|now| now >= deadline) {
-                    self.diagnostics.close();
-                }
-                let told = self.diagnostics.is_empty() || self.diagnostics.is_closed();
-                if told && self.session.output().is_empty() {
-                    self.phase = Phase::Ended;
-                }
-            }
-            (Flushed::Fine, _) => {}
-        }
         Ok(())
     }
 
     fn close_finished(&mut self) {
         self.tcp_echo
             .close_finished(&mut self.reactor, &mut self.session);
+        debug_assert!(!(self.phase.runs_tasks() && self.session.has_operations()));
+    }
+
+    /// Whether there is another turn. A stdin that failed is an error, but only after
+    /// everything that came before was answered.
+    fn goes_on(&mut self) -> io::Result<bool> {
+        match self.phase {
+            Phase::Ended => self.stdin.take_failure().map_or(Ok(false), Err),
+            _ => Ok(true),
+        }
     }
 }
 
-/// The earlier one of two deadlines, of which either may be none.
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::testing;
+    use crate::node::Request;
+    use crate::protocol::Result;
+    use crate::sys::{Input, Output};
+    use crate::time::VirtualClock;
+    use crate::wire::READ_BYTES;
+    use std::cell::Cell;
+    use std::os::fd::OwnedFd;
+    use std::time::Duration;
+
+    const INIT: &str = r#"{"src":"c0","dest":"n1","body":{"type":"init","msg_id":1,"node_id":"n1","node_ids":["n1","n2"]}}"#;
+
+    /// Calls another node, and waits for the reply as long as its request says.
+    struct Caller;
+
+    #[derive(serde::Deserialize)]
+    struct Ask {
+        timeout_ms: u64,
+    }
+
+    impl Node for Caller {
+        fn new(_: &Context) -> Caller {
+            Caller
+        }
+
+        async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+            let Ask { timeout_ms } = request.body()?;
+            let call = cx.sync_rpc("n2", "ping", &());
+            call.timeout(Duration::from_millis(timeout_ms)).await?;
+            cx.reply(&request, &())
+        }
+    }
+
+    /// A clock in front of which the process may stand still.
+    #[derive(Default)]
+    struct Pausing {
+        time: VirtualClock,
+        /// The readings before the pause, and when it ends.
+        pause: Cell<Option<(u32, Instant)>>,
+        /// What happens meanwhile.
+        meanwhile: Cell<Option<Box<dyn FnOnce()>>>,
+    }
+
+    impl Clock for Pausing {
+        fn now(&self) -> Instant {
+            match self.pause.take() {
+                Some((0, until)) => {
+                    self.meanwhile.take().into_iter().for_each(|act| act());
+                    self.time.advance_to(until);
+                }
+                Some((readings, until)) => self.pause.set(Some((readings - 1, until))),
+                None => {}
+            }
+            self.time.now()
+        }
+    }
+
+    /// The loop of a `Caller` on pipes.
+    struct World {
+        event_loop: EventLoop,
+        clock: Rc<Pausing>,
+        stdin: Rc<OwnedFd>,
+        stdout: OwnedFd,
+    }
+
+    impl World {
+        /// With a call for each timeout. Their numbers are 1, 2 and so on.
+        fn new(timeouts_ms: &[u64]) -> World {
+            let (stdin, stdin_writer) = testing::pipe();
+            let (stdout_reader, stdout) = testing::pipe();
+            rustix::pipe::fcntl_setpipe_size(&stdin_writer, 8 * READ_BYTES).unwrap();
+            rustix::io::ioctl_fionbio(&stdout_reader, true).unwrap();
+            let streams = Streams {
+                stdin: Input::from_fd(stdin).unwrap(),
+                stdout: Output::from_fd(stdout).unwrap(),
+                stderr: None,
+            };
+            let clock = Rc::new(Pausing::default());
+            let options = Options::default();
+            let made = EventLoop::new(Caller::new, &options, streams, clock.clone());
+            let mut world = World {
+                event_loop: made.unwrap(),
+                clock,
+                stdin: Rc::new(stdin_writer),
+                stdout: stdout_reader,
+            };
+            write(&world.stdin, INIT);
+            for (msg_id, timeout_ms) in (10..).zip(timeouts_ms) {
+                write(
+                    &world.stdin,
+                    &format!(
+                        r#"{{"src":"c1","dest":"n1","body":{{"type":"ask","msg_id":{msg_id},"timeout_ms":{timeout_ms}}}}}"#
+                    ),
+                );
+            }
+            let heard = world.turn_at(0);
+            assert_eq!(heard.matches("ping").count(), timeouts_ms.len());
+            world
+        }
+
+        /// What is heard in a turn that begins at a time.
+        fn turn_at(&mut self, millis: u64) -> String {
+            self.clock.time.advance_to(Instant::from_millis(millis));
+            assert!(self.event_loop.turn().unwrap());
+            let mut heard = vec![0; 64 << 10];
+            let read = rustix::io::read(&self.stdout, &mut heard).unwrap_or(0);
+            String::from_utf8_lossy(&heard[..read]).into_owned()
+        }
+
+        /// The process will stand still in the next turn, between the wait and the
+        /// clock: its first reading is the one in front of the wait.
+        fn pause_until(&self, millis: u64, meanwhile: impl FnOnce() + 'static) {
+            let until = Instant::from_millis(millis);
+            self.clock.pause.set(Some((1, until)));
+            self.clock.meanwhile.set(Some(Box::new(meanwhile)));
+        }
+    }
+
+    fn write(stdin: &OwnedFd, text: &str) {
+        let line = format!("{text}\n");
+        assert_eq!(
+            rustix::io::write(stdin, line.as_bytes()),
+            Ok(line.len()),
+            "the pipe has room"
+        );
+    }
+
+    fn reply(stdin: &OwnedFd, call: u64) {
+        write(
+            stdin,
+            &format!(
+                r#"{{"src":"n2","dest":"n1","body":{{"type":"ping_ok","in_reply_to":{call}}}}}"#
+            ),
+        );
+    }
+
+    /// As many bytes as that many turns read, of replies without a call.
+    fn noise(stdin: &OwnedFd, turns: usize) {
+        let line = r#"{"src":"n2","dest":"n1","body":{"type":"x","in_reply_to":99}}"#;
+        let lines = vec![line; turns * READ_BYTES / (line.len() + 1)];
+        write(stdin, &lines.join("\n"));
+    }
+
+    /// Found by a seed of the injected runs: the look that follows a pause is followed
+    /// by a second pause.
+    #[test]
+    fn a_reply_that_came_in_a_second_pause_beats_its_deadline() {
+        let mut world = World::new(&[500, 2_500]);
+        world.pause_until(2_000, || {});
+        assert_eq!(world.turn_at(499), "", "nothing is sure yet");
+        let stdin = world.stdin.clone();
+        world.pause_until(4_000, move || reply(&stdin, 2));
+        let heard = world.turn_at(2_000);
+        assert!(heard.contains(r#""in_reply_to":10"#), "{heard}");
+        assert!(heard.contains(r#""code":0"#), "{heard}");
+        assert!(!heard.contains(r#""in_reply_to":11"#), "{heard}");
+        let heard = world.turn_at(4_000);
+        assert!(heard.contains("ask_ok"), "{heard}");
+    }
+
+    /// The time for which the first call's timer was held back does not count for the
+    /// second one's, whose reply waits behind more input than one turn reads.
+    #[test]
+    fn a_timer_is_held_back_for_input_though_another_one_was_before_it() {
+        let mut world = World::new(&[1_000, 1_050]);
+        noise(&world.stdin, 2);
+        reply(&world.stdin, 1);
+        for millis in [1_000, 1_001] {
+            assert_eq!(world.turn_at(millis), "", "its reply is not read yet");
+        }
+        noise(&world.stdin, 3);
+        reply(&world.stdin, 2);
+        let heard: String = (1_100..1_110).map(|millis| world.turn_at(millis)).collect();
+        assert_eq!(heard.matches("ask_ok").count(), 2, "{heard}");
     }
 }

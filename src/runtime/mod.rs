@@ -1,86 +1,70 @@
-//! The runtime: one thread that drives a session, stdio and sockets on the reactor.
+//! The runtime: one thread that drives a session, the standard streams and sockets on
+//! the reactor. It is the only room that knows all others.
 //!
-//! The only room that knows all others. Everything that happens, happens in a
-//! turn; [`turn`](event_loop::EventLoop::turn) is the whole program.
+//! Everything that happens, happens in a *turn* of the loop:
+//!
+//! ```text
+//!   kernel           runtime                                   session
+//!     │                 │                                         │
+//!     │<─ epoll_wait ── │ 1 wait: until readiness, a deadline     │
+//!     │── readiness ──> │         or a waker                      │
+//!     │                 │ 2 read the clock                        │
+//!     │<─ read ──────── │ 3 deliver: stdin first, then sockets    │
+//!     │── bytes ──────> │ ── lines ─────────────────────────────> │ handlers begin
+//!     │                 │ 4 expire ── the time ─────────────────> │ timers fire
+//!     │                 │ 5 run tasks ──────────────────────────> │ handlers go on
+//!     │                 │ <──────── messages, operations on TCP ──│
+//!     │<─ write ─────── │ 6 flush: stdout, then stderr            │
+//!     │<─ close ─────── │ 7 close finished sources                │
+//! ```
+//!
+//! Invariants:
+//! - A turn never blocks but in step 1. A disk behind stdin or stdout is the exception.
+//! - Every step is bounded, so no source, task or stream keeps the others waiting.
+//! - Handlers touch no descriptor. They ask for an operation, and the runtime answers
+//!   with its outcome.
+//!
+//! Read next: `event_loop.rs`, the turn; `timing.rs`, `expiry.rs` and `phase.rs`, its
+//! decisions; `stdin.rs` and `outputs.rs`, the standard streams; `tcp_echo.rs`.
 
-mod client;
-mod counts;
 mod diagnostics;
 mod event_loop;
-mod pauses;
+mod expiry;
+mod options;
+mod outputs;
 mod phase;
 mod send_queue;
 mod source;
 mod stdin;
 mod stdout;
 mod tcp_echo;
+mod tcp_sends;
+mod tcp_server;
+mod timing;
 
 pub(crate) use event_loop::EventLoop;
+pub use options::Options;
 
-/// What the lab checks against.
+/// The bounds that the lab checks.
 #[cfg(any(test, feature = "lab"))]
-pub(crate) use counts::COUNT_WAIT_MAX;
+pub(crate) use tcp_sends::COUNT_WAIT_MAX;
 #[cfg(test)]
 pub(crate) use {
-    event_loop::{DEFER_MAX, TASK_POLLS_PER_TURN},
+    event_loop::TASK_POLLS_PER_TURN,
+    expiry::DEFER_MAX,
     phase::{DRAIN_DEADLINE, LAST_TURNS_MAX},
 };
 
 use crate::node::{Context, Node};
-use crate::session::Settings;
 use crate::sys::Streams;
 use crate::time::MonotonicClock;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
-use std::time::Duration;
 
-/// What a node process can be told.
+/// Runs a node on stdin and stdout until stdin ends, or stdout loses its reader.
 ///
-/// ```
-/// let options = eddyline::Options {
-///     rpc_timeout: std::time::Duration::from_millis(200),
-///     ..eddyline::Options::default()
-/// };
-/// assert!(options.tcp_bind.is_loopback() && options.seed.is_none());
-/// ```
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// How long a call waits for its reply unless it says otherwise: 1 s.
-    pub rpc_timeout: Duration,
-    /// The address that TCP echo binds: 127.0.0.1, so that nobody outside this
-    /// machine reaches it unless told otherwise.
-    pub tcp_bind: IpAddr,
-    /// What the node's random numbers are drawn from; `None` for a seed that the
-    /// system picks, another one for each process.
-    pub seed: Option<u64>,
-    /// The longest line that is taken, in bytes without its newline: 16 MiB. A
-    /// longer one is named on stderr and skipped. It bounds what one sender can
-    /// make the node hold, some three times as much: the line, the request, and
-    /// an echo of it.
-    pub line_bytes_max: usize,
-    /// How many TCP connections may be open at once: 65,536. Further clients wait
-    /// in the listener's queue until one leaves.
-    pub tcp_connections_max: usize,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            rpc_timeout: Settings::default().rpc_timeout,
-            tcp_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            seed: None,
-            line_bytes_max: crate::wire::LINE_BYTES_MAX,
-            tcp_connections_max: crate::tcp::CONNECTIONS_MAX,
-        }
-    }
-}
-
-/// Runs a node on stdin and stdout until stdin ends or nobody reads stdout any
-/// more.
-///
-/// stdin and stdout belong to the protocol from here on: what the process
-/// prints elsewhere, `println!` included, goes to stderr.
+/// stdin and stdout belong to the protocol from here on. Everything else that the
+/// process prints, by `println!` too, goes to stderr.
 ///
 /// ```no_run
 /// # use eddyline::{Context, Node, Request, Result};
@@ -98,13 +82,13 @@ impl Default for Options {
 /// ```
 ///
 /// # Errors
-/// When stdin or stdout cannot be used at all: the system's own error, with
-/// what was tried.
+/// When stdin or stdout cannot be used: the error of the system, and the operation
+/// that failed.
 pub fn run<N: Node>() -> io::Result<()> {
     run_with(N::new, Options::default())
 }
 
-/// Like [`run`], for a node that `build` makes, with options.
+/// Like [`run`], with options, for a node that `build` makes.
 ///
 /// ```no_run
 /// # use eddyline::{Context, Node, Request, Result};
@@ -138,8 +122,8 @@ pub fn run_with<N: Node>(
             Err(error) => break Err(error),
         }
     };
-    // Destructors of the author's node and tasks run here, and may panic; the
-    // replies are written, and that is what the exit status tells.
+    // Destructors of the author's node and tasks run here, and may panic. The exit status
+    // stays 0, since all replies are written.
     let _panic_at_the_end = crate::task::catch(|| drop(event_loop));
     ended
 }

@@ -1,52 +1,39 @@
-//! What the reactor holds for the runtime.
+//! The kinds of sources that the reactor holds for the runtime.
 
-use super::client::Client;
-use crate::reactor;
-use crate::tcp::{self, Connection};
+use crate::tcp::{Connection, Exchange};
 use std::os::fd::{AsRawFd, RawFd};
 
-/// Who a token stands for. Connections are thousands, so their state machines
-/// lie in the reactor's slab itself; there is one of everything else.
+/// A source. There are thousands of connections, so their state machines lie in the
+/// reactor's slab. There is one of each standard stream and one listener: the loop
+/// owns them, and the slab has only their descriptors.
+///
+/// A new kind of source is a file with its state machine, a variant here, an arm
+/// that serves it ([`deliver`]) and an arm that takes it when it is closed.
+///
+/// [`deliver`]: super::event_loop::EventLoop
 pub(super) enum Source {
-    Stdin,
-    Stdout,
-    Stderr,
-    Listener,
+    Stdin(RawFd),
+    Stdout(RawFd),
+    Stderr(RawFd),
+    Listener(RawFd),
     Connection(Connection),
-    Client(Box<Client>),
+    Exchange(Box<SendExchange>),
 }
 
-impl Source {
-    /// The descriptor of a source that lies in the slab.
-    pub(super) fn fd(&self) -> Option<RawFd> {
+/// The exchange of one of the node's sends to itself, with the send's number.
+pub(super) struct SendExchange {
+    pub(super) exchange: Exchange,
+    pub(super) number: u64,
+}
+
+impl AsRawFd for Source {
+    fn as_raw_fd(&self) -> RawFd {
         match self {
-            Source::Connection(connection) => Some(connection.as_raw_fd()),
-            Source::Client(client) => Some(client.exchange.as_raw_fd()),
-            Source::Stdin | Source::Stdout | Source::Stderr | Source::Listener => None,
+            Source::Stdin(fd) | Source::Stdout(fd) | Source::Stderr(fd) | Source::Listener(fd) => {
+                *fd
+            }
+            Source::Connection(connection) => connection.as_raw_fd(),
+            Source::Exchange(send) => send.exchange.as_raw_fd(),
         }
     }
-}
-
-/// The tcp room knows no reactor, so it has its own word for what is ready.
-pub(super) fn to_tcp(ready: reactor::Readiness) -> tcp::Readiness {
-    tcp::Readiness {
-        readable: ready.is_readable(),
-        writable: ready.is_writable(),
-        read_closed: ready.is_read_closed(),
-    }
-}
-
-/// The way back: what a state machine has used up.
-pub(super) fn from_tcp(used_up: tcp::Readiness) -> reactor::Readiness {
-    let mut readiness = reactor::Readiness::NONE;
-    if used_up.readable {
-        readiness = readiness | reactor::Readiness::READABLE;
-    }
-    if used_up.writable {
-        readiness = readiness | reactor::Readiness::WRITABLE;
-    }
-    if used_up.read_closed {
-        readiness = readiness | reactor::Readiness::READ_CLOSED;
-    }
-    readiness
 }

@@ -1,16 +1,17 @@
 //! stdin: lines for the session, as many as a turn may take.
 
 use super::source::Source;
-use crate::reactor::{Interest, Reactor, Readiness, Token};
+use crate::reactor::{Interest, Reactor, Token};
 use crate::session::Session;
+use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::Input;
 use crate::wire::{Line, LineBuffer};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 
-/// How many reads of up to 64 KiB one turn makes: one. Its replies are then
-/// written before the next read, while they are in the cache, and a second read
-/// would save nothing but an `epoll_wait` that returns at once.
+/// How many reads of up to 64 KiB one turn makes: one. Its replies are then written
+/// before the next read, while they are in the cache. A second read would only save
+/// an `epoll_wait` that returns at once.
 const READS_PER_TURN: usize = 1;
 
 /// The process's standard input.
@@ -20,7 +21,7 @@ pub(super) struct Stdin {
     lines: LineBuffer,
     line_bytes_max: usize,
     state: State,
-    /// Why it could not be read to its end.
+    /// The error that ended it, if it was no end of file.
     failure: Option<io::Error>,
 }
 
@@ -32,8 +33,9 @@ pub(super) struct Stdin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Reading,
-    /// Whoever reads stdout is behind: lines and readiness wait.
+    /// The reader of stdout is behind: lines and readiness wait.
     Held,
+    /// Taken out of the reactor.
     Ended,
 }
 
@@ -43,8 +45,9 @@ impl Stdin {
         input: Input,
         line_bytes_max: usize,
     ) -> io::Result<Stdin> {
-        let token = reactor.insert(input.as_raw_fd(), Interest::READABLE, Source::Stdin)?;
-        // One pipe against thousands of connections: it would wait for them all.
+        let source = Source::Stdin(input.as_raw_fd());
+        let token = reactor.insert(source, Interest::READABLE)?;
+        // In the queue one pipe would wait for thousands of connections.
         reactor.serve_first(token);
         Ok(Stdin {
             input,
@@ -68,90 +71,95 @@ impl Stdin {
         Some(io::Error::new(error.kind(), text))
     }
 
-    /// Whether more was there than the turn has taken.
+    /// Whether more has arrived than the turn has read.
     pub(super) fn has_more(&self, reactor: &Reactor<Source>) -> bool {
         self.state == State::Reading && reactor.readiness(self.token).is_readable()
     }
 
-    /// Receives what is there, within the turn's bound.
-    pub(super) fn ready(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) {
-        if self.has_ended() {
-            return;
-        }
+    /// Receives the lines that are there, within the turn's bound.
+    pub(super) fn ready(&mut self, readiness: Readiness, session: &mut Session) -> Progress {
+        let mut left = readiness;
+        let mut received_bytes = 0;
         self.state = State::Reading;
+        self.receive_lines(session);
         for _ in 0..READS_PER_TURN {
-            if !self.receive_lines(session) || !self.read(reactor, session) {
-                return;
+            if self.state == State::Reading && left.is_readable() {
+                received_bytes += self.read(&mut left);
+                self.receive_lines(session);
             }
         }
-        if self.receive_lines(session) && reactor.readiness(self.token).is_readable() {
-            reactor.carry_over(self.token);
+        let next = match self.state {
+            State::Reading if left.is_readable() => Next::CarryOver(Reason::BoundReached),
+            State::Reading | State::Held => Next::Wait,
+            State::Ended => {
+                self.end(session);
+                Next::Finished(())
+            }
+        };
+        Progress {
+            received_bytes,
+            used_up: readiness.without(left),
+            next,
         }
     }
 
     /// Reads on, if stdout's reader has caught up.
     pub(super) fn resume(&mut self, reactor: &mut Reactor<Source>, session: &Session) {
         if self.state == State::Held && !session.is_congested() {
-            reactor.carry_over(self.token);
+            reactor.carry_over(self.token, Reason::BackpressureOver);
         }
     }
 
-    /// Hands every whole line to the session. False if stdout's reader fell too
-    /// far behind first.
-    fn receive_lines(&mut self, session: &mut Session) -> bool {
+    /// Hands whole lines to the session, until stdout's reader is too far behind.
+    fn receive_lines(&mut self, session: &mut Session) {
+        if self.state != State::Reading {
+            return;
+        }
         loop {
             if session.is_congested() {
                 self.state = State::Held;
-                return false;
+                return;
             }
             match self.lines.next_line() {
                 Some(line) => receive(session, &line, self.line_bytes_max),
-                None => return true,
+                None => return,
             }
         }
     }
 
-    /// Reads once. False if there is nothing more for now, or ever.
-    fn read(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) -> bool {
-        let readiness = reactor.readiness(self.token);
-        if !readiness.is_readable() {
-            return false;
-        }
+    /// Reads once. Returns how many bytes came.
+    fn read(&mut self, left: &mut Readiness) -> usize {
         let space = self.lines.space();
         let room = space.len();
         match self.input.read(space) {
-            Ok(0) => {
-                self.end(session);
-                false
-            }
+            Ok(0) => self.state = State::Ended,
             Ok(count) => {
                 self.lines.filled(count);
-                let drained = count < room && self.input.short_read_is_drained();
-                if drained && !readiness.is_read_closed() {
-                    reactor.clear(self.token, Readiness::READABLE);
+                let is_drained = count < room && self.input.short_read_is_drained();
+                if is_drained && !left.is_read_closed() {
+                    left.remove(Readiness::READABLE);
                 }
-                true
+                return count;
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                reactor.clear(self.token, Readiness::READABLE);
-                false
+                left.remove(Readiness::READABLE);
             }
             Err(error) => {
                 if error.kind() != ErrorKind::ConnectionReset {
                     self.failure = Some(error);
                 }
-                self.end(session);
-                false
+                self.state = State::Ended;
             }
         }
+        0
     }
 
+    /// Receives a last line without a newline, and says that no more will come.
     fn end(&mut self, session: &mut Session) {
         if let Some(line) = self.lines.finish() {
             receive(session, &line, self.line_bytes_max);
         }
         session.end_input();
-        self.state = State::Ended;
     }
 }
 
@@ -208,7 +216,8 @@ mod tests {
         for read in 1..=READS {
             reactor.wait(Some(Duration::ZERO)).unwrap();
             assert_eq!(reactor.next_ready(), Some(stdin.token));
-            stdin.ready(&mut reactor, &mut session);
+            let progress = stdin.ready(reactor.readiness(stdin.token), &mut session);
+            reactor.apply(stdin.token, &progress);
             let left = rustix::io::ioctl_fionread(&write_end).unwrap();
             assert_eq!(left, (flood.len() - read * READ_BYTES) as u64);
             assert_eq!(reactor.next_ready(), None, "the others have their turn");

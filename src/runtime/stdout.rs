@@ -1,39 +1,35 @@
-//! stdout: what the session has said, written once a turn.
+//! stdout: the session's messages, written once a turn.
+//!
+//! Read next: `wire/output_buffer.rs`, where the messages wait.
 
 use super::source::Source;
-use crate::reactor::{Interest, Reactor, Readiness, Token};
+use crate::reactor::{Interest, Reactor, Token};
 use crate::session::Session;
+use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::Output;
 use std::io::{self, ErrorKind};
 use std::os::fd::AsRawFd;
 
-/// How much one write offers: 256 KiB. A pipe takes what fits; a file takes it
-/// all and blocks meanwhile, so this bounds how long a disk can hold the loop.
+/// How much one write offers: 256 KiB. A pipe takes as much as fits. A file takes it
+/// all and blocks meanwhile, so this bounds for how long a disk can stop the loop.
 const WRITE_BYTES_MAX: usize = 256 << 10;
 
-/// How many writes one turn makes: enough for a pipe that is emptied while it
-/// is being filled, few enough for the other sources.
+/// How many writes one turn makes: 4. That is enough for a pipe that is emptied while
+/// it is being filled, and few enough for the other sources.
 const WRITES_PER_TURN: usize = 4;
 
 /// The process's standard output.
 pub(super) struct Stdout {
     output: Output,
     token: Token,
-    /// The last byte written was not the end of a line.
+    /// The last byte that was written is not the end of a message.
     is_inside_line: bool,
-}
-
-/// How a flush ended.
-pub(super) enum Flushed {
-    /// What is left waits for an edge, or for the next turn.
-    Fine,
-    /// Nobody will ever read it.
-    ReaderGone,
 }
 
 impl Stdout {
     pub(super) fn new(reactor: &mut Reactor<Source>, output: Output) -> io::Result<Stdout> {
-        let token = reactor.insert(output.as_raw_fd(), Interest::WRITABLE, Source::Stdout)?;
+        let source = Source::Stdout(output.as_raw_fd());
+        let token = reactor.insert(source, Interest::WRITABLE)?;
         Ok(Stdout {
             output,
             token,
@@ -41,29 +37,34 @@ impl Stdout {
         })
     }
 
-    /// Whether the reader has the beginning of a line, and waits for its rest.
+    /// Whether the reader has the beginning of a message, and waits for its rest.
     pub(super) fn is_inside_line(&self) -> bool {
         self.is_inside_line
     }
 
-    /// Writes what the reader takes, within the turn's bound.
+    /// Its token in the reactor.
+    pub(super) fn token(&self) -> Token {
+        self.token
+    }
+
+    /// Writes as much as the reader takes, within the turn's bound. stdout has finished
+    /// when its reader has gone.
     ///
     /// # Errors
     /// When stdout fails in another way than by losing its reader.
-    pub(super) fn flush(
+    pub(super) fn ready(
         &mut self,
-        reactor: &mut Reactor<Source>,
+        readiness: Readiness,
         session: &mut Session,
-    ) -> io::Result<Flushed> {
-        let readiness = reactor.readiness(self.token);
+    ) -> io::Result<Progress> {
         if readiness.is_read_closed() {
-            // Only an error or a hang-up says that of a source that is only
-            // written to.
-            return Ok(Flushed::ReaderGone);
+            // For a source that is only written to, this flag means an error or a
+            // hang-up.
+            return Ok(Progress::idle(Next::Finished(())));
         }
         let mut output = session.output();
         if output.is_empty() || !readiness.is_writable() {
-            return Ok(Flushed::Fine);
+            return Ok(Progress::idle(Next::Wait));
         }
         for _ in 0..WRITES_PER_TURN {
             let pending = output.pending();
@@ -76,30 +77,23 @@ impl Stdout {
                     output.consume(count);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    reactor.clear(self.token, Readiness::WRITABLE);
-                    return Ok(Flushed::Fine);
+                    return Ok(Progress {
+                        used_up: Readiness::WRITABLE,
+                        ..Progress::idle(Next::Wait)
+                    });
                 }
-                Err(error) if is_gone(&error) => return Ok(Flushed::ReaderGone),
+                Err(error) if Output::has_lost_reader(&error) => {
+                    return Ok(Progress::idle(Next::Finished(())));
+                }
                 Err(error) => {
                     let text = format!("stdout cannot be written: {error}");
                     return Err(io::Error::new(error.kind(), text));
                 }
             }
             if output.is_empty() {
-                return Ok(Flushed::Fine);
+                return Ok(Progress::idle(Next::Wait));
             }
         }
-        reactor.carry_over(self.token);
-        Ok(Flushed::Fine)
+        Ok(Progress::idle(Next::CarryOver(Reason::BoundReached)))
     }
-}
-
-/// A pipe or socket without its other end, or a terminal that was hung up: the
-/// harness has gone, which is its right and no error.
-fn is_gone(error: &io::Error) -> bool {
-    const HUNG_UP_TERMINAL: i32 = 5; // EIO
-    matches!(
-        error.kind(),
-        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::NotConnected
-    ) || error.raw_os_error() == Some(HUNG_UP_TERMINAL)
 }

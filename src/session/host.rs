@@ -1,72 +1,62 @@
 //! The host: an author's node, and the tasks that run its handlers.
 //!
-//! The session above does not know the node's type. All tasks of a host are
-//! one type of future, the handlers' own, so that they fit recycled slots.
+//! The session does not know the node's type and calls it through the trait [`Host`]. All
+//! tasks of a host are one type of future, [`run_job`], so that they fit into recycled slots.
+//!
+//! Invariants:
+//! - `held_bytes` is the memory of the requests whose handlers have not ended.
+//! - At most [`TASKS_MAX`] tasks run. Requests beyond it are refused; spawned tasks wait.
+//! - Of two kinds of ready tasks, spawned and woken ones, neither starves the other.
+//!
+//! Read next: `task::Executor`, the slots and their wakers.
 
-use crate::node::{Context, Core, Node, Request, TIMERS_MAX};
+use crate::node::{Context, Node, Request, Shared, TIMERS_MAX, Task};
 use crate::protocol::{Error, Quote, Result};
-use crate::task::{Executor, Finished, Panic, ReadyQueue, catch};
-use std::pin::Pin;
+use crate::task::{Executor, Finished, Panic, Polled, ReadyQueue, catch};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// How many tasks may wait at once: 131,072. A request beyond it is refused with
-/// error 11. At about a kilobyte for a waiting proxy, this bounds what a flood
-/// of requests to a silent node can take.
+/// How many tasks may run at once: 131,072. A request beyond it is refused with error 11.
 ///
-/// ```
-/// # fn look(session: &eddyline::session::Session) {
-/// use eddyline::session::{SPAWNED_MAX, TASKS_MAX};
-/// // Those that run, and those that wait to.
-/// assert!(session.usage().tasks <= TASKS_MAX + SPAWNED_MAX);
-/// # }
-/// ```
+/// At about a kilobyte for a waiting proxy, this bounds the memory that requests to a silent
+/// node can take.
 pub const TASKS_MAX: usize = 1 << 17;
 
-/// How many bytes of requests waiting handlers may hold: 64 MiB. A request beyond
-/// it is refused with error 11, for a few long lines weigh as much as many tasks.
-///
-/// ```
-/// use eddyline::session::HELD_BYTES_MAX;
-/// use eddyline::wire::LINE_BYTES_MAX;
-/// assert!(HELD_BYTES_MAX >= 4 * LINE_BYTES_MAX); // four of the longest lines
-/// ```
+/// How many bytes of memory the requests of waiting handlers may take: 64 MiB. A request
+/// beyond it is refused with error 11: a few long lines weigh as much as many tasks.
 pub const HELD_BYTES_MAX: usize = 64 << 20;
 
-/// What the session asks of a node whose type it does not know.
+/// The node, its tasks, and no types of the author's.
 pub(super) trait Host {
     /// Builds the node.
     fn build(&mut self, cx: &Context) -> Result<(), Box<Panic>>;
-    /// Starts the node's background task.
-    fn start(&mut self, core: &Core, cx: &Context);
+    /// Spawns the node's background task.
+    fn start(&mut self, shared: &Shared, cx: &Context);
     /// Starts a request's handler and polls it at once.
-    fn handle(&mut self, core: &Core, cx: &Context, request: Request);
+    fn handle(&mut self, shared: &Shared, cx: &Context, request: Request);
     /// Polls up to `polls` tasks that are ready. Returns whether more are.
-    fn run(&mut self, core: &Core, polls: usize) -> bool;
+    fn run(&mut self, shared: &Shared, polls: usize) -> bool;
     /// Whether a task is ready to be polled.
-    fn is_ready(&self, core: &Core) -> bool;
-    /// How many tasks have not ended.
+    fn is_ready(&self, shared: &Shared) -> bool;
+    /// The number of tasks that have not ended.
     fn tasks(&self) -> usize;
-    /// How many requests want a reply and have none.
+    /// The number of requests that want a reply, have none, and whose handlers have not ended.
     fn unanswered(&self) -> usize;
-    /// The queue that wakers fill.
+    /// The queue of woken tasks.
     fn ready_queue(&self) -> &Arc<ReadyQueue>;
 }
 
-/// What a task is to do.
+/// The work of a task.
 enum Job<N> {
     Handle(Rc<N>, Context, Request),
-    Background(Background),
+    Background(Task),
 }
 
-type Background = Pin<Box<dyn Future<Output = Result<()>>>>;
+/// The result of a job. The error is boxed, so that the result is one word and is returned in
+/// a register. Three copies of the space for an error would take a twentieth of an echo.
+type JobResult = std::result::Result<(), Box<Error>>;
 
-/// How a job ends. The error is boxed, because one word is handed on in a register:
-/// to copy the place for an error three times on its way out, though there is none,
-/// takes a twentieth of an echo.
-type Ended = std::result::Result<(), Box<Error>>;
-
-async fn run_job<N: Node>(job: Job<N>) -> Ended {
+async fn run_job<N: Node>(job: Job<N>) -> JobResult {
     let result = match job {
         Job::Handle(node, cx, request) => node.handle(cx, request).await,
         Job::Background(task) => task.await,
@@ -74,17 +64,27 @@ async fn run_job<N: Node>(job: Job<N>) -> Ended {
     result.map_err(Box::new)
 }
 
+/// The kinds of ready tasks.
+#[derive(Clone, Copy)]
+enum ReadyKind {
+    /// Spawned, and polled never.
+    Spawned,
+    /// Woken by a waker.
+    Woken,
+}
+
 struct TypedHost<N, B, R, F: Future> {
     build: B,
     /// `run_job`, whose future has a type that only inference can name.
     run_job: R,
-    /// Each handler comes with its request, which is needed again if it fails.
-    /// Dropped before the node: the last task to go would take the node with it,
-    /// and if the destructors of both panicked, the process would abort.
+    /// Each handler comes with its request, which is needed again if the handler fails.
+    /// Declared, and so dropped, before the node: the last task would drop the node with
+    /// itself, and if the destructors of both panicked, the process would abort.
     executor: Executor<F, Option<Request>>,
     node: Option<Rc<N>>,
-    /// The bytes of the requests whose handlers wait.
     held_bytes: usize,
+    /// The kind whose turn it is to be polled.
+    next: ReadyKind,
 }
 
 /// A host for the node that `build` makes.
@@ -97,7 +97,7 @@ where
     N: Node,
     B: Fn(&Context) -> N + 'static,
     R: Fn(Job<N>) -> F + 'static,
-    F: Future<Output = Ended> + 'static,
+    F: Future<Output = JobResult> + 'static,
 {
     Box::new(TypedHost {
         build,
@@ -105,25 +105,52 @@ where
         executor: Executor::new(),
         node: None,
         held_bytes: 0,
+        next: ReadyKind::Spawned,
     })
 }
 
 impl<N, B, R, F> TypedHost<N, B, R, F>
 where
     R: Fn(Job<N>) -> F,
-    F: Future<Output = Ended>,
+    F: Future<Output = JobResult>,
 {
-    /// Whether another task may start. Spawned ones wait until it may; requests
-    /// are refused.
+    /// Whether another task may start.
     fn has_room(&self) -> bool {
         self.executor.len() < TASKS_MAX
     }
 
-    /// Ends the task that was just polled with error 11, if it waits for a timer
-    /// that it did not get. Nothing else could: a sleep returns nothing, and it
-    /// would wait for ever.
-    fn end_if_overrun(&mut self, core: &Core) {
-        if !core.timers().task_overran() {
+    /// Starts the next spawned task and polls it. Returns its kind, or `None` without one.
+    fn start_spawned(&mut self, shared: &Shared) -> Option<ReadyKind> {
+        if !shared.has_spawned() || !self.has_room() {
+            return None;
+        }
+        let future = (self.run_job)(Job::Background(shared.next_spawned()?));
+        shared.timers().task_begins();
+        match self.executor.start(None, future) {
+            Some(Finished { payload, outcome }) => end(shared, payload, outcome),
+            None => self.end_if_overrun(shared),
+        }
+        Some(ReadyKind::Spawned)
+    }
+
+    /// Polls the task that was woken first. Returns its kind, or `None` without one.
+    fn poll_woken(&mut self, shared: &Shared) -> Option<ReadyKind> {
+        shared.timers().task_begins();
+        match self.executor.run_one() {
+            Polled::Nothing => return None,
+            Polled::Pending => self.end_if_overrun(shared),
+            Polled::Finished(Finished { payload, outcome }) => {
+                self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
+                end(shared, payload, outcome);
+            }
+        }
+        Some(ReadyKind::Woken)
+    }
+
+    /// Ends the task that was just polled with error 11 if it waits for a timer that it did
+    /// not get. A sleep returns no error, so the task would wait for ever.
+    fn end_if_overrun(&mut self, shared: &Shared) {
+        if !shared.timers().task_overran() {
             return;
         }
         if let Some(payload) = self.executor.drop_polled() {
@@ -131,16 +158,7 @@ where
             let error = Error::temporarily_unavailable(format!(
                 "{TIMERS_MAX} timers are armed already; try again later"
             ));
-            end(core, payload, Ok(Err(Box::new(error))));
-        }
-    }
-
-    fn start_background(&mut self, core: &Core, task: Background) {
-        let future = (self.run_job)(Job::Background(task));
-        core.timers().task_begins();
-        match self.executor.start(None, future) {
-            Some(Finished { payload, outcome }) => end(core, payload, outcome),
-            None => self.end_if_overrun(core),
+            end(shared, payload, Ok(Err(Box::new(error))));
         }
     }
 }
@@ -150,22 +168,22 @@ where
     N: Node,
     B: Fn(&Context) -> N,
     R: Fn(Job<N>) -> F,
-    F: Future<Output = Ended>,
+    F: Future<Output = JobResult>,
 {
     fn build(&mut self, cx: &Context) -> Result<(), Box<Panic>> {
         self.node = Some(Rc::new(catch(|| (self.build)(cx))?));
         Ok(())
     }
 
-    fn start(&mut self, core: &Core, cx: &Context) {
+    fn start(&mut self, shared: &Shared, cx: &Context) {
         let Some(node) = self.node.clone() else {
             return;
         };
         let cx = cx.clone();
-        core.spawn(Box::pin(async move { node.start(cx).await }));
+        shared.spawn(Box::pin(async move { node.start(cx).await }));
     }
 
-    fn handle(&mut self, core: &Core, cx: &Context, request: Request) {
+    fn handle(&mut self, shared: &Shared, cx: &Context, request: Request) {
         let Some(node) = &self.node else {
             return;
         };
@@ -173,54 +191,54 @@ where
             let error = Error::temporarily_unavailable(format!(
                 "{TASKS_MAX} requests are being handled already; try again later"
             ));
-            return end(core, Some(request), Ok(Err(Box::new(error))));
+            return end(shared, Some(request), Ok(Err(Box::new(error))));
         }
         if self.held_bytes > HELD_BYTES_MAX {
             let error = Error::temporarily_unavailable(format!(
                 "requests of {} bytes are being handled already; try again later",
                 self.held_bytes
             ));
-            return end(core, Some(request), Ok(Err(Box::new(error))));
+            return end(shared, Some(request), Ok(Err(Box::new(error))));
         }
         let bytes = request.held_bytes();
         let job = Job::Handle(node.clone(), cx.clone(), request.clone());
-        // Calling the handler is the author's code too, if it is no async fn;
-        // inside run_job it runs when it is polled, where panics are caught.
+        // The author's `handle` may be no async fn, and do its work before it returns a
+        // future. `run_job` calls it when it is polled, where panics are caught.
         let future = (self.run_job)(job);
-        core.timers().task_begins();
+        shared.timers().task_begins();
         match self.executor.start(Some(request), future) {
-            Some(Finished { payload, outcome }) => end(core, payload, outcome),
+            Some(Finished { payload, outcome }) => end(shared, payload, outcome),
             None => {
                 self.held_bytes += bytes;
-                self.end_if_overrun(core);
+                self.end_if_overrun(shared);
             }
         }
     }
 
-    fn run(&mut self, core: &Core, polls: usize) -> bool {
-        for _ in 0..polls.div_ceil(2) {
-            // A new one, then one that was woken: neither kind starves the other.
-            let spawned = self.has_room().then(|| core.next_spawned()).flatten();
-            let is_new = spawned.is_some();
-            if let Some(task) = spawned {
-                self.start_background(core, task);
-            }
-            core.timers().task_begins();
-            match self.executor.run_one() {
-                Some(Some(Finished { payload, outcome })) => {
-                    self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
-                    end(core, payload, outcome);
-                }
-                Some(None) => self.end_if_overrun(core),
-                None if !is_new => return false,
-                None => {}
+    fn run(&mut self, shared: &Shared, polls: usize) -> bool {
+        for _ in 0..polls {
+            // The kinds take turns. A kind without a ready task leaves its poll to the other.
+            let polled = match self.next {
+                ReadyKind::Spawned => self
+                    .start_spawned(shared)
+                    .or_else(|| self.poll_woken(shared)),
+                ReadyKind::Woken => self
+                    .poll_woken(shared)
+                    .or_else(|| self.start_spawned(shared)),
+            };
+            self.next = match polled {
+                Some(ReadyKind::Spawned) => ReadyKind::Woken,
+                Some(ReadyKind::Woken) | None => ReadyKind::Spawned,
+            };
+            if polled.is_none() {
+                return false;
             }
         }
-        self.is_ready(core)
+        self.is_ready(shared)
     }
 
-    fn is_ready(&self, core: &Core) -> bool {
-        (core.has_spawned() && self.has_room()) || !self.executor.ready_queue().is_empty()
+    fn is_ready(&self, shared: &Shared) -> bool {
+        shared.has_spawned() && self.has_room() || !self.executor.ready_queue().is_empty()
     }
 
     fn tasks(&self) -> usize {
@@ -241,48 +259,47 @@ fn wants_reply(request: &Request) -> bool {
     request.msg_id().is_some() && !request.is_answered()
 }
 
-/// What is left to do when a task has ended: a handler that failed has its
-/// caller told, and whatever nobody would hear of otherwise goes to the log.
-fn end(core: &Core, request: Option<Request>, outcome: Result<Ended, Box<Panic>>) {
+/// Ends a task: a handler's error becomes its reply, and every other failure is logged.
+fn end(shared: &Shared, request: Option<Request>, outcome: Result<JobResult, Box<Panic>>) {
     let Some(request) = request else {
         match outcome {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => core.log(format_args!("a background task failed: {error}")),
-            Err(panic) => core.log(format_args!("a background task {panic}")),
+            Ok(Err(error)) => shared.log(format_args!("a background task failed: {error}")),
+            Err(panic) => shared.log(format_args!("a background task {panic}")),
         }
         return;
     };
     let wants_reply = wants_reply(&request);
     match outcome {
         Ok(Ok(())) => {
-            if wants_reply && request.is_last_handle() {
-                log(core, &request, format_args!("ended without a reply"));
+            if wants_reply && request.is_last_clone() {
+                log(shared, &request, format_args!("ended without a reply"));
             }
         }
-        Ok(Err(error)) if wants_reply => answer(core, &request, &error),
-        Ok(Err(error)) => log(core, &request, format_args!("failed: {error}")),
+        Ok(Err(error)) if wants_reply => answer(shared, &request, &error),
+        Ok(Err(error)) => log(shared, &request, format_args!("failed: {error}")),
         Err(panic) => {
-            log(core, &request, format_args!("{panic}"));
+            log(shared, &request, format_args!("{panic}"));
             if wants_reply {
                 let text = format!("the handler panicked: {}", panic.message);
-                answer(core, &request, &Error::crash(text));
+                answer(shared, &request, &Error::crash(text));
             }
         }
     }
-    core.spares().recycle_request(request);
+    shared.spares().recycle_request(request);
 }
 
-fn answer(core: &Core, request: &Request, error: &Error) {
-    if let Err(error) = core.reply_error(request, error) {
+fn answer(shared: &Shared, request: &Request, error: &Error) {
+    if let Err(error) = shared.reply_error(request, error) {
         log(
-            core,
+            shared,
             request,
             format_args!("could not be answered: {error}"),
         );
     }
 }
 
-fn log(core: &Core, request: &Request, what: std::fmt::Arguments<'_>) {
+fn log(shared: &Shared, request: &Request, event: std::fmt::Arguments<'_>) {
     let (kind, src) = (Quote(request.kind()), Quote(request.src()));
-    core.log(format_args!("the handler of {kind} from {src} {what}"));
+    shared.log(format_args!("the handler of {kind} from {src} {event}"));
 }

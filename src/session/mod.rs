@@ -1,33 +1,65 @@
-//! A session: a whole node, minus file descriptors.
+//! A session: a whole node without file descriptors.
 //!
-//! Lines and the passing of time go in; bytes, deadlines and operations on
-//! sockets come out. Nothing here asks the operating system for anything, so a
-//! session on a virtual clock replays exactly. quinn-proto and h2 are built
-//! like this; theirs is the idea that two of them can talk inside one test.
+//! ```text
+//!   lines, outcomes, time ──> session ──> bytes, operations, deadlines
+//!                                │
+//!                 host: the author's node and its tasks
+//!                                │
+//!                 node::Shared: calls, timers, output
+//! ```
+//!
+//! Nothing here asks the operating system for anything, so a session on a virtual clock
+//! replays exactly. quinn-proto and h2 are built in the same way, and two of their endpoints
+//! can talk inside one test.
+//!
+//! The session decides the fate of each line (`dispatch`). `runtime` drives it with real
+//! descriptors, `sim` on virtual time.
+//!
+//! Read next: `host`, which runs the handlers; then the room `node`.
 
 mod host;
-mod state;
 
 pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
 pub use host::{HELD_BYTES_MAX, TASKS_MAX};
 
-use crate::node::{Context, Core, Log, Node, Request};
+use crate::node::{Context, Log, Node, Request, Shared};
 use crate::protocol::{
     Envelope, Error, Excerpt, Header, Init, MsgId, Parser, Quote, ReplyKind, ReplyTo, Result,
     parse_body,
 };
 use crate::task::ReadyQueue;
-use crate::time::{Clock, Instant};
+use crate::time::{Clock, Instant, TimerId};
 use crate::wire::OutputBuffer;
 use host::{Host, host};
-use state::State;
 use std::cell::RefMut;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// A whole node without file descriptors.
+///
+/// Its owner has the descriptors and the clock, and calls it in turns. A turn has these
+/// steps, in this order:
+///
+/// 1. [`receive`](Session::receive) each line that has arrived, unless the output
+///    [is congested](Session::is_congested). This may produce output, operations, deadlines
+///    and ready tasks. [`end_input`](Session::end_input) follows the last line of all.
+/// 2. [`complete_operation`](Session::complete_operation) for each operation on sockets that
+///    has ended. This produces ready tasks only.
+/// 3. [`expire`](Session::expire), if the [next deadline](Session::next_deadline) has come.
+///    This produces ready tasks only. It follows the lines, so that a reply that has arrived
+///    beats its own timeout.
+/// 4. [`run_tasks`](Session::run_tasks). This may produce output, operations, deadlines and
+///    further ready tasks.
+/// 5. [`next_operation`](Session::next_operation) until it returns `None`. The owner carries
+///    each one out, and completes it in this or a later turn.
+/// 6. [`output`](Session::output): write the bytes and consume those that were written.
+/// 7. Wait for more lines, for operations in flight, for the next deadline, and for a waker:
+///    see [`ready_queue`](Session::ready_queue). Do not wait if
+///    [a task is ready](Session::has_ready_tasks).
+///
+/// Another order breaks nothing, but may delay output or end a call too early.
 ///
 /// ```
 /// use eddyline::session::{Session, Settings};
@@ -55,26 +87,30 @@ use std::sync::Arc;
 /// );
 /// ```
 pub struct Session {
-    core: Rc<Core>,
+    shared: Rc<Shared>,
     host: Box<dyn Host>,
-    state: State,
+    identity: Identity,
     parser: Parser,
-    /// Lines received; the last one's number.
+    /// The number of the last line.
     line_number: u64,
 }
 
+/// ```text
+///              init
+///   nameless ────────> named ───┐
+///                        ^      │ init again: the same identity only
+///                        └──────┘
+/// ```
+enum Identity {
+    /// No `init` has come. Every request is refused.
+    Nameless,
+    /// The node is built.
+    Named(Context),
+}
+
 impl Session {
-    /// A session for the node that `build` makes when `init` has come. Lines for
-    /// a person go to `log`, without a newline.
-    ///
-    /// ```
-    /// # use eddyline::{Node, session::{Session, Settings}, time::VirtualClock};
-    /// # use std::rc::Rc;
-    /// fn session<N: Node>(clock: &VirtualClock) -> Session {
-    ///     let log = |text: std::fmt::Arguments<'_>| eprintln!("{text}");
-    ///     Session::new(N::new, Settings::default(), Rc::new(clock.clone()), log)
-    /// }
-    /// ```
+    /// A session for the node that `build` makes when `init` has come. Lines for people go to
+    /// `log`, without a newline.
     pub fn new<N: Node>(
         build: impl Fn(&Context) -> N + 'static,
         settings: Settings,
@@ -83,9 +119,9 @@ impl Session {
     ) -> Session {
         let log: Log = Box::new(log);
         Session {
-            core: Rc::new(Core::new(settings, clock, log)),
+            shared: Rc::new(Shared::new(settings, clock, log)),
             host: host(build),
-            state: State::Nameless,
+            identity: Identity::Nameless,
             parser: Parser::default(),
             line_number: 0,
         }
@@ -93,35 +129,17 @@ impl Session {
 
     /// Receives one line, without its newline. A request's handler runs at once,
     /// until it waits or ends.
-    ///
-    /// ```
-    /// # fn say(session: &mut eddyline::session::Session) {
-    /// session.receive(br#"{"src":"c1","dest":"n1","body":{"type":"ping","msg_id":1}}"#);
-    /// # }
-    /// ```
     pub fn receive(&mut self, line: &[u8]) {
         self.line_number += 1;
-        // Looked at where it is: to copy it would take as long as to find the line.
+        // Matched by reference. To move the envelope would take as long as to find the line.
         match &self.parser.parse(line) {
             Ok(envelope) => self.dispatch(envelope),
             Err(why) => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
         }
     }
 
-    /// Says that a line was longer than `line_bytes_max`, which is taken;
+    /// Counts and logs a line that was longer than `line_bytes_max`, the owner's limit.
     /// `excerpt` is its beginning.
-    ///
-    /// ```
-    /// # use eddyline::session::Session;
-    /// use eddyline::wire::{LINE_BYTES_MAX, Line};
-    ///
-    /// fn receive(session: &mut Session, line: Line<'_>) {
-    ///     match line {
-    ///         Line::Whole(line) => session.receive(line),
-    ///         Line::TooLong { excerpt } => session.receive_too_long(excerpt, LINE_BYTES_MAX),
-    ///     }
-    /// }
-    /// ```
     pub fn receive_too_long(&mut self, excerpt: &[u8], line_bytes_max: usize) {
         self.line_number += 1;
         let excerpt = Excerpt(excerpt);
@@ -130,38 +148,44 @@ impl Session {
         ));
     }
 
+    /// Decides the fate of a message: logged, refused, given to the call that it is a reply to, or
+    /// given to a handler.
     fn dispatch(&mut self, envelope: &Envelope<'_>) {
-        if let State::Running(cx) = &self.state
+        if let Identity::Named(cx) = &self.identity
             && envelope.dest != cx.node_id()
         {
             let (dest, own) = (Quote(&envelope.dest), Quote(cx.node_id()));
-            return self.log_line(format_args!("ignored: it is for {dest}, not {own}"));
+            return self.log_line(format_args!(
+                "ignored: its destination is {dest}, not {own}"
+            ));
         }
         let header = &envelope.header;
         let is_reply = matches!(header.in_reply_to, ReplyTo::Call(_) | ReplyTo::Unknown);
         if header.kind.as_deref() == Some("init") && !is_reply {
             return self.init(envelope);
         }
-        let State::Running(cx) = &self.state else {
-            let error = Error::temporarily_unavailable("this node has had no init yet");
+        let Identity::Named(cx) = &self.identity else {
+            let error = Error::temporarily_unavailable("this node has received no init yet");
             return self.refuse(envelope, &error);
         };
-        let src = self.core.sender(&envelope.src);
+        let src = self.shared.sender(&envelope.src);
         match header.in_reply_to {
-            ReplyTo::Call(msg_id) => self.core.complete_call(msg_id, src, envelope),
-            ReplyTo::Unknown => self.core.ignore_reply(),
+            ReplyTo::Call(msg_id) => self.shared.complete_call(msg_id, src, envelope),
+            ReplyTo::Unknown => self.shared.ignore_reply(),
             ReplyTo::Absent | ReplyTo::Invalid => match malformed(header) {
                 None => {
-                    let request = Request::new(self.core.spares().keep(envelope));
-                    self.core.set_asker(src);
-                    self.host.handle(&self.core, cx, request);
-                    self.core.set_asker(None);
+                    let request = Request::new(self.shared.spares().keep(envelope));
+                    self.shared.set_requester(src);
+                    self.host.handle(&self.shared, cx, request);
+                    self.shared.set_requester(None);
                 }
                 Some(error) => self.refuse(envelope, &error),
             },
         }
     }
 
+    /// Builds the node, or answers a repeated `init`.
+    #[inline(never)]
     fn init(&mut self, envelope: &Envelope<'_>) {
         if let Some(error) = malformed(&envelope.header) {
             return self.refuse(envelope, &error);
@@ -174,35 +198,31 @@ impl Session {
             let error = Error::malformed_request("malformed \"init\": field `node_id`: empty");
             return self.refuse(envelope, &error);
         }
-        if !self.core.identify(init) {
-            let own = Quote(self.core.node_id());
-            let error = Error::precondition_failed(format!(
-                "this node is {own} already, in another cluster or by another name than this init says"
-            ));
+        if let Err(error) = self.shared.identify(init) {
             return self.refuse(envelope, &error);
         }
-        let request = Request::new(self.core.spares().keep(envelope));
-        if let State::Nameless = self.state {
-            let cx = Context::new(self.core.clone());
+        let request = Request::new(self.shared.spares().keep(envelope));
+        if let Identity::Nameless = self.identity {
+            let cx = Context::new(self.shared.clone());
             if let Err(panic) = self.host.build(&cx) {
                 self.log_line(format_args!("building the node {panic}"));
                 let text = format!("building the node panicked: {}", panic.message);
                 return self.refuse(envelope, &Error::crash(text));
             }
-            self.host.start(&self.core, &cx);
-            self.state = State::Running(cx);
+            self.host.start(&self.shared, &cx);
+            self.identity = Identity::Named(cx);
         }
-        self.core.sender(&envelope.src);
-        if let Err(error) = self.core.reply(&request, ReplyKind::Ok("init"), &()) {
+        self.shared.sender(&envelope.src);
+        if let Err(error) = self.shared.reply(&request, ReplyKind::Ok("init"), &()) {
             self.log_line(format_args!("init could not be answered: {error}"));
         }
     }
 
-    /// Answers what no handler will see, or logs it if nobody waits.
+    /// Answers a message that no handler will see, or logs it if it wants no reply.
     fn refuse(&self, envelope: &Envelope<'_>, error: &Error) {
         match (envelope.header.msg_id, envelope.header.in_reply_to) {
-            (_, ReplyTo::Call(_) | ReplyTo::Unknown) => self.core.ignore_reply(),
-            (MsgId::Integer(msg_id), _) => self.core.refuse(envelope, msg_id, error),
+            (_, ReplyTo::Call(_) | ReplyTo::Unknown) => self.shared.ignore_reply(),
+            (MsgId::Integer(msg_id), _) => self.shared.refuse(envelope, msg_id, error),
             _ => {
                 let excerpt = Excerpt(envelope.body.as_bytes());
                 self.log_line(format_args!("ignored: {error}: {excerpt}"));
@@ -210,19 +230,13 @@ impl Session {
         }
     }
 
-    /// Writes a line for a person, as the session's own do.
-    ///
-    /// ```
-    /// # fn tell(session: &eddyline::session::Session) {
-    /// session.log(format_args!("stdin has ended"));
-    /// # }
-    /// ```
+    /// Logs a line for people, as the session itself does.
     pub fn log(&self, text: fmt::Arguments<'_>) {
-        self.core.log(text);
+        self.shared.log(text);
     }
 
     fn log_line(&self, text: fmt::Arguments<'_>) {
-        self.core
+        self.shared
             .log(format_args!("line {}: {text}", self.line_number));
     }
 
@@ -239,48 +253,54 @@ impl Session {
     /// }
     /// ```
     pub fn expire(&mut self, now: Instant) {
-        self.core.expire(now);
+        self.shared.expire(now);
+        self.shared.end_step();
     }
 
     /// Polls up to `polls` tasks that are ready. Returns whether more are.
     ///
-    /// ```
-    /// # fn run(session: &mut eddyline::session::Session) {
-    /// while session.run_tasks(200) {} // in a loop with others to serve: one call a turn
-    /// # }
-    /// ```
+    /// Spawned tasks and woken ones take turns. If only one kind is ready, it gets all polls.
     pub fn run_tasks(&mut self, polls: usize) -> bool {
-        self.host.run(&self.core, polls)
+        let is_more_ready = self.host.run(&self.shared, polls);
+        self.shared.end_step();
+        is_more_ready
     }
 
-    /// Whether a task is ready, so that nobody should wait before the next
-    /// [`run_tasks`](Session::run_tasks).
-    ///
-    /// ```
-    /// # use {eddyline::session::Session, std::time::Duration};
-    /// # fn wait(session: &Session) {
-    /// let wait_ms = if session.has_ready_tasks() { 0 } else { 1000 };
-    /// # }
-    /// ```
+    /// Whether [`run_tasks`](Session::run_tasks) would poll a task. The owner should not wait
+    /// before it has called that.
     pub fn has_ready_tasks(&self) -> bool {
-        self.host.is_ready(&self.core)
+        self.host.is_ready(&self.shared)
     }
 
     /// When to call [`expire`](Session::expire) next; `None` without timers. It
     /// may be before the first timer is due, never after.
-    ///
-    /// ```
-    /// # use {eddyline::{session::Session, time::Instant}, std::time::Duration};
-    /// fn timeout(session: &Session, now: Instant) -> Option<Duration> {
-    ///     session.next_deadline().map(|deadline| deadline.since(now))
-    /// }
-    /// ```
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.core.timers().next_deadline()
+        self.shared.timers().next_deadline()
     }
 
-    /// The queue of woken tasks, for an owner that waits: a waker may be used
-    /// by another thread meanwhile.
+    /// The time now, read from the clock.
+    pub(crate) fn now(&self) -> Instant {
+        self.shared.timers().now()
+    }
+
+    /// Arms a deadline of the owner on the session's wheel. When it is due,
+    /// [`expire`](Session::expire) hands out its key through `next_expired`.
+    pub(crate) fn arm_owner(&self, deadline: Instant, key: u64) -> TimerId {
+        self.shared.timers().arm_owner(deadline, key)
+    }
+
+    /// Disarms a deadline of the owner; without effect if it was due.
+    pub(crate) fn disarm_owner(&self, timer: TimerId) {
+        self.shared.timers().disarm_owner(timer);
+    }
+
+    /// Takes the next key of the owner that is due.
+    pub(crate) fn next_expired(&self) -> Option<u64> {
+        self.shared.timers().next_expired()
+    }
+
+    /// The queue of woken tasks, for an owner that waits. A waker may be used by another thread
+    /// meanwhile.
     ///
     /// ```
     /// # fn wait(session: &eddyline::session::Session) {
@@ -295,7 +315,7 @@ impl Session {
         self.host.ready_queue()
     }
 
-    /// The bytes to write. Borrowed: let go of it before the next call.
+    /// The bytes to write. The borrow must end before the next call.
     ///
     /// ```
     /// # use eddyline::session::Session;
@@ -307,17 +327,10 @@ impl Session {
     /// }
     /// ```
     pub fn output(&mut self) -> RefMut<'_, OutputBuffer> {
-        self.core.outbox().output()
+        self.shared.outbox().output()
     }
 
-    /// Takes everything that waits to be written, as text.
-    ///
-    /// ```
-    /// # fn ask(session: &mut eddyline::session::Session) {
-    /// session.receive(br#"{"src":"c1","dest":"n1","body":{"type":"fly","msg_id":1}}"#);
-    /// assert!(session.take_output().contains(r#""code":10"#));
-    /// # }
-    /// ```
+    /// Takes all pending output, as text.
     pub fn take_output(&mut self) -> String {
         let mut output = self.output();
         let text = String::from_utf8_lossy(output.pending()).into_owned();
@@ -328,21 +341,11 @@ impl Session {
 
     /// Whether the reader of the output is so far behind that no more lines
     /// should be received.
-    ///
-    /// ```
-    /// # use eddyline::session::Session;
-    /// fn receive_all(session: &mut Session, lines: &mut impl Iterator<Item = Vec<u8>>) {
-    ///     while !session.is_congested() {
-    ///         let Some(line) = lines.next() else { return };
-    ///         session.receive(&line);
-    ///     }
-    /// }
-    /// ```
     pub fn is_congested(&self) -> bool {
-        self.core.outbox().output().is_congested()
+        self.shared.outbox().output().is_congested()
     }
 
-    /// The next operation on sockets that a handler has asked for.
+    /// The next operation on sockets that a handler has submitted.
     ///
     /// ```
     /// # use eddyline::{Error, session::Session};
@@ -353,86 +356,57 @@ impl Session {
     /// }
     /// ```
     pub fn next_operation(&mut self) -> Option<(OperationId, Operation)> {
-        self.core.next_operation()
+        self.shared.next_operation()
     }
 
-    /// How many requests whose handlers have not ended want a reply and have none.
+    /// The number of requests that want a reply, have none, and whose handlers have not ended.
     pub(crate) fn unanswered(&self) -> usize {
         self.host.unanswered()
     }
 
-    /// Which sender's request an operation was asked for by, as a number. `None` if
-    /// the handler had waited for something before it asked, or nobody knows.
-    pub(crate) fn asker(&self, id: OperationId) -> Option<u32> {
-        self.core.asker(id)
+    /// The sender of the request that an operation was submitted for, as a number. `None` if
+    /// the handler had waited for something before, or the sender is not remembered.
+    pub(crate) fn requester(&self, id: OperationId) -> Option<u32> {
+        self.shared.requester(id)
     }
 
-    /// Whether a handler has asked for an operation that nobody has taken.
-    ///
-    /// ```
-    /// # fn look(session: &mut eddyline::session::Session) {
-    /// assert_eq!(session.has_operations(), session.next_operation().is_some());
-    /// # }
-    /// ```
+    /// Whether [`next_operation`](Session::next_operation) would return one.
     pub fn has_operations(&self) -> bool {
-        self.core.has_operations()
+        self.shared.has_operations()
     }
 
-    /// Gives an operation its outcome.
-    ///
-    /// ```
-    /// # use eddyline::session::{OperationId, Outcome, Session};
-    /// # fn listening(session: &mut Session, id: OperationId) {
-    /// session.complete_operation(id, Ok(Outcome::Listening { port: 4_000 }));
-    /// session.run_tasks(200); // its handler goes on
-    /// # }
-    /// ```
+    /// Gives an operation its outcome, and makes its task ready.
     pub fn complete_operation(&mut self, id: OperationId, outcome: Result<Outcome>) {
-        self.core.complete_operation(id, outcome);
+        self.shared.complete_operation(id, outcome);
     }
 
-    /// Says that no more lines will come: calls that wait get no reply, and no
-    /// error 0 either.
-    ///
-    /// ```
-    /// # fn end(session: &mut eddyline::session::Session) {
-    /// session.end_input();
-    /// let last_words = session.take_output();
-    /// # }
-    /// ```
+    /// Tells the session that no more lines will come. Calls that wait get no reply any more,
+    /// and no error 0 either: their handlers stay suspended.
     pub fn end_input(&mut self) {
-        self.core.end_input();
+        self.shared.end_input();
     }
 
-    /// How much of everything is in use.
+    /// How much of each bounded resource is in use.
     ///
     /// ```
     /// # fn look(session: &eddyline::session::Session) {
     /// let usage = session.usage();
-    /// assert!(usage.calls_waiting <= usage.timers);
+    /// assert!(usage.calls_waiting <= usage.timers); // each has its own
     /// # }
     /// ```
     pub fn usage(&self) -> Usage {
-        let mut usage = self.core.usage();
+        let mut usage = self.shared.usage();
         usage.tasks += self.host.tasks();
         usage
     }
 
-    /// How many replies found no call that waits for them.
-    ///
-    /// ```
-    /// # fn forge(session: &mut eddyline::session::Session) {
-    /// let before = session.ignored_replies();
-    /// session.receive(br#"{"src":"n2","dest":"n1","body":{"type":"x_ok","in_reply_to":77}}"#);
-    /// assert_eq!(session.ignored_replies(), before + 1);
-    /// # }
-    /// ```
+    /// The number of replies for which no call was waiting.
     pub fn ignored_replies(&self) -> u64 {
-        self.core.ignored_replies()
+        self.shared.ignored_replies()
     }
 }
 
-/// What is wrong with the header of a request.
+/// The error for a request with a malformed header.
 #[inline(always)]
 fn malformed(header: &Header<'_>) -> Option<Error> {
     let text = if header.kind.is_none() {

@@ -91,6 +91,15 @@ impl Output {
         });
         Ok(result?)
     }
+
+    /// Whether a write failed because no reader is left: a pipe or socket without its
+    /// other end, or a terminal that was hung up (EIO).
+    pub(crate) fn has_lost_reader(error: &io::Error) -> bool {
+        let errno = Errno::from_io_error(error);
+        [Errno::PIPE, Errno::CONNRESET, Errno::NOTCONN, Errno::IO]
+            .map(Some)
+            .contains(&errno)
+    }
 }
 
 impl AsFd for Output {

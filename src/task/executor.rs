@@ -33,6 +33,16 @@ pub struct Finished<P, T> {
     pub outcome: Result<T, Box<Panic>>,
 }
 
+/// The result of [`Executor::run_one`].
+pub enum Polled<P, T> {
+    /// No task was woken, so none was polled.
+    Nothing,
+    /// A task was polled and has not ended. Or the waker of a task that had ended was used.
+    Pending,
+    /// A task was polled and has ended.
+    Finished(Finished<P, T>),
+}
+
 /// Runs futures of one type `F`, each with a payload `P` that comes back when
 /// it ends.
 ///
@@ -150,11 +160,10 @@ impl<F: Future, P> Executor<F, P> {
         self.poll(index)
     }
 
-    /// Polls the task that was woken first. Outside is whether there was one,
-    /// inside the task if that ended it.
+    /// Polls the task that was woken first.
     ///
     /// ```
-    /// # use eddyline::task::Executor;
+    /// # use eddyline::task::{Executor, Polled};
     /// # use std::{future::poll_fn, task::Poll};
     /// let mut executor = Executor::new();
     /// let mut polls = 0;
@@ -164,18 +173,23 @@ impl<F: Future, P> Executor<F, P> {
     ///     if polls == 2 { Poll::Ready(polls) } else { Poll::Pending }
     /// });
     /// assert!(executor.start("counts", twice).is_none());
-    /// let finished = executor.run_one().unwrap().unwrap();
+    /// let Polled::Finished(finished) = executor.run_one() else { panic!("it was woken") };
     /// assert_eq!((finished.payload, finished.outcome.unwrap()), ("counts", 2));
     /// ```
-    pub fn run_one(&mut self) -> Option<Option<Finished<P, F::Output>>> {
-        let index = self.ready.pop()?;
+    pub fn run_one(&mut self) -> Polled<P, F::Output> {
+        let Some(index) = self.ready.pop() else {
+            return Polled::Nothing;
+        };
         let slot = &self.slots[index as usize];
         slot.signal.taken_from_queue();
         if slot.payload.is_none() {
             // Woken after it ended.
-            return Some(None);
+            return Polled::Pending;
         }
-        Some(self.poll(index))
+        match self.poll(index) {
+            Some(finished) => Polled::Finished(finished),
+            None => Polled::Pending,
+        }
     }
 
     /// What the tasks that have not ended were started with.
@@ -297,8 +311,12 @@ mod tests {
             wakers.borrow()[name].wake_by_ref();
         }
         let mut order = Vec::new();
-        while let Some(finished) = executor.run_one() {
-            order.extend(finished.map(|finished| finished.payload));
+        loop {
+            match executor.run_one() {
+                Polled::Nothing => break,
+                Polled::Pending => {}
+                Polled::Finished(finished) => order.push(finished.payload),
+            }
         }
         assert_eq!(order, [2, 0, 1]);
         assert!(executor.is_empty());
@@ -311,24 +329,16 @@ mod tests {
         executor.start("first", waits(wakers.clone()));
         let stale = wakers.borrow()[0].clone();
         stale.wake_by_ref();
-        assert!(executor.run_one().flatten().is_some());
+        assert!(matches!(executor.run_one(), Polled::Finished(_)));
         stale.wake_by_ref();
-        assert!(
-            executor
-                .run_one()
-                .is_some_and(|finished| finished.is_none())
-        );
+        assert!(matches!(executor.run_one(), Polled::Pending));
         assert!(
             executor
                 .start("second", boxed(std::future::pending()))
                 .is_none()
         );
         stale.wake_by_ref();
-        assert!(
-            executor
-                .run_one()
-                .is_some_and(|finished| finished.is_none())
-        );
+        assert!(matches!(executor.run_one(), Polled::Pending));
         assert_eq!(executor.len(), 1);
     }
 
@@ -343,11 +353,7 @@ mod tests {
             })),
         );
         assert_eq!(executor.ready_queue().len(), 1);
-        assert!(
-            executor
-                .run_one()
-                .is_some_and(|finished| finished.is_none())
-        );
+        assert!(matches!(executor.run_one(), Polled::Pending));
         assert_eq!(executor.ready_queue().len(), 1);
     }
 
@@ -386,7 +392,7 @@ mod tests {
             executor.start((), waits(wakers.clone()));
         }
         wakers.borrow().iter().for_each(Waker::wake_by_ref);
-        while executor.run_one().is_some() {}
+        while !matches!(executor.run_one(), Polled::Nothing) {}
         assert!(executor.is_empty());
         let warm = executor
             .slots

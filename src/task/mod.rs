@@ -8,6 +8,6 @@ mod executor;
 mod panic;
 mod ready_queue;
 
-pub use executor::{Executor, Finished};
+pub use executor::{Executor, Finished, Polled};
 pub use panic::{Panic, capture_panic_places, catch};
 pub use ready_queue::ReadyQueue;

@@ -1,24 +1,33 @@
-//! The server's side of one connection: what comes in goes out again.
+//! The server's side of one connection: it sends back every byte that it receives.
 
-use super::{CALLS_PER_TURN, Next, Progress, Readiness};
+use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::{Descriptor, socket};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
+/// How many reads one source may make in a turn, and how many writes: 4 each, which are
+/// at most 256 KiB each way and some 100 µs. Fewer would cost more turns, and a turn
+/// costs an `epoll_wait` even if it does not wait.
+pub(super) const CALLS_PER_TURN: usize = 4;
+
+/// How much one read or write moves at most: the size of the buffer that all connections
+/// share, and so the most that one of them can hold unsent.
+pub(super) const CHUNK_BYTES: usize = 64 * 1024;
+
 /// One client of the echo server.
 ///
-/// Idle it is three words and a socket: it reads into the server's buffer and
-/// writes from there at once. A short read proves the socket drained and spares
-/// the read that would say so, which makes a round trip `epoll_wait`, `read`,
-/// `write`. (Urgent data is the exception: a read stops short in front of it. Who
-/// sends it to an echo server waits until the next bytes, or the end.)
+/// An idle connection is three words and a socket. It reads into the server's buffer
+/// and writes from there at once. A short read proves that the socket ran dry, and so
+/// spares the read that would return `WouldBlock`: a round trip is `epoll_wait`, `read`,
+/// `write`. (Urgent data is the exception, because a read stops in front of it. A client
+/// that sends it waits for its echo until more bytes or the end arrive.)
 #[derive(Debug)]
 pub(crate) struct Connection {
     fd: Descriptor,
     state: State,
 }
 
-/// Where a connection stands.
+/// The state of a connection.
 ///
 /// ```text
 ///            wrote less than was read
@@ -41,29 +50,30 @@ pub(crate) struct Connection {
 /// ```
 #[derive(Debug)]
 enum State {
-    /// Nothing is held; reads whatever comes.
+    /// It holds nothing, and reads.
     Open,
-    /// Holds what the peer has not taken, and does not read.
+    /// It holds a rest that the peer has not taken, and does not read.
     Draining(Box<Rest>),
-    /// The peer has sent its end, which lies behind what is still unread.
+    /// The peer has closed its sending half. Unread bytes may lie in front of the end.
     HalfClosed(Option<Box<Rest>>),
-    /// Over; the runtime takes it out of the reactor at the end of the turn.
+    /// It is over. The runtime takes it out of the reactor at the end of the turn.
     Closed(Ending),
 }
 
-/// What was read and not yet written. Boxed, so that who holds none pays a word.
+/// Bytes that were read and are not yet written. In a box, so that a connection without
+/// a rest is a word smaller.
 #[derive(Debug)]
 struct Rest {
     bytes: Vec<u8>,
     sent: usize,
 }
 
-/// How a connection ended. Neither is an error of the server's.
+/// How a connection ended. Neither way is an error of the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ending {
-    /// The peer's end, with everything echoed.
+    /// The peer sent its end, and everything was echoed.
     EndOfFile,
-    /// The peer is gone, or the network.
+    /// The peer or the network has gone.
     Reset,
 }
 
@@ -75,7 +85,7 @@ impl Connection {
         }
     }
 
-    /// The memory that is held for a peer that does not read.
+    /// How many bytes of memory the rest takes.
     pub(super) fn held_bytes(&self) -> usize {
         match &self.state {
             State::Draining(rest) | State::HalfClosed(Some(rest)) => rest.bytes.len(),
@@ -87,20 +97,23 @@ impl Connection {
     pub(crate) fn ready(&mut self, readiness: Readiness, scratch: &mut [u8]) -> Progress<Ending> {
         let mut left = readiness;
         let mut received_bytes = 0;
-        if readiness.read_closed {
+        if readiness.is_read_closed() {
             self.half_close();
         }
         for _ in 0..CALLS_PER_TURN {
-            self.send_rest(&mut left);
-            if self.holds_rest() || self.is_closed() || !left.readable {
+            // One write each time: of the rest, or of what a read brings.
+            if self.holds_rest() && left.is_writable() {
+                self.send_rest(&mut left);
+            } else if self.is_idle() && left.is_readable() {
+                received_bytes += self.echo(&mut left, scratch);
+            } else {
                 break;
             }
-            received_bytes += self.echo(&mut left, scratch);
         }
         let next = match self.state {
             State::Closed(ending) => Next::Finished(ending),
-            _ if self.holds_rest() && !left.writable => Next::Wait,
-            _ if self.holds_rest() || left.readable => Next::CarryOver,
+            _ if self.holds_rest() && !left.is_writable() => Next::Wait,
+            _ if self.holds_rest() || left.is_readable() => Next::CarryOver(Reason::BoundReached),
             _ => Next::Wait,
         };
         Progress {
@@ -119,7 +132,7 @@ impl Connection {
             }
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                left.readable = false;
+                left.remove(Readiness::READABLE);
                 return 0;
             }
             Err(_) => {
@@ -128,7 +141,7 @@ impl Connection {
             }
         };
         if count < scratch.len() && !matches!(self.state, State::HalfClosed(_)) {
-            left.readable = false;
+            left.remove(Readiness::READABLE);
         }
         let bytes = &scratch[..count];
         if let Some(sent) = self.write(bytes, left)
@@ -139,14 +152,11 @@ impl Connection {
         count
     }
 
-    /// Sends what is held, if the peer has room for it.
+    /// Sends what is held, as far as the peer has room for it.
     fn send_rest(&mut self, left: &mut Readiness) {
         let (State::Draining(rest) | State::HalfClosed(Some(rest))) = &mut self.state else {
             return;
         };
-        if !left.writable {
-            return;
-        }
         match write(&self.fd, &rest.bytes[rest.sent..], left) {
             Ok(count) => rest.sent += count,
             Err(_) => return self.close(Ending::Reset),
@@ -169,8 +179,9 @@ impl Connection {
         matches!(self.state, State::Draining(_) | State::HalfClosed(Some(_)))
     }
 
-    fn is_closed(&self) -> bool {
-        matches!(self.state, State::Closed(_))
+    /// Whether it may read: it holds nothing and is not over.
+    fn is_idle(&self) -> bool {
+        matches!(self.state, State::Open | State::HalfClosed(None))
     }
 
     /// Open -> Draining, or HalfClosed with a rest.
@@ -202,13 +213,13 @@ impl Connection {
         };
     }
 
-    /// Any -> Closed. The rest, if any, has nobody to go to.
+    /// Any -> Closed. A rest is dropped.
     fn close(&mut self, ending: Ending) {
         self.state = State::Closed(ending);
     }
 }
 
-/// Writes what there is room for; less than all, or nothing, uses writable up.
+/// Writes what there is room for. If that is not everything, writable is used up.
 fn write(fd: &Descriptor, bytes: &[u8], left: &mut Readiness) -> io::Result<usize> {
     let count = match socket::write(fd, bytes) {
         Ok(count) => count,
@@ -216,7 +227,7 @@ fn write(fd: &Descriptor, bytes: &[u8], left: &mut Readiness) -> io::Result<usiz
         Err(error) => return Err(error),
     };
     if count < bytes.len() {
-        left.writable = false;
+        left.remove(Readiness::WRITABLE);
     }
     Ok(count)
 }
@@ -239,21 +250,10 @@ mod tests {
     use crate::lab::testing;
     use rustix::net::SocketType;
 
-    const READABLE: Readiness = Readiness {
-        readable: true,
-        writable: false,
-        read_closed: false,
-    };
-    const WRITABLE: Readiness = Readiness {
-        readable: false,
-        writable: true,
-        read_closed: false,
-    };
-    const ENDED: Readiness = Readiness {
-        readable: true,
-        writable: true,
-        read_closed: true,
-    };
+    const READABLE: Readiness = Readiness::READABLE;
+    const WRITABLE: Readiness = Readiness::WRITABLE;
+    /// Data and end in one edge.
+    const ENDED: Readiness = Readiness::from_bits(0b111);
 
     /// (the server's connection, its peer)
     fn connection() -> (Connection, Descriptor) {
@@ -302,9 +302,9 @@ mod tests {
     #[test]
     fn gotcha_7_a_spurious_event_changes_nothing() {
         let (mut connection, _peer) = connection();
-        for readiness in [READABLE, WRITABLE, Readiness::default()] {
+        for readiness in [READABLE, WRITABLE, Readiness::NONE] {
             let progress = connection.ready(readiness, &mut [0; 16]);
-            assert_eq!(progress.used_up.readable, readiness.readable);
+            assert_eq!(progress.used_up.is_readable(), readiness.is_readable());
             assert!(matches!(progress.next, Next::Wait));
         }
     }
@@ -326,8 +326,8 @@ mod tests {
         socket::write(&peer, &[b'x'; 16 * CALLS_PER_TURN + 1]).unwrap();
         let progress = connection.ready(READABLE, &mut [0; 16]);
         assert_eq!(progress.received_bytes, 16 * CALLS_PER_TURN);
-        assert_eq!(progress.used_up, Readiness::default());
-        assert!(matches!(progress.next, Next::CarryOver));
+        assert_eq!(progress.used_up, Readiness::NONE);
+        assert!(matches!(progress.next, Next::CarryOver(_)));
         let progress = connection.ready(READABLE, &mut [0; 16]);
         assert_eq!(progress.received_bytes, 1);
         assert!(matches!(progress.next, Next::Wait));
@@ -341,17 +341,11 @@ mod tests {
         socket::write(&peer, b"more").unwrap();
         let progress = connection.ready(READABLE, &mut scratch);
         assert_eq!(progress.received_bytes, 0);
-        assert!(!progress.used_up.readable, "it is kept for later");
+        assert!(!progress.used_up.is_readable(), "it is kept for later");
         assert!(matches!(progress.next, Next::Wait));
         let mut echoed = read(&peer).len();
         // The writable edge, with readable still sticking.
-        let progress = connection.ready(
-            Readiness {
-                read_closed: false,
-                ..ENDED
-            },
-            &mut scratch,
-        );
+        let progress = connection.ready(READABLE | WRITABLE, &mut scratch);
         assert_eq!(progress.received_bytes, 4);
         assert!(matches!(connection.state, State::Open), "owns no buffer");
         echoed += read(&peer).len();

@@ -1,6 +1,6 @@
-//! The listening socket: takes connections in, whatever `accept` answers.
+//! The listening socket: takes connections in, and survives every answer of `accept`.
 
-use super::reserve::Reserve;
+use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::Descriptor;
 use crate::sys::socket::{self, AcceptFailure};
 use std::fmt;
@@ -8,14 +8,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// Connections taken in one turn: half a millisecond's work, so that a storm of
-/// clients does not starve those that are already connected. redis takes 10 by
-/// default, and pays for a burst with more turns of one `epoll_wait` each.
+/// How many connections are taken in one turn: 64, half a millisecond's work, so that
+/// many new clients do not starve those that are already connected. redis takes 10 by
+/// default, and needs more turns for a burst, with an `epoll_wait` each.
 pub(crate) const ACCEPTS_PER_TURN: usize = 64;
 
-/// After how long a paused listener tries again even if no connection of ours
-/// closed: it may be another process that gave descriptors back. Seldom enough
-/// to cost nothing, often enough to stay below a client's patience.
+/// After how long a paused listener tries again, even if no connection was closed here:
+/// 100 ms. Another process may have given descriptors back. The attempts cost next to
+/// nothing, and a client hardly notices the delay.
 pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
 
 /// A listening socket.
@@ -24,36 +24,28 @@ pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
 ///               accept: a connection
 ///               +---------------+
 ///               v               |      the queue is empty
-///   edge -->  accepting --------+----------------------------> idle
+///   edge -->  accepting --------+----------------------------> waits for an edge
 ///   retry -->   |    |          |  ACCEPTS_PER_TURN taken
 ///               |    +----------+----------------------------> carried over
 ///               |  no descriptor, no memory, no room
 ///               +--------------------------------------------> paused
 /// ```
 ///
-/// libuv keeps a spare descriptor, to accept with and close at once when there is
-/// no other; its clients see a reset. Pausing, as nginx does, leaves them in the
-/// queue instead, where the first that fits is served after all.
+/// A paused listener answers that it waits, but no edge will come for the clients
+/// that are in the kernel's queue already. Its owner serves it again when a
+/// connection has closed, and every [`ACCEPT_RETRY_MS`].
+///
+/// libuv keeps a spare descriptor. When there is no other, it accepts a client with
+/// it and closes it at once; the client sees a reset. Pausing, as nginx does, leaves
+/// clients in the queue, where they are served once there is room.
 #[derive(Debug)]
 pub(crate) struct Listener {
     fd: Descriptor,
     address: SocketAddr,
-    /// The last attempt got stuck.
-    is_paused: bool,
-    /// For the clients in the queue that are our own.
-    reserve: Reserve,
-}
-
-/// Where a listener's turn ended.
-#[derive(Debug)]
-pub(crate) enum Accepting {
-    /// The queue is empty: readable is used up, the next connection is an edge.
-    Idle,
-    /// The turn's bound is reached and the queue may hold more: carry over.
-    CarryOver,
-    /// Nothing more can be taken in, and no edge will tell when that changes:
-    /// carry over when a connection has closed and every [`ACCEPT_RETRY_MS`].
-    Paused(io::Error),
+    /// Why the last attempt got stuck, if it did.
+    paused_by: Option<io::Error>,
+    /// For the clients in the queue that are the node's own.
+    reserve: DescriptorReserve,
 }
 
 /// Why a server did not start.
@@ -79,8 +71,8 @@ impl Listener {
             Ok((fd, address)) => Ok(Listener {
                 fd,
                 address,
-                is_paused: false,
-                reserve: Reserve::default(),
+                paused_by: None,
+                reserve: DescriptorReserve::default(),
             }),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 Err(StartError::PortInUse { address })
@@ -94,28 +86,48 @@ impl Listener {
         self.address
     }
 
-    pub(super) fn is_paused(&self) -> bool {
-        self.is_paused
+    /// Why it is paused, if it is.
+    pub(super) fn paused_by(&self) -> Option<&io::Error> {
+        self.paused_by.as_ref()
     }
 
-    /// Keeps a descriptor for a client of our own.
+    /// Keeps one more descriptor for a client of the node's own.
     pub(super) fn reserve(&mut self) -> io::Result<()> {
         self.reserve.keep(&self.fd)
     }
 
-    /// Keeps no more than there are clients of our own.
+    /// Keeps no more descriptors than the node has clients of its own.
     pub(super) fn reserve_at_most(&mut self, clients: usize) {
         self.reserve.keep_at_most(clients);
     }
 
     /// Hands at most `room` new connections to `take`, bounded for the turn.
-    pub(super) fn accept(&mut self, room: usize, take: impl FnMut(Descriptor)) -> Accepting {
-        let accepting = self.accept_queued(room, take);
-        self.reserve.take_back(&self.fd);
-        accepting
+    pub(super) fn accept(
+        &mut self,
+        readiness: Readiness,
+        room: usize,
+        take: impl FnMut(Descriptor),
+    ) -> Progress {
+        let mut left = readiness;
+        let next = match left.is_readable() {
+            true => self.accept_queued(&mut left, room, take),
+            false => Next::Wait,
+        };
+        self.reserve.replace_unused(&self.fd);
+        Progress {
+            received_bytes: 0,
+            used_up: readiness.without(left),
+            next,
+        }
     }
 
-    fn accept_queued(&mut self, room: usize, mut take: impl FnMut(Descriptor)) -> Accepting {
+    fn accept_queued(
+        &mut self,
+        left: &mut Readiness,
+        room: usize,
+        mut take: impl FnMut(Descriptor),
+    ) -> Next {
+        self.paused_by = None;
         let mut taken = 0;
         for _ in 0..ACCEPTS_PER_TURN {
             if taken == room {
@@ -125,28 +137,84 @@ impl Listener {
             }
             match socket::accept(&self.fd) {
                 Ok(fd) => {
-                    self.is_paused = false;
-                    self.reserve.spent();
+                    self.reserve.was_used();
                     taken += 1;
                     take(fd);
                 }
                 Err(error) => match socket::accept_failure(&error) {
                     AcceptFailure::Skip => {}
                     AcceptFailure::Empty => {
-                        self.is_paused = false;
-                        return Accepting::Idle;
+                        left.remove(Readiness::READABLE);
+                        return Next::Wait;
                     }
-                    AcceptFailure::Stuck if self.reserve.give(&error) => {}
+                    AcceptFailure::Stuck if self.reserve.release_for(&error) => {}
                     AcceptFailure::Stuck => return self.pause(error),
                 },
             }
         }
-        Accepting::CarryOver
+        Next::CarryOver(Reason::BoundReached)
     }
 
-    fn pause(&mut self, reason: io::Error) -> Accepting {
-        self.is_paused = true;
-        Accepting::Paused(reason)
+    /// It waits, with readable left: its owner's retry serves it again.
+    fn pause(&mut self, reason: io::Error) -> Next {
+        self.paused_by = Some(reason);
+        Next::Wait
+    }
+}
+
+/// Descriptors kept to accept the node's own clients with.
+///
+/// Both ends of an exchange of the node with itself are in this process. If clients took
+/// every descriptor, they would wait for a server that has none left to accept them
+/// with, until their deadlines end that. So each exchange begins with two descriptors:
+/// its own, and one that is kept here until `accept` fails for want of it. That costs a
+/// `dup` and a `close` for each exchange.
+///
+/// The first client in the queue is accepted with it, which may be an outside client.
+/// Then the exchange waits for a descriptor like all others.
+#[derive(Debug, Default)]
+struct DescriptorReserve {
+    kept: Vec<Descriptor>,
+    /// One was released, and no client has been accepted since.
+    is_unused: bool,
+}
+
+impl DescriptorReserve {
+    /// Keeps one more: a copy of `fd`, which is never used itself.
+    fn keep(&mut self, fd: &Descriptor) -> io::Result<()> {
+        self.kept.push(socket::copy(fd)?);
+        Ok(())
+    }
+
+    /// Closes those that exceed the number of exchanges.
+    fn keep_at_most(&mut self, exchanges: usize) {
+        self.kept.truncate(exchanges);
+    }
+
+    /// Closes one, if `accept` failed because the process has no descriptor left.
+    /// Returns whether it is worth another attempt.
+    fn release_for(&mut self, error: &io::Error) -> bool {
+        if self.is_unused || !socket::is_out_of_descriptors(error) {
+            return false;
+        }
+        self.is_unused = self.kept.pop().is_some();
+        self.is_unused
+    }
+
+    /// A client was accepted with the released descriptor.
+    fn was_used(&mut self) {
+        self.is_unused = false;
+    }
+
+    /// Keeps a descriptor in place of a released one that no client used. `accept` needs
+    /// a free descriptor even to find out that no client waits, and the turn may reach
+    /// its bound before a client comes.
+    fn replace_unused(&mut self, fd: &Descriptor) {
+        if std::mem::take(&mut self.is_unused) {
+            // The descriptor was free a moment ago, and this is the only thread. If the
+            // copy fails all the same, an exchange waits until another one ends.
+            let _kept = self.keep(fd);
+        }
     }
 }
 
@@ -190,7 +258,7 @@ mod tests {
         Listener::bind(Ipv4Addr::LOCALHOST.into(), 0).unwrap()
     }
 
-    /// That many clients, whose connections stand.
+    /// So many clients, with established connections.
     fn clients(listener: &Listener, count: usize) -> Vec<Descriptor> {
         let clients: Vec<Descriptor> = (0..count)
             .map(|_| socket::connect(listener.address()).unwrap())
@@ -201,6 +269,19 @@ mod tests {
         clients
     }
 
+    /// The queue is empty, and the next connection raises an edge.
+    fn assert_is_idle(progress: &Progress) {
+        assert!(matches!(progress.next, Next::Wait));
+        assert_eq!(progress.used_up, Readiness::READABLE);
+    }
+
+    /// The queue may hold clients, and stays readable for the owner's retry.
+    fn assert_is_paused(listener: &Listener, progress: &Progress) {
+        assert!(listener.paused_by().is_some());
+        assert!(matches!(progress.next, Next::Wait));
+        assert_eq!(progress.used_up, Readiness::NONE);
+    }
+
     #[test]
     fn a_port_in_use_is_told_from_the_rest() {
         let first = listener();
@@ -208,7 +289,7 @@ mod tests {
         let error = Listener::bind(Ipv4Addr::LOCALHOST.into(), port).unwrap_err();
         assert!(matches!(error, StartError::PortInUse { .. }), "{error}");
         assert!(error.to_string().contains(&first.address().to_string()));
-        // TEST-NET-1: no machine has this address.
+        // No machine has an address of TEST-NET-1.
         let error = Listener::bind(Ipv4Addr::new(192, 0, 2, 1).into(), 0).unwrap_err();
         assert!(matches!(error, StartError::Failed { .. }), "{error}");
     }
@@ -221,14 +302,14 @@ mod tests {
         while total < clients.len() {
             await_any(&listener, PollFlags::IN);
             let mut taken = 0;
-            let accepting = listener.accept(usize::MAX, |_| taken += 1);
+            let progress = listener.accept(Readiness::READABLE, usize::MAX, |_| taken += 1);
             assert!(taken <= ACCEPTS_PER_TURN);
-            let is_carried = matches!(accepting, Accepting::CarryOver);
+            let is_carried = matches!(progress.next, Next::CarryOver(_));
             assert_eq!(is_carried, taken == ACCEPTS_PER_TURN);
             total += taken;
         }
-        let accepting = listener.accept(usize::MAX, |_| panic!("one too many"));
-        assert!(matches!(accepting, Accepting::Idle));
+        let progress = listener.accept(Readiness::READABLE, usize::MAX, |_| panic!("one too many"));
+        assert_is_idle(&progress);
     }
 
     #[test]
@@ -237,15 +318,14 @@ mod tests {
         let _clients = clients(&listener, 2);
         let mut taken = vec![];
         await_any(&listener, PollFlags::IN);
-        let accepting = listener.accept(1, |fd| taken.push(fd));
-        assert!(matches!(accepting, Accepting::Paused(_)));
-        let accepting = listener.accept(0, |_| panic!("no room"));
-        assert!(matches!(accepting, Accepting::Paused(_)));
-        assert!(listener.is_paused());
+        let progress = listener.accept(Readiness::READABLE, 1, |fd| taken.push(fd));
+        assert_is_paused(&listener, &progress);
+        let progress = listener.accept(Readiness::READABLE, 0, |_| panic!("no room"));
+        assert_is_paused(&listener, &progress);
         await_any(&listener, PollFlags::IN);
-        let accepting = listener.accept(2, |fd| taken.push(fd));
-        assert!(matches!(accepting, Accepting::Idle));
-        assert!(!listener.is_paused());
+        let progress = listener.accept(Readiness::READABLE, 2, |fd| taken.push(fd));
+        assert_is_idle(&progress);
+        assert!(listener.paused_by().is_none());
         assert_eq!(taken.len(), 2);
     }
 
@@ -266,18 +346,18 @@ mod tests {
         let mut limit = getrlimit(Resource::Nofile);
         limit.current = Some(u64::try_from(clients[2].as_raw_fd()).unwrap() + 1);
         setrlimit(Resource::Nofile, limit).unwrap();
-        let Accepting::Paused(error) = listener.accept(8, |_| panic!("taken")) else {
-            panic!("not paused");
-        };
+        let progress = listener.accept(Readiness::READABLE, 8, |_| panic!("taken"));
+        assert_is_paused(&listener, &progress);
+        let error = listener.paused_by().unwrap();
         assert!(error.to_string().contains("files"), "{error}");
         let mut taken = vec![];
         clients.pop();
-        let accepting = listener.accept(8, |fd| taken.push(fd));
-        assert!(matches!(accepting, Accepting::Paused(_)));
-        assert_eq!(taken.len(), 1, "whoever was first in the queue");
+        let progress = listener.accept(Readiness::READABLE, 8, |fd| taken.push(fd));
+        assert_is_paused(&listener, &progress);
+        assert_eq!(taken.len(), 1, "the first in the queue");
         clients.clear();
         while taken.len() < 3 {
-            listener.accept(8, |fd| taken.push(fd));
+            listener.accept(Readiness::READABLE, 8, |fd| taken.push(fd));
         }
     }
 }

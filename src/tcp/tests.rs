@@ -1,9 +1,11 @@
-//! Both sides against each other over loopback, on edges alone.
+//! Both sides against each other over loopback, driven by edges alone.
 
+use super::connection::CHUNK_BYTES;
 use super::exchange::ExchangeError;
 use super::server::{SCARCE_CHUNK_BYTES, Stats};
 use super::*;
 use crate::lab::testing;
+use crate::source::{Next, Readiness};
 use crate::sys::socket;
 use rustix::event::epoll;
 use rustix::net::SocketType;
@@ -20,8 +22,8 @@ enum Source {
     Exchange(usize, Box<Exchange>),
 }
 
-/// The least that can drive a server and its clients: an edge-triggered epoll,
-/// sticky readiness, carry-over. A lost edge makes it wait until it panics.
+/// The smallest loop that can drive a server and its clients: an edge-triggered epoll,
+/// sticky readiness, a carry-over list. After a lost edge it waits until it panics.
 struct Loop {
     epoll: OwnedFd,
     server: EchoServer,
@@ -59,7 +61,7 @@ impl Loop {
         let data = epoll::EventData::new_u64(self.sources.len() as u64);
         let flags = Flags::IN | Flags::OUT | Flags::RDHUP | Flags::ET;
         epoll::add(&self.epoll, fd, data, flags).unwrap();
-        self.sources.push(Some((source, Readiness::default())));
+        self.sources.push(Some((source, Readiness::NONE)));
     }
 
     /// Runs until every exchange has its outcome and every connection is closed.
@@ -96,9 +98,15 @@ impl Loop {
             };
             let flags = event.flags;
             let closed = flags.intersects(Flags::RDHUP | Flags::HUP | Flags::ERR);
-            readiness.readable |= closed || flags.contains(Flags::IN);
-            readiness.writable |= flags.intersects(Flags::OUT | Flags::HUP | Flags::ERR);
-            readiness.read_closed |= closed;
+            if closed || flags.contains(Flags::IN) {
+                *readiness |= Readiness::READABLE;
+            }
+            if flags.intersects(Flags::OUT | Flags::HUP | Flags::ERR) {
+                *readiness |= Readiness::WRITABLE;
+            }
+            if closed {
+                *readiness |= Readiness::READ_CLOSED;
+            }
             if !ready.contains(&index) {
                 ready.push(index);
             }
@@ -113,11 +121,12 @@ impl Loop {
         match source {
             Source::Listener => {
                 let mut accepted = vec![];
-                let accepting = self.server.accept(&mut accepted);
+                let progress = self.server.accept(*readiness, &mut accepted);
+                *readiness = readiness.without(progress.used_up);
                 for connection in accepted {
                     self.add(Source::Connection(connection));
                 }
-                matches!(accepting, Accepting::CarryOver)
+                matches!(progress.next, Next::CarryOver(_))
             }
             Source::Connection(connection) => {
                 let progress = self.server.serve(connection, *readiness);
@@ -128,12 +137,12 @@ impl Loop {
                 {
                     assert!(!self.server.released(connection), "was never paused");
                 }
-                matches!(progress.next, Next::CarryOver)
+                matches!(progress.next, Next::CarryOver(_))
             }
             Source::Exchange(number, exchange) => {
                 let progress = exchange.ready(*readiness);
                 *readiness = readiness.without(progress.used_up);
-                let is_carried = matches!(progress.next, Next::CarryOver);
+                let is_carried = matches!(progress.next, Next::CarryOver(_));
                 if let Next::Finished(outcome) = progress.next {
                     self.outcomes[*number] = Some(outcome);
                     self.sources[index] = None;
@@ -216,18 +225,14 @@ fn all_interfaces_are_reached_over_loopback() {
     }
 }
 
-// One peer after another stops reading. Together they get what is granted, each a
-// whole piece; whoever comes then gets small ones, and is echoed all the same.
+// One peer after another stops reading. The first ones get whole chunks, up to the bound
+// for all together. Later ones get small chunks, and are echoed all the same.
 #[test]
 fn what_is_held_for_peers_that_do_not_read_is_bounded_for_all_together() {
     const WHOLE: usize = 4;
-    const READABLE: Readiness = Readiness {
-        readable: true,
-        writable: true,
-        read_closed: false,
-    };
     let mut server = start();
     server.held_bytes_max = (WHOLE - 1) * CHUNK_BYTES + 1;
+    let both = Readiness::READABLE | Readiness::WRITABLE;
     let mut stalled = Vec::new();
     for index in 0..2 * WHOLE {
         let (ours, peer) = testing::socket_pair(SocketType::STREAM);
@@ -239,7 +244,7 @@ fn what_is_held_for_peers_that_do_not_read_is_bounded_for_all_together() {
         let before = server.held_bytes;
         while connection.held_bytes() == 0 {
             while socket::write(&peer, &[b'x'; CHUNK_BYTES]).is_ok() {}
-            let _progress = server.serve(&mut connection, READABLE);
+            let _progress = server.serve(&mut connection, both);
         }
         let held = server.held_bytes - before;
         assert_eq!(held, connection.held_bytes(), "each is counted");

@@ -1,4 +1,5 @@
-//! A node alone on virtual time: the test plays everybody whom it talks to.
+//! One node on virtual time, without a network. The test sends as every client, node
+//! and service.
 
 #![allow(dead_code, unreachable_pub, reason = "no test file uses all of it")]
 
@@ -9,13 +10,13 @@ use serde_json::{Value, json};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A node whose every request runs one function.
+/// A node that runs one function for every request.
 pub struct Alone {
     clock: VirtualClock,
     session: Session,
 }
 
-/// What a test lets the node do for each request.
+/// The function that the node runs for each request. See [`act!`](crate::act).
 pub trait Act: 'static {
     fn act(cx: Context, request: Request) -> impl Future<Output = Result<()>>;
 }
@@ -33,7 +34,7 @@ impl<A: Act> Node for Actor<A> {
 }
 
 impl Alone {
-    /// n1 of three nodes, named and asked once by c1 (message 1) to act.
+    /// n1 of three nodes. It is initialised, and has one request of c1 with `msg_id` 1.
     pub fn acting<A: Act>() -> Alone {
         let clock = VirtualClock::default();
         let settings = Settings::default();
@@ -48,14 +49,14 @@ impl Alone {
         alone
     }
 
-    /// A message for the node, and all that it makes the node do at once.
+    /// Delivers a message and runs all tasks that are ready.
     pub fn receive(&mut self, src: &str, body: Value) {
         let line = json!({"src": src, "dest": "n1", "body": body}).to_string();
         self.session.receive(line.as_bytes());
         while self.session.run_tasks(100) {}
     }
 
-    /// What the node has sent since the last time: to whom, and the body.
+    /// The destinations and bodies of the messages sent since the last call.
     pub fn sent(&mut self) -> Vec<(String, Value)> {
         let output = self.session.take_output();
         let message = |line: &str| {
@@ -66,8 +67,8 @@ impl Alone {
         output.lines().map(message).collect()
     }
 
-    /// The only message that was sent: its destination, its number, and the
-    /// body without the number.
+    /// The only message that was sent: its destination, its `msg_id`, and the body
+    /// without the `msg_id`.
     #[track_caller]
     pub fn sent_one(&mut self) -> (String, u64, Value) {
         let mut sent = self.sent();
@@ -86,8 +87,8 @@ impl Alone {
         self.receive(&dest, reply);
     }
 
-    /// The answer to the client must be all that was sent, and it leaves nothing
-    /// behind: no task, no call, no timer.
+    /// Checks that only the reply to the client was sent, and that no task, call or
+    /// timer is left.
     #[track_caller]
     pub fn ends_with(&mut self, mut expected: Value) {
         expected["in_reply_to"] = 1.into();
@@ -96,7 +97,7 @@ impl Alone {
         assert_eq!(self.usage(), Usage::default());
     }
 
-    /// Lets `ms` milliseconds pass, each timer in its own time.
+    /// Lets `ms` milliseconds pass. Each timer fires at its deadline.
     pub fn advance(&mut self, ms: u64) {
         let until = self.now() + Duration::from_millis(ms);
         loop {
@@ -125,7 +126,7 @@ impl Alone {
     }
 }
 
-/// Defines a type that acts as the closure-like body says.
+/// Defines a type whose `act` has the given body.
 #[macro_export]
 macro_rules! act {
     ($name:ident, |$cx:ident, $request:ident| $body:expr) => {

@@ -1,83 +1,122 @@
-//! Every public item has an example in its documentation.
+//! Every public type is in an example of the documentation.
 //!
-//! Read as text, like the walls: `unreachable_pub` sees to it that what is called
-//! `pub` can be reached from outside, and rustdoc to it that examples compile.
+//! Either an example names the type, wherever it stands, or the file of the type
+//! has an example: a value of some types is only got from a method, and their
+//! examples need not name them. Functions need no example each, since
+//! `missing_docs` demands a sentence for each, and many are plain from their names.
+//! The source is read as text; rustdoc checks that the examples compile.
 
 use crate::rules::Source;
+use std::collections::BTreeSet;
 
-/// The public items, and the items of public traits, whose documentation has
-/// no example.
-pub(crate) fn without_example(sources: &[Source]) -> Vec<String> {
-    let library = sources.iter().filter(|source| is_library(&source.name));
-    library.flat_map(without_example_in).collect()
+/// The public types that no example names, in files without an example.
+fn without_example(sources: &[Source]) -> Vec<String> {
+    let examples = sources.iter().flat_map(examples_of);
+    let named: BTreeSet<&str> = examples.flat_map(names).collect();
+    let library = sources
+        .iter()
+        .filter(|source| is_library(&source.name) && examples_of(source).is_empty());
+    let types = library.flat_map(|source| {
+        let types = public_types(&source.text);
+        types.map(move |(line, name)| (&source.name, line, name))
+    });
+    types
+        .filter(|(_, _, name)| !named.contains(name))
+        .map(|(file, line, name)| format!("{file}:{line}: no example uses `{name}`"))
+        .collect()
 }
 
-fn without_example_in(source: &Source) -> Vec<String> {
+/// The lines of a file's examples.
+fn examples_of(source: &Source) -> Vec<&str> {
     let mut found = Vec::new();
-    let mut docs = Docs::default();
-    let mut is_in_attribute = false;
-    let mut trait_indent = None;
-    for (number, line) in source.text.lines().enumerate() {
-        let text = line.trim_start();
-        let indent = line.len() - text.len();
-        if text.starts_with("#[cfg(test)]") {
-            break; // tests are the end of a file
-        }
-        if let Some(doc) = text.strip_prefix("///") {
-            docs.read(doc.trim());
+    let mut block = Block::None;
+    for line in source.text.lines() {
+        let line = line.trim_start();
+        let Some(doc) = line.strip_prefix("///").or(line.strip_prefix("//!")) else {
+            block = Block::None;
             continue;
-        }
-        is_in_attribute |= text.starts_with("#[");
-        if is_in_attribute {
-            is_in_attribute = !text.ends_with(']');
+        };
+        let Some(language) = doc.trim().strip_prefix("```") else {
+            if block == Block::Rust {
+                found.push(doc);
+            }
             continue;
-        }
-        if trait_indent == Some(indent) && text.starts_with('}') {
-            trait_indent = None;
-        }
-        let is_of_trait = trait_indent.is_some_and(|outer| indent == outer + 4);
-        let needs_one = is_public_item(text) || (is_of_trait && is_item(text));
-        if needs_one && !docs.has_example {
-            let (name, line) = (&source.name, number + 1);
-            found.push(format!("{name}:{line}: no example: {text}"));
-        }
-        if text.starts_with("pub trait ") {
-            trait_indent = Some(indent);
-        }
-        docs = Docs::default();
+        };
+        block = match block {
+            Block::None if is_rust(language) => Block::Rust,
+            Block::None => Block::Other,
+            Block::Rust | Block::Other => Block::None,
+        };
     }
     found
 }
 
-/// The comment that leads up to an item.
-#[derive(Default)]
-struct Docs {
-    is_in_block: bool,
-    has_example: bool,
+/// The part of the documentation that a line belongs to.
+#[derive(PartialEq, Eq)]
+enum Block {
+    None,
+    Rust,
+    Other,
 }
 
-impl Docs {
-    fn read(&mut self, line: &str) {
-        let Some(language) = line.strip_prefix("```") else {
-            return;
-        };
-        let is_rust = matches!(language, "" | "no_run" | "should_panic");
-        self.has_example |= is_rust && !self.is_in_block;
-        self.is_in_block = !self.is_in_block;
-    }
+fn is_rust(language: &str) -> bool {
+    matches!(
+        language,
+        "" | "rust" | "no_run" | "rust,no_run" | "should_panic"
+    )
+}
+
+fn names(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|c: char| !c.is_alphanumeric() && c != '_')
+}
+
+/// The public types of a file, before its tests: line and name.
+fn public_types(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().take_while(|line| *line != "#[cfg(test)]");
+    (1..).zip(lines).filter_map(|(number, line)| {
+        let item = line.trim_start().strip_prefix("pub ")?;
+        let (kind, rest) = item.split_once(' ')?;
+        let is_type = matches!(kind, "struct" | "enum" | "trait" | "type");
+        is_type.then(|| (number, names(rest).next().unwrap_or(rest)))
+    })
 }
 
 fn is_library(name: &str) -> bool {
     !matches!(name, "main.rs" | "options.rs")
 }
 
-fn is_public_item(text: &str) -> bool {
-    text.strip_prefix("pub ").is_some_and(is_item)
+#[test]
+fn every_public_type_is_in_an_example() {
+    let found = without_example(&super::sources());
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
-fn is_item(text: &str) -> bool {
-    let kinds = [
-        "fn ", "const ", "async ", "struct ", "enum ", "trait ", "type ",
+#[test]
+fn a_type_without_an_example_is_found() {
+    let count = |text: &str| {
+        let name = "wire/a.rs".to_owned();
+        let text = text.to_owned();
+        without_example(&[Source { name, text }]).len()
+    };
+    assert_eq!(count("/// Words about A.\npub struct A;"), 1);
+    assert_eq!(
+        count("/// ```\n/// let a = A::new();\n/// ```\npub struct A;"),
+        0
+    );
+    assert_eq!(count("/// ```text\n/// A -> x\n/// ```\npub enum A {}"), 1);
+    assert_eq!(count("pub trait A {}\npub type B = u8;"), 2);
+    assert_eq!(
+        count("pub fn f() {}\npub(crate) struct A;\n#[cfg(test)]\npub struct B;"),
+        0
+    );
+    let [example, others] = [
+        "//! ```\n//! A::f(); Clike\n//! ```",
+        "pub struct A<T>(T);\npub struct C;",
     ];
-    kinds.iter().any(|kind| text.starts_with(kind))
+    let source = |name: &str, text: &str| Source {
+        name: name.to_owned(),
+        text: text.to_owned(),
+    };
+    let found = without_example(&[source("lib.rs", example), source("wire/b.rs", others)]);
+    assert_eq!(found, ["wire/b.rs:2: no example uses `C`"]);
 }

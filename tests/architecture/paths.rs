@@ -9,6 +9,20 @@ pub(crate) struct NamedPath {
     /// The name that `as` gives it.
     pub(crate) alias: Option<String>,
     pub(crate) line: usize,
+    pub(crate) place: Place,
+}
+
+/// Where a path stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In a `use`.
+    Import,
+    /// In a `use` that other modules can see.
+    ReExport,
+    /// Behind a dot: the name of a field or a method.
+    Member,
+    /// Anywhere else.
+    Code,
 }
 
 impl NamedPath {
@@ -16,6 +30,17 @@ impl NamedPath {
     pub(crate) fn contains(&self, segments: &[&str]) -> bool {
         let mut windows = self.segments.windows(segments.len());
         windows.any(|window| window == segments)
+    }
+
+    /// The name that a `use` of this path gives to its file; `*` for all names.
+    pub(crate) fn name(&self) -> &str {
+        let alias = self.alias.as_deref();
+        let last = match &self.segments[..] {
+            [.., module, last] if last == "self" => module,
+            [.., last] => last,
+            [] => "",
+        };
+        alias.unwrap_or(last)
     }
 
     pub(crate) fn starts_with(&self, segments: &[&str]) -> bool {
@@ -30,9 +55,23 @@ pub(crate) struct Contents {
     pub(crate) paths: Vec<NamedPath>,
     /// Modules in files of their own.
     pub(crate) modules: BTreeSet<String>,
-    /// Those of them that are compiled for tests only.
+    /// Those of them that are compiled for tests and for the lab only.
     pub(crate) test_modules: BTreeSet<String>,
+    /// The items that are defined here.
+    pub(crate) items: BTreeSet<String>,
 }
+
+/// Keywords before the name of an item.
+const ITEMS: [&str; 8] = [
+    "const",
+    "enum",
+    "fn",
+    "macro_rules",
+    "static",
+    "struct",
+    "trait",
+    "type",
+];
 
 pub(crate) fn contents(text: &str) -> Contents {
     let tokens = tokens(text);
@@ -48,15 +87,39 @@ pub(crate) fn contents(text: &str) -> Contents {
         {
             contents.modules.insert(name.text.to_owned());
         }
+        if let [keyword, name, ..] = &tokens[at..]
+            && ITEMS.contains(&keyword.text)
+            && name.is_name()
+        {
+            contents.items.insert(name.text.to_owned());
+        }
         // What stands behind `::` here belongs to a type in angle brackets.
         let goes_on = at > 0 && tokens[at - 1].text == "::" && at > 1 && tokens[at - 2].text == ">";
         if tokens[at].is_name() && !goes_on {
+            let from = contents.paths.len();
+            let place = place(&tokens, at);
             at = path(&tokens, at, &mut Vec::new(), &mut contents.paths);
+            for path in &mut contents.paths[from..] {
+                path.place = place;
+            }
         } else {
             at += 1;
         }
     }
     contents
+}
+
+/// Where the path that starts at `at` stands.
+fn place(tokens: &[Token], at: usize) -> Place {
+    let before = |count: usize| at.checked_sub(count).map_or("", |at| tokens[at].text);
+    match (before(2), before(1)) {
+        // `pub use`, `pub(crate) use`: nothing else ends in a bracket there.
+        ("pub" | ")", "use") => Place::ReExport,
+        (_, "use") => Place::Import,
+        (".", ".") => Place::Code,
+        (_, ".") => Place::Member,
+        _ => Place::Code,
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -177,8 +240,8 @@ fn char_or_lifetime(text: &str) -> usize {
     }
 }
 
-/// The marks of what only tests are compiled with, and of what the room `lab` is.
-/// The name of the feature is a string, which is no token.
+/// The marks of an item that is compiled for tests only, and of one that is
+/// compiled for the room `lab` too. The feature's name is a string, and so no token.
 const TEST_MARKS: [&[&str]; 2] = [
     &["#", "[", "cfg", "(", "test", ")", "]"],
     &[
@@ -248,6 +311,7 @@ fn path(
             segments,
             alias,
             line,
+            place: Place::Code,
         });
     }
     prefix.truncate(depth);

@@ -11,15 +11,16 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: &[(&str, &[&str])] = &[
+    ("source", &[]),
     ("sys", &[]),
     ("time", &[]),
     ("random", &[]),
     ("wire", &[]),
     ("protocol", &[]),
     ("task", &[]),
-    ("reactor", &[]),
-    ("tcp", &["sys"]),
+    ("reactor", &["source"]),
+    ("tcp", &["source", "sys"]),
     ("node", &["protocol", "random", "task", "time", "wire"]),
     (
         "session",
@@ -27,23 +28,28 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ),
     (
         "sim",
-        &["session", "node", "protocol", "random", "time", "wire"],
+        &[
+            "session", "workload", "node", "protocol", "random", "time", "wire",
+        ],
     ),
+    ("workload", &["protocol", "random"]),
     ("runtime", EVERYTHING),
     // Machinery of tests. No room may use it but in items that are compiled where
     // it is: `cfg(test)`, or `cfg(any(test, feature = "lab"))`.
     ("lab", EVERYTHING_AND_RUNTIME),
     // Documentation only.
     ("guide", &[]),
+    ("inside", &[]),
 ];
 
 const EVERYTHING: &[&str] = &[
-    "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session", "sim",
+    "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
+    "session", "sim", "workload",
 ];
 
 const EVERYTHING_AND_RUNTIME: &[&str] = &[
-    "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node", "session",
-    "sim", "runtime",
+    "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
+    "session", "sim", "workload", "runtime",
 ];
 
 /// Crates that only some rooms may know.
@@ -52,7 +58,7 @@ const CRATES: [(&str, &[&str]); 3] = [
     ("rustix", &["sys"]),
     (
         "serde_json",
-        &["protocol", "node", "session", "sim", "main"],
+        &["protocol", "node", "session", "sim", "workload", "main"],
     ),
 ];
 
@@ -70,8 +76,9 @@ const SOCKET_CALLS: [&str; 10] = [
     "socket_with",
 ];
 
-/// A file is read in one sitting.
-const LINES_MAX: usize = 450;
+/// A file is one idea and is read in one sitting. clippy.toml has the caps that
+/// matter more: branches and nesting of a function.
+const LINES_MAX: usize = 600;
 
 pub(crate) fn violations(sources: &[Source]) -> Vec<String> {
     let contents: Vec<Contents> = sources.iter().map(|s| contents(&s.text)).collect();

@@ -1,4 +1,4 @@
-//! Sets, counters and broadcast: what was told to one is known to all in the end.
+//! Sets, counters and broadcast: in the end, every node must know every value.
 
 use super::broadcast::{Broadcast, Shape};
 use super::pn_counter::PnCounter;
@@ -37,7 +37,7 @@ fn a_g_counter_on_seq_kv_counts_exactly() {
 }
 
 #[test]
-fn a_g_counter_forgets_nothing_when_its_nodes_do() {
+fn a_g_counter_loses_nothing_when_its_nodes_restart() {
     over_seeds(|seed| {
         let simulation = lossy(seed)
             .duplication(0.05)

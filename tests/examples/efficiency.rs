@@ -1,6 +1,6 @@
-//! The targets of the Gossip Glomers: messages for each operation, and how long
-//! until a value is in every read. `cargo test --test examples -- --nocapture
-//! gossip` prints what was measured.
+//! The targets of the Gossip Glomers: messages per operation, and the time until a value
+//! is in every read. `cargo test --test examples -- --nocapture gossip` prints the
+//! results.
 
 use super::broadcast::{Broadcast, Shape};
 use super::kafka::Kafka;

@@ -1,8 +1,8 @@
-//! The examples, each under the workload that it is for, over many seeds: with
-//! latency, loss, duplication and partitions wherever the workload allows them.
+//! Checks each example under its workload in simulated clusters, over many seeds: with
+//! latency, loss, duplication and partitions, as far as the workload allows them.
 //!
-//! 50 seeds each; `EDDYLINE_SEEDS=500` for another number of them, `EDDYLINE_SEED=7`
-//! for one.
+//! Each test runs 50 seeds. `EDDYLINE_SEEDS=500` sets another number of seeds, and
+//! `EDDYLINE_SEED=7` runs only one seed.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -48,7 +48,7 @@ mod transactions;
 use eddyline::sim::{Failure, Latency, Nemesis, Report, Simulation, seeds};
 use std::time::Duration;
 
-/// Runs `run` for each seed, and fails with the first failure.
+/// Calls `run` for each seed. Panics at the first failure.
 #[track_caller]
 fn over_seeds<S>(run: impl Fn(u64) -> Result<Report<S>, Box<Failure>>) -> Vec<Report<S>> {
     let mut reports = Vec::new();
@@ -61,7 +61,7 @@ fn over_seeds<S>(run: impl Fn(u64) -> Result<Report<S>, Box<Failure>>) -> Vec<Re
     reports
 }
 
-/// Five nodes on a network that is slow, and loses and reorders.
+/// Five nodes on a slow network that loses and reorders messages.
 fn lossy(seed: u64) -> Simulation {
     Simulation::new(seed)
         .nodes(5)
@@ -70,7 +70,7 @@ fn lossy(seed: u64) -> Simulation {
         .reordering(0.05)
 }
 
-/// Partitions that come and go.
+/// Partitions that begin and end every two seconds on average.
 fn partitions() -> Nemesis {
     Nemesis::every(Duration::from_secs(2)).partitions()
 }

@@ -1,11 +1,11 @@
-//! Nodes that ask nobody.
+//! Nodes that send no messages to other nodes.
 
 use super::{echo::Echo, lossy, over_seeds, partitions, unique_ids::UniqueIds};
 use eddyline::sim::workload;
 use std::time::Duration;
 
 #[test]
-fn echo_is_no_matter_of_the_network() {
+fn echo_does_not_depend_on_the_network() {
     for report in over_seeds(|seed| lossy(seed).run::<Echo, _>(workload::Echo::new())) {
         assert_eq!(report.history.availability(), 1.0);
         assert_eq!(report.statistics.among_servers(), 0);
@@ -13,7 +13,7 @@ fn echo_is_no_matter_of_the_network() {
 }
 
 #[test]
-fn ids_are_unique_and_always_to_be_had() {
+fn ids_are_unique_and_always_available() {
     let workload = || workload::UniqueIds::new().total_availability();
     over_seeds(|seed| {
         lossy(seed)
@@ -23,7 +23,7 @@ fn ids_are_unique_and_always_to_be_had() {
 }
 
 #[test]
-fn ids_are_unique_even_if_nodes_forget() {
+fn ids_are_unique_even_if_nodes_restart() {
     over_seeds(|seed| {
         let second = Duration::from_secs;
         let simulation = lossy(seed).restart(1, second(2)..second(3));

@@ -1,4 +1,5 @@
-//! The linearizable store on Raft: right always, and of use whenever it can be.
+//! The linearizable store on Raft: it must always be correct, and available to nodes
+//! that can reach a majority.
 
 use super::touch::{Stretch, stretches};
 use super::{lin_kv::LinKv, lossy, over_seeds};
@@ -12,40 +13,46 @@ use std::time::Duration;
 
 const NODES: usize = 5;
 
-/// How long the load lasts, and how far apart changes are on average. A stretch
-/// without one is anything up to twice as long.
+/// The duration of the load.
 const LOAD: Duration = Duration::from_secs(20);
+
+/// The average time between two changes of faults. A stretch without a change is at most
+/// twice as long.
 const CHANGE_EVERY: Duration = Duration::from_secs(3);
 
-/// How long it takes after a change until clients of a majority in touch are
-/// served, by the example's constants and the network's 30 ms: 0.35 s until a
-/// leader whom nobody answers steps down, 0.65 s until somebody misses him, three
-/// rounds (votes before the vote, votes, the first entry) of 0.25 s to the slowest
-/// node with one message lost, 0.1 s for the news; and if there was no such leader,
-/// about as much for an election lost to two candidates.
+/// The time from a change until the clients of a connected majority are served. It
+/// follows from the example's constants and the latency of 30 ms:
+///
+/// - 0.35 s until a leader without answers steps down
+/// - 0.65 s until a node becomes a candidate
+/// - 0.75 s for three rounds (pre-vote, vote, first entry), each to the slowest node and
+///   with one lost message
+/// - 0.1 s until all nodes know the new leader
+///
+/// If no leader has to step down, the same time is enough for one more election, after two
+/// candidates have split the votes.
 const SETTLES_IN: Duration = Duration::from_secs(2);
 
-/// A stretch that is long enough for each of its clients to be served even if
-/// two or three elections in a row are lost.
+/// A stretch of this length must serve each of its clients, even if two or three
+/// elections in sequence fail.
 const LONG: Duration = Duration::from_secs(4);
 
-/// How many operations a client that is served makes in a second, at least: each
-/// takes four messages of 30 ms, two of them those of the slower of two nodes, and
-/// comes at 40 a second for all clients: 0.3 s in all. What it does beyond that is
-/// left for losses.
+/// The least rate of operations of a served client. An operation takes four messages of
+/// 30 ms, two of them to the slower of two nodes, and the clients make 40 a second
+/// together. So an operation takes about 0.3 s, and the rest is for lost messages.
 const SERVED_PER_SECOND: f64 = 3.0;
 
-/// How long an operation keeps a client that is not served, at least: its node holds
-/// it for that long, or is silent, and the client gives up after a second.
+/// The least duration of an operation of a client that is not served. Its node waits for
+/// this time or is silent, and the client gives up after a second.
 const HELD_SECONDS: f64 = 0.9;
 
-/// What the store does without faults: each of five clients may lose its first
-/// operation to the first election, of some 170 in ten seconds (at a latency of
-/// 100 ms). The rest is for messages that take very long.
+/// The least availability without faults. Each of five clients may lose its first
+/// operation to the first election, of about 170 in ten seconds (at a latency of 100 ms).
+/// The rest is for very late messages.
 const WITHOUT_FAULTS: f64 = 0.95;
 
-/// Whether it was carried out, be it that there was no such key, or that the key
-/// had another value.
+/// Whether an operation was carried out. This includes the replies that there is no such
+/// key, or that it has another value.
 fn is_carried_out(operation: &Operation) -> bool {
     use ErrorCode::{KeyDoesNotExist, PreconditionFailed};
     match &operation.outcome {
@@ -55,18 +62,18 @@ fn is_carried_out(operation: &Operation) -> bool {
     }
 }
 
-/// How many operations were asked of `node` and carried out within the stretch.
+/// The number of operations on `node` that were carried out within the stretch.
 fn carried_out(report: &Report<LinKvSummary>, stretch: &Stretch, node: usize) -> usize {
     let within = |operation: &&Operation| {
         operation.node == node
-            && operation.invoked >= stretch.from
-            && operation.completed < stretch.to
+            && Instant::ZERO + operation.invoked >= stretch.from
+            && Instant::ZERO + operation.completed < stretch.to
             && is_carried_out(operation)
     };
     report.history.load().filter(within).count()
 }
 
-/// What part of the operations was carried out.
+/// The share of operations that were carried out.
 fn availability(report: &Report<LinKvSummary>) -> f64 {
     let done = report
         .history
@@ -75,14 +82,16 @@ fn availability(report: &Report<LinKvSummary>) -> f64 {
     done.count() as f64 / report.history.load().count() as f64
 }
 
-/// Whoever was in touch with a majority for long was served; and altogether as
-/// much was done as the time allows in which a majority was in touch.
+/// Checks progress. Each client of a majority that was connected for long enough must be
+/// served. In total, the number of operations must fit the time in which a majority was
+/// connected.
 fn assert_progress(report: &Report<LinKvSummary>) {
     let (seed, summary) = (report.seed, &report.summary);
     assert_eq!(summary.undecided, 0, "seed {seed}: {summary:?}");
     let (mut served_s, mut cut_short) = (0.0, 0);
     for stretch in stretches(&report.trace, NODES, Instant::ZERO + LOAD) {
-        // Of two majorities Raft serves one at least: a bridge has one leader.
+        // Raft serves at least one of two majorities, because the bridge between them
+        // has one leader.
         let done = |majority: &&Vec<usize>| -> Vec<usize> {
             majority
                 .iter()
@@ -112,7 +121,7 @@ fn assert_progress(report: &Report<LinKvSummary>) {
     let least = SERVED_PER_SECOND * served_s;
     assert!(
         done >= least,
-        "seed {seed}: {done} done, of {least} at least"
+        "seed {seed}: {done} done, expected at least {least}"
     );
     let other_s = NODES as f64 * LOAD.as_secs_f64() - served_s;
     let lost_most = other_s / HELD_SECONDS + cut_short as f64;
@@ -120,56 +129,56 @@ fn assert_progress(report: &Report<LinKvSummary>) {
     let availability = availability(report);
     assert!(
         availability >= floor,
-        "seed {seed}: {availability} available, of {floor} at least"
+        "seed {seed}: availability {availability}, expected at least {floor}"
     );
 }
 
-/// Says how available it was, for whoever runs the tests with `--nocapture`.
-fn tell(faults: &str, reports: &[Report<LinKvSummary>]) {
+/// Prints the availability, which `--nocapture` shows.
+fn print_availability(faults: &str, reports: &[Report<LinKvSummary>]) {
     let mut all: Vec<f64> = reports.iter().map(availability).collect();
     all.sort_by(f64::total_cmp);
     let (least, median) = (all[0], all[all.len() / 2]);
-    eprintln!("lin-kv, {faults}: availability {least:.3} at least, {median:.3} in the median");
+    eprintln!("lin-kv, {faults}: availability at least {least:.3}, median {median:.3}");
 }
 
 fn run(simulation: Simulation) -> Result<Report<LinKvSummary>, Box<Failure>> {
-    // The recovery is for final reads, of which this workload has none.
+    // The recovery time is for final reads, and this workload has none.
     let simulation = simulation.recovery(Duration::from_secs(1)).rate(40.0);
     simulation.trace().run::<LinKv, _>(workload::LinKv::new())
 }
 
 #[track_caller]
-fn assert_right_and_of_use(faults: &str, nemesis: impl Fn(Nemesis) -> Nemesis) {
+fn assert_correct_and_available(faults: &str, nemesis: impl Fn(Nemesis) -> Nemesis) {
     let reports = over_seeds(|seed| {
         let nemesis = nemesis(Nemesis::every(CHANGE_EVERY));
         let simulation = lossy(seed).nodes(NODES).duplication(0.05).nemesis(nemesis);
         let mut report = run(simulation.duration(LOAD))?;
         assert_progress(&report);
-        report.trace = Trace::default(); // five hundred would not fit
+        report.trace = Trace::default(); // 500 traces would need too much memory
         Ok(report)
     });
-    tell(faults, &reports);
+    print_availability(faults, &reports);
 }
 
 #[test]
 fn lin_kv_under_partitions() {
-    assert_right_and_of_use("partitions", Nemesis::partitions);
+    assert_correct_and_available("partitions", Nemesis::partitions);
 }
 
 #[test]
 fn lin_kv_under_pauses() {
-    assert_right_and_of_use("pauses", Nemesis::pauses);
+    assert_correct_and_available("pauses", Nemesis::pauses);
 }
 
 #[test]
 fn lin_kv_under_crashes() {
-    assert_right_and_of_use("crashes", Nemesis::crashes);
+    assert_correct_and_available("crashes", Nemesis::crashes);
 }
 
 #[test]
 fn lin_kv_under_partitions_pauses_and_crashes() {
     let all = |nemesis: Nemesis| nemesis.partitions().pauses().crashes();
-    assert_right_and_of_use("partitions, pauses and crashes", all);
+    assert_correct_and_available("partitions, pauses and crashes", all);
 }
 
 #[test]
@@ -187,11 +196,11 @@ fn lin_kv_without_faults() {
             );
             assert_eq!(report.summary.undecided, 0, "seed {seed}");
         }
-        tell(&format!("{latency_ms} ms"), &reports);
+        print_availability(&format!("{latency_ms} ms"), &reports);
     }
 }
 
-/// Who leads, and in which term: whoever has sent the last `append`.
+/// The number and the term of the leader: the node that has sent the last `append`.
 fn leader(cluster: &Cluster) -> (usize, u64) {
     let trace = cluster.trace();
     let mut lines = trace
@@ -210,8 +219,8 @@ fn leader(cluster: &Cluster) -> (usize, u64) {
     (number, message["body"]["term"].as_u64().unwrap())
 }
 
-/// Five nodes that have a leader.
-fn led() -> (Cluster, usize, u64) {
+/// Five nodes with a leader, its number and its term.
+fn cluster_with_leader() -> (Cluster, usize, u64) {
     let simulation = Simulation::new(1).nodes(NODES);
     let simulation = simulation.latency(Latency::constant_ms(10)).trace();
     let mut cluster = simulation.build::<LinKv>();
@@ -221,10 +230,10 @@ fn led() -> (Cluster, usize, u64) {
 }
 
 #[test]
-fn a_node_that_lost_touch_with_the_leader_deposes_nobody() {
-    let (mut cluster, number, term) = led();
+fn a_node_cut_off_from_the_leader_does_not_replace_it() {
+    let (mut cluster, number, term) = cluster_with_leader();
     let other = format!("n{}", (number + 1) % NODES);
-    // It hears all others, and they could vote for it.
+    // The other three nodes can reach it, and could vote for it.
     let link = (format!("n{number}"), other.clone());
     cluster.apply(&Fault::Partition(Partition::Links(vec![link])));
     cluster.run_for(Duration::from_secs(5));
@@ -236,8 +245,8 @@ fn a_node_that_lost_touch_with_the_leader_deposes_nobody() {
 }
 
 #[test]
-fn a_leader_who_hears_nobody_steps_down() {
-    let (mut cluster, number, term) = led();
+fn a_leader_that_no_node_answers_steps_down() {
+    let (mut cluster, number, term) = cluster_with_leader();
     let links = (0..NODES).filter(|&other| other != number);
     let links = links.map(|other| (format!("n{other}"), format!("n{number}")));
     cluster.apply(&Fault::Partition(Partition::Links(links.collect())));
@@ -248,10 +257,10 @@ fn a_leader_who_hears_nobody_steps_down() {
     assert_eq!(error.unwrap_err().code, ErrorCode::TemporarilyUnavailable);
 }
 
-/// More than go into one message.
+// There are more entries than fit into one message.
 #[test]
 fn a_node_that_missed_many_entries_catches_up() {
-    let (mut cluster, number, _) = led();
+    let (mut cluster, number, _) = cluster_with_leader();
     let (leader, other) = (format!("n{number}"), (number + 1) % NODES);
     cluster.apply(&Fault::Partition(Partition::Isolate(other)));
     for value in 0..350 {

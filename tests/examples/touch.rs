@@ -1,27 +1,27 @@
-//! From a run's trace: which nodes were in touch with a majority, and when.
+//! Derives from a run's trace which nodes could reach a majority, and when.
 
 use eddyline::sim::{Event, Trace};
 use eddyline::time::Instant;
 
-/// A stretch of time in which no fault came or went.
+/// A stretch of time in which no fault began or ended.
 #[derive(Debug)]
 pub(crate) struct Stretch {
     pub(crate) from: Instant,
     pub(crate) to: Instant,
-    /// The majorities whose nodes all run and all hear each other, as large as
-    /// they can be. There may be two: a bridge is in both.
+    /// The greatest majorities whose nodes all run and all reach each other. There may be
+    /// two: a node that is a bridge between two halves is in both.
     pub(crate) majorities: Vec<Vec<usize>>,
 }
 
-/// Who runs, and who hears whom.
+/// The nodes that run, and the links that are cut.
 struct Cluster {
     runs: Vec<bool>,
-    /// From the first to the second.
+    /// Messages from the first node to the second are lost.
     cut: Vec<(usize, usize)>,
 }
 
 impl Cluster {
-    /// Does what a line of the trace says was done: `n3 paused`, or
+    /// Applies a fault in the words of the trace: `n3 paused`,
     /// `partition: …: n0,n1 ↛ n2; n2 ↛ n0,n1`, or `all links healed`.
     fn apply(&mut self, fault: &str) {
         let number =
@@ -40,17 +40,17 @@ impl Cluster {
             }
             return;
         }
-        let (node, what) = fault.split_once(' ').unwrap();
-        self.runs[number(node)] = match what {
+        let (node, change) = fault.split_once(' ').unwrap();
+        self.runs[number(node)] = match change {
             "paused" | "crashed" => false,
             "resumed" => true,
-            _ => panic!("what does {fault:?} do?"),
+            _ => panic!("unknown fault {fault:?}"),
         };
     }
 
     fn majorities(&self) -> Vec<Vec<usize>> {
         let nodes = self.runs.len();
-        let hear = |one: usize, other: usize| {
+        let reach = |one: usize, other: usize| {
             !self.cut.contains(&(one, other)) && !self.cut.contains(&(other, one))
         };
         let mut found: Vec<Vec<usize>> = Vec::new();
@@ -62,7 +62,7 @@ impl Cluster {
                 self.runs[one]
                     && members
                         .iter()
-                        .all(|&other| one == other || hear(one, other))
+                        .all(|&other| one == other || reach(one, other))
             });
             let is_part = found
                 .iter()
@@ -75,7 +75,7 @@ impl Cluster {
     }
 }
 
-/// The stretches from the start to `end`, of a cluster of so many nodes.
+/// The stretches from the start to `end`, of a cluster of `nodes` nodes.
 pub(crate) fn stretches(trace: &Trace, nodes: usize, end: Instant) -> Vec<Stretch> {
     let mut cluster = Cluster {
         runs: vec![true; nodes],

@@ -1,4 +1,4 @@
-//! Transactions.
+//! Transactions over lists and registers.
 
 use super::{lossy, over_seeds, partitions};
 use super::{txn_list_append::TxnListAppend, txn_rw_register::TxnRwRegister};

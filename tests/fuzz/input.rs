@@ -1,12 +1,11 @@
-//! Bytes that say what happens, read from the front.
+//! Decodes bytes into decisions, from the front.
 //!
-//! What a byte decides never fails: where the bytes run out, everything is
-//! zero, and whoever asks for the next step learns that there is none. So a
-//! fuzzer that cuts an input or changes a byte still has a whole story.
+//! Decoding never fails. After the end of the bytes, every value is zero and there is
+//! no further step. So every input is valid, also one that a fuzzer has cut or changed.
 
 #![allow(dead_code, reason = "no target uses all of it")]
 
-/// An input that was not read to its end yet.
+/// The bytes that are not decoded yet.
 pub(crate) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -14,7 +13,7 @@ impl<'a> Input<'a> {
         Input(bytes)
     }
 
-    /// What the next step is; `None` at the end.
+    /// The byte that chooses the next step; `None` at the end.
     pub(crate) fn step(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
@@ -40,7 +39,7 @@ impl<'a> Input<'a> {
         usize::from(self.byte()) | usize::from(self.byte()) << 8
     }
 
-    /// Up to `count` bytes as they are.
+    /// Up to `count` bytes, undecoded.
     pub(crate) fn take(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;

@@ -1,5 +1,5 @@
-//! The fuzz targets without a fuzzer: each runs its corpus, and some random
-//! inputs. What a target checks lies here; `fuzz/targets/` only calls it.
+//! Runs the check of each fuzz target without a fuzzer, over its corpus and some random
+//! inputs. The checks are in this folder; `fuzz/targets/` calls them.
 
 mod conversation;
 mod envelope;

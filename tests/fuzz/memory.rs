@@ -1,6 +1,6 @@
-//! How much memory the library holds, told apart from what a check holds itself.
+//! Measures the library's memory, without the memory of the check itself.
 
-/// Counts what is allocated, and not given back, inside of [`run`](Meter::run).
+/// Counts memory that is allocated and not freed inside [`run`](Meter::run).
 #[derive(Default)]
 pub(crate) struct Meter {
     held_bytes: i64,
@@ -19,13 +19,13 @@ impl Meter {
     pub(crate) fn assert_held_at_most(&self, bytes: usize) {
         let most = i64::try_from(bytes).unwrap_or(i64::MAX);
         let held = self.held_bytes;
-        assert!(held <= most, "{held} bytes are held, {bytes} is the most");
+        assert!(held <= most, "{held} bytes are not freed, over {bytes}");
     }
 
     #[track_caller]
     pub(crate) fn assert_peak_at_most(&self, bytes: usize) {
         let most = i64::try_from(bytes).unwrap_or(i64::MAX);
         let peak = self.peak_bytes;
-        assert!(peak <= most, "{peak} bytes were held, {bytes} is the most");
+        assert!(peak <= most, "the peak is {peak} bytes, over {bytes}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the fuzzer has found worth keeping, and a look beyond it.
+//! Runs a check over a fuzz target's corpus, and over random inputs.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -16,15 +16,15 @@ pub(crate) fn corpus(target: &str, check: impl Fn(&[u8])) {
     assert!(!paths.is_empty(), "{} is empty", folder.display());
     paths.sort();
     for path in paths {
-        let at_hand = AtHand(&path);
-        check(&std::fs::read(at_hand.0).expect("a file of the corpus"));
+        let _name = PrintOnPanic(&path);
+        check(&std::fs::read(&path).expect("a file of the corpus"));
     }
 }
 
-/// Names the input when its check fails.
-struct AtHand<'a>(&'a Path);
+/// Prints the path of the input if its check panics.
+struct PrintOnPanic<'a>(&'a Path);
 
-impl Drop for AtHand<'_> {
+impl Drop for PrintOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("the input is {}", self.0.display());
@@ -32,7 +32,7 @@ impl Drop for AtHand<'_> {
     }
 }
 
-/// Runs inputs that nobody chose: of random bytes behind each of `beginnings`.
+/// Runs random inputs. Each begins with one of `beginnings`.
 pub(crate) fn random(cases: u32, beginnings: &[u8], check: impl Fn(&[u8])) {
     let config = ProptestConfig {
         cases,

@@ -1,17 +1,17 @@
-//! Operations on the timer wheel, each beside the same one on a model.
+//! Checks random operations on the timer wheel against a model.
 
 use super::input::Input;
 use super::wheel_model::{Pair, Step, TICK_NANOS};
 
-/// Timers that one input may arm: the model counts its own cost by them.
-const TIMERS_MAX: usize = 1_000;
+/// The most steps of an input, to bound the cost of the model.
+const STEPS_MAX: usize = 1_000;
 
 pub(crate) fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let mut pair = Pair::new(span(&mut input));
     let mut steps = 0;
     while let Some(choice) = input.step()
-        && steps < TIMERS_MAX
+        && steps < STEPS_MAX
     {
         steps += 1;
         let step = match choice % 16 {
@@ -29,12 +29,12 @@ pub(crate) fn check(input: &[u8]) {
     pair.run_out();
 }
 
-/// Spans of every size, those where digits of the wheel carry among them.
+/// Spans of every size, including those at which digits of the wheel carry.
 fn span(input: &mut Input<'_>) -> u64 {
     let ticks = |count: u64| count.saturating_mul(TICK_NANOS);
     match input.byte() {
         near @ 0..96 => ticks(near.into()) + small(input),
-        // Next to a power of two: digits carry there.
+        // Next to a power of two, where digits carry.
         edge @ 96..192 => {
             let bit = (edge - 96) / 2;
             let ahead = ticks(1 << bit);
@@ -56,7 +56,7 @@ fn span(input: &mut Input<'_>) -> u64 {
     }
 }
 
-/// Steps in time, most of which leave time for others.
+/// Steps in time. Most are small, so that many steps are possible.
 fn pause(input: &mut Input<'_>) -> u64 {
     match input.byte() {
         short @ 0..200 => u64::from(short) * 64 * small(input).min(TICK_NANOS),

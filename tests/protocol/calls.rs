@@ -1,4 +1,4 @@
-//! Calls in time: waiting, expiring, and what is served meanwhile.
+//! Calls in time: they wait and expire, and other requests are served meanwhile.
 
 use crate::support::{Launch, Node, assert_error, client, message};
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ fn silence_is_error_0_after_a_second_unless_told_otherwise() {
     assert_expires_after(Launch::new(), 1000);
 }
 
-// 585 million years, which no clock can add to now.
+// u64::MAX milliseconds are 585 million years: added to the time now, they overflow.
 #[test]
 fn the_longest_timeout_there_is_waits_and_the_shortest_ends_at_once() {
     let mut node = Launch::new().rpc_timeout_ms(u64::MAX).ready();

@@ -1,4 +1,4 @@
-//! What every message that we send has in common: its number and its form.
+//! Every message that the node sends: its number and its form.
 
 use crate::support::{INIT, Launch, client, message, number_after};
 

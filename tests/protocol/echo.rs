@@ -2,7 +2,7 @@
 
 use crate::support::{Launch, client};
 
-/// Holds that `value` comes back as the same bytes.
+/// Checks that `value` comes back as the same bytes.
 #[track_caller]
 fn assert_verbatim(value: &str) {
     let mut node = Launch::new().ready();
@@ -14,10 +14,10 @@ fn assert_verbatim(value: &str) {
     node.finish_quietly();
 }
 
-/// The raw text of `echo` in a reply, wherever in the body it stands.
+/// The raw text of `echo` in a reply, at any place in the body.
 fn echoed(line: &str) -> Option<&str> {
     let (head, rest) = line.split_once(r#""echo":"#)?;
-    // What stands before and after it is ours: in_reply_to and msg_id.
+    // The fields before and after it are the node's: in_reply_to and msg_id.
     let value = rest.strip_suffix("}}")?;
     let tail = [r#","in_reply_to":"#, r#","msg_id":"#]
         .iter()

@@ -3,7 +3,7 @@
 use crate::support::{Launch, assert_body, client, message};
 use serde_json::json;
 
-/// A proxy call to n2 with a request that everybody understands.
+/// A proxy call to n2 with a request of a plain type.
 const PROXY: &str =
     r#"{"type":"proxy","msg_id":2,"target":"n2","inner":{"type":"echo","echo":"x"}}"#;
 
@@ -86,7 +86,7 @@ fn a_reply_to_another_name_does_not_complete_the_call() {
 #[test]
 fn an_echo_without_msg_id_does_not_keep_the_node_from_the_next() {
     let mut node = Launch::new().ready();
-    node.send(&client(r#"{"type":"echo","echo":"nobody waits for this"}"#));
+    node.send(&client(r#"{"type":"echo","echo":"no reply wanted"}"#));
     let reply = node.ask(&client(r#"{"type":"echo","msg_id":3,"echo":"this"}"#));
     let body = json!({"type":"echo_ok","in_reply_to":3,"echo":"this"});
     assert_body(&reply, "c1", &body);

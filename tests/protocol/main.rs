@@ -1,4 +1,4 @@
-//! What goes over the wire, row by row, through the real binary.
+//! The protocol on the wire, row by row, through the real binary.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -3,7 +3,7 @@
 
 use crate::support::{Launch, client};
 
-/// Sends `line` as the 17th and returns what stderr says about it.
+/// Sends `line` as the 17th and returns the line on stderr about it.
 #[track_caller]
 fn complaint_about(line: &[u8]) -> String {
     let mut node = Launch::new().ready();

@@ -1,9 +1,9 @@
-//! proxy: what is sent to the target, and what of its answer reaches the caller.
+//! proxy: the request to the target, and the part of its reply that reaches the caller.
 
 use crate::support::{Launch, Node, assert_body, assert_error, client, message};
 use serde_json::{Value, json};
 
-/// A node whose calls do not expire while a test looks at them.
+/// A node with calls that do not expire during a test.
 fn patient() -> Node {
     Launch::new().rpc_timeout_ms(60_000).ready()
 }
@@ -94,7 +94,7 @@ fn a_reply_without_a_msg_id_of_its_own_completes_the_call() {
 }
 
 #[test]
-fn a_name_that_nobody_has_is_error_1_and_nothing_is_sent() {
+fn an_unknown_name_is_error_1_and_nothing_is_sent() {
     let mut node = patient();
     for target in ["n9", "c9", "nowhere", "", "LIN-KV"] {
         let reply = node.ask(&proxy(target, r#"{"type":"echo","echo":"x"}"#));
@@ -179,7 +179,7 @@ fn calls_nest() {
         inner = format!(r#"{{"type":"proxy","target":"n1","inner":{inner}}}"#);
     }
     node.send(&proxy("n1", &inner));
-    // The test is the network: what n1 sends to n1 comes back to it.
+    // The test is the network: it returns the messages from n1 to n1.
     let mut line = node.line();
     while line.contains(r#""dest":"n1""#) {
         node.send(&line);

@@ -1,11 +1,12 @@
-//! What serde_json makes of a line, in two passes, and what the scan makes of it.
+//! The envelope of a line as found by this package's parser, and as found by serde_json
+//! in two passes.
 
 use eddyline::protocol::{Envelope, MsgId, ReplyTo};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// What a line says, however it was found out.
+/// The parts of a message, found by either parser.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Found {
     pub(crate) src: String,
@@ -16,16 +17,16 @@ pub(crate) struct Found {
     pub(crate) in_reply_to: Result<Option<u64>, Strange>,
 }
 
-/// What an `in_reply_to` may be besides a number of a message.
+/// An `in_reply_to` that is not a possible `msg_id` of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strange {
-    /// An integer that numbers no message of ours.
+    /// An integer that we never use as a `msg_id`.
     NotOurs,
-    /// Something else.
+    /// Another JSON value.
     NoInteger,
 }
 
-/// By the scan.
+/// The parts as found by this package's parser.
 pub(crate) fn scanned(line: &[u8]) -> Option<Found> {
     let envelope = Envelope::parse(line).ok()?;
     Some(Found {
@@ -67,10 +68,10 @@ struct Body<'a> {
     in_reply_to: Option<&'a RawValue>,
 }
 
-/// The same by serde_json: a pass over the line, and one over the body.
+/// The parts as found by serde_json, with one pass over the line and one over the body.
 pub(crate) fn parsed(line: &[u8]) -> Option<Found> {
     let text = std::str::from_utf8(line).ok()?;
-    // Derived structs take arrays for objects; the protocol does not.
+    // serde accepts an array for a derived struct; the protocol does not.
     let is_object = |text: &str| text.trim_ascii_start().starts_with('{');
     let line: Line = Some(text).filter(|text| is_object(text)).and_then(from)?;
     let raw = line.body.get();
@@ -94,7 +95,7 @@ pub(crate) fn parsed(line: &[u8]) -> Option<Found> {
     })
 }
 
-/// Whether a JSON value is a number without fraction and exponent.
+/// Whether a JSON value is a number without a fraction and an exponent.
 fn is_integer(raw: &str) -> bool {
     raw.chars().all(|c| c.is_ascii_digit() || c == '-')
 }
@@ -103,7 +104,7 @@ fn from<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
-/// Panics unless both take the line for the same, or both refuse it.
+/// Checks that both parsers find the same parts, or that both refuse the line.
 #[track_caller]
 pub(crate) fn same(line: &[u8]) {
     let shown = line.escape_ascii();

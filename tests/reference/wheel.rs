@@ -1,36 +1,36 @@
-//! The timer wheel and a model of it that is plainly right: an ordered map from
-//! (tick, order of insertion) to value.
+//! The timer wheel together with a simple model of it: an ordered map from (tick, order
+//! of insertion) to value.
 
 use eddyline::time::{Instant, TimerId, Wheel};
 use std::collections::BTreeMap;
 
 pub(crate) const TICK_NANOS: u64 = 1_000_000;
 
-/// One step of a history. Times are relative to the model's now.
+/// One step of a history. Times are relative to the model's present time.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Arm a timer this many nanoseconds ahead.
     Insert(u64),
     /// Arm a timer this many nanoseconds behind.
     InsertPast(u64),
-    /// Arm another for the tick of the earliest one outstanding.
+    /// Arm a timer for the same tick as the earliest one.
     InsertBeside,
-    /// Cancel the timer that was inserted as this one, modulo all.
+    /// Cancel the timer with this index in the order of insertion, modulo their number.
     Cancel(usize),
-    /// Change the value of the timer that was inserted as this one.
+    /// Change the value of the timer with this index.
     Change(usize),
     /// Let this many nanoseconds pass.
     Expire(u64),
-    /// Go exactly to the next deadline.
+    /// Let time pass exactly to the next deadline.
     ExpireNext,
-    /// Ask for a time before now.
+    /// Expire with a time before now.
     ExpireBackwards(u64),
 }
 
-/// Where the model finds a timer: its tick and the order of insertion.
+/// The model's key of a timer: its tick and the order of insertion.
 type Key = (u64, usize);
 
-/// The wheel and its model, driven side by side.
+/// The wheel and its model. Each step is applied to both.
 pub(crate) struct Pair {
     pub(crate) now: u64,
     pub(crate) wheel: Wheel<(usize, u32)>,
@@ -49,7 +49,7 @@ impl Pair {
         }
     }
 
-    /// The tick that now has reached; the last one is reached by its own end.
+    /// The last tick that time has reached. The end of time reaches the last tick.
     fn reached(&self) -> u64 {
         if self.now == u64::MAX {
             u64::MAX.div_ceil(TICK_NANOS)
@@ -118,7 +118,7 @@ impl Pair {
         self.check();
     }
 
-    /// What holds between any two steps.
+    /// Checks the invariants between two steps.
     fn check(&self) {
         assert_eq!(self.wheel.len(), self.model.len());
         assert_eq!(self.wheel.is_empty(), self.model.is_empty());
@@ -132,13 +132,13 @@ impl Pair {
         }
     }
 
-    /// Sleeps from deadline to deadline until nothing is left, and every name is
-    /// stale.
+    /// Lets time pass from deadline to deadline until no timer is left. Then checks that
+    /// every id is stale.
     pub(crate) fn run_out(mut self) {
-        // Each sleep fires or cascades a timer, and none cascades 8 times.
+        // Each wake-up fires or cascades a timer, and a timer cascades at most 7 times.
         let mut sleeps = self.model.len() * 8;
         while let Some(next) = self.wheel.next_deadline() {
-            assert!(sleeps > 0, "woken without getting on");
+            assert!(sleeps > 0, "too many wake-ups");
             sleeps -= 1;
             self.expire(next.as_nanos());
             self.check();

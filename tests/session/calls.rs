@@ -160,8 +160,8 @@ fn a_call_that_is_dropped_cleans_up_both_tables() {
     world.assert_idle();
 }
 
-/// In a blocking loop a call inside a handler deadlocks, and so do two nodes
-/// that wait for each other.
+/// In a blocking loop, a call inside a handler deadlocks. So do two nodes that wait for each
+/// other.
 #[test]
 fn handlers_that_call_each_other_and_themselves_all_end() {
     let mut world = World::new();
@@ -222,4 +222,22 @@ fn after_the_end_of_input_calls_end_without_a_reply() {
     world.session.end_input();
     world.advance_to_ms(5000);
     assert!(world.bodies().is_empty());
+}
+
+/// A waiting call has an armed timer, also after the end of input.
+#[test]
+fn after_the_end_of_input_an_expired_call_has_neither_entry_nor_timer() {
+    let mut world = World::new();
+    world.ask(&proxy(7));
+    world.session.end_input();
+    world.ask(&proxy(8));
+    world.advance_to_ms(999);
+    let usage = world.session.usage();
+    assert_eq!((usage.calls_waiting, usage.timers, usage.tasks), (2, 2, 2));
+    world.advance_to_ms(1000);
+    let suspended = Usage {
+        tasks: 2,
+        ..Usage::default()
+    };
+    assert_eq!(world.session.usage(), suspended);
 }

@@ -1,4 +1,4 @@
-//! What handlers may do, and what becomes of their requests.
+//! Handlers of every kind, and the fate of their requests.
 
 use super::world::World;
 use serde_json::{Value, json};
@@ -123,7 +123,7 @@ fn a_kept_request_that_is_dropped_is_never_answered_and_leaves_nothing() {
 }
 
 #[test]
-fn a_handler_that_never_finishes_holds_nobody_up() {
+fn a_handler_that_never_ends_delays_no_other() {
     let mut world = World::new();
     for _ in 0..100 {
         assert!(ask(&mut world, "wait_for_ever").is_empty());
@@ -138,7 +138,7 @@ fn a_handler_that_never_finishes_holds_nobody_up() {
 #[test]
 fn a_message_without_msg_id_gets_no_reply_of_any_kind() {
     let mut world = World::new();
-    for kind in ["echo", "fail", "panic", "sleep", "twice", "what is this"] {
+    for kind in ["echo", "fail", "panic", "sleep", "twice", "unknown"] {
         world.ask(&json!({"type": kind, "echo": 1, "ms": 0}));
         world.advance_to_ms(100);
         assert!(world.bodies().is_empty(), "{kind}");
@@ -155,18 +155,13 @@ fn a_task_may_answer_after_its_handler_has_ended() {
 }
 
 #[test]
-fn tasks_that_start_tasks_for_ever_starve_nobody() {
+fn tasks_that_start_tasks_for_ever_starve_no_other() {
     let mut world = World::new();
-    let line = |body: Value| json!({"src": "c1", "dest": "n1", "body": body}).to_string();
-    let respawn = line(json!({"type": "respawn", "msg_id": 1}));
-    let sleep = line(json!({"type": "sleep", "msg_id": 2, "ms": 3}));
-    world.session.receive(respawn.as_bytes());
-    world.session.receive(sleep.as_bytes());
+    world.receive_only("c1", &json!({"type": "respawn", "msg_id": 1}));
+    world.receive_only("c1", &json!({"type": "sleep", "msg_id": 2, "ms": 3}));
     for _ in 0..10 {
         assert!(world.session.run_tasks(200));
-        world.clock.advance(std::time::Duration::from_millis(1));
-        let now = eddyline::time::Clock::now(&world.clock);
-        world.session.expire(now);
+        world.expire_only();
     }
     let kinds: Vec<_> = world
         .bodies()
@@ -176,8 +171,59 @@ fn tasks_that_start_tasks_for_ever_starve_nobody() {
     assert_eq!(kinds, ["respawn_ok", "sleep_ok"]);
 }
 
+/// A node with `count` handlers that were just woken.
+fn with_woken(count: usize) -> World {
+    let mut world = World::new();
+    for msg_id in 0..count {
+        world.receive_only("c1", &json!({"type": "sleep", "msg_id": msg_id, "ms": 1}));
+    }
+    world.expire_only();
+    world
+}
+
+/// Spawns `count` tasks, each of which arms one timer when it starts.
+fn spawn(world: &mut World, count: usize) {
+    world.receive_only("c1", &json!({"type": "spawn_many", "count": count}));
+}
+
 #[test]
-fn nobody_unknown_is_sent_anything() {
+fn woken_tasks_get_all_polls_while_none_is_spawned() {
+    let mut world = with_woken(200);
+    assert!(world.session.run_tasks(199));
+    assert_eq!(world.bodies().len(), 199);
+    assert!(!world.session.run_tasks(1));
+    assert_eq!(world.bodies().len(), 1);
+}
+
+#[test]
+fn spawned_tasks_get_all_polls_while_none_is_woken() {
+    let mut world = World::new();
+    spawn(&mut world, 200);
+    assert!(world.session.run_tasks(199));
+    assert_eq!(world.session.usage().timers, 199);
+    assert!(!world.session.run_tasks(1));
+    assert_eq!(world.session.usage().timers, 200);
+}
+
+#[test]
+fn spawned_and_woken_tasks_share_the_polls_however_few_they_are() {
+    for polls in [1, 2, 3, 60] {
+        let mut world = with_woken(100);
+        spawn(&mut world, 100);
+        for _ in 0..60 / polls {
+            assert!(world.session.run_tasks(polls));
+        }
+        let started = world.session.usage().timers;
+        assert_eq!(
+            (world.bodies().len(), started),
+            (30, 30),
+            "{polls} at a time"
+        );
+    }
+}
+
+#[test]
+fn only_known_names_are_sent_messages() {
     let mut world = World::new();
     let mut send_to = |to: &str| {
         world.ask(&json!({"type": "send_to", "msg_id": 7, "to": to}));
@@ -186,7 +232,7 @@ fn nobody_unknown_is_sent_anything() {
     for known in ["n1", "n2", "c1", "lin-kv", "seq-kv", "lww-kv", "lin-tso"] {
         let sent = send_to(known);
         assert_eq!(sent[0].0, known);
-        assert!(sent[0].1.get("msg_id").is_none(), "nobody is to answer it");
+        assert!(sent[0].1.get("msg_id").is_none(), "no reply is wanted");
         assert_eq!(sent.len(), 2);
     }
     for unknown in ["n9", "c9", "", "LIN-KV"] {

@@ -51,7 +51,7 @@ fn a_node_that_cannot_be_built_says_so_and_may_try_again() {
 }
 
 #[test]
-fn an_init_that_nobody_could_match_a_reply_with_names_nobody() {
+fn an_init_with_a_malformed_msg_id_does_not_name_the_node() {
     let mut world = World::nameless();
     let mut strange = init("n1", &["n1"]);
     strange["msg_id"] = json!("x");

@@ -49,7 +49,7 @@ fn requests_that_wait_are_bounded_in_bytes_too() {
 }
 
 #[test]
-fn messages_that_nobody_asked_for_stop_when_nobody_reads() {
+fn messages_that_are_no_replies_stop_while_the_output_is_not_read() {
     let mut world = World::new();
     world.ask(&json!({"type": "flood", "msg_id": 5}));
     assert!(world.session.is_congested());
@@ -71,7 +71,7 @@ fn many(kind: &str, msg_id: usize, count: usize) -> Value {
     json!({"type": kind, "msg_id": msg_id, "count": count})
 }
 
-/// Holds that the only answer is error 11, and returns its text.
+/// Checks that the only reply is error 11, and returns its text.
 #[track_caller]
 fn assert_refused(world: &mut World, msg_id: usize) -> String {
     let refusal = world.body();
@@ -91,7 +91,7 @@ fn assert_served(world: &mut World) {
 
 #[test]
 fn one_call_too_many_is_error_11_and_disturbs_no_other() {
-    // So many that the output of one handler does not fill up first.
+    // So many handlers that none of them fills the output up.
     const HANDLERS: usize = 4;
     let mut world = World::new();
     for msg_id in 0..HANDLERS {
@@ -113,8 +113,7 @@ fn one_call_too_many_is_error_11_and_disturbs_no_other() {
     assert_eq!(world.body()["type"], "ping", "there is room again");
 }
 
-// A sleep cannot fail, so the handler that waits for it must: or it would wait
-// for ever.
+// A sleep returns no error, so its handler is ended. Otherwise it would wait for ever.
 #[test]
 fn a_handler_that_arms_one_timer_too_many_ends_with_error_11() {
     const HANDLERS: usize = 16;
@@ -131,7 +130,7 @@ fn a_handler_that_arms_one_timer_too_many_ends_with_error_11() {
     world.ask(&many("spawn_many", 51, 1));
     assert_eq!(world.body()["type"], "spawn_many_ok");
     assert!(world.log.borrow().join("\n").contains("timers are armed"));
-    // Who has waited long enough is not ended in its place.
+    // No task that sleeps already is ended in its place.
     let usage = world.session.usage();
     assert_eq!((usage.timers, usage.tasks), (TIMERS_MAX, HANDLERS));
     // A million timers are due at once.
@@ -155,19 +154,22 @@ fn tasks_that_are_spawned_in_a_loop_are_bounded_and_the_lost_are_counted() {
     world.ask(&many("spawn_many", 1, SPAWNED_MAX + LOST));
     assert_eq!(world.body()["type"], "spawn_many_ok");
     let log = world.log.borrow().join("\n");
-    assert!(log.contains(&format!("were dropped: {LOST},")), "{log}");
+    assert!(
+        log.contains(&format!("{LOST} background tasks were dropped:")),
+        "{log}"
+    );
     assert_eq!(world.session.usage().tasks, SPAWNED_MAX);
-    // As many as may run do; those that come now wait, and nobody spins.
+    // As many run as may. Later ones wait, and none counts as ready.
     world.ask(&many("try_spawn_many", 2, 1));
     let text = assert_refused(&mut world, 2);
     assert!(text.contains("being handled"), "{text}");
     assert!(!world.session.has_ready_tasks());
     world.advance_to_ms(1000);
     world.assert_idle();
-    // Inside one handler nothing has started yet: the first too many is told.
+    // Within one handler no task starts, so `try_spawn` itself fails.
     world.ask(&many("try_spawn_many", 3, SPAWNED_MAX + 1));
     let text = assert_refused(&mut world, 3);
-    assert!(text.contains("wait to start"), "{text}");
+    assert!(text.contains("waiting to start"), "{text}");
     world.advance_to_ms(2000);
     world.assert_idle();
 }
@@ -179,10 +181,7 @@ fn tasks_that_find_no_place_start_when_others_have_ended() {
     world.ask(&many("spawn_many", 2, 3));
     assert_eq!(world.bodies().len(), 2);
     assert_eq!(world.session.usage().tasks, TASKS_MAX + 2, "two wait");
-    assert!(
-        !world.session.has_ready_tasks(),
-        "and nobody spins for them"
-    );
+    assert!(!world.session.has_ready_tasks(), "and are not ready");
     world.advance_to_ms(1000);
     assert_eq!(world.session.usage().tasks, 2, "they have started");
     world.advance_to_ms(2000);

@@ -1,4 +1,4 @@
-//! Random conversations against a model: who must be answered, and how often.
+//! Random conversations against a model: every request has one reply.
 
 use super::world::World;
 use proptest::prelude::*;
@@ -76,7 +76,7 @@ proptest! {
             }
             let usage = world.session.usage();
             prop_assert!(usage.calls_waiting <= usage.timers);
-            prop_assert_eq!(usage.calls, usage.calls_waiting, "what ended was taken");
+            prop_assert_eq!(usage.calls, usage.calls_waiting, "the outcome of a call that has ended is taken at once");
             prop_assert_eq!(usage.timers, usage.tasks, "each task here waits for one thing");
         }
         world.advance_to_ms(now_ms + 2000);

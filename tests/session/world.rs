@@ -80,6 +80,11 @@ impl Node for Probe {
         }
     }
 
+    #[allow(
+        clippy::cognitive_complexity,
+        clippy::too_many_lines,
+        reason = "a table: an arm for each kind of request that a test sends"
+    )]
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
         match request.kind() {
             "echo" => cx.reply(&request, &json!({"echo": request.body::<Value>()?["echo"]})),
@@ -247,13 +252,13 @@ impl Node for Probe {
     }
 }
 
-/// A task that is there for a second.
+/// A task that sleeps for a second.
 async fn nap(cx: Context) -> Result<()> {
     cx.sleep(Duration::from_secs(1)).await;
     Ok(())
 }
 
-/// A task that starts itself anew for ever.
+/// A task that spawns its successor, without end.
 fn respawn(cx: Context) {
     let next = cx.clone();
     cx.spawn(async move {
@@ -270,7 +275,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A session that has had no init.
+    /// A session that has received no init.
     pub(crate) fn nameless() -> World {
         let clock = VirtualClock::default();
         let log = Rc::new(RefCell::new(Vec::new()));
@@ -297,15 +302,26 @@ impl World {
         world
     }
 
-    /// Receives a body from c1 and runs what it made ready.
+    /// Receives a body from c1 and runs all tasks that are ready.
     pub(crate) fn ask(&mut self, body: &Value) {
         self.receive("c1", body);
     }
 
     pub(crate) fn receive(&mut self, src: &str, body: &Value) {
+        self.receive_only(src, body);
+        self.settle();
+    }
+
+    /// Receives a body and leaves the tasks that it makes ready.
+    pub(crate) fn receive_only(&mut self, src: &str, body: &Value) {
         let line = json!({"src": src, "dest": "n1", "body": body}).to_string();
         self.session.receive(line.as_bytes());
-        self.settle();
+    }
+
+    /// Moves the time on by a millisecond, fires timers and leaves the tasks that they wake.
+    pub(crate) fn expire_only(&mut self) {
+        self.clock.advance(Duration::from_millis(1));
+        self.session.expire(self.clock.now());
     }
 
     /// Runs every task that is ready, and those that they make ready.
@@ -331,7 +347,7 @@ impl World {
         self.messages().into_iter().map(|(_, body)| body).collect()
     }
 
-    /// Who was sent what since the last look.
+    /// The messages sent since the last look: destination and body.
     pub(crate) fn messages(&mut self) -> Vec<(String, Value)> {
         let output = self.session.take_output();
         let parse = |line: &str| {

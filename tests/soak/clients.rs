@@ -1,28 +1,29 @@
-//! TCP clients that come, speak, read when they like to, and go in three ways.
+//! TCP clients that connect, send, read at random times, and leave in three ways.
 
 use crate::support::{Numbers, PATIENCE};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-/// How many are there at once.
+/// The most clients at the same time.
 const CLIENTS_MAX: usize = 40;
 
-/// What one says at once.
+/// The most bytes in one write.
 const BYTES_MAX: usize = 16 << 10;
 
 struct Client {
     stream: TcpStream,
-    /// What was said and has not been read back.
+    /// Bytes that were sent, and whose echo was not read yet.
     unread: Vec<u8>,
 }
 
-/// Everybody who is connected.
+/// All connected clients.
 pub(crate) struct Clients {
     port: u16,
     open: Vec<Client>,
-    came: usize,
-    /// By half-close, by closing, and by closing with bytes unread.
-    left: [usize; 3],
+    connected: usize,
+    half_closed: usize,
+    closed: usize,
+    closed_with_unread_echoes: usize,
     bytes: usize,
 }
 
@@ -31,19 +32,21 @@ impl Clients {
         Clients {
             port,
             open: Vec::new(),
-            came: 0,
-            left: [0; 3],
+            connected: 0,
+            half_closed: 0,
+            closed: 0,
+            closed_with_unread_echoes: 0,
             bytes: 0,
         }
     }
 
-    /// Some come, and some go.
-    pub(crate) fn come_and_go(&mut self, numbers: &mut Numbers) {
+    /// Some clients connect, and some leave.
+    pub(crate) fn connect_and_leave(&mut self, numbers: &mut Numbers) {
         while self.open.len() < CLIENTS_MAX && numbers.below(3) > 0 {
             let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connect");
             stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
             stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
-            self.came += 1;
+            self.connected += 1;
             self.open.push(Client {
                 stream,
                 unread: Vec::new(),
@@ -53,69 +56,77 @@ impl Clients {
             let client = self.open.swap_remove(numbers.below(self.open.len()));
             if numbers.below(2) == 0 {
                 client.half_close();
-                self.left[0] += 1;
+                self.half_closed += 1;
             } else {
-                self.close(&client);
+                self.close(client);
             }
         }
     }
 
-    /// A half of them say something.
-    pub(crate) fn speak(&mut self, numbers: &mut Numbers) {
+    /// Half of the clients send bytes.
+    pub(crate) fn send(&mut self, numbers: &mut Numbers) {
         for client in &mut self.open {
             if numbers.below(2) == 0 && client.unread.len() < BYTES_MAX {
                 let letter = b'a' + u8::try_from(numbers.below(26)).expect("a letter");
-                let said = vec![letter; 1 + numbers.below(BYTES_MAX)];
-                client.stream.write_all(&said).expect("write");
-                client.unread.extend(&said);
-                self.bytes += said.len();
+                let data = vec![letter; 1 + numbers.below(BYTES_MAX)];
+                client.stream.write_all(&data).expect("write");
+                client.unread.extend(&data);
+                self.bytes += data.len();
             }
         }
     }
 
-    /// A half of them read what has come back.
-    pub(crate) fn listen(&mut self, numbers: &mut Numbers) {
+    /// Half of the clients read their echoes.
+    pub(crate) fn receive(&mut self, numbers: &mut Numbers) {
         for client in &mut self.open {
             if numbers.below(2) == 0 {
-                client.listen();
+                client.receive();
             }
         }
     }
 
-    /// All go, as they are.
+    /// All clients close, with or without unread echoes.
     pub(crate) fn leave(&mut self) {
         for client in std::mem::take(&mut self.open) {
-            self.close(&client);
+            self.close(client);
         }
     }
 
-    fn close(&mut self, client: &Client) {
-        self.left[if client.unread.is_empty() { 1 } else { 2 }] += 1;
+    fn close(&mut self, client: Client) {
+        if client.unread.is_empty() {
+            self.closed += 1;
+        } else {
+            self.closed_with_unread_echoes += 1;
+        }
+        drop(client.stream);
     }
 
     pub(crate) fn summary(&self) -> String {
-        let [half_closed, closed, reset] = self.left;
         format!(
-            "{} TCP clients, {} bytes; {half_closed} half-closed, {closed} closed, {reset} closed with echoes unread",
-            self.came, self.bytes
+            "{} TCP clients, {} bytes; {} half-closed, {} closed, {} closed with unread echoes",
+            self.connected,
+            self.bytes,
+            self.half_closed,
+            self.closed,
+            self.closed_with_unread_echoes
         )
     }
 }
 
 impl Client {
-    /// Reads back all that was said.
-    fn listen(&mut self) {
+    /// Reads the echo of all sent bytes.
+    fn receive(&mut self) {
         let mut echo = vec![0; self.unread.len()];
         self.stream.read_exact(&mut echo).expect("the echo");
-        assert!(echo == self.unread, "another echo than was said");
+        assert!(echo == self.unread, "the echo differs");
         self.unread.clear();
     }
 
-    /// Says that it has said everything, and reads to the end.
+    /// Shuts down its sending direction, and reads to the end.
     fn half_close(mut self) {
         self.stream.shutdown(Shutdown::Write).expect("half-close");
         let mut echo = Vec::new();
         self.stream.read_to_end(&mut echo).expect("read to the end");
-        assert!(echo == self.unread, "another echo than was said");
+        assert!(echo == self.unread, "the echo differs");
     }
 }

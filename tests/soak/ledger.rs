@@ -1,24 +1,24 @@
-//! What was asked, and that each answer is the one that it must be.
+//! A record of all requests, with a check of each answer.
 
 use crate::support::{Numbers, client, number_after};
 use std::collections::HashMap;
 use std::fmt::Write;
 
-/// What can be asked.
+/// A kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Echo,
     /// A proxied call that is answered at once.
     Live,
-    /// One that is answered after a while.
+    /// A proxied call that is answered after some time.
     Slow,
-    /// One that nobody answers: error 0.
+    /// A proxied call without an answer: error 0.
     Dead,
-    /// One that is answered when it has ended already: error 0, and no more.
+    /// A proxied call whose answer comes after its timeout: error 0 and no other reply.
     Late,
     TcpSend,
     TcpStats,
-    /// A type that the node does not know: error 10.
+    /// A type that is unknown to the node: error 10.
     Unknown,
 }
 
@@ -34,7 +34,7 @@ const KINDS: [Kind; 8] = [
 ];
 
 impl Kind {
-    /// One of them, echoes most often.
+    /// A random kind, most often an echo.
     fn draw(numbers: &mut Numbers, may_wait: bool) -> Kind {
         match numbers.below(100) {
             0..10 => Kind::Live,
@@ -48,17 +48,17 @@ impl Kind {
         }
     }
 
-    /// Whether the node or a peer answers at once.
+    /// Whether the answer comes at once.
     fn is_brief(self) -> bool {
         !matches!(self, Kind::Slow | Kind::Dead | Kind::Late)
     }
 
-    /// Whether only its timeout will end it.
-    fn is_doomed(self) -> bool {
+    /// Whether the call ends by its timeout.
+    fn ends_by_timeout(self) -> bool {
         matches!(self, Kind::Dead | Kind::Late)
     }
 
-    /// The body of a request of this kind. `word` is what comes back.
+    /// The body of a request of this kind. Its answer contains `word`.
     fn body(self, id: u64, word: &str) -> String {
         let proxy = |target: &str| {
             format!(
@@ -77,7 +77,7 @@ impl Kind {
         }
     }
 
-    /// What the body of its answer begins with, behind the numbers.
+    /// The beginning of the answer's fields, behind `in_reply_to`.
     fn answer(self, word: &str) -> String {
         match self {
             Kind::Echo => format!(r#""echo":"{word}"}}}}"#),
@@ -102,7 +102,7 @@ impl Kind {
     }
 }
 
-/// How many of a kind.
+/// The number of requests of a kind.
 #[derive(Debug, Default, Clone, Copy)]
 struct Count {
     asked: u64,
@@ -115,22 +115,23 @@ impl Count {
     }
 }
 
-/// Requests, and what has become of them.
+/// All requests and their answers.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    /// Those without an answer, and their words.
+    /// Requests without an answer, with their words.
     waiting: HashMap<u64, (Kind, String)>,
     last_id: u64,
     counts: [Count; KINDS.len()],
-    /// Messages of the node have numbers that only grow.
+    /// The last `total_bytes` of TCP echo, which must never decrease.
     total_bytes: u64,
 }
 
 impl Ledger {
-    /// Makes a request up, one that waits for long only if it may. Returns its line.
+    /// Makes a random request. It is one with a late answer only if `may_wait`. Returns
+    /// its line.
     pub(crate) fn ask(&mut self, numbers: &mut Numbers, may_wait: bool) -> String {
         let kind = Kind::draw(numbers, may_wait);
-        // Most are short, and some are longer than a pipe holds.
+        // Most are short, and some are longer than a pipe.
         let length = match numbers.below(500) {
             0 => numbers.below(100_000),
             1..50 => numbers.below(2_000),
@@ -139,8 +140,8 @@ impl Ledger {
         self.enter(kind, length)
     }
 
-    /// A call that nobody answers, with so many bytes. Returns its line.
-    pub(crate) fn ask_the_dead(&mut self, length: usize) -> String {
+    /// Makes a call without an answer, of this length. Returns its line.
+    pub(crate) fn ask_dead_node(&mut self, length: usize) -> String {
         self.enter(Kind::Dead, length)
     }
 
@@ -154,14 +155,15 @@ impl Ledger {
         line
     }
 
-    /// Takes an answer. Returns the request's number if a timeout has ended it.
+    /// Checks an answer. Returns the request's number if a timeout has ended it.
     #[track_caller]
     pub(crate) fn take(&mut self, line: &str) -> Option<u64> {
-        let id = number_after(line, "in_reply_to").unwrap_or_else(|| panic!("asks: {line:.300}"));
+        let id =
+            number_after(line, "in_reply_to").unwrap_or_else(|| panic!("no answer: {line:.300}"));
         let (kind, word) = self
             .waiting
             .remove(&id)
-            .unwrap_or_else(|| panic!("answered twice or never asked: {line:.300}"));
+            .unwrap_or_else(|| panic!("answered twice, or not requested: {line:.300}"));
         let front = format!(
             r#"{{"src":"n1","dest":"c1","body":{{"type":"{}","msg_id":"#,
             kind.answer_type()
@@ -185,35 +187,35 @@ impl Ledger {
             self.total_bytes = total;
         }
         self.counts[kind as usize].answered += 1;
-        kind.is_doomed().then_some(id)
+        kind.ends_by_timeout().then_some(id)
     }
 
-    /// Requests without an answer.
+    /// The number of requests without an answer.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Requests whose answer comes as fast as the node works.
+    /// The number of waiting requests that are answered at once.
     pub(crate) fn waiting_briefly(&self) -> usize {
-        self.waiting_for(Kind::is_brief)
+        self.waiting_of(Kind::is_brief)
     }
 
-    /// Those for which a slow node or a timeout is waited for.
+    /// The number of requests that wait for a slow node or a timeout.
     pub(crate) fn waiting_for_long(&self) -> usize {
-        self.waiting_for(|kind| !kind.is_brief())
+        self.waiting_of(|kind| !kind.is_brief())
     }
 
-    fn waiting_for(&self, is_meant: impl Fn(Kind) -> bool) -> usize {
+    fn waiting_of(&self, includes: impl Fn(Kind) -> bool) -> usize {
         let counts = KINDS.iter().zip(&self.counts);
-        let meant = counts.filter(|(kind, _)| is_meant(**kind));
-        meant.map(|(_, count)| count.waiting()).sum()
+        let included = counts.filter(|(kind, _)| includes(**kind));
+        included.map(|(_, count)| count.waiting()).sum()
     }
 
-    /// A table of what was asked.
+    /// A table of the requests and answers.
     pub(crate) fn summary(&self) -> String {
         let mut text = "| request | asked | answered |\n|---|---|---|\n".to_owned();
         for (kind, count) in KINDS.iter().zip(&self.counts) {
-            let ends = if kind.is_doomed() {
+            let ends = if kind.ends_by_timeout() {
                 ", by its timeout"
             } else {
                 ""
@@ -228,7 +230,7 @@ impl Ledger {
     pub(crate) fn assert_all_answered(&self) {
         for (kind, count) in KINDS.iter().zip(&self.counts) {
             assert_eq!(count.answered, count.asked, "{kind:?}");
-            assert!(count.asked > 0, "{kind:?} was never asked");
+            assert!(count.asked > 0, "{kind:?} was never requested");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! A soak: the real binary under mixed load for as long as one likes. Every
-//! request is answered once and as it must be, descriptors go back to where they
-//! were after every round, and in a long run memory stays flat.
+//! A soak test: the real binary under mixed load, for any length of time. It checks that
+//! each request is answered once and correctly, and that no descriptor is left open after
+//! a round. In a long run, memory must stay flat.
 //!
-//! `.ci/soak 3600 50` runs it for an hour at half of the machine; without being
-//! told, it is short and small. The load comes from a seed, but what happens at
-//! once is the machine's business: a seed replays the requests, not the run.
+//! `.ci/soak 3600 50` runs it for an hour with half of the machine. The default is short
+//! and small. The load comes from a seed, but the timing comes from the machine. So a
+//! seed replays the requests, not the whole run.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -22,11 +22,11 @@ use rustix::process::Signal;
 use std::time::Duration;
 use support::{Launch, Node, Numbers, client, wait_until};
 
-/// What the run is told by the environment.
+/// Settings from environment variables.
 struct Settings {
     /// `EDDYLINE_SOAK_SECONDS`
     length: Duration,
-    /// `EDDYLINE_SOAK_SHARE`, in percent of all processors, load included.
+    /// `EDDYLINE_SOAK_SHARE`: the share of all processors for node and load, in percent.
     share: u64,
     /// `EDDYLINE_SEED`
     seed: u64,
@@ -37,7 +37,7 @@ impl Settings {
         let number = |name: &str, default: u64| match std::env::var(name) {
             Ok(text) => text
                 .parse()
-                .unwrap_or_else(|_| panic!("{name} wants a number, not {text:?}")),
+                .unwrap_or_else(|_| panic!("{name}: expected a number, not {text:?}")),
             Err(_) => default,
         };
         Settings {
@@ -50,29 +50,30 @@ impl Settings {
 
 const INIT: &str = r#"{"src":"c0","dest":"n1","body":{"type":"init","msg_id":1,"node_id":"n1","node_ids":["n1","n2","n3","n4","n5"]}}"#;
 
-/// How long the node waits for the nodes that it calls. Slow ones answer within
-/// less than half of it.
+/// The timeout of the node's calls. Slow nodes answer in less than half of it.
 const RPC_TIMEOUT_MS: u64 = 4_000;
 
-/// Ticks of a round, after which everything comes to rest.
+/// Ticks of a round. After a round, there is no load for a moment.
 const TICKS_PER_ROUND: usize = 40;
 
-/// Requests of a tick at most, and how many may wait for an answer after it.
+/// The most requests in a tick. It is also the most that may wait after a tick.
 const REQUESTS_PER_TICK: usize = 400;
 
-/// What is written to a node that is stopped: half of what its pipe holds.
+/// The most bytes for a stopped node: half of its pipe.
 const PAUSED_BYTES_MAX: usize = 32 << 10;
 
-/// Calls in flight that a slow node or their timeout will end. Bounded, since what
-/// they hold is a part of the memory that must stay flat.
+/// The most calls that wait for a slow node or a timeout. Their memory is part of the
+/// memory that must stay flat.
 const WAITING_MAX: usize = 1_000;
 
-/// Calls of the warm-up, and bytes of each: more at once than any tick, and in
-/// blocks as large as the node keeps for the next ones (4 KiB).
+/// The calls of the warm-up, more than in any tick.
 const WARM_UP_CALLS: usize = 3_000;
+
+/// The bytes of each of these calls. They fill the largest blocks (4 KiB) that the node
+/// keeps for later requests.
 const WARM_UP_BYTES: usize = 3_800;
 
-/// One tick in so many finds the node stopped.
+/// In one of this number of ticks, the node is stopped while its input arrives.
 const TICKS_PER_PAUSE: usize = 25;
 
 struct Soak {
@@ -81,9 +82,9 @@ struct Soak {
     ledger: Ledger,
     peers: Peers,
     clients: Clients,
-    /// Lines that were no messages; each is named on stderr.
+    /// Malformed lines. Each is reported on stderr.
     bad_lines: usize,
-    named: usize,
+    reported: usize,
 }
 
 impl Soak {
@@ -95,7 +96,7 @@ impl Soak {
         let reply = node.ask(&client(start));
         let port = reply["body"]["port"].as_u64().expect("a port");
         let mut numbers = Numbers(settings.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        // A seed's neighbours differ in few bits; after some numbers in all.
+        // Neighbouring seeds differ in few bits. After some steps they differ in many.
         (0..20).for_each(|_| _ = numbers.below(2));
         Soak {
             node,
@@ -104,21 +105,21 @@ impl Soak {
             peers: Peers::default(),
             clients: Clients::new(u16::try_from(port).expect("a port")),
             bad_lines: 0,
-            named: 0,
+            reported: 0,
         }
     }
 
-    /// A burst at the start, so that what the node keeps for the next burst is there
-    /// before memory is looked at: it would grow for minutes until chance has
-    /// brought the longest lines to each block that is kept.
+    /// Sends a burst, so that all blocks that the node keeps have their largest size
+    /// before memory is measured. Otherwise they would grow for minutes, whenever a long
+    /// line happens to use a small block.
     fn warm_up(&mut self) {
-        let calls = (0..WARM_UP_CALLS).map(|_| self.ledger.ask_the_dead(WARM_UP_BYTES));
+        let calls = (0..WARM_UP_CALLS).map(|_| self.ledger.ask_dead_node(WARM_UP_BYTES));
         let batch: String = calls.collect();
         self.node.write(batch.as_bytes());
         self.settle(|ledger| ledger.waiting() == 0);
     }
 
-    /// Load, with TCP clients coming and going, and then rest.
+    /// Runs load with TCP clients, then waits until it is over.
     fn round(&mut self, meter: &mut Meter) {
         for _ in 0..TICKS_PER_ROUND {
             self.tick();
@@ -129,16 +130,16 @@ impl Soak {
     }
 
     fn tick(&mut self) {
-        self.clients.come_and_go(&mut self.numbers);
+        self.clients.connect_and_leave(&mut self.numbers);
         let batch = self.requests();
         let is_paused = self.numbers.below(TICKS_PER_PAUSE) == 0;
         if is_paused {
-            self.node.take_in_until_input_is_read();
+            self.node.take_output_until_input_is_read();
             self.node.signal(Signal::STOP);
             let process = self.node.process();
             wait_until("the node has stopped", || process.is_stopped());
         }
-        self.clients.speak(&mut self.numbers);
+        self.clients.send(&mut self.numbers);
         let at_once = if is_paused {
             PAUSED_BYTES_MAX
         } else {
@@ -150,7 +151,7 @@ impl Soak {
             self.node.signal(Signal::CONT);
         }
         self.node.write(rest);
-        self.clients.listen(&mut self.numbers);
+        self.clients.receive(&mut self.numbers);
         self.settle(|ledger| ledger.waiting_briefly() <= REQUESTS_PER_TICK);
     }
 
@@ -167,14 +168,14 @@ impl Soak {
         batch
     }
 
-    /// Takes in what the node says until `is_enough`.
+    /// Takes the node's output until `is_enough`.
     fn settle(&mut self, is_enough: impl Fn(&Ledger) -> bool) {
         loop {
             while let Some(line) = self.node.line_at_hand() {
                 self.take(&line);
             }
             while self.node.stderr_line_at_hand().is_some() {
-                self.named += 1;
+                self.reported += 1;
             }
             let answers = self.peers.due();
             self.node.write(answers.as_bytes());
@@ -189,27 +190,25 @@ impl Soak {
     }
 
     fn take(&mut self, line: &str) {
-        if self.peers.take(line) {
-            return;
-        }
-        let ended = self.ledger.take(line);
-        if let Some(id) = ended {
-            self.peers.gave_up(id);
+        if Peers::is_for_peer(line) {
+            self.peers.take(line);
+        } else if let Some(id) = self.ledger.take(line) {
+            self.peers.call_ended(id);
         }
     }
 
-    /// Waits until every request has its answer, sends what comes too late, and
-    /// holds that nothing else was said.
+    /// Waits until every request has its answer, and sends the late answers. Then checks
+    /// that there is no other output.
     fn finish(mut self) -> Ledger {
         self.peers.hurry();
         self.settle(|ledger| ledger.waiting() == 0);
         let too_late = self.peers.due();
         self.node.write(too_late.as_bytes());
         self.node.check();
-        while self.named < self.bad_lines {
+        while self.reported < self.bad_lines {
             let line = self.node.stderr_line();
             assert!(line.contains("a line that is no message"), "{line}");
-            self.named += 1;
+            self.reported += 1;
         }
         self.node.finish_quietly();
         self.ledger

@@ -1,31 +1,30 @@
-//! What the node takes: memory, descriptors, processor time.
+//! Measures the node's memory, descriptors and processor time.
 
 use crate::support::{Process, wait_until};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
-/// From this length on memory is held to be flat: a third is a minute, and the
-/// first third has seen every burst that there will be.
+/// In runs of at least this length, memory must be flat. A third is then a minute, and
+/// the first third is long enough for bursts of every kind.
 pub(crate) const FLAT_FROM: Duration = Duration::from_secs(180);
 
-/// How much more than in the middle third the last third may take, in percent.
+/// The most growth of memory from the middle third to the last, in percent.
 const GROWTH_MAX: f64 = 2.0;
 
-/// How long the load rests when it is ahead of its share: a pace, and no wait for
-/// something to happen.
+/// How long the load pauses when it is above its share of the machine.
 const REST: Duration = Duration::from_millis(2);
 
-/// Processor time of /proc in a second.
+/// Ticks of processor time in a second, in /proc.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 struct Sample {
     at: Duration,
     memory: usize,
-    /// The most that were open since the sample before.
+    /// The most open descriptors since the last sample.
     files: usize,
 }
 
-/// Looks at the node from outside.
+/// Measures the node through /proc, and limits the load.
 pub(crate) struct Meter {
     node: Process,
     own: Process,
@@ -33,7 +32,7 @@ pub(crate) struct Meter {
     length: Duration,
     share: f64,
     processors: f64,
-    /// Ticks used before the start, by the node and by us.
+    /// Ticks used before the start, by the node and by this process.
     ticks_before: [u64; 2],
     files_at_rest: usize,
     files_most: usize,
@@ -45,7 +44,7 @@ impl Meter {
         let own = Process {
             pid: std::process::id(),
         };
-        wait_until("the node rests", || node.is_asleep());
+        wait_until("the node waits", || node.is_asleep());
         let processors = available_parallelism().expect("a number").get();
         Meter {
             node,
@@ -65,15 +64,15 @@ impl Meter {
         self.start.elapsed() >= self.length
     }
 
-    /// Shares of the machine that the node and we have taken.
+    /// The shares of the machine that the node and this process have used.
     fn shares(&self) -> [f64; 2] {
-        let there = self.start.elapsed().as_secs_f64() * TICKS_PER_SECOND * self.processors;
+        let all = self.start.elapsed().as_secs_f64() * TICKS_PER_SECOND * self.processors;
         let now = [self.node.cpu_ticks(), self.own.cpu_ticks()];
-        let used = |index: usize| (now[index] - self.ticks_before[index]) as f64 / there;
+        let used = |index: usize| (now[index] - self.ticks_before[index]) as f64 / all;
         [used(0), used(1)]
     }
 
-    /// Rests while load and node have had more than their share.
+    /// Pauses while load and node are above their share.
     pub(crate) fn pace(&mut self) {
         self.files_most = self.files_most.max(self.node.open_files());
         while self.shares().iter().sum::<f64>() > self.share && !self.is_over() {
@@ -81,8 +80,7 @@ impl Meter {
         }
     }
 
-    /// Everything has come to rest: descriptors are where they were, and memory is
-    /// noted down.
+    /// Checks, without load, that no descriptor was left open. Records the memory.
     pub(crate) fn sample(&mut self) {
         wait_until("no more descriptors are open than at the start", || {
             self.node.open_files() == self.files_at_rest
@@ -94,7 +92,7 @@ impl Meter {
         });
     }
 
-    /// The samples of a third of the run, by the time at which they were taken.
+    /// The samples of a third of the run, by their time.
     fn third(&self, third: u32) -> Vec<&Sample> {
         let span = self.samples.last().map_or(Duration::ZERO, |last| last.at) / 3;
         let (from, until) = (span * third, span * (third + 1));
@@ -110,7 +108,7 @@ impl Meter {
         sum as f64 / samples.len().max(1) as f64
     }
 
-    /// A table of the thirds, and the shares.
+    /// A table of the thirds, and the shares of the machine.
     pub(crate) fn summary(&self) -> String {
         let kib = |bytes: f64| format!("{:.1} KiB", bytes / 1024.0);
         let row = |name: &str, value: &dyn Fn(u32) -> String| {
@@ -118,11 +116,12 @@ impl Meter {
         };
         let most = |third| self.third(third).iter().map(|s| s.files).max();
         let seconds = self.start.elapsed().as_secs_f64();
-        let mut text = "| at rest | first third | middle | last |\n|---|---|---|---|\n".to_owned();
+        let mut text =
+            "| between rounds | first third | middle | last |\n|---|---|---|---|\n".to_owned();
         text += &row("rounds", &|third| self.third(third).len().to_string());
         text += &row("memory, mean", &|third| kib(self.mean_memory(third)));
         text += &row("descriptors", &|_| self.files_at_rest.to_string());
-        text += &row("most in between", &|third| {
+        text += &row("most descriptors in a round", &|third| {
             most(third).unwrap_or(0).to_string()
         });
         let [node, load] = self.shares().map(|share| share * 100.0);

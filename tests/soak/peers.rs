@@ -1,39 +1,45 @@
-//! The nodes that n1 calls: one lives, one is slow, one is dead, and one answers
-//! when it is too late.
+//! The nodes that n1 calls: a live one, a slow one, a dead one, and one that answers
+//! too late.
 
 use crate::support::{message, number_after};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-/// n2 to n5.
+/// The nodes n2 (live), n3 (slow), n4 (dead) and n5 (late).
 #[derive(Debug, Default)]
 pub(crate) struct Peers {
-    /// Lines for n1.
+    /// Answers for n1 that are due.
     answers: String,
-    /// n3's, with the time of each.
+    /// The answers of n3, by their time.
     slow: BTreeMap<(Instant, u64), String>,
-    /// n5's, by the number of the request that it is about.
+    /// The answers of n5, by the number of the client's request.
     late: HashMap<u64, String>,
-    /// Nobody is slow any more.
+    /// Whether n3 answers at once from now on.
     is_hurried: bool,
-    /// n2's so far: it says some things twice.
+    /// The number of answers of n2.
     live: usize,
 }
 
-/// Every so manieth answer of n2 comes twice.
+/// One in this number of n2's answers comes twice.
 const TWICE: usize = 10;
 
+/// The beginning of a line from n1 to another node.
+const TO_PEER: &str = r#"{"src":"n1","dest":"n"#;
+
 impl Peers {
-    /// Takes a line, if it is for one of these nodes.
-    pub(crate) fn take(&mut self, line: &str) -> bool {
-        let Some(rest) = line.strip_prefix(r#"{"src":"n1","dest":"n"#) else {
-            return false;
-        };
+    /// Whether a line is for one of these nodes.
+    pub(crate) fn is_for_peer(line: &str) -> bool {
+        line.starts_with(TO_PEER)
+    }
+
+    /// Takes a line for one of these nodes.
+    pub(crate) fn take(&mut self, line: &str) {
+        let rest = line.strip_prefix(TO_PEER).expect("a line for a peer");
         let (peer, _) = rest.split_once('"').expect("a name");
-        let call = number_after(line, "msg_id").expect("a call has a number");
-        let ask = number_after(line, "ask").expect("we asked for it");
-        let (_, word) = line.rsplit_once(r#""word":""#).expect("we said it");
-        let word = word.strip_suffix(r#""}}"#).expect("it comes last");
+        let call = number_after(line, "msg_id").expect("the call's number");
+        let ask = number_after(line, "ask").expect("the request's number");
+        let (_, word) = line.rsplit_once(r#""word":""#).expect("a word");
+        let word = word.strip_suffix(r#""}}"#).expect("the last field");
         let body = format!(r#"{{"type":"read_ok","word":"{word}","in_reply_to":{call}}}"#);
         let answer = message(&format!("n{peer}"), &body) + "\n";
         match peer {
@@ -47,30 +53,29 @@ impl Peers {
                 self.answers += &answer.repeat(times);
             }
             "3" => {
-                // Up to a second and a half, another time for each.
+                // Up to 1.5 s, different for different requests.
                 let wait = Duration::from_millis(ask % 16 * 100);
                 self.slow.insert((Instant::now() + wait, ask), answer);
             }
             "4" => {}
             "5" => _ = self.late.insert(ask, answer),
-            _ => panic!("nobody asked for n{peer}: {line:.300}"),
+            _ => panic!("a call to unknown n{peer}: {line:.300}"),
         }
-        true
     }
 
-    /// The call for this request has ended without an answer.
-    pub(crate) fn gave_up(&mut self, ask: u64) {
+    /// The call for this request has ended by its timeout. n5 answers now.
+    pub(crate) fn call_ended(&mut self, ask: u64) {
         if let Some(answer) = self.late.remove(&ask) {
             self.answers += &answer;
         }
     }
 
-    /// From now on the slow one answers at once.
+    /// Lets n3 answer at once from now on.
     pub(crate) fn hurry(&mut self) {
         self.is_hurried = true;
     }
 
-    /// What they have to say by now.
+    /// The answers that are due.
     pub(crate) fn due(&mut self) -> String {
         let now = Instant::now();
         while let Some(first) = self.slow.first_entry()

@@ -9,22 +9,23 @@ use std::io::{Seek, Write};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A way between the test and the node: the end that the node gets, and ours.
+/// A connection between the test and a node's standard stream.
 #[derive(Debug)]
 pub(crate) struct Channel {
+    /// The node's end.
     pub(crate) theirs: OwnedFd,
-    /// None for files: what the node reads is there already, and what it
-    /// writes is read afterwards.
+    /// The test's end. Files have none: they are written before the node starts
+    /// or read after it has ended.
     pub(crate) ours: Option<OwnedFd>,
     pub(crate) end: End,
 }
 
-/// How the test says that no more input follows.
+/// How the test ends the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Closing our end is enough.
+    /// Close our end.
     Close,
-    /// Our end must stay open to read from.
+    /// Shut down the writing direction: our end stays open for reading.
     HalfClose,
     /// A terminal's end of file is a character.
     ControlD,
@@ -51,13 +52,13 @@ impl Channel {
         }
     }
 
-    /// Gives a pipe room for `bytes`: a power of two, at least a page.
+    /// Sets the capacity of a pipe to `bytes`: a power of two, at least a page.
     pub(crate) fn holding(self, bytes: usize) -> Channel {
         fcntl_setpipe_size(&self.theirs, bytes).expect("F_SETPIPE_SZ");
         self
     }
 
-    /// A socket, good for either direction and for both.
+    /// A socket, for input, output or both.
     pub(crate) fn socket() -> Channel {
         let kind = SocketType::STREAM;
         let (theirs, ours) =
@@ -69,8 +70,8 @@ impl Channel {
         }
     }
 
-    /// A terminal, good for either direction and for both. It neither echoes nor
-    /// rewrites what passes, and Control-D still ends the input.
+    /// A terminal, for input, output or both. It neither echoes nor changes bytes,
+    /// and Control-D still ends the input.
     pub(crate) fn terminal() -> Channel {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let ours = openpt(flags).expect("openpt");
@@ -88,7 +89,7 @@ impl Channel {
         }
     }
 
-    /// The same way for another process: the same descriptions.
+    /// A copy for another process, with the same open file descriptions.
     pub(crate) fn again(&self) -> Channel {
         let copy = |fd: &OwnedFd| fd.try_clone().expect("dup");
         Channel {
@@ -98,7 +99,8 @@ impl Channel {
         }
     }
 
-    /// A regular file, shared with the test by its description: one offset.
+    /// A regular file. Node and test share its open file description, so they share
+    /// its offset.
     pub(crate) fn file(file: &File) -> Channel {
         Channel {
             theirs: file.try_clone().expect("dup").into(),
@@ -107,7 +109,7 @@ impl Channel {
         }
     }
 
-    /// A regular file that holds `content`, to be read from its start.
+    /// A regular file with `content`, at offset 0.
     pub(crate) fn file_of(content: &str) -> Channel {
         let mut file = scratch_file(false);
         file.write_all(content.as_bytes()).expect("write");
@@ -126,24 +128,24 @@ impl Channel {
     }
 }
 
-/// Says on our end of a channel that no more input follows.
+/// Ends the input on our end of a channel.
 pub(crate) fn end_input(ours: OwnedFd, end: End) -> Option<OwnedFd> {
     match end {
         End::Close => None,
         End::HalfClose => {
-            // A node that has already gone is no error here.
+            // An error is ignored: the node may have exited already.
             let _ = shutdown(&ours, Shutdown::Write);
             None
         }
         End::ControlD => {
             let _ = rustix::io::write(&ours, b"\x04");
-            // Closing the last copy would hang the terminal up under the node.
+            // Closing the last copy would hang the terminal up.
             Some(ours)
         }
     }
 }
 
-/// An empty file without a name, so that nothing has to be cleaned up.
+/// An empty file without a name. It needs no clean-up.
 pub(crate) fn scratch_file(append: bool) -> File {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!(
@@ -159,6 +161,6 @@ pub(crate) fn scratch_file(append: bool) -> File {
         .create_new(true)
         .open(&name)
         .expect("a scratch file");
-    std::fs::remove_file(&name).expect("the scratch file loses its name");
+    std::fs::remove_file(&name).expect("remove the scratch file's name");
     file
 }

@@ -5,8 +5,8 @@ use serde_json::Value;
 /// The usual first line: node n1 in a cluster of three.
 pub(crate) const INIT: &str = r#"{"src":"c0","dest":"n1","body":{"type":"init","msg_id":1,"node_id":"n1","node_ids":["n1","n2","n3"]}}"#;
 
-/// A line from `src` to n1. The body is raw text, so that a test shows the very
-/// bytes that it sends.
+/// A line from `src` to n1. The body is raw text, so that a test shows the exact bytes
+/// that it sends.
 pub(crate) fn message(src: &str, body: &str) -> String {
     format!(r#"{{"src":"{src}","dest":"n1","body":{body}}}"#)
 }
@@ -16,9 +16,9 @@ pub(crate) fn client(body: &str) -> String {
     message("c1", body)
 }
 
-/// Holds a reply's addresses and its whole body: one key more would fail an
-/// operation under Maelstrom, whose schemas are closed. `msg_id` is left out of
-/// the comparison; the tests of the counter look at it.
+/// Checks a reply's addresses and its whole body. Maelstrom's schemas are closed, so
+/// one extra key would fail an operation. `msg_id` is not compared; the tests in
+/// `tests/protocol/counter.rs` check it.
 #[track_caller]
 pub(crate) fn assert_body(reply: &Value, dest: &str, body: &Value) {
     assert_eq!(reply["src"], "n1", "src of {reply}");
@@ -29,7 +29,7 @@ pub(crate) fn assert_body(reply: &Value, dest: &str, body: &Value) {
     assert_eq!(&found, body, "body of {reply}");
 }
 
-/// Holds an error reply of n1 and returns its text.
+/// Checks an error reply of n1 and returns its text.
 #[track_caller]
 pub(crate) fn assert_error(reply: &Value, dest: &str, in_reply_to: u64, code: u64) -> String {
     assert_eq!(reply["src"], "n1", "src of {reply}");
@@ -39,12 +39,12 @@ pub(crate) fn assert_error(reply: &Value, dest: &str, in_reply_to: u64, code: u6
     assert_eq!(body["in_reply_to"], in_reply_to, "in_reply_to of {reply}");
     assert_eq!(body["code"], code, "code of {reply}");
     let text = body["text"].as_str().expect("an error has a text");
-    assert!(!text.is_empty(), "an error says what happened: {reply}");
+    assert!(!text.is_empty(), "the error's text is empty: {reply}");
     text.to_owned()
 }
 
-/// The digits after the first `"key":`. A hundred thousand replies are looked at
-/// with this instead of a parser.
+/// The number after the first `"key":`. Tests with a hundred thousand replies use this
+/// instead of a parser.
 pub(crate) fn number_after(line: &str, key: &str) -> Option<u64> {
     let name = format!("\"{key}\":");
     let digits = &line[line.find(&name)? + name.len()..];

@@ -1,10 +1,10 @@
-//! What the tests of the real binary share: a driver for one node process.
+//! Shared code of the tests that run the real binary: a driver for one node process.
 //!
-//! A test speaks to the node exactly as Maelstrom would, through file
-//! descriptors, and waits only on events: a line, an end of file, an exit.
-//! Where nothing happens for [`PATIENCE`] the test fails and tells what it saw.
+//! A test exchanges lines with the node through file descriptors, as Maelstrom does.
+//! It waits only for events: a line, an end of file, an exit. If there is no event for
+//! [`PATIENCE`], the test fails and prints the last lines.
 
-// Each test binary compiles this module for itself and uses its own part of it.
+// Each test binary compiles its own copy of this module and uses a part of it.
 #![allow(dead_code, unused_imports)]
 
 mod channel;
@@ -22,12 +22,12 @@ pub(crate) use process::{Process, affordable};
 
 use std::time::{Duration, Instant};
 
-/// How long nothing at all may happen before a test gives up. Far beyond what
-/// a busy machine needs; no test passes or fails by it otherwise.
+/// How long a test waits without any event before it fails. A busy machine needs far
+/// less.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks again and again until `condition` holds, for facts that the kernel
-/// offers no event for (the table of open files of another process).
+/// Polls until `condition` is true. It is for facts without a kernel event, such as
+/// another process's table of open files.
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {

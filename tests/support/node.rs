@@ -1,4 +1,4 @@
-//! One node process and everything that a test does with it.
+//! One node process, and the operations of a test on it.
 
 use super::channel::{Channel, End, end_input};
 use super::stream::Stream;
@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// How to start a node. Pipes, unless told otherwise.
+/// How to start a node. The standard streams are pipes by default.
 pub(crate) struct Launch {
     command: Command,
     stdin: Option<Channel>,
@@ -33,7 +33,7 @@ impl Launch {
         Launch::command(command)
     }
 
-    /// Starts another node than the binary's.
+    /// Starts another program as the node.
     pub(crate) fn command(command: Command) -> Launch {
         Launch {
             command,
@@ -75,7 +75,7 @@ impl Launch {
         self.stdin(channel).stdout(output)
     }
 
-    /// `2>&1`: stderr shares the description of stdout.
+    /// `2>&1`: stderr shares the open file description of stdout.
     pub(crate) fn merge_stderr(mut self) -> Launch {
         self.merge_stderr = true;
         self
@@ -84,20 +84,22 @@ impl Launch {
     pub(crate) fn start(mut self) -> Node {
         let stdin = self.stdin.unwrap_or_else(Channel::pipe_in);
         let stdout = self.stdout.unwrap_or_else(Channel::pipe_out);
-        let stderr = match self.merge_stderr {
-            true => Channel {
+        let stderr = if self.merge_stderr {
+            Channel {
                 theirs: stdout.theirs.try_clone().expect("dup"),
                 ours: None,
                 end: End::Close,
-            },
-            false => self.stderr.unwrap_or_else(Channel::pipe_out),
+            }
+        } else {
+            self.stderr.unwrap_or_else(Channel::pipe_out)
         };
         self.command
             .stdin(Stdio::from(stdin.theirs))
             .stdout(Stdio::from(stdout.theirs))
             .stderr(Stdio::from(stderr.theirs));
         let child = self.command.spawn().expect("the node starts");
-        // The command holds the node's ends; unless they go, no end of file comes.
+        // The command still has the node's ends open. Without this drop, there would
+        // be no end of file.
         drop(self.command);
         let exit = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).expect("pidfd_open");
         if let Some(ours) = &stdin.ours {
@@ -114,7 +116,7 @@ impl Launch {
         }
     }
 
-    /// Starts the node and makes it n1.
+    /// Starts the node and initialises it as n1.
     pub(crate) fn ready(self) -> Node {
         let mut node = self.start();
         let reply = node.ask(INIT);
@@ -123,7 +125,7 @@ impl Launch {
     }
 }
 
-/// A running node; killed when dropped.
+/// A running node. It is killed when dropped.
 pub(crate) struct Node {
     child: Child,
     /// Readable once the process has exited.
@@ -132,11 +134,11 @@ pub(crate) struct Node {
     end: End,
     stdout: Stream,
     stderr: Stream,
-    /// stderr's reading end while it is open and not read.
+    /// The reading end of stderr, if the test keeps it open without reading it.
     unread: Option<OwnedFd>,
 }
 
-/// What was left of a node when it had exited.
+/// The exit status of a node, and the lines that the test had not taken.
 #[derive(Debug)]
 pub(crate) struct Ending {
     pub(crate) status: ExitStatus,
@@ -144,10 +146,10 @@ pub(crate) struct Ending {
     pub(crate) stderr: Vec<String>,
 }
 
-/// What happened in one wait.
+/// The result of one wait.
 struct Turn {
     written: usize,
-    /// No byte moved, and the process has exited: nothing will ever come.
+    /// The process has exited, and no byte moved: there will be no more output.
     over: bool,
 }
 
@@ -162,30 +164,30 @@ impl Node {
         self.write(format!("{line}\n").as_bytes());
     }
 
-    /// Writes bytes, and takes in what the node writes meanwhile.
+    /// Writes bytes, and reads the node's output at the same time.
     pub(crate) fn write(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let turn = self.turn(rest, "it to read its input");
+            let turn = self.turn(rest, "the node to read its input");
             rest = &rest[turn.written..];
         }
     }
 
-    /// Writes without reading any output, until the node has stopped reading
-    /// its input or has it all. Returns how much it took.
+    /// Writes without reading stdout, until the node stops reading its input or has
+    /// all of it. Returns the number of bytes written.
     pub(crate) fn write_until_stalled(&mut self, bytes: &[u8]) -> usize {
         let mut taken = 0;
-        wait_until("the node takes everything or stops reading", || {
+        wait_until("the node reads everything or stops reading", || {
             loop {
-                // In this order: a node that was asleep before a write that
-                // found no room was not about to make room.
+                // This order matters: a node that is asleep before a write fails was
+                // not about to read.
                 let asleep = self.process().is_asleep();
                 self.stderr.fill();
                 let stdin = self.stdin.as_ref().expect("stdin is open");
                 match rustix::io::write(stdin, &bytes[taken..]) {
                     Ok(written) => taken += written,
                     Err(Errno::AGAIN) => return asleep,
-                    Err(errno) => panic!("{errno}; {}", self.story("it to read its input")),
+                    Err(errno) => panic!("{errno}; {}", self.story("the node to read its input")),
                 }
                 if taken == bytes.len() {
                     return true;
@@ -195,8 +197,8 @@ impl Node {
         taken
     }
 
-    /// Waits until the node has read everything that was written to its stdin,
-    /// so that what follows comes to it with a later read.
+    /// Waits until the node has read all of its input, so that later input arrives with
+    /// another read.
     pub(crate) fn wait_until_input_is_read(&self) {
         let stdin = self.stdin.as_ref().expect("stdin is open");
         wait_until("the node has read its input", || {
@@ -204,9 +206,9 @@ impl Node {
         });
     }
 
-    /// As [`wait_until_input_is_read`](Node::wait_until_input_is_read), and takes in
-    /// meanwhile what the node writes: it stops reading while nobody does.
-    pub(crate) fn take_in_until_input_is_read(&mut self) {
+    /// As [`wait_until_input_is_read`](Node::wait_until_input_is_read), but also reads
+    /// the node's output. A node whose output is not read stops reading its input.
+    pub(crate) fn take_output_until_input_is_read(&mut self) {
         let stdin = self.stdin.as_ref().expect("stdin is open");
         let (stdout, stderr) = (&mut self.stdout, &mut self.stderr);
         wait_until("the node, whose output is read, has read its input", || {
@@ -216,7 +218,7 @@ impl Node {
         });
     }
 
-    /// The next line of stdout as it came.
+    /// The next line of stdout, unparsed.
     #[track_caller]
     pub(crate) fn line(&mut self) -> String {
         loop {
@@ -229,7 +231,7 @@ impl Node {
         }
     }
 
-    /// A line of stdout, if one has been taken in already.
+    /// The next line of stdout, if it has been read already.
     pub(crate) fn line_at_hand(&mut self) -> Option<String> {
         self.stdout.take_line()
     }
@@ -248,8 +250,8 @@ impl Node {
         self.reply()
     }
 
-    /// Sends an echo and holds that its reply is the very next line: the node
-    /// is well, and has said nothing else.
+    /// Sends an echo and checks that its reply is the next line. So the node works, and
+    /// has written no other line.
     #[track_caller]
     pub(crate) fn check(&mut self) {
         let reply = self.ask(&super::client(
@@ -259,11 +261,11 @@ impl Node {
         super::assert_body(&reply, "c1", &body);
     }
 
-    /// The next line of stderr, while nobody reads stdout.
+    /// The next line of stderr, without reading stdout.
     #[track_caller]
     pub(crate) fn stderr_line_with_stdout_unread(&mut self) -> String {
         let mut line = None;
-        wait_until("a line comes on stderr", || {
+        wait_until("there is a line on stderr", || {
             self.stderr.fill();
             line = self.stderr.take_line();
             line.is_some()
@@ -284,7 +286,7 @@ impl Node {
         }
     }
 
-    /// A line of stderr, if one has been taken in already.
+    /// The next line of stderr, if it has been read already.
     pub(crate) fn stderr_line_at_hand(&mut self) -> Option<String> {
         self.stderr.take_line()
     }
@@ -295,17 +297,17 @@ impl Node {
         }
     }
 
-    /// Gives the reading end of stdout up, as a harness does that has gone.
+    /// Closes the reading end of stdout, as when the harness exits.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout.fd = None;
     }
 
-    /// Reads stderr no more, but leaves it open: it fills up.
+    /// Stops reading stderr, but leaves it open, so that it fills up.
     pub(crate) fn leave_stderr_unread(&mut self) {
         self.unread = self.stderr.fd.take();
     }
 
-    /// Waits for the exit, whatever its status.
+    /// Waits for the exit. Any status is accepted.
     #[track_caller]
     pub(crate) fn wait(mut self) -> Ending {
         while !self.turn(b"", "its exit").over {}
@@ -316,7 +318,7 @@ impl Node {
         }
     }
 
-    /// Ends the input, waits for the exit and holds its status: 0.
+    /// Ends the input, waits for the exit and checks that the status is 0.
     #[track_caller]
     pub(crate) fn finish(mut self) -> Ending {
         self.close_stdin();
@@ -325,7 +327,7 @@ impl Node {
         ending
     }
 
-    /// As [`Node::finish`], and nothing more was said on either stream.
+    /// As [`Node::finish`], and checks that there are no more lines on stdout or stderr.
     #[track_caller]
     pub(crate) fn finish_quietly(self) {
         let ending = self.finish();
@@ -338,13 +340,13 @@ impl Node {
         kill_process(Pid::from_child(&self.child), signal).expect("kill");
     }
 
-    /// kill -9, and waits until the process is gone.
+    /// Sends SIGKILL and waits until the process has ended.
     pub(crate) fn kill(mut self) {
         self.signal(Signal::KILL);
         self.child.wait().expect("wait");
     }
 
-    /// Waits until something can be done or has happened, and does it.
+    /// Waits for the next event, then writes input and reads output as far as possible.
     #[track_caller]
     fn turn(&mut self, input: &[u8], waiting_for: &str) -> Turn {
         let ready = self.poll(input, waiting_for);
@@ -367,13 +369,13 @@ impl Node {
         }
         let patience = Timespec::try_from(PATIENCE).expect("a short time");
         let count = poll(&mut fds, Some(&patience)).expect("poll");
-        assert!(count > 0, "nothing happens; {}", self.story(waiting_for));
+        assert!(count > 0, "no event; {}", self.story(waiting_for));
         let exited = !fds[0].revents().is_empty();
         Ready { exited }
     }
 
-    /// Writes what fits. A node that reads no more swallows everything: how it
-    /// ended is for the test to judge.
+    /// Writes as much as fits. If the node has closed its stdin, the rest counts as
+    /// written; the test then checks how the node ended.
     fn feed(&mut self, input: &[u8]) -> usize {
         let Some(stdin) = self.stdin.as_ref().filter(|_| !input.is_empty()) else {
             return input.len();

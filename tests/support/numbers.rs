@@ -1,6 +1,6 @@
-//! Numbers that look random and are the same in every run.
+//! Pseudo-random numbers that are the same in every run.
 
-/// Small numbers without a pattern (xorshift64), from a seed that is not zero.
+/// A xorshift64 generator. The seed must not be zero.
 #[derive(Debug, Clone)]
 pub(crate) struct Numbers(pub(crate) u64);
 

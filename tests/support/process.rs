@@ -1,23 +1,23 @@
-//! What /proc tells about a running node.
+//! Facts about a running node from /proc.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 
-/// A process to look at from outside.
+/// A process, by its id.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
 }
 
 impl Process {
-    /// The most memory that was ever resident, in bytes. It starts anew at exec,
-    /// so nothing of the parent is in it.
+    /// The greatest resident memory so far, in bytes. Exec resets it, so the parent's
+    /// memory is not included.
     pub(crate) fn peak_memory(self) -> usize {
         kib_after(&self.read("status"), "VmHWM:") * 1024
     }
 
-    /// The memory that is resident now, in bytes: walked page by page, where the
-    /// counters that `status` shows lag behind by as much as this node takes.
+    /// The present resident memory, in bytes. The kernel walks the pages for it. The
+    /// counters in `status` are too inaccurate: they may be off by the node's size.
     pub(crate) fn memory(self) -> usize {
         let rollup = self.read("smaps_rollup");
         kib_after(&rollup, "Rss:") * 1024
@@ -39,9 +39,9 @@ impl Process {
         field(14) + field(15)
     }
 
-    /// Whether the process waits in the kernel. A wake-up is visible here before
-    /// the system call that caused it returns to the waker, so after a write
-    /// this never shows the state from before the write.
+    /// Whether the process waits in the kernel. A wake-up is visible here before the
+    /// system call that caused it returns. So the state after a write is never that of
+    /// before the write.
     pub(crate) fn is_asleep(self) -> bool {
         self.stat_field(3) == "S"
     }
@@ -54,7 +54,7 @@ impl Process {
     /// A field of /proc/PID/stat, numbered from 1 as in the manual page proc(5).
     fn stat_field(self, number: usize) -> String {
         let stat = self.read("stat");
-        // The command's name is the second field and may itself hold spaces.
+        // The second field is the command's name, which may contain spaces.
         let (_, rest) = stat.rsplit_once(')').expect("a name in parentheses");
         let field = rest.split_whitespace().nth(number - 3);
         field.expect("so many fields").to_owned()
@@ -74,10 +74,10 @@ fn kib_after(text: &str, name: &str) -> usize {
         .expect("a number of kB")
 }
 
-/// How many of `wanted` connections this machine's hard limit on open files
-/// affords. Raises the soft limit, which a node started later inherits.
+/// The number of connections, at most `wanted`, that the hard limit on open files
+/// allows. Raises the soft limit, which nodes started later inherit.
 pub(crate) fn affordable(wanted: usize) -> usize {
-    // For the standard streams, pipes and sockets of the tests that run beside.
+    // For the standard streams, pipes and sockets of tests in other threads.
     const MARGIN: usize = 500;
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -1,27 +1,27 @@
-//! Bytes that arrive from a node, cut into lines.
+//! The output of a node, split into lines.
 
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
-/// One of the node's outputs as we read it, without ever blocking.
+/// One of the node's outputs, read without blocking.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
-    /// Gone once the end was read.
+    /// `None` after the end of file.
     pub(crate) fd: Option<OwnedFd>,
     bytes: Vec<u8>,
-    /// Where the first line that was not taken starts.
+    /// The start of the first line that was not taken.
     start: usize,
-    /// Up to where no newline was found.
+    /// There is no newline between `start` and this index.
     scanned: usize,
-    /// The last lines taken, shortened, for the report of a failure.
+    /// The last lines taken, shortened, for the message of a failed test.
     taken: VecDeque<String>,
 }
 
 impl Stream {
     pub(crate) fn new(fd: Option<OwnedFd>) -> Stream {
         if let Some(fd) = &fd {
-            // Our end has a description of its own, so the node never sees this.
+            // Our end has its own open file description, so the node is not affected.
             rustix::io::ioctl_fionbio(fd, true).expect("our end becomes non-blocking");
         }
         Stream {
@@ -30,7 +30,7 @@ impl Stream {
         }
     }
 
-    /// Reads once. Whether there was anything: bytes, or the end.
+    /// Reads once. Returns whether the read returned bytes or the end of file.
     pub(crate) fn fill(&mut self) -> bool {
         const CHUNK: usize = 64 * 1024;
         let Some(fd) = &self.fd else {
@@ -42,7 +42,7 @@ impl Stream {
         self.bytes.truncate(length + result.unwrap_or(0));
         match result {
             Err(Errno::AGAIN | Errno::INTR) => return false,
-            // A terminal says EIO once nobody holds its other side.
+            // A terminal's read fails with EIO after its other side was closed.
             Ok(0) | Err(Errno::IO | Errno::CONNRESET) => self.fd = None,
             Ok(_) => {}
             Err(errno) => panic!("reading from the node: {errno}"),
@@ -72,8 +72,8 @@ impl Stream {
         Some(line)
     }
 
-    /// Every line that has arrived and was not taken. Bytes after the last
-    /// newline are a line too: none may be there, and a test must see it.
+    /// All lines that were not taken. Bytes after the last newline are marked, so that
+    /// a test fails on them.
     pub(crate) fn take_all(&mut self) -> Vec<String> {
         let mut lines: Vec<String> = std::iter::from_fn(|| self.take_line()).collect();
         if self.start < self.bytes.len() {
@@ -83,7 +83,7 @@ impl Stream {
         lines
     }
 
-    /// The last lines taken and what waits, for the report of a failure.
+    /// The last lines taken and the waiting bytes, for the message of a failed test.
     pub(crate) fn story(&self) -> String {
         let mut story = String::new();
         for line in &self.taken {

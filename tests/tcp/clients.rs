@@ -1,4 +1,4 @@
-//! Outside clients of every temper.
+//! Checks outside clients that half-close, reset, do not read, or stay silent.
 
 use crate::support::{Launch, Node, wait_until};
 use crate::{connect, exchange, listening, ping};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const MIB: usize = 1 << 20;
 
-/// Bytes in which a piece that is missing, doubled or moved shows.
+/// Bytes without repetition, so that a missing, doubled or moved piece is found.
 fn pattern(length: usize) -> Vec<u8> {
     let mut state = 1_u32;
     let step = || {
@@ -34,8 +34,8 @@ fn a_client_that_half_closes_gets_every_byte_and_then_the_end() {
 #[test]
 fn data_and_half_close_may_arrive_together() {
     let (node, port) = listening(Launch::new());
-    // The node reads both in one readiness when it was busy meanwhile; many
-    // tries find that moment.
+    // If the node is busy in between, it gets both as one event. This happens in some
+    // of the many tries.
     for _ in 0..200 {
         assert_eq!(exchange(connect(port), b"last words"), b"last words");
     }
@@ -43,7 +43,7 @@ fn data_and_half_close_may_arrive_together() {
 }
 
 #[test]
-fn a_client_may_speak_many_times() {
+fn a_client_may_send_many_times() {
     let (mut node, port) = listening(Launch::new());
     let mut stream = connect(port);
     for round in 0..200 {
@@ -55,7 +55,7 @@ fn a_client_may_speak_many_times() {
 }
 
 #[test]
-fn a_client_that_does_not_read_fills_no_memory_and_stops_nobody() {
+fn a_client_that_does_not_read_takes_bounded_memory_and_delays_no_other() {
     const PLENTY: usize = 64 * MIB;
     let (mut node, port) = listening(Launch::new());
     let data = pattern(PLENTY);
@@ -63,13 +63,13 @@ fn a_client_that_does_not_read_fills_no_memory_and_stops_nobody() {
     let sent = write_until_stalled(&node, &mut stream, &data);
     assert!(
         sent < PLENTY,
-        "the node goes on reading from a peer that does not"
+        "the node reads on from a client that does not read"
     );
     node.check();
     ping(&mut connect(port), b"the next client");
     let peak = node.process().peak_memory();
     assert!(peak < 32 * MIB, "{peak} bytes");
-    // It reads at last, and has lost nothing.
+    // Now the client reads. No byte is lost.
     stream.set_nonblocking(false).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     let mut echo = Vec::new();
@@ -80,8 +80,8 @@ fn a_client_that_does_not_read_fills_no_memory_and_stops_nobody() {
     node.finish_quietly();
 }
 
-/// Writes until the node has stopped reading this connection: nothing fits,
-/// and the node rests.
+/// Writes until the node has stopped reading this connection: no byte fits, and the
+/// node waits.
 fn write_until_stalled(node: &Node, stream: &mut TcpStream, data: &[u8]) -> usize {
     stream.set_nonblocking(true).expect("non-blocking");
     let mut sent = 0;
@@ -102,14 +102,14 @@ fn write_until_stalled(node: &Node, stream: &mut TcpStream, data: &[u8]) -> usiz
 }
 
 #[test]
-fn a_client_that_resets_harms_nobody() {
+fn a_client_that_resets_does_no_harm() {
     let (mut node, port) = listening(Launch::new());
     let before = node.process().open_files();
     let mut neighbour = connect(port);
     for unread in [0, 1, 100_000] {
         let mut stream = connect(port);
         stream.write_all(&pattern(unread)).unwrap();
-        // Without lingering, closing sends a reset instead of an end.
+        // With a linger time of zero, closing sends a reset (RST) and no FIN.
         set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
         drop(stream);
         ping(&mut neighbour, b"well");
@@ -123,7 +123,7 @@ fn a_client_that_resets_harms_nobody() {
 }
 
 #[test]
-fn a_client_that_closes_with_echoes_unread_harms_nobody() {
+fn a_client_that_closes_with_unread_echoes_does_no_harm() {
     let (mut node, port) = listening(Launch::new());
     let before = node.process().open_files();
     for _ in 0..20 {
@@ -169,10 +169,10 @@ fn a_client_that_sends_and_takes_a_byte_at_a_time_gets_them_all() {
     node.finish_quietly();
 }
 
-// The kernel completes connections ahead of `accept`, so a client can have come
-// and gone, with a reset or an end, before the node has looked.
+// The kernel completes connections before `accept`. So a client can connect and
+// close, with FIN or RST, before the node accepts it.
 #[test]
-fn clients_that_are_gone_before_they_are_accepted_harm_nobody() {
+fn clients_that_are_gone_before_they_are_accepted_do_no_harm() {
     let (mut node, port) = listening(Launch::new());
     let before = node.process().open_files();
     node.signal(Signal::STOP);
@@ -180,7 +180,7 @@ fn clients_that_are_gone_before_they_are_accepted_harm_nobody() {
     for index in 0..30 {
         let mut stream = connect(port);
         if index % 3 > 0 {
-            stream.write_all(b"somebody was here").unwrap();
+            stream.write_all(b"hello").unwrap();
         }
         if index % 2 > 0 {
             set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();

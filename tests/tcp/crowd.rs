@@ -1,4 +1,4 @@
-//! Thousands of connections, and more than there are descriptors for.
+//! Checks thousands of connections, and more connections than descriptors.
 
 use crate::support::{Launch, affordable, wait_until};
 use crate::{connect, exchange, listening, ping};
@@ -27,7 +27,7 @@ fn eight_thousand_connections_echo_at_once_while_stdin_is_served() {
             node.check();
         }
     }
-    // All are still open: each can speak again, the first as well as the last.
+    // All are still open: each can send again.
     for (index, stream) in crowd.iter_mut().enumerate() {
         ping(stream, word(index).as_bytes());
     }
@@ -57,17 +57,17 @@ fn twenty_thousand_connections_one_after_another_leave_nothing_open() {
     node.finish_quietly();
 }
 
-/// The node answers a client before it closes its own end, and goes to sleep
-/// after that.
+/// The number of open descriptors when the node waits. The node closes its end of a
+/// connection after the client has read the end, and before it waits.
 fn open_files_at_rest(process: &crate::support::Process) -> usize {
-    wait_until("the node rests", || process.is_asleep());
+    wait_until("the node waits", || process.is_asleep());
     process.open_files()
 }
 
 #[test]
 fn running_out_of_descriptors_neither_spins_nor_stops_the_node() {
-    // More than fit, by a few: the standard streams and the node's own
-    // descriptors take their share of the 64.
+    // The standard streams and the node's own descriptors are part of the 64, so not
+    // all connections fit.
     const LIMIT: usize = 64;
     const SURELY_FIT: usize = 32;
     let script = format!("ulimit -n {LIMIT}; exec \"$0\"");
@@ -77,18 +77,21 @@ fn running_out_of_descriptors_neither_spins_nor_stops_the_node() {
         ping(stream, b"hello");
     }
     for stream in &mut crowd[SURELY_FIT..] {
-        // Whether it waits or was turned away is the node's decision.
+        // An error is ignored: the node may have closed the connection.
         let _ = stream.write_all(b"hello");
     }
     node.check();
 
-    // A window to measure in, not a wait for something to happen.
+    // A window for the measurement, not a wait for an event.
     let window = Duration::from_secs(1);
     let (start, used_before) = (Instant::now(), node.process().cpu_ticks());
     std::thread::sleep(window);
     let used = node.process().cpu_ticks() - used_before;
     let ticks = start.elapsed().as_secs() * 100;
-    assert!(used * 5 < ticks, "{used} of {ticks} ticks spent on waiting");
+    assert!(
+        used * 5 < ticks,
+        "{used} of {ticks} ticks used while waiting"
+    );
     node.check();
     for stream in &mut crowd[..SURELY_FIT] {
         ping(stream, b"still here");
@@ -100,7 +103,7 @@ fn running_out_of_descriptors_neither_spins_nor_stops_the_node() {
     assert!(node.finish().stdout.is_empty());
 }
 
-/// Whether a new connection is echoed, not closed or reset at once.
+/// Whether a new connection is echoed, and not closed or reset.
 fn is_echoed(port: u16) -> bool {
     let mut stream = connect(port);
     let mut echo = [0; 5];

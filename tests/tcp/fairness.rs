@@ -1,9 +1,9 @@
-//! Nobody waits for everybody: how much work of the connections the node does
-//! before it comes to stdin. (The other way about is a test of `runtime/stdin.rs`.)
+//! Checks how much the node reads from TCP connections before it serves stdin. (The
+//! opposite direction is tested in `runtime/stdin.rs`.)
 //!
-//! The node is stopped while the work piles up, so that all of it is there when
-//! it goes on, whatever the machine. What it has done by the time it answers is
-//! counted in its own `total_bytes`.
+//! The node is stopped by SIGSTOP while the input arrives, so all of it is there when
+//! the node continues, on any machine. The node's own `total_bytes` shows how much it
+//! has read when it answers.
 
 use crate::support::{Launch, Node, affordable, client, number_after, wait_until};
 use crate::{connect, listening, ping};
@@ -17,28 +17,30 @@ const BYTES: usize = 1 << 20;
 
 const STATS: &str = r#"{"type":"tcp_echo_stats","msg_id":3}"#;
 
-/// Bytes that the server has received so far.
+/// The number of bytes that the server has received.
 fn total_bytes(node: &mut Node) -> usize {
     let reply = node.ask(&client(STATS));
     let total = reply["body"]["total_bytes"].as_u64();
     usize::try_from(total.expect("a number")).expect("few bytes")
 }
 
-/// Stops the node while it waits for news.
+/// Stops the node while it waits for events.
 fn stop(node: &Node) {
-    wait_until("the node rests", || node.process().is_asleep());
+    wait_until("the node waits", || node.process().is_asleep());
     node.signal(Signal::STOP);
     wait_until("the node has stopped", || node.process().is_stopped());
 }
 
-/// Everybody writes as much, then stdin asks. Returns how much of it the node had
-/// received when it answered.
+/// Each client writes `bytes`, then a request for stats comes on stdin. Returns how many
+/// of these bytes the node had received when it answered.
 fn served_before_stdin(node: &mut Node, crowd: &mut [TcpStream], bytes: usize) -> usize {
     let before = total_bytes(node);
     stop(node);
     let message = vec![b'x'; bytes];
     for stream in &mut *crowd {
-        stream.write_all(&message).expect("the kernel holds it");
+        stream
+            .write_all(&message)
+            .expect("it fits into the buffers");
     }
     node.send(&client(STATS));
     node.signal(Signal::CONT);
@@ -50,15 +52,15 @@ fn served_before_stdin(node: &mut Node, crowd: &mut [TcpStream], bytes: usize) -
     usize::try_from(served).expect("few bytes") - before
 }
 
-// A turn's worth, of the turn in which stdin is served: not the whole crowd's.
+// At most one turn's sources are served before stdin, not all 8,000.
 #[test]
 fn gotcha_12_stdin_does_not_wait_for_eight_thousand_connections() {
     const MESSAGE: usize = 64;
     let count = affordable(8_000);
     let (mut node, port) = listening(Launch::new());
     let mut crowd: Vec<TcpStream> = (0..count).map(|_| connect(port)).collect();
-    // The last of them is in, and so are those before it.
-    ping(crowd.last_mut().expect("somebody"), b"in");
+    // If the last client is accepted, all others are.
+    ping(crowd.last_mut().expect("a client"), b"in");
     let served = served_before_stdin(&mut node, &mut crowd, MESSAGE);
     assert!(served <= SOURCES * MESSAGE, "{served} bytes came first");
     node.finish_quietly();
@@ -66,11 +68,11 @@ fn gotcha_12_stdin_does_not_wait_for_eight_thousand_connections() {
 
 #[test]
 fn gotcha_12_stdin_does_not_wait_for_connections_that_send_much() {
-    // What the sockets' buffers hold for each of them.
+    // As much as the socket buffers take for each client.
     const MESSAGE: usize = 128 << 10;
     let (mut node, port) = listening(Launch::new());
     let mut crowd: Vec<TcpStream> = (0..64).map(|_| connect(port)).collect();
-    ping(crowd.last_mut().expect("somebody"), b"in");
+    ping(crowd.last_mut().expect("a client"), b"in");
     let served = served_before_stdin(&mut node, &mut crowd, MESSAGE);
     assert!(served <= BYTES + MESSAGE, "{served} bytes came first");
     node.finish_quietly();

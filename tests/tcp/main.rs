@@ -1,5 +1,5 @@
-//! TCP echo through the real binary: its three tasks, clients of every temper,
-//! and crowds.
+//! Checks TCP echo in the real binary, over real sockets: its three requests, outside
+//! clients of many kinds, and thousands of connections.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -15,7 +15,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use support::{Launch, Node, PATIENCE, client};
 
-/// A node that listens on a free port, and the port.
+/// A node with TCP echo on a free port, and the port.
 fn listening(launch: Launch) -> (Node, u16) {
     let mut node = launch.ready();
     let reply = node.ask(&client(r#"{"type":"tcp_echo_start","msg_id":2,"port":0}"#));
@@ -30,7 +30,7 @@ fn port_of(reply: &Value) -> u16 {
     u16::try_from(port).expect("a port fits into 16 bits")
 }
 
-/// Connects as any TCP client would. It waits, but not for ever.
+/// Connects a TCP client, whose reads and writes have a timeout.
 fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -47,7 +47,7 @@ fn exchange(mut stream: TcpStream, data: &[u8]) -> Vec<u8> {
     echo
 }
 
-/// Writes and reads the same bytes back, and leaves the connection open.
+/// Writes bytes and reads their echo. The connection stays open.
 fn ping(stream: &mut TcpStream, data: &[u8]) {
     stream.write_all(data).expect("write");
     let mut echo = vec![0; data.len()];

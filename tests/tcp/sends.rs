@@ -1,4 +1,5 @@
-//! Sends in numbers: with few descriptors, behind a full server, of many senders.
+//! Checks many sends of the node to itself: with few descriptors, with a full server,
+//! and from several senders.
 
 use crate::support::{Channel, Launch, Node, client, message, wait_until};
 use crate::{connect, listening, ping};
@@ -12,14 +13,14 @@ fn send(id: u64) -> String {
     client(&body) + "\n"
 }
 
-/// Sends at once, and their replies.
+/// Requests these sends in one write. Returns their replies.
 fn ask_for_sends(node: &mut Node, ids: Range<u64>) -> Vec<Value> {
     let lines: String = ids.clone().map(send).collect();
     node.write(lines.as_bytes());
     ids.map(|_| node.reply()).collect()
 }
 
-/// The numbers of those that were echoed, in order.
+/// The numbers of the sends that were echoed, sorted.
 fn echoed(replies: &[Value]) -> Vec<u64> {
     let echoed = |reply: &&Value| reply["body"]["type"] == "tcp_echo_send_ok";
     let id = |reply: &Value| {
@@ -36,8 +37,8 @@ fn limited(files: usize) -> Launch {
     Launch::shell(&format!("ulimit -n {files}; exec \"$0\""))
 }
 
-// Both ends of each connection are in the same process. Clients that took all
-// descriptors would wait for a server that has none left to accept them with.
+// Both ends of each connection are in the same process. If the clients took all
+// descriptors, the server would have none to accept them.
 #[test]
 fn two_hundred_sends_at_once_share_a_few_descriptors() {
     let mut served = false;
@@ -48,7 +49,7 @@ fn two_hundred_sends_at_once_share_a_few_descriptors() {
         let replies = ask_for_sends(&mut node, ids.clone());
         let echoed = echoed(&replies);
         if !served && echoed.is_empty() {
-            // With one descriptor or none they cannot succeed, and are told so.
+            // With less than two free descriptors, every send is refused.
             let refused = |reply: &Value| reply["body"]["code"] == 11;
             assert!(replies.iter().all(refused), "{files}: {replies:?}");
         } else {
@@ -56,17 +57,19 @@ fn two_hundred_sends_at_once_share_a_few_descriptors() {
             assert!(echoed.into_iter().eq(ids), "{files}: {replies:?}");
         }
         node.check();
-        wait_until("all are given back", || node.process().open_files() == rest);
+        wait_until("all sockets are closed", || {
+            node.process().open_files() == rest
+        });
         let ending = node.finish();
         assert!(ending.stdout.is_empty(), "{files}: {ending:?}");
-        assert!(ending.stderr.len() <= 1, "said once: {files}: {ending:?}");
+        assert!(ending.stderr.len() <= 1, "{files}: {ending:?}");
     }
-    assert!(served, "sixteen are enough");
+    assert!(served, "sixty-four descriptors are not enough");
 }
 
-// The rest of the descriptors belongs to clients who say nothing.
+// Silent clients use the other descriptors.
 #[test]
-fn sends_beside_a_crowd_get_on_with_the_descriptors_that_it_leaves() {
+fn sends_make_progress_with_the_descriptors_that_a_crowd_leaves() {
     const LIMIT: usize = 100;
     const LEFT: usize = 23;
     let (mut node, port) = listening(limited(LIMIT));
@@ -79,10 +82,10 @@ fn sends_beside_a_crowd_get_on_with_the_descriptors_that_it_leaves() {
     node.finish();
 }
 
-// The server takes sixty-four in a turn, and may have given a descriptor up for the
-// one behind them. A send that is asked for before its next turn takes it.
+// The server accepts 64 clients a turn, and may release the reserved descriptor for the
+// next client. A send that is requested before the next turn may then take it.
 #[test]
-fn a_descriptor_that_is_given_up_at_the_end_of_a_turn_is_not_lost() {
+fn a_descriptor_released_at_the_end_of_a_turn_is_reserved_again() {
     const SENDS: usize = 20;
     const TURN: usize = 64;
     let rest = listening(Launch::new()).0.process().open_files();
@@ -109,10 +112,10 @@ fn a_descriptor_that_is_given_up_at_the_end_of_a_turn_is_not_lost() {
     }
 }
 
-// One place, and a client in it that says nothing. What is in flight ends when a
-// send's time is over, whatever waits has not been sent, and a count waits for neither.
+// The server has room for one client, and a silent client uses it. The send in flight
+// ends at its deadline, the waiting ones end with error 11, and stats wait for neither.
 #[test]
-fn sends_to_a_server_that_stays_full_end_in_their_time_and_hold_up_no_count() {
+fn sends_to_a_full_server_end_in_time_and_do_not_delay_stats() {
     const SENDS: u64 = 1_000;
     const FIRST: u64 = 100;
     let (mut node, port) = listening(Launch::new().args(["--tcp-connections-max", "1"]));
@@ -124,7 +127,7 @@ fn sends_to_a_server_that_stays_full_end_in_their_time_and_hold_up_no_count() {
     let stats = node.reply();
     assert_eq!(stats["body"]["in_reply_to"], 3, "before any send: {stats}");
     assert_eq!(stats["body"]["total_connections"], 1, "{stats}");
-    // None is forgotten at the end of the input either.
+    // Every send is answered, also at the end of the input.
     let ending = node.finish();
     let mut codes: Vec<u64> = Vec::new();
     for line in &ending.stdout {
@@ -135,11 +138,11 @@ fn sends_to_a_server_that_stays_full_end_in_their_time_and_hold_up_no_count() {
     let count = usize::try_from(SENDS).expect("a count");
     let mut expected = vec![11; count];
     expected[0] = 0;
-    assert_eq!(codes, expected, "one is in flight, which nobody accepts");
+    assert_eq!(codes, expected, "only the send in flight ends with error 0");
 }
 
 #[test]
-fn the_sends_of_one_sender_do_not_hold_up_those_of_another() {
+fn the_sends_of_one_sender_do_not_delay_those_of_another() {
     const SENDS: u64 = 10_000;
     let (mut node, _) = listening(Launch::new());
     let mut lines: String = (100..100 + SENDS).map(send).collect();
@@ -150,7 +153,7 @@ fn the_sends_of_one_sender_do_not_hold_up_those_of_another() {
     let behind = behind.skip_while(|reply| reply["dest"] != "c2").count();
     assert!(
         behind > 1_000,
-        "{behind} of {SENDS} were answered behind it"
+        "only {behind} of {SENDS} were answered after it"
     );
     node.finish();
 }

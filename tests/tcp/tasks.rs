@@ -1,4 +1,4 @@
-//! tcp_echo_start, tcp_echo_send and tcp_echo_stats.
+//! Checks tcp_echo_start, tcp_echo_send and tcp_echo_stats.
 
 use crate::support::{Launch, Node, assert_body, assert_error, client};
 use crate::{connect, exchange, listening, ping, port_of};
@@ -40,7 +40,7 @@ fn assert_stats(reply: &Value, connections: u64, bytes: u64) {
 const STATS: &str = r#"{"src":"c1","dest":"n1","body":{"type":"tcp_echo_stats","msg_id":4}}"#;
 
 #[test]
-fn port_0_names_the_port_that_was_picked() {
+fn port_0_returns_the_chosen_port() {
     let mut node = Launch::new().ready();
     let reply = start(&mut node, 0);
     let port = port_of(&reply);
@@ -51,10 +51,10 @@ fn port_0_names_the_port_that_was_picked() {
 }
 
 #[test]
-fn starting_again_is_the_same_answer() {
+fn starting_again_gives_the_same_answer() {
     let (mut node, port) = listening(Launch::new());
     assert_started(&start(&mut node, port), port);
-    // Any free port was asked for, and one is there.
+    // Port 0 means any port, and the server has one already.
     assert_started(&start(&mut node, 0), port);
     node.finish_quietly();
 }
@@ -93,7 +93,7 @@ fn a_port_that_became_free_can_be_started() {
     assert!(node.finish().stdout.is_empty());
 }
 
-// Its last connections are in TIME_WAIT at the server's end, which closed first.
+// The first node closes its connections first, so they are in TIME_WAIT at its port.
 #[test]
 fn a_port_is_taken_again_by_the_next_node() {
     let (node, port) = listening(Launch::new());
@@ -138,7 +138,7 @@ fn send_echoes_any_text_and_counts_its_bytes_of_utf8() {
 }
 
 #[test]
-fn escapes_in_the_data_are_what_they_stand_for() {
+fn escapes_in_the_data_are_decoded() {
     let (mut node, _) = listening(Launch::new());
     let body = r#"{"type":"tcp_echo_send","msg_id":7,"data":"\u0041\u00e9\ud83d\ude00\/"}"#;
     assert_sent(&node.ask(&client(body)), 7, "Aé😀/");
@@ -205,7 +205,7 @@ fn end_of_input_lets_sends_in_flight_finish() {
     }
     node.write(lines.as_bytes());
     let ending = node.finish();
-    assert_eq!(ending.stdout.len(), 5, "every send is answered");
+    assert_eq!(ending.stdout.len(), 5, "replies to sends");
     for line in &ending.stdout {
         assert!(line.contains("tcp_echo_send_ok"), "{line:.200}");
     }

@@ -1,9 +1,9 @@
-//! How long one asker waits while everybody else asks as fast as they can.
+//! Measures how long one request waits while other clients send as fast as possible.
 //!
-//! One thread makes the load and asks in between, and the node has a processor of
-//! its own: two threads on one processor would measure each other. What the
-//! thread does between two looks at the answer (at most [`EVENTS`] round trips, or
-//! a pipe full of lines) is within what is measured.
+//! One thread makes the load and sends the measured requests in between. The node has a
+//! processor of its own, because two threads on one processor would delay each other. The
+//! work of the load between two checks for the reply (at most [`EVENTS`] round trips, or a
+//! pipe full of lines) is part of the measured time.
 
 use crate::message::{self, SHORT};
 use crate::node::{Node, pin};
@@ -15,28 +15,30 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// The node's processor, and the load's.
+/// The node's processor.
 const NODE_CPU: usize = 0;
+
+/// The load's processor.
 const LOAD_CPU: usize = 1;
 
-/// How many connections the load serves between two looks at the answer.
+/// The most connections that the load serves between two checks for the reply.
 const EVENTS: usize = 32;
 
-/// How long after an answer the next question is asked.
+/// The time between a reply and the next measured request.
 const PAUSE: Duration = Duration::from_micros(500);
 
 const START: &[u8] = b"{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"tcp_echo_start\",\"msg_id\":2,\"port\":0}}\n";
 
-/// What one run has shown.
+/// The result of a run.
 pub struct Waits {
-    /// From question to answer, sorted.
+    /// The times from request to reply, sorted.
     pub waits: Vec<Duration>,
     /// The load's own round trips, or lines, in a second.
     pub per_second: f64,
 }
 
 impl Waits {
-    /// The wait that this share of all does not exceed, in milliseconds.
+    /// The wait that this share of all waits does not exceed, in milliseconds.
     pub fn percentile_ms(&self, share: f64) -> f64 {
         let index = (self.waits.len() as f64 * share) as usize;
         let wait = self.waits[index.min(self.waits.len() - 1)];
@@ -44,11 +46,11 @@ impl Waits {
     }
 }
 
-/// A question that is asked again and again.
+/// The client whose requests are measured.
 struct Asker {
     line: Vec<u8>,
     is_waiting: bool,
-    /// When it was asked last, or answered.
+    /// The time of the last request, or of its reply.
     asked: Instant,
     waits: Vec<Duration>,
 }
@@ -63,7 +65,7 @@ impl Asker {
         }
     }
 
-    /// Asks, if the next question is due.
+    /// Sends the next request, if it is due.
     fn ask(&mut self, fd: impl AsFd) -> Result<(), Box<dyn Error>> {
         if self.is_waiting || self.asked.elapsed() < PAUSE {
             return Ok(());
@@ -71,12 +73,12 @@ impl Asker {
         self.asked = Instant::now();
         self.is_waiting = true;
         if write(fd, &self.line)? < self.line.len() {
-            return Err("a question found no room".into());
+            return Err("the pipe or socket has no room for a request".into());
         }
         Ok(())
     }
 
-    /// The answer has come.
+    /// Records the reply.
     fn answered(&mut self) {
         self.waits.push(self.asked.elapsed());
         self.asked = Instant::now();
@@ -85,7 +87,7 @@ impl Asker {
 
     fn end(mut self, load: u64, elapsed: Duration) -> Result<Waits, Box<dyn Error>> {
         if self.waits.is_empty() {
-            return Err("no answer came".into());
+            return Err("there was no reply".into());
         }
         self.waits.sort();
         Ok(Waits {
@@ -95,8 +97,8 @@ impl Asker {
     }
 }
 
-/// A node on its own processor that listens, and its port. This thread goes to
-/// the other.
+/// Starts a node with TCP echo on its processor, and moves this thread to the other one.
+/// Returns the node and its port.
 fn start(program: &str) -> Result<(Node, u16), Box<dyn Error>> {
     pin(0, LOAD_CPU)?;
     let mut node = Node::start(program, Some(NODE_CPU))?;
@@ -113,7 +115,7 @@ fn start(program: &str) -> Result<(Node, u16), Box<dyn Error>> {
     Ok((node, port))
 }
 
-/// What is there, or nothing.
+/// Reads once. Returns 0 if there is no data.
 fn read_some(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize, Box<dyn Error>> {
     match read(fd, buffer) {
         Ok(0) => Err("the node ended".into()),
@@ -123,8 +125,8 @@ fn read_some(fd: impl AsFd, buffer: &mut [u8]) -> Result<usize, Box<dyn Error>> 
     }
 }
 
-/// An echo on stdin, while so many connections send `payload` bytes, and again
-/// whatever has come back.
+/// Measures an echo on stdin while all connections send `payload` bytes and send every
+/// echo again.
 pub fn stdin_in_a_crowd(
     program: &str,
     connections: usize,
@@ -137,7 +139,7 @@ pub fn stdin_in_a_crowd(
     for index in 0..connections {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
-        // Served once before the next one comes, so that none waits in a queue.
+        // Wait for an echo before the next connection, so that none waits in the queue.
         stream.write_all(b"x")?;
         stream.read_exact(&mut [0])?;
         stream.set_nonblocking(true)?;
@@ -186,7 +188,7 @@ pub fn stdin_in_a_crowd(
     waits
 }
 
-/// An echo over TCP, while stdin gets lines as fast as it takes them.
+/// Measures an echo over TCP while stdin gets lines as fast as the node reads them.
 pub fn tcp_in_a_flood(program: &str, length: Duration) -> Result<Waits, Box<dyn Error>> {
     let (mut node, port) = start(program)?;
     let stream = TcpStream::connect(("127.0.0.1", port))?;

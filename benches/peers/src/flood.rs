@@ -1,14 +1,14 @@
-//! A flood: lines as fast as the node takes them.
+//! A flood: requests as fast as the node reads them.
 
 use crate::node::Node;
 use std::error::Error;
 use std::io::Write;
 use std::time::Instant;
 
-/// One write: a pipe full.
+/// The size of a write: the capacity of a pipe.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// What a flood has shown.
+/// The result of a flood.
 pub struct Flooded {
     /// Processor time of the node for each message.
     pub cpu_micros: f64,
@@ -16,8 +16,8 @@ pub struct Flooded {
     pub per_second: f64,
 }
 
-/// Sends `messages` times `line` from a thread, and reads the replies in this
-/// one. The node's start is in the processor time, about a millisecond of it.
+/// Sends `line` `messages` times from another thread, and reads the replies in this one.
+/// The processor time includes the start of the node, about a millisecond.
 pub fn flood(mut node: Node, line: &[u8], messages: usize) -> Result<Flooded, Box<dyn Error>> {
     let mut stdin = node.stdin.take().ok_or("the input was taken")?;
     let block = line.repeat((WRITE_BYTES / line.len()).max(1));

@@ -1,4 +1,4 @@
-//! The parts of `measure`.
+//! Shared code of the measuring programs in `src/bin/`.
 
 pub mod fairness;
 pub mod flood;

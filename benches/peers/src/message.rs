@@ -1,9 +1,9 @@
-//! What the nodes are asked.
+//! The requests to the nodes.
 
 /// A payload that makes the line about 100 bytes long.
 pub const SHORT: &str = "Please echo 35 and more";
 
-/// An echo request as Maelstrom writes it, with its newline.
+/// An echo request in the format of Maelstrom, with its newline.
 pub fn line(payload: &str) -> Vec<u8> {
     format!(
         "{{\"id\":42,\"src\":\"c1\",\"dest\":\"n1\",\"body\":{{\"type\":\"echo\",\"msg_id\":1234,\"echo\":\"{payload}\"}}}}\n"
@@ -11,5 +11,5 @@ pub fn line(payload: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The first message of all.
+/// The first message to a node.
 pub const INIT: &[u8] = b"{\"id\":0,\"src\":\"c0\",\"dest\":\"n1\",\"body\":{\"type\":\"init\",\"msg_id\":1,\"node_id\":\"n1\",\"node_ids\":[\"n1\"]}}\n";

@@ -9,10 +9,10 @@ use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-/// A node that had its `init`.
+/// A node after `init`.
 pub struct Node {
     child: Child,
-    /// Its input, until somebody takes it.
+    /// Its input, until it is taken.
     pub stdin: Option<ChildStdin>,
     /// Its output.
     pub stdout: ChildStdout,
@@ -21,7 +21,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Starts `program`, on one processor if there is a number.
+    /// Starts `program`, on the given processor if there is one.
     pub fn start(program: &str, cpu: Option<usize>) -> Result<Node, Box<dyn Error>> {
         let cpu_before = cpu_of_children()?;
         let mut words = program.split_whitespace();
@@ -55,7 +55,7 @@ impl Node {
         Ok(stdin.write_all(bytes)?)
     }
 
-    /// Reads until `lines` lines have ended.
+    /// Reads `lines` lines.
     pub fn read_lines(&mut self, mut lines: usize) -> Result<(), Box<dyn Error>> {
         while lines > 0 {
             let count = self.stdout.read(&mut self.buffer)?;
@@ -68,8 +68,8 @@ impl Node {
         Ok(())
     }
 
-    /// Waits for its end; returns the processor time of its whole life, user
-    /// and system. The child is killed: not all nodes end with their input.
+    /// Kills the node and waits for its end. Returns its total processor time, user and
+    /// system. Not all nodes end with their input, so a kill is necessary.
     pub fn end(mut self) -> Result<Duration, Box<dyn Error>> {
         self.child.kill()?;
         self.child.wait()?;
@@ -77,14 +77,14 @@ impl Node {
     }
 }
 
-/// Keeps a process, or this thread if `pid` is 0, on one processor.
+/// Pins a process, or this thread if `pid` is 0, to one processor.
 pub fn pin(pid: i32, cpu: usize) -> Result<(), Box<dyn Error>> {
     let mut set = CpuSet::new();
     set.set(cpu)?;
     Ok(sched_setaffinity(Pid::from_raw(pid), &set)?)
 }
 
-/// Lets this thread run anywhere again.
+/// Lets this thread run on every processor again.
 pub fn unpin() -> Result<(), Box<dyn Error>> {
     let mut set = CpuSet::new();
     for cpu in 0..std::thread::available_parallelism()?

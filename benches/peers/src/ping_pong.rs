@@ -4,8 +4,8 @@ use crate::node::{self, Node};
 use std::error::Error;
 use std::time::Instant;
 
-/// The median of a round trip in microseconds. Node and asker share one
-/// processor: between two, waking the other would be most of the time.
+/// The median of a round trip in microseconds. Node and client share one processor. With
+/// two processors, most of the time would be wake-ups of the other one.
 pub fn ping_pong(program: &str, line: &[u8], pings: usize) -> Result<f64, Box<dyn Error>> {
     node::pin(0, 0)?;
     let mut node = Node::start(program, Some(0))?;

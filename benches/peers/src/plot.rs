@@ -1,4 +1,4 @@
-//! The plot: a bar for each node, as long as the logarithm of its time.
+//! The plot: one bar for each node, with a logarithmic length.
 
 use crate::stats::Sample;
 use std::fmt::Write;

@@ -1,10 +1,10 @@
-//! A sample of one quantity, a value a round.
+//! A sample of one quantity, with one value per round.
 
 /// The values in the order of their rounds.
 #[derive(Clone, Default)]
 pub struct Sample(Vec<f64>);
 
-/// The middle of some values, and the least and greatest.
+/// The median of some values, and their least and greatest.
 #[derive(Clone, Copy)]
 pub struct Spread {
     pub least: f64,
@@ -18,7 +18,7 @@ impl Sample {
         self.0.push(value);
     }
 
-    /// The values' own spread.
+    /// The spread of the values.
     pub fn spread(&self) -> Spread {
         spread(self.0.clone())
     }

@@ -3,7 +3,7 @@
 use crate::stats::{Sample, Spread};
 use std::fmt::Write;
 
-/// A quantity's heading, and how its values are written.
+/// The heading of a quantity, and the format of its values.
 type Column = (&'static str, fn(f64) -> String);
 
 const COLUMNS: [Column; 4] = [
@@ -13,7 +13,7 @@ const COLUMNS: [Column; 4] = [
     ("round trip p50, pinned", micros),
 ];
 
-/// Medians, the spread behind them, and the ratio to the first node.
+/// A table of medians, their spread, and the ratio to the first node.
 pub fn table(names: &[String], samples: &[[Sample; 4]]) -> String {
     let mut text = String::from("| node |");
     for (heading, _) in COLUMNS {

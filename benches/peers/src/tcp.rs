@@ -11,7 +11,7 @@ const PAYLOAD: [u8; 64] = [b'x'; 64];
 
 const START: &[u8] = b"{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"tcp_echo_start\",\"msg_id\":2,\"port\":0}}\n";
 
-/// The processor time of a server for each round trip; its start is in it.
+/// The processor time of a server for each round trip. It includes the server's start.
 pub fn round_trip_micros(
     program: &str,
     connections: usize,
@@ -24,9 +24,9 @@ pub fn round_trip_micros(
         .spawn()
         .map_err(|error| format!("{program}: {error}"))?;
     let mut stdin = child.stdin.take().ok_or("no pipe")?;
-    // Whoever prints a port does not read.
-    let _no_reader = stdin.write_all(INIT).and_then(|()| stdin.write_all(START));
-    // Kept to the end: a node whose reader has gone ends.
+    // A server that prints its port does not read its stdin.
+    let _ignored = stdin.write_all(INIT).and_then(|()| stdin.write_all(START));
+    // Open to the end, because a node ends when its stdout is closed.
     let mut stdout = BufReader::new(child.stdout.take().ok_or("no pipe")?);
     let mut port = None;
     for line in stdout.by_ref().lines() {

@@ -241,6 +241,7 @@ fn turns(event_loop: &mut EventLoop, ledger: &Rc<RefCell<Ledger>>) -> Result<u64
     let mut progress = 0;
     loop {
         turns += 1;
+        event_loop.assert_invariants();
         match event_loop.turn() {
             Ok(true) => {}
             Ok(false) => return Ok(turns),

@@ -18,18 +18,23 @@ fn exchange() -> (Exchange, Descriptor) {
     (exchange, server)
 }
 
-/// Drives it to its end, each time with what poll(2) reports.
+/// Drives it to its end, each time with the readiness that poll(2) reports.
 fn finish(exchange: &mut Exchange) -> Result<Vec<u8>, ExchangeError> {
     loop {
         let mut wanted = PollFlags::IN | PollFlags::RDHUP;
         wanted.set(PollFlags::OUT, !matches!(exchange.state, State::Receiving));
         let events = await_any(&*exchange, wanted);
         let read_closed = events.intersects(PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR);
-        let readiness = Readiness {
-            readable: read_closed || events.contains(PollFlags::IN),
-            writable: events.intersects(PollFlags::OUT | PollFlags::HUP | PollFlags::ERR),
-            read_closed,
-        };
+        let mut readiness = Readiness::NONE;
+        if read_closed || events.contains(PollFlags::IN) {
+            readiness |= Readiness::READABLE;
+        }
+        if events.intersects(PollFlags::OUT | PollFlags::HUP | PollFlags::ERR) {
+            readiness |= Readiness::WRITABLE;
+        }
+        if read_closed {
+            readiness |= Readiness::READ_CLOSED;
+        }
         if let Next::Finished(outcome) = exchange.ready(readiness).next {
             return outcome;
         }
@@ -38,11 +43,8 @@ fn finish(exchange: &mut Exchange) -> Result<Vec<u8>, ExchangeError> {
 
 fn send_all(exchange: &mut Exchange) {
     await_any(&*exchange, PollFlags::OUT);
-    let writable = Readiness {
-        writable: true,
-        ..Readiness::default()
-    };
-    assert!(matches!(exchange.ready(writable).next, Next::Wait));
+    let progress = exchange.ready(Readiness::WRITABLE);
+    assert!(matches!(progress.next, Next::Wait));
     assert!(matches!(exchange.state, State::Receiving));
 }
 
@@ -57,11 +59,7 @@ fn it_half_closes_behind_the_last_byte_and_then_waits() {
     socket::write(&server, DATA).unwrap();
     drop(server);
     await_any(&exchange, PollFlags::RDHUP);
-    let all = Readiness {
-        readable: true,
-        writable: true,
-        read_closed: true,
-    };
+    let all = Readiness::READABLE | Readiness::WRITABLE | Readiness::READ_CLOSED;
     // Bytes and end in one edge (gotcha 6), and both in one turn.
     let Next::Finished(outcome) = exchange.ready(all).next else {
         panic!("an end was lost");
@@ -73,7 +71,7 @@ fn it_half_closes_behind_the_last_byte_and_then_waits() {
 #[test]
 fn gotcha_17_a_spurious_event_before_the_answer_changes_nothing() {
     let (mut exchange, _server) = exchange();
-    let progress = exchange.ready(Readiness::default());
+    let progress = exchange.ready(Readiness::NONE);
     assert!(matches!(progress.next, Next::Wait));
     assert!(matches!(exchange.state, State::Connecting { .. }));
 }
@@ -87,23 +85,19 @@ fn gotcha_12_a_turn_is_bounded_both_ways() {
     await_any(&listener, PollFlags::IN);
     let server = socket::accept(&listener).unwrap();
     await_any(&exchange, PollFlags::OUT);
-    let writable = Readiness {
-        writable: true,
-        ..Readiness::default()
-    };
-    let progress = exchange.ready(writable);
+    let progress = exchange.ready(Readiness::WRITABLE);
     let State::Sending { sent, .. } = exchange.state else {
         panic!("sent too much");
     };
     assert!(sent <= bound);
-    let is_carried = matches!(progress.next, Next::CarryOver);
-    assert_eq!(is_carried, !progress.used_up.writable);
+    let is_carried = matches!(progress.next, Next::CarryOver(_));
+    assert_eq!(is_carried, !progress.used_up.is_writable());
     drop(server);
 }
 
 #[test]
 fn a_refused_connection_is_an_error_that_names_the_address() {
-    // Bound and not listening: nobody else can have the port, and nobody answers.
+    // Bound and not listening: the port cannot be another process's, and it refuses.
     let bound = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     rustix::net::bind(&bound, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let bound = Descriptor::from(bound);
@@ -163,11 +157,8 @@ fn a_deadline_tells_how_far_it_came() {
     send_all(&mut exchange);
     socket::write(&server, &DATA[..4]).unwrap();
     await_any(&exchange, PollFlags::IN);
-    let readable = Readiness {
-        readable: true,
-        ..Readiness::default()
-    };
-    assert!(matches!(exchange.ready(readable).next, Next::Wait));
+    let progress = exchange.ready(Readiness::READABLE);
+    assert!(matches!(progress.next, Next::Wait));
     let text = exchange.timed_out().to_string();
     assert!(text.ends_with("sent 4 of 10 bytes within 5 s"), "{text}");
 }

@@ -1,28 +1,28 @@
 //! One socket under an edge-triggered epoll, and the peer at its other end.
 
 use super::input::Input;
+use crate::source::{Next, Progress, Readiness};
 use crate::sys::{Descriptor, socket};
-use crate::tcp::{Next, Progress, Readiness};
 use rustix::event::epoll::{self, EventFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Less than any kernel gives: it rounds up to its least.
+/// Less than the smallest buffer of any kernel, which rounds up to that.
 const BUFFER_BYTES: usize = 1;
 
-/// What the runtime would know of one socket.
+/// The state that the runtime keeps of one socket.
 pub(super) struct Watched {
     epoll: OwnedFd,
     /// Sticky until it proves used up.
     readiness: Readiness,
-    /// What events have told already.
+    /// The facts that events have told already.
     told: Told,
     is_carried: bool,
     is_news: bool,
 }
 
-/// Each event of this kind of socket tells all that is so, old or new, even when
-/// the peer has only read. TCP is not so kind, so what is old is left out.
+/// An event of a socket of this kind repeats old facts, even when the peer has only read.
+/// An event of a TCP socket may not, so the facts that are not new are left out.
 #[derive(Default)]
 struct Told {
     /// How much the peer had written.
@@ -38,7 +38,7 @@ impl Watched {
         epoll::add(&epoll, fd, epoll::EventData::new_u64(0), flags).expect("a new socket");
         Watched {
             epoll,
-            readiness: Readiness::default(),
+            readiness: Readiness::NONE,
             told: Told::default(),
             is_carried: false,
             is_news: false,
@@ -66,10 +66,10 @@ impl Watched {
             );
             let is_end = is_over && !told.has_shut_down || is_gone && !told.is_gone;
             let has_come = has(EventFlags::IN) && peer.written > told.written;
-            let is_free = has(EventFlags::OUT) && !self.readiness.writable;
-            self.readiness.readable |= has_come || is_end;
-            self.readiness.writable |= is_free || is_gone && !told.is_gone;
-            self.readiness.read_closed |= is_end;
+            let is_free = has(EventFlags::OUT) && !self.readiness.is_writable();
+            self.learn(has_come || is_end, Readiness::READABLE);
+            self.learn(is_free || is_gone && !told.is_gone, Readiness::WRITABLE);
+            self.learn(is_end, Readiness::READ_CLOSED);
             self.is_news |= has_come || is_end || is_free;
         }
     }
@@ -77,9 +77,15 @@ impl Watched {
     /// An event that means nothing.
     pub(super) fn pretend(&mut self, input: &mut Input<'_>) {
         let which = input.byte();
-        self.readiness.readable |= which & 1 != 0;
-        self.readiness.writable |= which & 2 != 0;
+        self.learn(which & 1 != 0, Readiness::READABLE);
+        self.learn(which & 2 != 0, Readiness::WRITABLE);
         self.is_news = true;
+    }
+
+    fn learn(&mut self, is_so: bool, flag: Readiness) {
+        if is_so {
+            self.readiness |= flag;
+        }
     }
 
     /// Whether the state machine is to be called.
@@ -96,20 +102,18 @@ impl Watched {
         self.is_news = false;
         let progress = ready(given);
         let used_up = progress.used_up;
-        assert!(!used_up.readable || given.readable, "was not readable");
-        assert!(!used_up.writable || given.writable, "was not writable");
-        assert!(!used_up.read_closed, "an end does not pass");
-        self.readiness.readable &= !used_up.readable;
-        self.readiness.writable &= !used_up.writable;
-        self.is_carried = matches!(progress.next, Next::CarryOver);
+        assert!(given.contains(used_up), "was not ready for it");
+        assert!(!used_up.is_read_closed(), "an end does not pass");
+        self.readiness.remove(used_up);
+        self.is_carried = matches!(progress.next, Next::CarryOver(_));
         let left = self.readiness;
         assert!(
-            !self.is_carried || left.readable || left.writable,
+            !self.is_carried || left.is_readable() || left.is_writable(),
             "for nothing"
         );
         match progress.next {
             Next::Finished(outcome) => (progress.received_bytes, Some(outcome)),
-            Next::Wait | Next::CarryOver => (progress.received_bytes, None),
+            Next::Wait | Next::CarryOver(_) => (progress.received_bytes, None),
         }
     }
 }
@@ -194,7 +198,7 @@ impl Peer {
 
     pub(super) fn shut_down(&mut self) {
         if let Some(fd) = self.fd.as_ref().filter(|_| !self.has_shut_down) {
-            // Fails when nobody is left to hear of it.
+            // Fails when the other end is gone.
             let _gone = socket::shutdown_write(fd);
             self.has_shut_down = true;
         }

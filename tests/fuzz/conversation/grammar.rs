@@ -1,8 +1,8 @@
-//! Lines that are nearly always messages, and what damages them.
+//! Makes lines, most of which are messages, and damages them.
 
 use super::super::input::Input;
 
-/// Values that go into any field.
+/// Values for any field.
 const VALUES: [&str; 24] = [
     "0",
     "7",
@@ -42,7 +42,7 @@ const NAMES: [&str; 12] = [
     "\\u0063\\u0031",
     "\u{e9}\\\"",
     "",
-    "nobody",
+    "n9",
 ];
 
 const NUMBERS: [&str; 12] = [
@@ -81,17 +81,17 @@ const KINDS: [&str; 18] = [
     "init",
 ];
 
-/// The `init` that names the node `n1`.
+/// The `init` of the node `n1`.
 pub(super) const INIT: &str = r#"{"src":"c0","dest":"n1","body":{"type":"init","msg_id":1,"node_id":"n1","node_ids":["n1","n2","n3"]}}"#;
 
-/// A request of one of our handlers.
+/// A request for one of the handlers of `node.rs`.
 pub(super) fn request(input: &mut Input<'_>, msg_id: usize) -> Vec<u8> {
     let kind = input.one_of(&KINDS);
     let fields = match kind {
         "echo" => format!(r#""echo":{}"#, value(input)),
         "proxy" => format!(
             r#""target":"{}","inner":{}"#,
-            input.one_of(&["n2", "n2", "n3", "seq-kv", "n1", "nobody"]),
+            input.one_of(&["n2", "n2", "n3", "seq-kv", "n1", "n9"]),
             match input.byte() {
                 plain @ 0..192 => format!(r#"{{"type":"read","key":{plain}}}"#),
                 _ => value(input),
@@ -123,7 +123,7 @@ pub(super) fn request(input: &mut Input<'_>, msg_id: usize) -> Vec<u8> {
     message(input, None, &body)
 }
 
-/// A reply to `call`, a number and who was called, or to nobody's.
+/// A reply to `call` (its number and destination), or to no call.
 pub(super) fn reply(input: &mut Input<'_>, call: Option<(u64, &str)>) -> Vec<u8> {
     let (number, src) = match (call, input.byte()) {
         (Some((number, src)), 0..200) => (number.to_string(), Some(src)),
@@ -168,7 +168,7 @@ fn message(input: &mut Input<'_>, src: Option<&str>, body: &str) -> Vec<u8> {
 
 fn value(input: &mut Input<'_>) -> String {
     match input.byte() {
-        // Large ones fill buffers with few bytes of input.
+        // A large value fills buffers with few bytes of input.
         long @ 248.. => format!("\"{}\"", "x".repeat(usize::from(long - 247) << 12)),
         deep @ 240..248 => {
             let depth = 1 << (deep - 239);

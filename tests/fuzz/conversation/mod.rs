@@ -1,11 +1,14 @@
-//! A whole conversation against a session: bytes cut anywhere, time, replies
-//! that are late, doubled and forged, a reader that falls behind.
+//! Checks a whole conversation with a session: input cut anywhere, time, replies that
+//! are late, doubled and forged, and a slow reader.
 //!
-//! An input that begins with a printable character is what stdin brings, as it
-//! is; any other is a list of steps. Whatever happens: nothing panics; what is
-//! said are valid messages to known names, numbered one after another; every
-//! request is answered at most once, and exactly once in the end; what waits
-//! is what the model says; memory stays in proportion to what came in.
+//! If the first byte is a printable character, the input is used as stdin directly. Any
+//! other input is a list of steps. The invariants:
+//!
+//! - No panic.
+//! - The output is valid messages to known names, numbered in sequence.
+//! - Every request is answered at most once, and exactly once in the end.
+//! - The waiting calls, timers and operations are those of the model.
+//! - Memory is proportional to the input.
 
 mod grammar;
 mod model;
@@ -24,19 +27,19 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Lines that one input may bring, whatever it says.
+/// The most lines of an input.
 const LINES_MAX: usize = 500;
 
-/// Bytes that one input may bring.
+/// The most bytes that an input may send.
 const TOTAL_BYTES_MAX: usize = 1 << 20;
 
 /// Task polls in a turn of the node.
 const POLLS: usize = 200;
 
-/// What a session keeps whatever comes: two buffers of the wire, and little else.
+/// The memory that a session keeps in any case: mostly its line and output buffers.
 const KEEP_BYTES: usize = 1 << 20;
 
-/// What a handler that waits may cost besides its request.
+/// The most memory of a waiting handler, without its request.
 const TASK_BYTES_MAX: usize = 16 << 10;
 
 pub(crate) fn check(input: &[u8]) {
@@ -57,7 +60,7 @@ pub(crate) fn check(input: &[u8]) {
     }
     while let Some(step) = input.step() {
         conversation.step(step, &mut input);
-        if conversation.lines_heard > LINES_MAX || conversation.bytes_read > TOTAL_BYTES_MAX {
+        if conversation.lines_received > LINES_MAX || conversation.bytes_read > TOTAL_BYTES_MAX {
             break;
         }
     }
@@ -68,14 +71,14 @@ struct Conversation {
     session: Session,
     clock: VirtualClock,
     lines: LineBuffer,
-    /// What stdin holds while nobody reads it.
+    /// Bytes on stdin that the node has not read.
     backlog: VecDeque<u8>,
     model: Model,
     meter: Meter,
     operations: Vec<(OperationId, Operation)>,
-    /// How much of what waits to be written was looked at.
-    looked_at: usize,
-    lines_heard: usize,
+    /// How much of the pending output the model has read.
+    output_read: usize,
+    lines_received: usize,
     bytes_read: usize,
     msg_ids: usize,
     tasks_max: usize,
@@ -99,7 +102,7 @@ impl Conversation {
             let session = Session::new(Probe::new, Settings::default(), shared, log);
             made = Some((session, LineBuffer::default()));
         });
-        let (session, lines) = made.expect("it was made");
+        let (session, lines) = made.expect("`run` has called the closure");
         Conversation {
             session,
             clock,
@@ -108,8 +111,8 @@ impl Conversation {
             model: Model::default(),
             meter,
             operations: Vec::new(),
-            looked_at: 0,
-            lines_heard: 0,
+            output_read: 0,
+            lines_received: 0,
             bytes_read: 0,
             msg_ids: 2,
             tasks_max: 0,
@@ -136,7 +139,7 @@ impl Conversation {
                 let call = call.as_ref().map(|(number, dest)| (*number, &**dest));
                 let mut line = grammar::reply(input, call);
                 line.push(b'\n');
-                // Said twice, now and then.
+                // Sent twice in some cases.
                 for _ in 0..=step / 240 {
                     self.read_in_pieces(&line, step);
                 }
@@ -166,13 +169,13 @@ impl Conversation {
             .for_each(|piece| self.read(piece));
     }
 
-    /// stdin has these bytes. They are read unless the node holds back.
+    /// Adds bytes to stdin. The node reads them unless it is congested.
     fn read(&mut self, bytes: &[u8]) {
         self.backlog.extend(bytes);
         self.pump();
     }
 
-    /// Reads as the node does: whole lines, while its own reader keeps up.
+    /// Reads stdin as the node does: whole lines, until the session is congested.
     fn pump(&mut self) {
         while !self.session.is_congested() {
             if self.next_line(LineBuffer::next_line) {
@@ -195,35 +198,35 @@ impl Conversation {
         }
     }
 
-    /// The session receives a line, if there is one.
+    /// Delivers a line to the session. Returns whether there was one.
     fn next_line(&mut self, next: impl FnOnce(&mut LineBuffer) -> Option<Line<'_>>) -> bool {
         let Some(Line::Whole(line)) = next(&mut self.lines) else {
             return false;
         };
-        self.lines_heard += 1;
-        self.model.hear(line);
+        self.lines_received += 1;
+        self.model.receive(line);
         let session = &mut self.session;
         self.meter.run(|| session.receive(line));
-        self.look();
-        self.model.line_is_over();
+        self.read_output();
+        self.model.line_done();
         true
     }
 
-    /// Reads what was said since the last look.
-    fn look(&mut self) {
+    /// Gives new output to the model, and checks memory.
+    fn read_output(&mut self) {
         let now_ms = self.now_ms();
         let output = self.session.output();
-        let fresh = &output.pending()[self.looked_at..];
+        let fresh = &output.pending()[self.output_read..];
         assert!(fresh.is_empty() || fresh.ends_with(b"\n"), "half a message");
         for line in fresh.split_inclusive(|&byte| byte == b'\n') {
-            self.model.said(&line[..line.len() - 1], now_ms);
+            self.model.sent(&line[..line.len() - 1], now_ms);
         }
-        self.looked_at = output.len();
+        self.output_read = output.len();
         drop(output);
-        self.pending_max = self.pending_max.max(self.looked_at);
+        self.pending_max = self.pending_max.max(self.output_read);
         self.tasks_max = self.tasks_max.max(self.session.usage().tasks);
-        // What a line brings is there as it came, as a request, and as a call;
-        // each block may be half full, and twice there while it grows.
+        // A line's bytes are in memory as input, as a request and as a call. Each block
+        // may be half full, and exists twice while it grows.
         let most = KEEP_BYTES
             + self.tasks_max * TASK_BYTES_MAX
             + 8 * self.bytes_read
@@ -236,14 +239,14 @@ impl Conversation {
         );
     }
 
-    /// Somebody reads `count` bytes of stdout.
+    /// Reads `count` bytes of stdout.
     fn write(&mut self, count: usize) {
         let mut output = self.session.output();
         let count = count.min(output.len());
         let meter = &mut self.meter;
         meter.run(|| output.consume(count));
         drop(output);
-        self.looked_at -= count;
+        self.output_read -= count;
         self.pump();
     }
 
@@ -252,22 +255,22 @@ impl Conversation {
         let session = &mut self.session;
         let mut is_more = false;
         self.meter.run(|| is_more = session.run_tasks(polls));
-        self.look();
+        self.read_output();
         while let Some(operation) = self.session.next_operation() {
             self.operations.push(operation);
         }
         is_more
     }
 
-    /// Runs every task as far as it goes.
+    /// Runs all tasks until none is ready, and checks the session's usage.
     fn settle(&mut self) {
         while self.run(POLLS) {}
         self.model.settled();
         let usage = self.session.usage();
         assert_eq!(usage.calls_waiting, self.model.calls_waiting(), "{usage:?}");
-        assert_eq!(usage.calls, usage.calls_waiting, "what ended was taken");
+        assert_eq!(usage.calls, usage.calls_waiting, "an ended call is left");
         assert_eq!(usage.operations, self.operations.len(), "{usage:?}");
-        // Each task waits for one thing, or for a call and the end of its patience.
+        // Each task waits for one timer, or for a call with its own timer as well.
         let waits = usage.tasks + self.model.calls_that_may_lapse();
         assert_eq!(usage.timers, waits - usage.operations, "{usage:?}");
         assert!(!self.session.has_ready_tasks());
@@ -283,14 +286,14 @@ impl Conversation {
         let session = &mut self.session;
         self.meter.run(|| session.expire(now));
         self.model.expire(self.now_ms());
-        self.look();
+        self.read_output();
     }
 
     fn now_ms(&self) -> u64 {
         self.clock.now().as_nanos() / 1_000_000
     }
 
-    /// Ends an operation as it should, as another one, or with an error.
+    /// Completes an operation with its own outcome, with another one, or with an error.
     fn complete(&mut self, input: &mut Input<'_>) {
         if self.operations.is_empty() {
             return;
@@ -298,7 +301,7 @@ impl Conversation {
         let at = input.below(self.operations.len());
         let (id, operation) = self.operations.swap_remove(at);
         let session = &mut self.session;
-        // Inside, since what an operation holds came from there.
+        // Inside `run`, because the operation's memory was allocated inside.
         self.meter.run(|| {
             let outcome = match (operation, input.byte()) {
                 (_, 1..32) => Err(Error::timeout("no\necho")),
@@ -314,10 +317,10 @@ impl Conversation {
             };
             session.complete_operation(id, outcome);
         });
-        self.look();
+        self.read_output();
     }
 
-    /// Lets everything end that can.
+    /// Ends all tasks that can end, and does the last checks.
     fn finish(mut self, may_end_input: bool) {
         self.write(usize::MAX);
         while !self.backlog.is_empty() {
@@ -342,13 +345,13 @@ impl Conversation {
             assert_eq!(usage, Usage::default());
         }
         self.write(usize::MAX);
-        self.model.settle_accounts(self.input_has_ended);
+        self.model.check_accounts(self.input_has_ended);
         let (session, lines) = (self.session, self.lines);
         self.meter.run(|| drop((session, lines)));
         self.meter.assert_held_at_most(0);
     }
 
-    /// From deadline to deadline, until nothing waits any more.
+    /// Lets time pass from deadline to deadline, until no task waits.
     fn run_out(&mut self) {
         let mut nothing_chosen = Input::new(&[]);
         loop {
@@ -368,7 +371,8 @@ impl Conversation {
         }
     }
 
-    /// After the end of the input the call table keeps what nobody will end.
+    /// As [`settle`](Conversation::settle), but without the checks after the end of the
+    /// input: the call table then keeps calls that cannot end.
     fn settle_at_the_end(&mut self) {
         if self.input_has_ended {
             while self.run(POLLS) {}

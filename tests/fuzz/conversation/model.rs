@@ -1,8 +1,8 @@
-//! What a session may say, learned from what it was told.
+//! A model of a session: it derives the allowed output from the input.
 //!
-//! The model reads each line with serde_json, and so does not lean on the scan
-//! that it judges. It knows which requests are owed an answer and what that may
-//! be, who may be sent to, and which calls wait for a reply.
+//! The model parses each line with serde_json, so it does not depend on the parser that
+//! it checks. It knows the requests without an answer, their possible answers, the known
+//! names, and the calls that wait for a reply.
 
 use super::super::reference::{Found, Strange, parsed};
 use super::node::GIVE_UP_MS;
@@ -11,13 +11,13 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The default that a call waits for its reply.
+/// The default timeout of a call.
 const CALL_MS: u64 = 1_000;
 
-/// How long a sender's name may be so that it is remembered.
+/// The longest sender's name that the session remembers.
 const NAME_BYTES_MAX: usize = 256;
 
-/// Everything that a message may have at its top, and nothing else.
+/// A message with exactly the allowed top-level keys.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Message<'a> {
@@ -53,14 +53,14 @@ struct Init {
     node_ids: Vec<String>,
 }
 
-/// What a request may be answered with.
+/// The allowed answer to a request.
 #[derive(Debug)]
 enum Answer {
-    /// The value as it came.
+    /// The same value, byte for byte.
     Echo(String),
     /// An error of this code.
     Error(i64),
-    /// `_ok` behind the request's type, or an error of any code.
+    /// The request's type with `_ok`, or an error of any code.
     Ok(String),
 }
 
@@ -71,7 +71,8 @@ struct Answered {
     echo: Option<String>,
 }
 
-/// One sender's requests with one number: nobody can tell their answers apart.
+/// All requests of one sender with the same number. Their answers cannot be
+/// distinguished.
 #[derive(Debug, Default)]
 struct Account {
     asked: Vec<Answer>,
@@ -81,33 +82,33 @@ struct Account {
 struct Call {
     dest: String,
     deadline_ms: u64,
-    /// Made by `give_up`, and dropped after a while.
+    /// Whether `give_up` made it, which drops it after some time.
     may_lapse: bool,
 }
 
-/// Everything that is known of a session.
+/// The state of the model.
 #[derive(Default)]
 pub(super) struct Model {
-    /// The node's name and its cluster, once it has one.
+    /// The node's name and its cluster, after `init`.
     identity: Option<(String, BTreeSet<String>)>,
-    /// Whom a node without a name was called by in the line at hand.
+    /// The `dest` of the present line, while the node has no name.
     called: Option<String>,
-    /// The line at hand is a `give_up`: the call that it makes may lapse.
+    /// Whether the present line is a `give_up`, whose call may lapse.
     gives_up: bool,
-    /// Everybody who may be sent to.
+    /// All names to which the node may send.
     names: BTreeSet<String>,
     next_msg_id: u64,
     accounts: BTreeMap<(String, String), Account>,
     calls: BTreeMap<u64, Call>,
-    /// Calls of `give_up` that are over, though its task may not know yet.
+    /// Calls of `give_up` whose time is over, until their tasks have run.
     lapsed: BTreeMap<u64, Call>,
-    /// How many replies nobody waited for, at least and at most.
+    /// The least and the greatest number of ignored replies.
     pub(super) ignored: (u64, u64),
 }
 
 impl Model {
-    /// Hears a line before the session does.
-    pub(super) fn hear(&mut self, line: &[u8]) {
+    /// Reads a line of input, before the session does.
+    pub(super) fn receive(&mut self, line: &[u8]) {
         let Some(found) = parsed(line) else { return };
         let own = self.identity.as_ref().map(|(name, _)| name.clone());
         if own.as_ref().is_some_and(|own| *own != found.dest) {
@@ -115,35 +116,35 @@ impl Model {
         }
         let is_reply = matches!(found.in_reply_to, Ok(Some(_)) | Err(Strange::NotOurs));
         if found.kind.as_deref() == Some("init") && !is_reply {
-            return self.hear_init(&found);
+            return self.receive_init(&found);
         }
         if own.is_none() {
             self.called = Some(found.dest.clone());
             if is_reply {
                 self.ignore(1);
             } else {
-                self.owe(&found, Answer::Error(11));
+                self.expect_answer(&found, Answer::Error(11));
             }
             return;
         }
-        self.meet(&found.src);
+        self.remember_sender(&found.src);
         match found.in_reply_to {
-            Ok(Some(number)) => self.hear_reply(number, &found.src),
+            Ok(Some(number)) => self.receive_reply(number, &found.src),
             Err(Strange::NotOurs) => self.ignore(1),
-            Err(Strange::NoInteger) => self.owe(&found, Answer::Error(12)),
-            Ok(None) => self.hear_request(&found),
+            Err(Strange::NoInteger) => self.expect_answer(&found, Answer::Error(12)),
+            Ok(None) => self.receive_request(&found),
         }
     }
 
-    fn hear_init(&mut self, found: &Found) {
+    fn receive_init(&mut self, found: &Found) {
         self.called = Some(found.dest.clone());
         let init = serde_json::from_str::<Init>(&found.body);
         let init = init.ok().filter(|init| !init.node_id.is_empty());
         let Some(Init { node_id, node_ids }) = init else {
-            return self.owe(found, Answer::Error(12));
+            return self.expect_answer(found, Answer::Error(12));
         };
         if found.in_reply_to.is_err() {
-            return self.owe(found, Answer::Error(12));
+            return self.expect_answer(found, Answer::Error(12));
         }
         if found.msg_id.is_err() {
             return;
@@ -156,22 +157,22 @@ impl Model {
                 self.identity = Some((node_id, cluster));
             }
             Some((name, known)) if *name == node_id && *known == cluster => {}
-            Some(_) => return self.owe(found, Answer::Error(22)),
+            Some(_) => return self.expect_answer(found, Answer::Error(22)),
         }
-        self.meet(&found.src);
-        self.owe(found, Answer::Ok("init".to_owned()));
+        self.remember_sender(&found.src);
+        self.expect_answer(found, Answer::Ok("init".to_owned()));
     }
 
-    /// Whoever has sent something may be sent to, unless the name is too long.
-    fn meet(&mut self, src: &str) {
+    /// Makes a sender a known name, unless it is too long.
+    fn remember_sender(&mut self, src: &str) {
         if src.len() <= NAME_BYTES_MAX {
             self.names.insert(src.to_owned());
         }
     }
 
-    fn hear_request(&mut self, found: &Found) {
+    fn receive_request(&mut self, found: &Found) {
         let Some(kind) = &found.kind else {
-            return self.owe(found, Answer::Error(12));
+            return self.expect_answer(found, Answer::Error(12));
         };
         let answer = match kind.as_str() {
             "echo" => match serde_json::from_str::<Echo>(&found.body) {
@@ -187,18 +188,18 @@ impl Model {
         };
         self.gives_up = kind == "give_up";
         if kind != "never" {
-            self.owe(found, answer);
+            self.expect_answer(found, answer);
         }
     }
 
-    /// Hears that the session has done all that it does with a line at once.
-    pub(super) fn line_is_over(&mut self) {
+    /// Is called after the session has processed a line.
+    pub(super) fn line_done(&mut self) {
         self.called = None;
         self.gives_up = false;
     }
 
-    /// Notes a request, if it has a number.
-    fn owe(&mut self, found: &Found, answer: Answer) {
+    /// Records a request, if it has a number.
+    fn expect_answer(&mut self, found: &Found, answer: Answer) {
         if let Ok(Some(msg_id)) = &found.msg_id {
             let key = (found.src.clone(), msg_id.clone());
             let account = self.accounts.entry(key).or_default();
@@ -206,7 +207,7 @@ impl Model {
         }
     }
 
-    fn hear_reply(&mut self, number: u64, src: &str) {
+    fn receive_reply(&mut self, number: u64, src: &str) {
         let is_awaited = |calls: &BTreeMap<u64, Call>| {
             let call = calls.get(&number);
             call.is_some_and(|call| call.dest == src)
@@ -226,22 +227,22 @@ impl Model {
         self.ignored.1 += count;
     }
 
-    /// Reads a message that the session has said, without its newline.
-    pub(super) fn said(&mut self, line: &[u8], now_ms: u64) {
+    /// Checks a message of the session, without its newline.
+    pub(super) fn sent(&mut self, line: &[u8], now_ms: u64) {
         let message: Message = serde_json::from_slice(line).expect("a message");
         let body: Body = serde_json::from_str(message.body.get()).expect("a body with a type");
         let is_named = self.identity.as_ref().map(|(name, _)| name);
         match is_named {
-            Some(name) => assert_eq!(message.src, **name, "somebody else's name"),
+            Some(name) => assert_eq!(message.src, **name, "another node's name"),
             None => assert_eq!(Some(&*message.src), self.called.as_deref(), "no name yet"),
         }
         if let Some(msg_id) = body.msg_id {
-            assert!(is_named.is_some(), "0 is init_ok's");
-            assert_eq!(msg_id, self.next_msg_id, "one after another");
+            assert!(is_named.is_some(), "a number before init_ok");
+            assert_eq!(msg_id, self.next_msg_id, "not the next number");
             self.next_msg_id += 1;
         }
         if body.kind == "error" {
-            assert!(body.code.is_some(), "an error has a code");
+            assert!(body.code.is_some(), "an error without a code");
             let text = body.text.expect("an error has a text").get();
             serde_json::from_str::<Cow<'_, str>>(text).expect("a text is a string");
         }
@@ -253,7 +254,7 @@ impl Model {
             }
             (None, Some(msg_id)) => self.called(msg_id, &message.dest, now_ms),
             (None, None) => {
-                assert_eq!(body.kind, "note", "only `send_to` sends");
+                assert_eq!(body.kind, "note", "a message not from `send_to`");
                 self.assert_known(&message.dest);
             }
         }
@@ -261,7 +262,7 @@ impl Model {
 
     fn answered(&mut self, dest: &str, number: &str, body: &Body<'_>, echo: Option<String>) {
         let key = (dest.to_owned(), number.to_owned());
-        let account = self.accounts.get_mut(&key).expect("somebody asked");
+        let account = self.accounts.get_mut(&key).expect("there is a request");
         account.answered.push(Answered {
             kind: body.kind.clone().into_owned(),
             code: body.code,
@@ -289,11 +290,11 @@ impl Model {
         let is_service = ["lin-kv", "seq-kv", "lww-kv", "lin-tso"].contains(&dest);
         assert!(
             is_service || self.names.contains(dest),
-            "{dest:?} is nobody who is known"
+            "{dest:?} is not a known name"
         );
     }
 
-    /// Hears that timers are due.
+    /// Is called after timers have fired.
     pub(super) fn expire(&mut self, now_ms: u64) {
         let calls = std::mem::take(&mut self.calls);
         for (msg_id, call) in calls {
@@ -305,7 +306,7 @@ impl Model {
         }
     }
 
-    /// Hears that every task has run as far as it goes.
+    /// Is called when no task is ready.
     pub(super) fn settled(&mut self) {
         self.lapsed.clear();
     }
@@ -314,12 +315,12 @@ impl Model {
         self.calls.len()
     }
 
-    /// Calls whose task waits for something else as well.
+    /// The number of calls whose task waits for a timer of its own as well.
     pub(super) fn calls_that_may_lapse(&self) -> usize {
         self.calls.values().filter(|call| call.may_lapse).count()
     }
 
-    /// The call in flight at `pick`: its number and who was called.
+    /// The call in flight at `pick`: its number and destination.
     pub(super) fn call(&self, pick: usize) -> Option<(u64, String)> {
         let pick = pick.checked_rem(self.calls.len())?;
         let (number, call) = self.calls.iter().nth(pick)?;
@@ -334,13 +335,13 @@ impl Model {
         self.identity.as_ref().map_or("", |(name, _)| name)
     }
 
-    /// Every request has its answer, and every answer is one that it may have.
-    /// Proxied calls end without one once no reply can come.
-    pub(super) fn settle_accounts(self, input_has_ended: bool) {
+    /// Checks that every request has an allowed answer. A proxied call may have none
+    /// after the end of the input, when no reply can come.
+    pub(super) fn check_accounts(self, input_has_ended: bool) {
         for (key, Account { asked, answered }) in self.accounts {
             let shown = format!("{key:?}: {asked:?}: {answered:?}");
             let mut open = asked;
-            // What fits one request only is given to that one first.
+            // An answer that fits only one request is assigned first.
             let (errors, fine): (Vec<_>, Vec<_>) = answered
                 .iter()
                 .partition(|answered| answered.kind == "error");
@@ -349,7 +350,7 @@ impl Model {
                 let fits = ranks.filter_map(|(at, open)| Some((open.rank(answered)?, at)));
                 let (_, at) = fits
                     .min()
-                    .unwrap_or_else(|| panic!("another answer: {shown}"));
+                    .unwrap_or_else(|| panic!("a wrong answer: {shown}"));
                 open.swap_remove(at);
             }
             let is_owed = |answer: &Answer| !(input_has_ended && answer.is_proxied());
@@ -359,7 +360,7 @@ impl Model {
 }
 
 impl Answer {
-    /// How well what came fits, the best first; `None` if it cannot be.
+    /// How well an answer fits, 0 best; `None` if it is not allowed.
     fn rank(&self, answered: &Answered) -> Option<u8> {
         let is_error = answered.kind == "error";
         match self {
@@ -372,7 +373,7 @@ impl Answer {
         }
     }
 
-    /// Whether it may never come, once no more lines do.
+    /// Whether it may be missing after the end of the input.
     fn is_proxied(&self) -> bool {
         matches!(self, Answer::Ok(kind) if kind == "proxy")
     }

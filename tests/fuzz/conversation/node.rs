@@ -1,5 +1,5 @@
-//! A node with a handler for everything that a handler can do but panic: the
-//! fuzzer takes a panic for a finding, caught or not.
+//! A node whose handlers do everything that handlers can do, except panic. For a fuzzer,
+//! a caught panic is a finding too.
 
 use eddyline::protocol::RawRequest;
 use eddyline::{Context, Error, ErrorCode, Node, Request, Result};
@@ -46,8 +46,9 @@ struct Millis {
 #[derive(Deserialize)]
 struct SendTo {
     to: String,
-    /// How many messages, and of how many KiB each.
+    /// The number of messages.
     count: u8,
+    /// The size of each.
     kib: u8,
 }
 
@@ -139,7 +140,7 @@ impl Node for Probe {
     }
 }
 
-/// Drops its call when the reply is long in coming.
+/// Drops its call if there is no reply after [`GIVE_UP_MS`].
 async fn give_up(cx: &Context, request: &Request) -> Result<()> {
     let mut call = pin!(cx.sync_rpc("n2", "given", &()));
     let mut sleep = pin!(cx.sleep(Duration::from_millis(GIVE_UP_MS)));
@@ -153,7 +154,7 @@ async fn give_up(cx: &Context, request: &Request) -> Result<()> {
     cx.reply(request, &())
 }
 
-/// The requests that need sockets.
+/// Handles the requests that need sockets.
 async fn tcp(cx: &Context, request: &Request) -> Result<()> {
     match request.kind() {
         "tcp_start" => {

@@ -1,8 +1,8 @@
-//! The bare loop: what a node costs that can do nothing but echo.
+//! The bare loop: a node that can only echo, as a lower bound of the cost.
 //!
-//! It blocks in `read`, parses the envelope and then the body with serde_json,
-//! borrowed from the line, and writes when its input is drained. No timers,
-//! calls, limits, errors or backpressure: it ends at the first bad line.
+//! It blocks in `read`. It parses the envelope and then the body with serde_json, both
+//! borrowed from the line, and writes all replies after each read. It has no timers,
+//! calls, limits, errors or backpressure, and ends at the first malformed line.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -64,7 +64,7 @@ fn answer(line: &[u8], msg_id: u64, out: &mut Vec<u8>) -> Result<(), Box<dyn Err
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Past std's buffers, which would copy every byte once more.
+    // Without std's buffers, which would copy every byte once more.
     let mut input = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let mut output = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
     let mut buffer = vec![0; 1 << 20];

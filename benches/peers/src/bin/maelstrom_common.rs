@@ -1,4 +1,4 @@
-//! The echo node of the crate maelstrom-common: typed messages, and a thread
+//! An echo node on the crate maelstrom-common, which has typed messages and one thread
 //! for each direction.
 
 use maelstrom_common::{Envelope, HandleMessage, run};

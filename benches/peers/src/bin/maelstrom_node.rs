@@ -1,4 +1,4 @@
-//! The echo node of the crate maelstrom-node, which runs on tokio.
+//! An echo node on the crate maelstrom-node, which uses tokio.
 
 use async_trait::async_trait;
 use maelstrom::protocol::Message;

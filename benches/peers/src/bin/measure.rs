@@ -1,11 +1,11 @@
-//! Measures nodes in turn, in one run, and prints one table.
+//! Measures several nodes and prints one table.
 //!
 //! ```sh
 //! measure [--rounds N] [--seconds S] [--svg FILE] NAME=PROGRAM...
 //! ```
 //!
-//! The first node is what the others are compared with. Each round measures
-//! every node once, so that a machine whose speed drifts does so for all.
+//! The others are compared with the first node. Each round measures every node once, so
+//! that a change in the machine's speed affects all of them.
 
 use peers::flood::flood;
 use peers::node::Node;
@@ -30,13 +30,15 @@ fn parse() -> Result<Options, Box<dyn Error>> {
     };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let mut value = || args.next().ok_or(format!("{arg} wants a value"));
+        let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
             "--rounds" => options.rounds = value()?.parse()?,
             "--seconds" => options.seconds = value()?.parse()?,
             "--svg" => options.svg = Some(value()?),
             _ => {
-                let (name, program) = arg.split_once('=').ok_or("NAME=PROGRAM")?;
+                let (name, program) = arg
+                    .split_once('=')
+                    .ok_or(format!("expected NAME=PROGRAM, not {arg}"))?;
                 options.nodes.push((name.to_owned(), program.to_owned()));
             }
         }
@@ -44,7 +46,7 @@ fn parse() -> Result<Options, Box<dyn Error>> {
     Ok(options)
 }
 
-/// How many messages keep a node busy for about `seconds`.
+/// The number of messages that keeps a node busy for about `seconds`.
 fn calibrate(program: &str, line: &[u8], seconds: f64) -> Result<usize, Box<dyn Error>> {
     let mut messages = 500;
     loop {

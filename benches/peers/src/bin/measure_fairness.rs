@@ -1,21 +1,21 @@
-//! Measures how long one asker waits in a crowd: an echo on stdin while thousands
-//! of connections echo as fast as they can, and a TCP echo while stdin is flooded.
+//! Measures how long one request waits under load: an echo on stdin while thousands of
+//! connections echo as fast as possible, and a TCP echo while stdin is flooded.
 //!
 //! ```sh
 //! measure_fairness [--rounds N] [--seconds S] [--connections N] NAME=PROGRAM...
 //! ```
 //!
-//! Needs two processors: the node gets one, the load the other.
+//! It needs two processors, one for the node and one for the load.
 
 use peers::fairness::{Waits, stdin_in_a_crowd, tcp_in_a_flood};
 use peers::stats::Sample;
 use std::error::Error;
 use std::time::Duration;
 
-/// What each connection has on its way: a message, and a quarter of a pipe.
+/// The bytes in flight of each connection: one message, and 16 KiB.
 const PAYLOADS: [usize; 2] = [64, 16 << 10];
 
-/// What is measured of one node in one way, a value a round.
+/// The results of one node under one load, with one value per round.
 #[derive(Default)]
 struct Row {
     p50: Sample,
@@ -32,7 +32,7 @@ impl Row {
         self.per_second.push(waits.per_second);
     }
 
-    fn print(&self, what: &str, name: &str) {
+    fn print(&self, load: &str, name: &str) {
         let ms = |sample: &Sample| {
             let spread = sample.spread();
             let (least, greatest) = (spread.least, spread.greatest);
@@ -40,7 +40,7 @@ impl Row {
         };
         let thousands = self.per_second.spread().median / 1e3;
         println!(
-            "| {what} | {name} | {} | {} | {} | {thousands:.0} k/s |",
+            "| {load} | {name} | {} | {} | {} | {thousands:.0} k/s |",
             ms(&self.p50),
             ms(&self.p99),
             ms(&self.max)
@@ -53,23 +53,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut nodes = Vec::new();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
-        let mut value = || args.next().ok_or(format!("{arg} wants a value"));
+        let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
             "--rounds" => rounds = value()?.parse()?,
             "--seconds" => seconds = value()?.parse()?,
             "--connections" => connections = value()?.parse()?,
             _ => {
-                let (name, program) = arg.split_once('=').ok_or("NAME=PROGRAM")?;
+                let (name, program) = arg
+                    .split_once('=')
+                    .ok_or(format!("expected NAME=PROGRAM, not {arg}"))?;
                 nodes.push((name.to_owned(), program.to_owned()));
             }
         }
     }
     let length = Duration::from_secs_f64(seconds);
-    println!("| asker, and who else asks | node | p50 | p99 | max | the others |");
+    println!("| measured request, load | node | p50 | p99 | max | the load |");
     println!("|---|---|---|---|---|---|");
     for payload in PAYLOADS {
-        let what = format!("stdin, {connections} connections with {payload} B");
-        measure(&what, &nodes, rounds, |program| {
+        let load = format!("stdin, {connections} connections with {payload} B");
+        measure(&load, &nodes, rounds, |program| {
             stdin_in_a_crowd(program, connections, payload, length)
         })?;
     }
@@ -78,9 +80,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// Every node once a round, so that a machine whose speed drifts does so for all.
+/// Measures every node once per round, so that a change in the machine's speed affects
+/// all of them.
 fn measure(
-    what: &str,
+    load: &str,
     nodes: &[(String, String)],
     rounds: usize,
     run: impl Fn(&str) -> Result<Waits, Box<dyn Error>>,
@@ -92,7 +95,7 @@ fn measure(
         }
     }
     for (row, (name, _)) in rows.iter().zip(nodes) {
-        row.print(what, name);
+        row.print(load, name);
     }
     Ok(())
 }

@@ -1,12 +1,12 @@
-//! Measures TCP echo servers in turn: processor time for a round trip of 64
-//! bytes over 1, 50 and 1000 connections, or over so many as are asked for.
+//! Measures TCP echo servers: the processor time for a round trip of 64 bytes over 1, 50
+//! and 1000 connections, or over a given number of connections.
 //!
 //! ```sh
 //! measure_tcp [--rounds N] [--connections N] NAME=PROGRAM...
 //! ```
 //!
-//! A program either prints its port, or speaks the Maelstrom protocol and is
-//! asked for one. The first is what the others are compared with.
+//! A program either prints its port or answers `tcp_echo_start` of the Maelstrom protocol.
+//! The others are compared with the first server.
 
 use peers::stats::Sample;
 use peers::tcp::round_trip_micros;
@@ -28,12 +28,12 @@ fn main() -> Result<(), Box<dyn Error>> {
                 match &*arg {
                     "--rounds" => rounds = number,
                     "--connections" => connections_wanted = vec![number],
-                    _ => return Err(format!("{arg} is no option").into()),
+                    _ => return Err(format!("unknown option {arg}").into()),
                 }
             }
         }
     }
-    println!("| server | connections | CPU a round trip | ratio |\n|---|---|---|---|");
+    println!("| server | connections | CPU per round trip | ratio |\n|---|---|---|---|");
     for connections in connections_wanted {
         let mut samples: Vec<Sample> = vec![Sample::default(); servers.len()];
         for _ in 0..rounds {

@@ -1,4 +1,4 @@
-//! The echo node of the crate nebkor-maelstrom: threads and channels.
+//! An echo node on the crate nebkor-maelstrom, which uses threads and channels.
 
 use nebkor_maelstrom::{Body, Message, Node, Runner};
 

@@ -1,5 +1,8 @@
-//! A plain epoll loop that echoes: level-triggered, a read and a write for each
-//! event, no backpressure, no deadlines, no limits. Prints its port.
+//! A TCP echo server on plain epoll, as small as possible. It prints its port.
+//!
+//! The loop is level-triggered: epoll reports a connection as long as it is readable, so
+//! one read for each event is enough. The writes block. There is no backpressure, no
+//! deadline and no limit. Read `tcp_mio.rs` next, which is edge-triggered.
 
 use rustix::event::epoll;
 use rustix::io::Errno;

@@ -1,7 +1,13 @@
-//! mio alone, in the shape of its own `tcp_server` example: accept and read
-//! until the kernel would block, write when it can take more. A slab of
-//! connections, no backpressure, no deadlines, no limits. Prints its port.
+//! A TCP echo server on mio alone, similar to mio's example `tcp_server`. It prints its
+//! port.
+//!
+//! mio is edge-triggered: an event comes only when readiness changes. So the server must
+//! accept and read until `WouldBlock`, or it would wait for an edge that never comes. It
+//! keeps unwritten bytes until the next writable event. There is no backpressure, no
+//! deadline and no limit, and one busy connection can delay all others. Read `tcp_edge.rs`
+//! next, which bounds the work for each connection.
 
+use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
@@ -12,25 +18,42 @@ const LISTENER: Token = Token(usize::MAX);
 
 struct Connection {
     stream: TcpStream,
-    /// What was read and could not be written yet.
+    /// Bytes that were read and not written yet.
     unwritten: Vec<u8>,
 }
 
+/// Whether a connection is still open after an event.
+enum Outcome {
+    Open,
+    Ended,
+}
+
 impl Connection {
-    /// Echoes all there is. False when the connection has ended.
-    fn echo(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+    /// Serves an event.
+    fn ready(&mut self, event: &Event, buffer: &mut [u8]) -> io::Result<Outcome> {
+        if event.is_writable() {
+            self.flush()?;
+        }
+        if event.is_readable() {
+            return self.echo(buffer);
+        }
+        Ok(Outcome::Open)
+    }
+
+    /// Reads until the kernel has no more, and sends everything back.
+    fn echo(&mut self, buffer: &mut [u8]) -> io::Result<Outcome> {
         loop {
             match self.stream.read(buffer) {
-                Ok(0) => return Ok(false),
+                Ok(0) => return Ok(Outcome::Ended),
                 Ok(count) => self.send(&buffer[..count])?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Outcome::Open),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Writes behind what waits already.
+    /// Writes bytes, after those that wait already. Keeps the rest.
     fn send(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while self.unwritten.is_empty() && !bytes.is_empty() {
             match self.stream.write(bytes) {
@@ -82,14 +105,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             let Some(connection) = connections.get_mut(event.token().0) else {
                 continue;
             };
-            let mut open = Ok(true);
-            if event.is_writable() {
-                open = connection.flush().map(|()| true);
-            }
-            if event.is_readable() && matches!(open, Ok(true)) {
-                open = connection.echo(&mut buffer);
-            }
-            if !matches!(open, Ok(true)) {
+            let outcome = connection.ready(event, &mut buffer);
+            if !matches!(outcome, Ok(Outcome::Open)) {
                 connections.remove(event.token().0);
             }
         }

@@ -1,4 +1,4 @@
-//! tokio's echo server on one thread. Prints its port.
+//! A TCP echo server on tokio, on one thread. It prints its port.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

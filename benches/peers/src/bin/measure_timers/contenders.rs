@@ -1,4 +1,4 @@
-//! The timers that are measured, each used the way that is fastest for it.
+//! The measured timers. Each is used in its fastest way.
 
 use eddyline::time::{Instant, TimerId, Wheel};
 use std::cmp::Reverse;
@@ -10,17 +10,18 @@ use std::time::Duration;
 use tokio::time::Sleep;
 use tokio_util::time::{DelayQueue, delay_queue};
 
-/// What the contenders must do, within a tokio runtime. Deadlines are milliseconds from their start.
+/// The measured operations. They run within a tokio runtime. Deadlines are milliseconds
+/// from the start.
 pub trait Timers {
     fn new() -> Self;
 
-    /// Inserts one that stays.
+    /// Inserts a timer.
     fn insert(&mut self, millis: u64);
 
-    /// Cancels the one at `pick` and inserts another in its stead.
+    /// Cancels the timer at `pick` and inserts another in its place.
     fn replace(&mut self, pick: usize, millis: u64);
 
-    /// Inserts one and cancels it: a call whose reply comes at once.
+    /// Inserts a timer and cancels it, as for a call whose reply comes at once.
     fn insert_and_cancel(&mut self, millis: u64);
 }
 
@@ -53,9 +54,9 @@ impl Timers for Wheeled {
     }
 }
 
-/// tokio's timers: a sleep is registered by its first poll and cancelled when
-/// it is dropped. Each is dropped in place, so the allocator is not measured,
-/// and `sleep_until` does not read the clock, as `sleep` would.
+/// tokio's timers. A sleep is registered by its first poll and cancelled by its drop. Each
+/// is dropped in place, so the allocator is not measured. `sleep_until` does not read the
+/// clock; `sleep` would.
 pub struct Slept {
     sleeps: Vec<Pin<Box<Sleep>>>,
     newest: Pin<Box<Sleep>>,
@@ -68,11 +69,11 @@ impl Slept {
     }
 }
 
-/// Nothing drives the runtime, so none of them fires. Outside of its tasks no
-/// poll is refused for being the 129th in a row either.
+/// Polls a sleep once. The runtime is not driven, so no sleep fires. Outside of tokio's
+/// tasks there is no budget of polls either.
 fn register(sleep: Pin<&mut Sleep>) {
     let pending = sleep.poll(&mut Context::from_waker(Waker::noop()));
-    assert!(pending.is_pending(), "its deadline is not reached");
+    assert!(pending.is_pending(), "the deadline is reached");
 }
 
 impl Timers for Slept {
@@ -97,14 +98,14 @@ impl Timers for Slept {
     }
 
     fn insert_and_cancel(&mut self, millis: u64) {
-        // Cancels the one of the last time.
+        // `set` drops, and so cancels, the sleep of the last call.
         let sleep = self.sleep(millis);
         self.newest.set(sleep);
         register(self.newest.as_mut());
     }
 }
 
-/// Late enough that no deadline is in the past while its round lasts.
+/// A start in the future, so that no deadline is reached during a round.
 fn start() -> tokio::time::Instant {
     tokio::time::Instant::now() + Duration::from_secs(1)
 }
@@ -183,12 +184,12 @@ impl Timers for Mapped {
     }
 }
 
-/// A cancelled timer leaves a dead entry, whose order is not that of its slot.
-/// The dead are swept out when they are the majority.
+/// A cancelled timer leaves a dead entry, whose order differs from that of its slot. Dead
+/// entries are removed when they are the majority.
 #[derive(Default)]
 pub struct Heaped {
     heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
-    /// The order of insertion and the value of what each slot holds.
+    /// The order of insertion and the value of the timer in each slot.
     slots: Vec<Option<(u64, u64)>>,
     free: Vec<usize>,
     ids: Vec<(u64, usize)>,

@@ -1,13 +1,13 @@
-//! Measures timers in turn: the processor time that it takes to cancel one and insert another,
-//! with 1 k, 100 k and 1 M outstanding.
+//! Measures timers: the processor time to cancel one and insert another, with 1 k, 100 k
+//! and 1 M outstanding.
 //!
 //! ```sh
 //! measure_timers [--rounds N]
 //! ```
 //!
-//! The first, the wheel, is what the others are compared with. Every contender
-//! gets the same deadlines, up to a minute ahead and none of them reached, and
-//! none has to read the clock.
+//! The others are compared with the first, this package's wheel. All get the same
+//! deadlines, up to a minute ahead. No deadline is reached, and none of the contenders
+//! reads the clock.
 
 mod contenders;
 
@@ -19,15 +19,17 @@ use tokio::runtime::Builder;
 
 const OUTSTANDING: [usize; 3] = [1_000, 100_000, 1_000_000];
 
-/// How often a round does what it measures, and before that to warm up. Enough
-/// for the heap to sweep out its dead at every size.
+/// The measured operations of a round. The heap removes its dead entries at least once in
+/// them, at every size.
 const OPERATIONS: u32 = 1_000_000;
+
+/// The operations before that, to warm up.
 const WARM_UP: u32 = 100_000;
 
-/// About where the timeouts of calls and connections lie.
+/// Deadlines are up to a minute ahead, like the timeouts of calls and connections.
 const AHEAD_MILLIS_MAX: u64 = 60_000;
 
-/// A contender's round: nanoseconds for one at random, and for the newest.
+/// A round: nanoseconds to replace a random timer, and to insert and cancel one.
 type Measure = fn(usize, u64) -> [f64; 2];
 
 const CONTENDERS: [(&str, Measure); 5] = [
@@ -43,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         if arg != "--rounds" {
-            return Err(format!("what is {arg}?").into());
+            return Err(format!("unknown option {arg}").into());
         }
         rounds = args.next().ok_or("--rounds N")?.parse()?;
     }
@@ -80,7 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn measure<T: Timers>(outstanding: usize, seed: u64) -> [f64; 2] {
-    // tokio's timers need one; entered once, so that none pays for entering.
+    // tokio's timers need a runtime. It is entered once, outside of the measurement.
     let runtime = Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime of one thread");
     let _entered = runtime.enter();
@@ -90,7 +92,7 @@ fn measure<T: Timers>(outstanding: usize, seed: u64) -> [f64; 2] {
         timers.insert(random.below(AHEAD_MILLIS_MAX));
     }
     let random_nanos = time(|| {
-        // Below a count of what is in memory.
+        // It is below `outstanding`, which is a `usize`.
         let pick = random.below(outstanding as u64) as usize;
         timers.replace(pick, random.below(AHEAD_MILLIS_MAX));
     });
@@ -98,7 +100,7 @@ fn measure<T: Timers>(outstanding: usize, seed: u64) -> [f64; 2] {
     [random_nanos, newest_nanos]
 }
 
-/// Nanoseconds for one operation.
+/// The nanoseconds of one operation.
 fn time(mut operation: impl FnMut()) -> f64 {
     for _ in 0..WARM_UP {
         operation();
@@ -110,9 +112,9 @@ fn time(mut operation: impl FnMut()) -> f64 {
     (cpu_seconds() - before) * 1e9 / f64::from(OPERATIONS)
 }
 
-/// This process's own time: what else the machine does is not in it.
+/// The processor time of this process. It does not include other work of the machine.
 fn cpu_seconds() -> f64 {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("everyone may ask");
+    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("getrusage");
     [usage.user_time(), usage.system_time()]
         .iter()
         .map(|time| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6)
@@ -123,7 +125,7 @@ fn cpu_seconds() -> f64 {
 struct Random(u64);
 
 impl Random {
-    /// A number below `bound`, by the high half of a product: no division.
+    /// A number below `bound`: the high half of a product, without a division.
     fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
