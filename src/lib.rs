@@ -77,30 +77,47 @@
 //! The reactor, the sockets and the loop that drives them are private. Their source
 //! and `ARCHITECTURE.md` describe them.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "eddyline needs Linux: its event loop uses epoll and /proc/self/fd. Elsewhere, build and run it \
+     in a Linux container (docker run --rm -it -v \"$PWD\":/node -w /node rust), in a Linux virtual \
+     machine, or on Windows in WSL 2."
+);
+
 #[expect(
     clippy::test_attr_in_doctest,
     reason = "a hidden macro around the tests runs them"
 )]
 pub mod guide;
+#[cfg(doc)]
+mod inside;
 #[cfg(any(test, feature = "lab"))]
 pub mod lab;
 pub mod node;
 pub mod protocol;
 mod random;
+// Elsewhere than on Linux these would only add errors to the one above.
+#[cfg(target_os = "linux")]
 mod reactor;
+#[cfg(target_os = "linux")]
 mod runtime;
 pub mod session;
 pub mod sim;
+#[cfg(target_os = "linux")]
 mod source;
+#[cfg(target_os = "linux")]
 mod sys;
 pub mod task;
+#[cfg(target_os = "linux")]
 mod tcp;
 pub mod time;
 pub mod wire;
+pub mod workload;
 
 pub use node::{Backoff, Call, Context, Kv, Node, Reply, Request, Tso, TypedCall};
 pub use protocol::{Error, ErrorCode, Result};
 pub use random::Random;
+#[cfg(target_os = "linux")]
 pub use runtime::{Options, run, run_with};
 
 /// The code blocks of README.md, compiled and run as doctests.

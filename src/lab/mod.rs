@@ -23,6 +23,7 @@
 //! room: a program built with `--features lab` runs on the real kernel.
 
 mod descriptor;
+mod draw;
 mod injected;
 mod kernel;
 mod poller;

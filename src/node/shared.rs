@@ -22,7 +22,7 @@ use super::operations::{Operation, OperationId, Operations, Outcome};
 use super::outbox::Outbox;
 use super::received::Received;
 use super::spares::Spares;
-use super::timers::{Timer, Timers};
+use super::timers::Timers;
 use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
 use crate::random::Random;
 use crate::time::{Clock, Instant};
@@ -238,7 +238,7 @@ impl Shared {
             })?
         };
         let deadline = self.timers.now() + timeout;
-        let timer = self.timers.arm(deadline, Timer::Call(msg_id));
+        let timer = self.timers.arm_call(deadline, msg_id);
         let waker = waker.clone();
         let mut calls = self.calls.borrow_mut();
         calls.insert(msg_id, dest, timer, waker);
@@ -512,7 +512,7 @@ mod tests {
     #[should_panic(expected = "waits without its timer")]
     fn a_waiting_call_with_the_timer_of_another_is_found() {
         let (shared, msg_id) = with_a_call();
-        let other = shared.timers.arm(Instant::ZERO, Timer::Call(msg_id + 1));
+        let other = shared.timers.arm_call(Instant::ZERO, msg_id + 1);
         let dest = shared.find("lin-kv").expect("a service");
         shared.abandon_call(msg_id);
         let waker = Waker::noop().clone();
@@ -524,7 +524,7 @@ mod tests {
     #[should_panic(expected = "no request has that number")]
     fn a_waiting_call_whose_number_was_not_sent_is_found() {
         let (shared, msg_id) = with_a_call();
-        let timer = shared.timers.arm(Instant::ZERO, Timer::Call(msg_id + 1));
+        let timer = shared.timers.arm_call(Instant::ZERO, msg_id + 1);
         let dest = shared.find("lin-kv").expect("a service");
         let waker = Waker::noop().clone();
         let mut calls = shared.calls.borrow_mut();

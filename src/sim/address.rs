@@ -1,23 +1,23 @@
-//! Addresses: who can be sent to, as small numbers instead of names.
+//! Addresses: nodes, services and clients as small numbers in place of names.
 
-use super::service;
+use crate::workload::SERVICE_NAMES;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Somebody on the network.
+/// A sender or receiver on the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Address {
     /// A node, by index.
     Node(usize),
-    /// A service, by its index in [`service::NAMES`].
+    /// A service, by its index in [`SERVICE_NAMES`].
     Service(usize),
-    /// A client, by index; one that has gone keeps its address.
+    /// A client, by index. A closed one keeps its address.
     Client(usize),
 }
 
-/// Everybody's name.
+/// The names of all addresses.
 pub(super) struct AddressBook {
-    /// The nodes' names, then the services'.
+    /// The names of the nodes, followed by those of the services.
     servers: Vec<Rc<str>>,
     nodes: usize,
     clients: Vec<Rc<str>>,
@@ -31,7 +31,7 @@ impl AddressBook {
         for (node, name) in servers.iter().enumerate() {
             by_name.insert(name.clone(), Address::Node(node));
         }
-        for (service, name) in service::NAMES.into_iter().enumerate() {
+        for (service, name) in SERVICE_NAMES.into_iter().enumerate() {
             let name: Rc<str> = name.into();
             by_name.insert(name.clone(), Address::Service(service));
             servers.push(name);

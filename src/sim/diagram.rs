@@ -1,8 +1,8 @@
-//! A sequence diagram of a trace: who said what to whom, as a picture.
+//! A sequence diagram of a trace, as SVG: columns for nodes, arrows for messages.
 //!
-//! Time runs down the page, one row for each thing that happened, so that a
-//! second of silence takes no more room than a millisecond. What a node sends to
-//! several others at once shares a row.
+//! Time runs down the page, one row for each event. A second without events takes no more
+//! room than a millisecond. Messages that a node sends to several others at once share a
+//! row.
 
 use super::trace::{Event, Loss, Trace};
 use crate::protocol::Envelope;
@@ -11,10 +11,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-/// How many messages are drawn: what a person will scroll through.
+/// How many messages are drawn: as many as a person will scroll through.
 const MESSAGES_MAX: usize = 400;
 
-/// How many columns are drawn; messages of whoever has none are left out.
+/// How many columns are drawn. Messages from or to others are left out.
 const COLUMNS_MAX: usize = 40;
 
 /// Pixels.
@@ -25,10 +25,10 @@ const ROW_HEIGHT: usize = 14;
 /// Between a column and the end of a message that does not reach it.
 const GAP: usize = 22;
 
-/// How many characters of a message's type are written on its arrow.
+/// How many characters of a message's type its arrow shows.
 const LABEL_CHARS: usize = 24;
 
-/// How many characters of a message are shown when it is pointed at.
+/// How many characters of a message are shown when the pointer is on it.
 const TITLE_CHARS: usize = 400;
 
 /// One message in the picture.
@@ -41,36 +41,37 @@ struct Arrow<'a> {
 }
 
 enum End {
-    /// It was still under way when the picture ends.
+    /// It was still on its way when the picture ends.
     Open,
     Arrived(usize),
     Dropped(usize, Loss),
 }
 
-/// What happens in one row.
+/// The content of one row.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shared<'a> {
-    /// Somebody sends.
+    /// Messages of this sender.
     Sent(&'a str),
-    /// A message arrives or is dropped, or a fault comes: each has its own row.
+    /// An arrival, a drop or a fault. Each has its own row.
     Alone(usize),
 }
 
-/// What is to be drawn.
+/// Everything to draw.
 #[derive(Default)]
 struct Picture<'a> {
-    /// The instant of each row, and what shares it.
+    /// The instant and content of each row.
     rows: Vec<(Instant, Shared<'a>)>,
     arrows: Vec<Arrow<'a>>,
-    /// What is written across a row: faults.
+    /// Texts across a row: faults.
     notes: Vec<(usize, &'a str)>,
     left_out: usize,
 }
 
 impl Trace {
-    /// The sequence diagram of what happened from `begin` to `end`, as SVG.
-    /// Nodes are columns, messages are arrows, dropped ones end in a cross, and
-    /// faults are lines across; pointing at an arrow shows the message. At most
+    /// The sequence diagram of a span of time, as SVG.
+    ///
+    /// Nodes are columns, messages are arrows, and faults are lines across. A dropped
+    /// message ends in a cross. The pointer on an arrow shows its message. At most
     /// 400 messages are drawn, and the picture says how many more there were.
     ///
     /// ```
@@ -127,7 +128,7 @@ impl<'a> Picture<'a> {
                 Event::Arrived(id) => {
                     if let Some(&arrow) = arrow_of.get(id) {
                         let row = picture.row_alone(record.at);
-                        // The first copy of a doubled message is the one drawn.
+                        // Of a doubled message, the first copy is drawn.
                         if let End::Open = picture.arrows[arrow].end {
                             picture.arrows[arrow].end = End::Arrived(row);
                         }
@@ -149,7 +150,7 @@ impl<'a> Picture<'a> {
         picture
     }
 
-    /// The row of what happens now: the last one, or a new one below it.
+    /// The row for this content at this instant: the last one, or a new one below it.
     fn row(&mut self, at: Instant, shared: Shared<'a>) -> usize {
         if self.rows.last() != Some(&(at, shared)) {
             self.rows.push((at, shared));
@@ -162,7 +163,7 @@ impl<'a> Picture<'a> {
         self.row(at, Shared::Alone(number))
     }
 
-    /// Who takes part, from left to right: clients, nodes, services.
+    /// All senders and receivers, from left to right: clients, nodes, services.
     fn columns(&self) -> BTreeMap<(u8, usize, &'a str), ()> {
         let mut columns = BTreeMap::new();
         for arrow in &self.arrows {
@@ -264,10 +265,10 @@ impl Arrow<'_> {
         let begin = y_of(self.sent_row);
         let (class, to, end, why) = match self.end {
             End::Arrived(row) => ("message", to, y_of(row), ""),
-            // What does not arrive ends just before the column it was for; a dropped
-            // message in a cross.
+            // A message that does not arrive ends just before its receiver's column, and a
+            // dropped one in a cross.
             End::Dropped(row, loss) => ("dropped", before(to, from), y_of(row), loss.name()),
-            End::Open => ("open", before(to, from), y_of(rows), "under way"),
+            End::Open => ("open", before(to, from), y_of(rows), "on its way"),
         };
         let envelope = Envelope::parse(self.line.as_bytes()).ok();
         let kind = envelope.and_then(|envelope| envelope.header.kind);
@@ -278,7 +279,7 @@ impl Arrow<'_> {
             "dropped" => " marker-end=\"url(#cross)\"",
             _ => "",
         };
-        // Nearer to the end: what is sent to several at once fans out there.
+        // Nearer to the end, where the arrows of one sender have spread out.
         let (label_x, label_y) = ((from + 2 * to) / 3, (begin + 2 * end) / 3 - 3);
         let _ = writeln!(
             svg,
@@ -295,7 +296,7 @@ fn before(to: usize, from: usize) -> usize {
     if from < to { to - GAP } else { to + GAP }
 }
 
-/// Where a name stands: clients by number, then nodes by number, then services.
+/// The place of a name: clients by number, then nodes by number, then services.
 fn place(name: &str) -> (u8, usize, &str) {
     let number = |prefix: char| name.strip_prefix(prefix)?.parse().ok();
     match (number('c'), number('n')) {
@@ -309,7 +310,7 @@ fn y_of(row: usize) -> usize {
     TOP + (row + 1) * ROW_HEIGHT
 }
 
-/// The beginning of a text, fit for XML.
+/// The beginning of a text, escaped for XML.
 fn escape(text: &str, chars: usize) -> String {
     let mut escaped = String::new();
     for (count, char) in text.chars().enumerate() {
@@ -377,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_conversation_is_cut_short_and_says_so() {
+    fn a_long_conversation_is_cut_short_and_the_picture_says_so() {
         let mut trace = Trace::default();
         for id in 0..10_000 {
             trace.push(Instant::from_millis(id), sent(id, "n0", "n1"));

@@ -1,9 +1,9 @@
-//! A simulated network: whole clusters on virtual time, in a test of your own.
+//! The simulation: whole clusters on virtual time, inside a test.
 //!
 //! A [`Simulation`] puts sessions, Maelstrom's services and clients on a network
-//! that loses, doubles, delays and partitions, all of it drawn from one seed. A
-//! second of virtual time costs what its messages cost; the same seed makes the
-//! same run, on any machine.
+//! that loses, doubles, delays and partitions. All of it is drawn from one seed. The same
+//! seed makes the same run, on any machine. A second of virtual time costs no more than
+//! the messages in it.
 //!
 //! ```
 //! use eddyline::sim::{Latency, Nemesis, Simulation, seeds, workload::GSet};
@@ -52,50 +52,56 @@
 //! # my_set_survives_partitions().unwrap();
 //! ```
 //!
-//! The [guide](crate::guide) has a node and its tests step by step, and what to do
-//! when one fails.
+//! Generators, checkers, services and faults are in [`workload`]. They know nothing of a
+//! simulation, and its driver runs on anything that implements its testbed. This module
+//! implements it:
 //!
-//! Two models were read before this was built. Maelstrom simulates the network
-//! around real processes, which replays nothing; its rules are kept (who may be
-//! sent to, when a partition swallows a message, what clients and services do),
-//! its threads are not. Turmoil gives each host an async runtime and advances all
-//! of them tick by tick; here the sessions are sans-IO already, so one queue of
-//! events and no tick is enough, and time jumps from one event to the next.
+//! ```text
+//!   Simulation ──> Plan ──> Cluster (testbed) <── driver ── Workload
+//!                             │                     │
+//!                             │ trace, fingerprint, │ history, anomalies
+//!                             │ violations          │
+//!                             └──────> Report <─────┘   or Failure
+//! ```
 //!
-//! What a node must do for its runs to replay: take time and randomness from its
-//! [`Context`](crate::Context), and never let the order of a `HashMap` decide what
-//! it sends (a `BTreeMap` has one order). A failed run is run twice, and says
-//! when it did not replay.
+//! Invariants: a run depends on its seed and settings only; sessions are given virtual time
+//! and nothing else to wait for; nothing but [`Failure::write`] touches a file.
+//!
+//! Nodes replay under two conditions. They take time and randomness from their
+//! [`Context`](crate::Context). And they never let the order of a `HashMap` decide about
+//! messages; a `BTreeMap` has only one order. A failed run is repeated, and the failure says
+//! when the second run differed.
+//!
+//! Two models shaped this. Maelstrom simulates the network around real processes, so its
+//! runs do not replay. Its rules are kept: valid destinations, messages that a partition
+//! swallows, the behaviour of clients and services. Turmoil gives each host an async runtime
+//! and advances all of them tick by tick. Sessions need no runtime, so here one queue of
+//! events is enough, and time jumps from one event to the next.
+//!
+//! Read next: the [guide](crate::guide), which writes a node and its tests step by step. In
+//! the source: `cluster`, then `trace`.
 
 mod address;
 mod cluster;
 mod diagram;
-mod driver;
-mod fault;
-mod fingerprint;
-mod history;
-mod latency;
-mod nemesis;
-mod network;
-mod partition;
+mod plan;
 mod queue;
 mod report;
+mod rules;
 mod seeds;
-mod service;
 mod simulation;
-mod statistics;
 mod trace;
-pub mod workload;
 
-pub use cluster::{Cluster, Violation};
-pub use fault::Fault;
-pub use history::{History, Operation, Outcome, Phase, Request};
-pub use latency::Latency;
-pub use nemesis::Nemesis;
-pub use partition::Partition;
-pub use report::{Anomalies, Failure, Report};
+pub use cluster::Cluster;
+pub use report::{Failure, Report};
+pub use rules::Violation;
 pub use seeds::seeds;
 pub use simulation::Simulation;
-pub use statistics::Statistics;
 pub use trace::{Event, Loss, Record, Trace};
-pub use workload::Workload;
+
+// A test of a node needs these names beside those above.
+pub use crate::workload;
+pub use crate::workload::faults::{Fault, Latency, Nemesis, Partition};
+pub use crate::workload::{
+    Anomalies, History, Operation, Outcome, Phase, Request, Statistics, Workload,
+};

@@ -1,4 +1,4 @@
-//! The event queue: what happens next, by virtual time.
+//! The event queue: events in the order of their virtual times.
 
 use crate::time::Instant;
 use slab::Slab;
@@ -6,9 +6,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Events by time. Those of one instant come in the order in which they were
-/// pushed, but for late ones, which come after all others.
+/// pushed, and late ones come after all others.
 ///
-/// The heap moves three numbers around and not the events, which wait in a slab.
+/// The heap moves only three numbers for each event. The events stay in a slab.
 pub(super) struct Queue<E> {
     heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
     events: Slab<E>,
@@ -27,13 +27,13 @@ impl<E> Queue<E> {
         }
     }
 
-    /// Puts in an event.
+    /// Adds an event.
     pub(super) fn push(&mut self, at: Instant, event: E) {
         self.insert(at, 0, event);
     }
 
-    /// Puts in an event that lets all others of its instant go first: a timer,
-    /// which a reply that arrives in the same instant must beat.
+    /// Adds an event that comes after all others of its instant. A timer is one: a reply
+    /// that arrives at the same instant must come first.
     pub(super) fn push_late(&mut self, at: Instant, event: E) {
         self.insert(at, LATE, event);
     }
@@ -45,13 +45,13 @@ impl<E> Queue<E> {
         self.pushed += 1;
     }
 
-    /// When the next event is.
+    /// The time of the next event.
     pub(super) fn next_at(&self) -> Option<Instant> {
         let Reverse((at, _, _)) = self.heap.peek()?;
         Some(Instant::from_nanos(*at))
     }
 
-    /// Takes the next event out.
+    /// Removes the next event.
     pub(super) fn pop(&mut self) -> Option<(Instant, E)> {
         let Reverse((at, _, index)) = self.heap.pop()?;
         Some((Instant::from_nanos(at), self.events.remove(index)))

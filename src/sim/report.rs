@@ -1,17 +1,14 @@
-//! What a run reports, and how it fails.
+//! The report of a run, and its failure.
 
-use super::cluster::Violation;
-use super::history::History;
-use super::statistics::Statistics;
+use super::rules::Violation;
 use super::trace::Trace;
 use crate::time::Instant;
-use std::collections::BTreeMap;
+use crate::workload::{Anomalies, History, Statistics};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use std::{fmt, fs, io};
 
-/// What a run has shown, when it passed; part of a [`Failure`] when it did not.
+/// The results of a run that passed. A [`Failure`] contains one without a summary.
 ///
 /// ```
 /// # use {eddyline::sim::Report, std::time::Duration};
@@ -23,164 +20,37 @@ use std::{fmt, fs, io};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Report<S> {
-    /// The seed that replays it.
+    /// The seed that replays the run.
     pub seed: u64,
-    /// What the workload's checker has measured.
+    /// The measurements of the workload's checker.
     pub summary: S,
     /// All operations.
     pub history: History,
     /// How many messages went where.
     pub statistics: Statistics,
-    /// How many messages went among servers during the load, for each of its
-    /// operations.
+    /// Messages among servers during the load, for each of its operations.
     pub server_messages_per_operation: f64,
-    /// How long the run took, in virtual time.
+    /// The virtual time at the end.
     pub elapsed: Instant,
     /// The last lines that nodes wrote for people.
     pub logs: Vec<String>,
     /// The conversation, if it was asked for.
     pub trace: Trace,
-    /// A hash of all that was delivered, and when: equal for equal runs.
+    /// A hash of all deliveries and their times: equal for equal runs.
     pub fingerprint: u64,
 }
 
-/// How many operations of a kind must have been tried before it counts that none was
-/// done.
-const KIND_TRIES: usize = 100;
-
-/// How many anomalies of a failed run are kept; more only are counted.
-const ANOMALIES_MAX: usize = 100;
-
-/// How many of them a person is shown at once.
+/// How many anomalies, and violations, a person is shown at once.
 const ANOMALIES_SHOWN: usize = 5;
 
 /// How many log lines a person is shown at once.
 const LOGS_SHOWN: usize = 10;
 
-/// What a checker has found wrong.
+/// A run that failed. Printed, it says what went wrong and how to replay it. `{}` and
+/// `{:?}` print the same, since a test that returns a `Result` uses the latter.
 ///
-/// ```
-/// use eddyline::sim::Anomalies;
-///
-/// let mut anomalies = Anomalies::default();
-/// assert_eq!(anomalies.clone().or("fine"), Ok("fine"));
-/// anomalies.add("value 7 is lost");
-/// assert_eq!(anomalies.or("fine").unwrap_err().found(), ["value 7 is lost"]);
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Anomalies {
-    found: Vec<String>,
-    total: usize,
-}
-
-impl Anomalies {
-    /// Adds one: what happened, to what.
-    ///
-    /// ```
-    /// let mut anomalies = eddyline::sim::Anomalies::default();
-    /// anomalies.add(format_args!("value {} is lost", 7));
-    /// assert_eq!(anomalies.total(), 1);
-    /// ```
-    pub fn add(&mut self, what: impl fmt::Display) {
-        self.total += 1;
-        if self.found.len() < ANOMALIES_MAX {
-            self.found.push(what.to_string());
-        }
-    }
-
-    /// `summary` if nothing was found.
-    ///
-    /// ```
-    /// assert_eq!(eddyline::sim::Anomalies::default().or(7), Ok(7));
-    /// ```
-    ///
-    /// # Errors
-    /// The anomalies if there are any.
-    pub fn or<S>(self, summary: S) -> Result<S, Anomalies> {
-        if self.total == 0 {
-            Ok(summary)
-        } else {
-            Err(self)
-        }
-    }
-
-    /// Adds every operation of the load that was not done, for workloads that
-    /// must always be answered.
-    ///
-    /// ```
-    /// # use eddyline::sim::{Anomalies, workload::Observed};
-    /// fn check(run: &Observed<'_>) -> Result<(), Anomalies> {
-    ///     let mut anomalies = Anomalies::default();
-    ///     anomalies.check_availability(run.history);
-    ///     anomalies.or(())
-    /// }
-    /// ```
-    pub fn check_availability(&mut self, history: &History) {
-        for operation in history.load().filter(|operation| !operation.is_ok()) {
-            self.add(format_args!(
-                "not available: n{} did not do {} of {} at {:?}: {:?}",
-                operation.node,
-                operation.kind(),
-                operation.client,
-                operation.invoked,
-                operation.outcome,
-            ));
-        }
-    }
-
-    /// Adds what a load did not do at all: a node that refuses everything breaks no
-    /// promise, but shows nothing either. A kind of operation counts once there were
-    /// [`KIND_TRIES`] of it: fewer compare-and-sets may all miss by chance.
-    pub(super) fn check_progress(&mut self, history: &History) {
-        let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for operation in history.load() {
-            let (tried, done) = kinds.entry(operation.kind()).or_default();
-            *tried += 1;
-            *done += usize::from(operation.is_ok());
-        }
-        let all = kinds.values().map(|(tried, _)| tried).sum::<usize>();
-        if all > 0 && kinds.values().all(|(_, done)| *done == 0) {
-            return self.add(format_args!("none of {all} operations was done"));
-        }
-        for (kind, (tried, done)) in kinds {
-            if tried >= KIND_TRIES && done == 0 {
-                self.add(format_args!("none of {tried} operations {kind:?} was done"));
-            }
-        }
-    }
-
-    /// These, and then the others.
-    pub(super) fn and(mut self, others: Anomalies) -> Anomalies {
-        self.total += others.total;
-        self.found.extend(others.found);
-        self.found.truncate(ANOMALIES_MAX);
-        self
-    }
-
-    /// Those that were kept, the first hundred.
-    ///
-    /// ```
-    /// assert!(eddyline::sim::Anomalies::default().found().is_empty());
-    /// ```
-    pub fn found(&self) -> &[String] {
-        &self.found
-    }
-
-    /// How many there are.
-    ///
-    /// ```
-    /// assert_eq!(eddyline::sim::Anomalies::default().total(), 0);
-    /// ```
-    pub fn total(&self) -> usize {
-        self.total
-    }
-}
-
-/// A run that failed. Shown, it says what went wrong and how to replay it; both
-/// `{}` and `{:?}` do, since a test that returns a `Result` prints the latter.
-///
-/// It was run a second time with the trace on, so that the whole conversation is
-/// at hand: [`trace`](Report::trace) of the [`report`](Failure::report).
+/// The run was repeated with the trace on. The whole conversation is in the
+/// [`trace`](Report::trace) of the [`report`](Failure::report).
 ///
 /// ```
 /// use eddyline::sim::{Simulation, workload::Echo};
@@ -204,19 +74,19 @@ impl Anomalies {
 pub struct Failure {
     /// The name of the workload.
     pub workload: &'static str,
-    /// The rules that a node broke. The first one ended the run.
+    /// The rules that nodes broke. The first one ended the run.
     pub violations: Vec<Violation>,
-    /// What the checker has found.
+    /// The anomalies that the checker has found.
     pub anomalies: Anomalies,
-    /// All that the run has shown.
+    /// The other results of the run.
     pub report: Report<()>,
-    /// Whether the second run went another way than the first: the nodes draw
-    /// on something that is not the seed's.
+    /// Whether the second run differed from the first: the nodes depend on something
+    /// besides the seed.
     pub is_not_reproducible: bool,
 }
 
 impl Failure {
-    /// Whether some anomaly or violation says `text`.
+    /// Whether some anomaly or violation contains `text`.
     ///
     /// ```
     /// # fn test(failure: &eddyline::sim::Failure) {
@@ -229,12 +99,10 @@ impl Failure {
         anomalies.into_iter().any(|anomaly| anomaly.contains(text))
             || violations.any(|violation| violation.contains(text))
     }
-}
 
-impl Failure {
-    /// Writes the conversation to files in `folder`, which is made if it is not
-    /// there: `<workload>-<seed>.jsonl`, the whole of it, and
-    /// `<workload>-<seed>.svg`, the sequence diagram of `span`. Returns the paths.
+    /// Writes the conversation to files in `folder`, which is made if it does not exist:
+    /// all of it to `<workload>-<seed>.jsonl`, and the sequence diagram of `span` to
+    /// `<workload>-<seed>.svg`. Returns the paths.
     ///
     /// ```no_run
     /// # use eddyline::sim::Failure;
@@ -247,7 +115,7 @@ impl Failure {
     /// ```
     ///
     /// # Errors
-    /// The system's own, when a file cannot be written.
+    /// When a file cannot be written.
     pub fn write(
         &self,
         folder: impl AsRef<Path>,
@@ -296,7 +164,7 @@ impl fmt::Display for Failure {
         if self.is_not_reproducible {
             return write!(
                 f,
-                "seed {seed} does NOT replay it: a second run went another way. Some node depends \
+                "seed {seed} does NOT replay it: a second run was different. Some node depends \
                  on more than its messages and its context: the order of a HashMap, the real \
                  clock, a generator of its own, or a static"
             );
@@ -316,16 +184,3 @@ impl fmt::Debug for Failure {
 }
 
 impl std::error::Error for Failure {}
-
-/// A quantile (0 to 1) of durations in order; zero if there are none.
-pub(super) fn quantile(sorted: &[Duration], quantile: f64) -> Duration {
-    let last = sorted.len().saturating_sub(1);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "an index between 0 and the length"
-    )]
-    let index = (last as f64 * quantile.clamp(0.0, 1.0)).round() as usize;
-    sorted.get(index).copied().unwrap_or_default()
-}

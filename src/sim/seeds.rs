@@ -1,10 +1,10 @@
-//! Which seeds a test runs: few while developing, many now and then, or the one
-//! that failed.
+//! The seeds of a test: a few while developing, many in a long run, or the one that
+//! failed.
 
 /// The seeds from 0 to `count`, for a test that runs each.
 ///
-/// Who runs the test can say otherwise without touching it: `EDDYLINE_SEED=7`
-/// is only that one, to look into a failure, and `EDDYLINE_SEEDS=500` is that many.
+/// The environment overrides `count` without a change of the test: `EDDYLINE_SEED=7`
+/// runs only that seed, to look into a failure, and `EDDYLINE_SEEDS=500` runs that many.
 ///
 /// ```
 /// for seed in eddyline::sim::seeds(50) {
@@ -14,9 +14,8 @@
 /// ```
 ///
 /// # Panics
-/// When one of the two is set to something that is no number, or to one that would
-/// run no seed at all: a test that then ran other seeds than was asked for would
-/// mislead.
+/// When one of the two is no number, or would run no seed at all. A test that ran other
+/// seeds instead would mislead.
 pub fn seeds(count: u64) -> std::ops::Range<u64> {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
@@ -54,13 +53,13 @@ mod tests {
     }
     #[test]
     #[should_panic(expected = "no seed at all")]
-    fn to_ask_for_no_seed_is_no_pass() {
+    fn asking_for_no_seed_panics() {
         choose(50, None, Some(0));
     }
 
     #[test]
     #[should_panic(expected = "no seed at all")]
-    fn the_seed_that_no_range_can_hold_is_no_pass() {
+    fn the_greatest_number_is_no_seed_and_panics() {
         choose(50, Some(u64::MAX), None);
     }
 }

@@ -1,41 +1,21 @@
-//! The builder: what is simulated, from which seed.
+//! The builder of a simulation, and its run.
+//!
+//! Read next: `cluster`, which is simulated, and [`Workload`], which is run on it.
 
-use super::cluster::{Cluster, Log, Spawn};
-use super::driver::Driver;
-use super::fault::Fault;
-use super::latency::Latency;
-use super::nemesis::Nemesis;
-use super::network::Conditions;
-use super::partition::Partition;
+use super::cluster::{Cluster, LogSink, Spawn};
+use super::plan::Plan;
 use super::report::{Failure, Report};
-use super::workload::Workload;
 use crate::node::{Context, Node};
 use crate::session::{Session, Settings};
 use crate::time::Clock;
+use crate::workload::faults::{Fault, Latency, Nemesis, Partition};
+use crate::workload::{Driver, History, Workload};
 use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// All that a simulation is told.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    pub(super) seed: u64,
-    pub(super) nodes: usize,
-    pub(super) rpc_timeout: Duration,
-    pub(super) conditions: Conditions,
-    pub(super) partitions: Vec<(Partition, Range<Duration>)>,
-    pub(super) faults: Vec<(Duration, Fault)>,
-    pub(super) nemesis: Nemesis,
-    pub(super) trace: bool,
-    pub(super) clients: Option<usize>,
-    pub(super) rate: f64,
-    pub(super) duration: Duration,
-    pub(super) recovery: Duration,
-}
-
-/// A simulation to be: a cluster, what is wrong with its network, and how it
-/// is put under load. Everything is drawn from the seed, so one that failed
-/// fails again, on any machine.
+/// A builder: a cluster, the faults of its nodes and network, and the load on it.
+/// Everything is drawn from the seed, so a run that failed fails again, on any machine.
 ///
 /// ```
 /// use eddyline::sim::{Latency, Partition, Simulation, workload::Echo};
@@ -70,62 +50,30 @@ pub struct Simulation {
 impl Simulation {
     /// A simulation of one node on a perfect network: 100 operations a second
     /// for 10 s, and 10 s to recover.
-    ///
-    /// ```
-    /// let simulation = eddyline::sim::Simulation::new(7);
-    /// ```
     pub fn new(seed: u64) -> Simulation {
         Simulation {
-            plan: Plan {
-                seed,
-                nodes: 1,
-                rpc_timeout: Settings::default().rpc_timeout,
-                conditions: Conditions::default(),
-                partitions: Vec::new(),
-                faults: Vec::new(),
-                nemesis: Nemesis::every(Duration::from_secs(1)),
-                trace: false,
-                clients: None,
-                rate: 100.0,
-                duration: Duration::from_secs(10),
-                recovery: Duration::from_secs(10),
-            },
+            plan: Plan::new(seed),
         }
     }
 
     // The cluster.
 
-    /// How many nodes there are: n0, n1, … At least one.
-    ///
-    /// ```
-    /// let simulation = eddyline::sim::Simulation::new(7).nodes(5);
-    /// ```
+    /// How many nodes there are: n0, n1, and so on. At least one.
     pub fn nodes(mut self, count: usize) -> Simulation {
         self.plan.nodes = count.max(1);
         self
     }
 
-    /// How long the nodes' calls wait unless they say otherwise: 1 s.
-    ///
-    /// ```
-    /// # use {eddyline::sim::Simulation, std::time::Duration};
-    /// let simulation = Simulation::new(7).rpc_timeout(Duration::from_millis(300));
-    /// ```
+    /// How long the nodes' calls wait by default: 1 s.
     pub fn rpc_timeout(mut self, timeout: Duration) -> Simulation {
         self.plan.rpc_timeout = timeout;
         self
     }
 
-    // The network between nodes, and to services. Clients sit beside their
-    // node, as Maelstrom has them: whatever slows them hides anomalies. What is
-    // no probability panics.
+    // The network between nodes, and to services. As in Maelstrom, clients sit beside
+    // their node: their delays would hide anomalies.
 
-    /// How long messages take: no time at all.
-    ///
-    /// ```
-    /// # use eddyline::sim::{Latency, Simulation};
-    /// let simulation = Simulation::new(7).latency(Latency::exponential_ms(50));
-    /// ```
+    /// The latency of messages: none.
     pub fn latency(mut self, latency: Latency) -> Simulation {
         self.plan.conditions.latency = latency;
         self
@@ -133,9 +81,8 @@ impl Simulation {
 
     /// The probability of each message to be lost: 0.
     ///
-    /// ```
-    /// let simulation = eddyline::sim::Simulation::new(7).loss(0.05);
-    /// ```
+    /// # Panics
+    /// When it is not from 0 to 1.
     pub fn loss(mut self, probability: f64) -> Simulation {
         self.plan.conditions.loss = checked(probability);
         self
@@ -143,39 +90,33 @@ impl Simulation {
 
     /// The probability of each message to arrive twice: 0.
     ///
-    /// ```
-    /// let simulation = eddyline::sim::Simulation::new(7).duplication(0.05);
-    /// ```
+    /// # Panics
+    /// When it is not from 0 to 1.
     pub fn duplication(mut self, probability: f64) -> Simulation {
         self.plan.conditions.duplication = checked(probability);
         self
     }
 
-    /// The probability of each message to be held back, by up to ten times the
-    /// mean latency and at least 10 ms, while later ones pass it: 0. Latency that
-    /// is not constant reorders by itself.
+    /// The probability of each message to be held back while later ones pass it: 0. The
+    /// delay is at most ten times the mean latency, or 10 ms if that is more. Latency
+    /// that is not constant reorders by itself.
     ///
-    /// ```
-    /// let simulation = eddyline::sim::Simulation::new(7).reordering(0.05);
-    /// ```
+    /// # Panics
+    /// When it is not from 0 to 1.
     pub fn reordering(mut self, probability: f64) -> Simulation {
         self.plan.conditions.reordering = checked(probability);
         self
     }
 
-    /// Messages from and to clients suffer like all others.
-    ///
-    /// ```
-    /// let simulation = eddyline::sim::Simulation::new(7).loss(0.05).faulty_clients();
-    /// ```
+    /// Messages from and to clients have the same latency and faults as all others.
     pub fn faulty_clients(mut self) -> Simulation {
         self.plan.conditions.clients_too = true;
         self
     }
 
-    // Faults. Times are virtual ones since the start. All faults end with the
-    // load, whatever was scheduled. A node that the cluster does not have makes
-    // the run panic.
+    // Faults. Times are counted from the start of the run. All faults end with the
+    // load, even if they were scheduled for longer. A node that the cluster does not have
+    // makes the run panic.
 
     /// A partition from one time to another.
     ///
@@ -185,141 +126,84 @@ impl Simulation {
     /// let simulation = Simulation::new(7).nodes(5).partition(Partition::Halves, span);
     /// ```
     pub fn partition(mut self, partition: Partition, span: Range<Duration>) -> Simulation {
-        self.plan.partitions.push((partition, span));
+        self.plan.faults.partitions.push((partition, span));
         self
     }
 
     /// A node pauses at one time and goes on at another.
-    ///
-    /// ```
-    /// # use {eddyline::sim::Simulation, std::time::Duration};
-    /// let span = Duration::from_secs(2)..Duration::from_secs(4);
-    /// let simulation = Simulation::new(7).pause(0, span);
-    /// ```
     pub fn pause(self, node: usize, span: Range<Duration>) -> Simulation {
         self.fault(span.start, Fault::Pause(node))
             .fault(span.end, Fault::Resume(node))
     }
 
     /// A node crashes for good.
-    ///
-    /// ```
-    /// # use {eddyline::sim::Simulation, std::time::Duration};
-    /// let simulation = Simulation::new(7).nodes(3).crash(2, Duration::from_secs(5));
-    /// ```
     pub fn crash(self, node: usize, at: Duration) -> Simulation {
         self.fault(at, Fault::Crash(node))
     }
 
-    /// A node crashes at one time and starts again at another, remembering
-    /// nothing.
-    ///
-    /// ```
-    /// # use {eddyline::sim::Simulation, std::time::Duration};
-    /// let span = Duration::from_secs(2)..Duration::from_secs(4);
-    /// let simulation = Simulation::new(7).restart(0, span);
-    /// ```
+    /// A node crashes at one time and starts again at another, without its memory.
     pub fn restart(self, node: usize, span: Range<Duration>) -> Simulation {
         self.fault(span.start, Fault::Crash(node))
             .fault(span.end, Fault::Restart(node))
     }
 
     /// Any fault at a time.
-    ///
-    /// ```
-    /// # use {eddyline::sim::{Fault, Simulation}, std::time::Duration};
-    /// let simulation = Simulation::new(7).fault(Duration::from_secs(2), Fault::Crash(0));
-    /// ```
     pub fn fault(mut self, at: Duration, fault: Fault) -> Simulation {
-        self.plan.faults.push((at, fault));
+        self.plan.faults.faults.push((at, fault));
         self
     }
 
-    /// Faults at times and of kinds that are drawn from the seed.
-    ///
-    /// ```
-    /// # use {eddyline::sim::{Nemesis, Simulation}, std::time::Duration};
-    /// let nemesis = Nemesis::every(Duration::from_secs(2)).partitions();
-    /// let simulation = Simulation::new(7).nodes(5).nemesis(nemesis);
-    /// ```
+    /// Random faults at random times.
     pub fn nemesis(mut self, nemesis: Nemesis) -> Simulation {
-        self.plan.nemesis = nemesis;
+        self.plan.faults.nemesis = nemesis;
         self
     }
 
     // The load.
 
-    /// How many clients there are: one for each node. They are spread over the
-    /// nodes evenly.
-    ///
-    /// ```
-    /// let simulation = eddyline::sim::Simulation::new(7).nodes(2).clients(10);
-    /// ```
+    /// How many clients there are: one for each node. They are spread evenly over the
+    /// nodes.
     pub fn clients(mut self, count: usize) -> Simulation {
-        self.plan.clients = Some(count.max(1));
+        self.plan.load.clients = Some(count.max(1));
         self
     }
 
-    /// How many operations all clients make together in a second: 100. When all
+    /// How many operations all clients together make in a second: 100. When all
     /// of them wait, the next operations wait too.
     ///
-    /// ```
-    /// let simulation = eddyline::sim::Simulation::new(7).rate(1000.0);
-    /// ```
+    /// # Panics
+    /// When it is neither 0 nor from 1e-6 to 1e9.
     pub fn rate(mut self, operations_per_second: f64) -> Simulation {
         assert!(
             operations_per_second == 0.0 || (1e-6..=1e9).contains(&operations_per_second),
             "a rate of {operations_per_second} operations a second: 0, or from 1e-6 to 1e9"
         );
-        self.plan.rate = operations_per_second;
+        self.plan.load.rate = operations_per_second;
         self
     }
 
     /// How long the load lasts: 10 s.
-    ///
-    /// ```
-    /// # use {eddyline::sim::Simulation, std::time::Duration};
-    /// let simulation = Simulation::new(7).duration(Duration::from_secs(60));
-    /// ```
     pub fn duration(mut self, duration: Duration) -> Simulation {
-        self.plan.duration = duration;
+        self.plan.load.duration = duration;
         self
     }
 
-    /// How long the cluster has between the end of load and faults and the final
-    /// reads: 10 s, as Maelstrom has it.
-    ///
-    /// ```
-    /// # use {eddyline::sim::Simulation, std::time::Duration};
-    /// let simulation = Simulation::new(7).recovery(Duration::from_secs(20));
-    /// ```
+    /// The time between the end of load and faults and the final operations: 10 s, as in
+    /// Maelstrom.
     pub fn recovery(mut self, recovery: Duration) -> Simulation {
-        self.plan.recovery = recovery;
+        self.plan.load.recovery = recovery;
         self
     }
 
-    /// Keeps the whole conversation. A run that fails has it in any case.
-    ///
-    /// ```
-    /// let simulation = eddyline::sim::Simulation::new(7).trace();
-    /// ```
+    /// Keeps the whole conversation. A run that fails always has it.
     pub fn trace(mut self) -> Simulation {
         self.plan.trace = true;
         self
     }
 
-    // To work.
+    // The run.
 
     /// A cluster of `N`, to be driven by hand.
-    ///
-    /// ```
-    /// # use {eddyline::{Node, sim::Simulation}, std::time::Duration};
-    /// fn idle_for_a_second<N: Node>() -> u64 {
-    ///     let mut cluster = Simulation::new(7).nodes(3).build::<N>();
-    ///     cluster.run_for(Duration::from_secs(1));
-    ///     cluster.statistics().between_nodes
-    /// }
-    /// ```
     pub fn build<N: Node>(&self) -> Cluster {
         self.build_with(N::new)
     }
@@ -336,16 +220,7 @@ impl Simulation {
         Cluster::new(&self.plan, spawn(build))
     }
 
-    /// Runs a cluster of `N` under a workload, and checks what it did.
-    ///
-    /// ```
-    /// # use eddyline::{Node, sim::{Failure, Simulation, workload}};
-    /// fn is_a_set<N: Node>() -> Result<(), Box<Failure>> {
-    ///     let report = Simulation::new(7).nodes(5).run::<N, _>(workload::GSet::new())?;
-    ///     assert!(report.summary.added > 0);
-    ///     Ok(())
-    /// }
-    /// ```
+    /// Runs a cluster of `N` under a workload, and checks its history.
     ///
     /// # Errors
     /// When a node broke a rule of the protocol, or the workload's checker found
@@ -358,7 +233,7 @@ impl Simulation {
     }
 
     /// Runs a cluster of the nodes that `build` makes, as [`run`](Simulation::run)
-    /// does: for nodes that are told something besides their `init`.
+    /// does. For nodes that are built from more than their `init`.
     ///
     /// ```
     /// # use eddyline::{Context, Node, sim::{Failure, Simulation, workload}};
@@ -377,17 +252,16 @@ impl Simulation {
         workload: W,
     ) -> Result<Report<W::Summary>, Box<Failure>> {
         let spawn = spawn(build);
-        let first = Driver::new(&self.plan, spawn.clone(), workload.clone()).run();
+        let first = run_once(&self.plan, spawn.clone(), workload.clone());
         let Err(failure) = first else {
             return first;
         };
-        // Once more with the trace on: for whoever looks into it, and to see
-        // whether the seed does what it promises.
+        // Once more, to keep the trace and to find out whether the seed replays the run.
         let plan = Plan {
             trace: true,
             ..self.plan.clone()
         };
-        match Driver::new(&plan, spawn, workload).run() {
+        match run_once(&plan, spawn, workload) {
             Err(again) if again.report.fingerprint == failure.report.fingerprint => Err(again),
             _ => Err(Box::new(Failure {
                 is_not_reproducible: true,
@@ -397,7 +271,45 @@ impl Simulation {
     }
 }
 
-/// A probability that is one: a test that asks for a loss of 5 means 0.05.
+/// Runs a new cluster under a workload.
+fn run_once<W: Workload>(
+    plan: &Plan,
+    spawn: Spawn,
+    workload: W,
+) -> Result<Report<W::Summary>, Box<Failure>> {
+    let mut cluster = Cluster::new(plan, spawn);
+    let name = workload.name();
+    let latency = plan.conditions.latency.mean();
+    let driver = Driver::new(&mut cluster, workload, &plan.load, plan.seed, latency);
+    let finished = driver.run();
+    let (history, cost) = (finished.history, finished.server_messages_per_operation);
+    match finished.checked {
+        Ok(summary) => Ok(report(&mut cluster, history, cost, summary)),
+        Err(anomalies) => Err(Box::new(Failure {
+            workload: name,
+            violations: cluster.violations().to_vec(),
+            anomalies,
+            report: report(&mut cluster, history, cost, ()),
+            is_not_reproducible: false,
+        })),
+    }
+}
+
+fn report<S>(cluster: &mut Cluster, history: History, cost: f64, summary: S) -> Report<S> {
+    Report {
+        seed: cluster.seed(),
+        summary,
+        history,
+        statistics: cluster.statistics(),
+        server_messages_per_operation: cost,
+        elapsed: cluster.now(),
+        logs: cluster.logs().map(str::to_owned).collect(),
+        fingerprint: cluster.fingerprint(),
+        trace: cluster.take_trace(),
+    }
+}
+
+/// Checks a probability: a test that asks for a loss of 5 means 0.05.
 fn checked(probability: f64) -> f64 {
     assert!(
         (0.0..=1.0).contains(&probability),
@@ -409,8 +321,10 @@ fn checked(probability: f64) -> f64 {
 /// Hides the node's type from the cluster.
 fn spawn<N: Node>(build: impl Fn(&Context) -> N + 'static) -> Spawn {
     let build = Rc::new(build);
-    Rc::new(move |settings: Settings, clock: Rc<dyn Clock>, log: Log| {
-        let build = build.clone();
-        Session::new(move |cx: &Context| build(cx), settings, clock, log)
-    })
+    Rc::new(
+        move |settings: Settings, clock: Rc<dyn Clock>, log: LogSink| {
+            let build = build.clone();
+            Session::new(move |cx: &Context| build(cx), settings, clock, log)
+        },
+    )
 }

@@ -1,12 +1,15 @@
-//! The trace: the whole conversation, in order.
+//! The trace of a run, which is the whole conversation in order, and its fingerprint.
+//!
+//! Every run has a fingerprint. The trace costs memory, so it is kept only on request and
+//! when a failed run is repeated.
 
 use crate::time::Instant;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::rc::Rc;
 
-/// How many records are kept: 4,194,304, below a gigabyte of usual messages.
-/// What comes later is counted only.
+/// How many records are kept: 4,194,304, less than a gigabyte of usual messages.
+/// Later ones are only counted.
 const RECORDS_MAX: usize = 1 << 22;
 
 /// Everything that happened on the network of a simulation.
@@ -24,23 +27,16 @@ pub struct Trace {
     left_out: u64,
 }
 
-/// One thing that happened.
-///
-/// ```
-/// # use {eddyline::sim::Trace, std::time::Duration};
-/// fn longest_silence(trace: &Trace) -> Option<Duration> {
-///     trace.records().windows(2).map(|pair| pair[1].at.since(pair[0].at)).max()
-/// }
-/// ```
+/// One event, and its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// When.
+    /// The time.
     pub at: Instant,
-    /// What.
+    /// The event.
     pub event: Event,
 }
 
-/// What can happen on the network.
+/// An event on the network.
 ///
 /// ```
 /// # use eddyline::sim::{Event, Trace};
@@ -60,9 +56,9 @@ pub enum Event {
     Sent {
         /// Its number.
         id: u64,
-        /// Who sent it.
+        /// The sender.
         src: Rc<str>,
-        /// Who is to get it.
+        /// The receiver.
         dest: Rc<str>,
         /// The message, without a newline.
         line: Rc<str>,
@@ -77,24 +73,16 @@ pub enum Event {
     Log(Rc<str>, String),
 }
 
-/// Why a message did not arrive.
-///
-/// ```
-/// # use eddyline::sim::{Event, Loss, Trace};
-/// fn cut_off(trace: &Trace) -> usize {
-///     let events = trace.records().iter().map(|record| &record.event);
-///     events.filter(|event| matches!(event, Event::Dropped(_, Loss::Cut))).count()
-/// }
-/// ```
+/// The reason why a message did not arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
     /// By chance.
     Lost,
-    /// A partition was in the way.
+    /// Its link was cut.
     Cut,
     /// The node is down.
     Down,
-    /// The client has gone.
+    /// The client was closed.
     Gone,
 }
 
@@ -134,26 +122,18 @@ impl Trace {
         }
     }
 
-    /// What happened, in order.
-    ///
-    /// ```
-    /// assert!(eddyline::sim::Trace::default().records().is_empty());
-    /// ```
+    /// All records, in order.
     pub fn records(&self) -> &[Record] {
         &self.records
     }
 
-    /// How much more happened after the last record that was kept.
-    ///
-    /// ```
-    /// assert_eq!(eddyline::sim::Trace::default().left_out(), 0);
-    /// ```
+    /// How many events came after the last record that was kept.
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
 
-    /// The trace as JSON lines: `at_ns`, `event` (send, receive, drop, fault,
-    /// log), the message's number as `id`, and the message where it was sent.
+    /// The trace as JSON lines. Each has `at_ns` and `event` (send, receive, drop, fault,
+    /// log). Lines about a message have its number as `id`, and a sent one the message.
     ///
     /// ```
     /// # use eddyline::{Context, Node, Request, Result, sim::Simulation};
@@ -175,7 +155,7 @@ impl Trace {
         let mut text = String::new();
         for record in &self.records {
             let line = Line::of(record);
-            // A record that does not serialise would be no JSON to begin with.
+            // All fields are strings and numbers, or JSON already.
             if let Ok(line) = serde_json::to_string(&line) {
                 text.push_str(&line);
                 text.push('\n');
@@ -224,5 +204,33 @@ impl<'a> Line<'a> {
             }
         }
         line
+    }
+}
+
+/// A hash of all deliveries and their times: equal for equal runs, and cheap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Fingerprint(u64);
+
+impl Fingerprint {
+    pub(super) fn add(&mut self, at_nanos: u64, line: &[u8]) {
+        self.mix(at_nanos);
+        let mut words = line.chunks_exact(8);
+        for word in &mut words {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(word);
+            self.mix(u64::from_le_bytes(bytes));
+        }
+        for &byte in words.remainder() {
+            self.mix(u64::from(byte));
+        }
+    }
+
+    /// As FxHash: one multiplication a word. Not for secrets.
+    fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517C_C1B7_2722_0A95);
+    }
+
+    pub(super) fn number(self) -> u64 {
+        self.0
     }
 }

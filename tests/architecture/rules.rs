@@ -11,7 +11,7 @@ pub(crate) struct Source {
 }
 
 /// Each room and the rooms that it may use besides itself.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: &[(&str, &[&str])] = &[
     ("source", &[]),
     ("sys", &[]),
     ("time", &[]),
@@ -28,24 +28,28 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ),
     (
         "sim",
-        &["session", "node", "protocol", "random", "time", "wire"],
+        &[
+            "session", "workload", "node", "protocol", "random", "time", "wire",
+        ],
     ),
+    ("workload", &["protocol", "random"]),
     ("runtime", EVERYTHING),
     // Machinery of tests. No room may use it but in items that are compiled where
     // it is: `cfg(test)`, or `cfg(any(test, feature = "lab"))`.
     ("lab", EVERYTHING_AND_RUNTIME),
     // Documentation only.
     ("guide", &[]),
+    ("inside", &[]),
 ];
 
 const EVERYTHING: &[&str] = &[
     "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
-    "session", "sim",
+    "session", "sim", "workload",
 ];
 
 const EVERYTHING_AND_RUNTIME: &[&str] = &[
     "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
-    "session", "sim", "runtime",
+    "session", "sim", "workload", "runtime",
 ];
 
 /// Crates that only some rooms may know.
@@ -54,7 +58,7 @@ const CRATES: [(&str, &[&str]); 3] = [
     ("rustix", &["sys"]),
     (
         "serde_json",
-        &["protocol", "node", "session", "sim", "main"],
+        &["protocol", "node", "session", "sim", "workload", "main"],
     ),
 ];
 

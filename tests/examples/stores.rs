@@ -66,8 +66,8 @@ fn is_carried_out(operation: &Operation) -> bool {
 fn carried_out(report: &Report<LinKvSummary>, stretch: &Stretch, node: usize) -> usize {
     let within = |operation: &&Operation| {
         operation.node == node
-            && operation.invoked >= stretch.from
-            && operation.completed < stretch.to
+            && Instant::ZERO + operation.invoked >= stretch.from
+            && Instant::ZERO + operation.completed < stretch.to
             && is_carried_out(operation)
     };
     report.history.load().filter(within).count()

@@ -1,4 +1,4 @@
-//! broadcast, and values that do not arrive.
+//! broadcast: one correct node, and some that lose values.
 
 use eddyline::sim::workload::{Broadcast, BroadcastSummary, Topology};
 use eddyline::sim::{Failure, Latency, Nemesis, Simulation};
@@ -39,7 +39,7 @@ impl Gossip {
         fresh
     }
 
-    /// Tells a peer until it says that it has heard.
+    /// Tells a peer again and again, until it replies.
     async fn tell(self: Rc<Self>, cx: Context, peer: String, message: u64) -> Result<()> {
         let body = json!({ "message": message });
         loop {
@@ -109,7 +109,7 @@ fn fan_out_takes_one_latency_and_a_call_for_every_other_node() {
         .duration(Duration::from_secs(20));
     let summary = run(Bug::None, &perfect).unwrap();
     assert!(summary.values > 900);
-    // Half of the operations are reads; each of the others is 24 calls and replies.
+    // Half of the operations are reads. Each of the others takes 24 calls and 24 replies.
     assert!(
         (22.0..26.0).contains(&summary.messages_per_operation),
         "{summary:?}"
@@ -120,7 +120,7 @@ fn fan_out_takes_one_latency_and_a_call_for_every_other_node() {
 }
 
 #[test]
-fn a_right_node_passes_under_loss_and_partitions() {
+fn a_correct_node_passes_under_loss_and_partitions() {
     for seed in 0..5 {
         run(Bug::None, &rough(seed)).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Counters on the services and as a CRDT, and sums that are wrong.
+//! Counters: correct ones on the services and as a CRDT, and some that count wrongly.
 
 use eddyline::sim::workload::Counter;
 use eddyline::sim::{Failure, Latency, Nemesis, Simulation};
@@ -17,7 +17,7 @@ enum Bug {
     ForgetsOthers,
 }
 
-/// Each node's own sum, told to all others again and again.
+/// A CRDT: each node tells all others its own sum, again and again.
 struct Crdt {
     bug: Bug,
     /// By node: the sum, and how many additions it has.
@@ -80,7 +80,7 @@ impl Node for Crdt {
     }
 }
 
-/// A sum in lin-kv, with or without care.
+/// A sum in lin-kv, correct or with a bug.
 struct Stored {
     is_careless: bool,
 }
@@ -140,7 +140,7 @@ fn crdt(bug: Bug) -> Result<(), Box<Failure>> {
 }
 
 #[test]
-fn right_nodes_pass() {
+fn correct_nodes_pass() {
     crdt(Bug::None).unwrap();
     for seed in 0..5 {
         let report = rough(seed).run::<Stored, _>(Counter::g()).unwrap();

@@ -1,4 +1,4 @@
-//! echo, and nodes that do not.
+//! echo: one correct node, and some that reply something else.
 
 use eddyline::sim::{Failure, Simulation, workload};
 use eddyline::time::Instant;
@@ -42,7 +42,7 @@ fn run(bug: Bug) -> Result<usize, Box<Failure>> {
 }
 
 #[test]
-fn a_right_node_passes() {
+fn a_correct_node_passes() {
     assert!(run(Bug::None).unwrap() > 900);
 }
 
@@ -57,7 +57,7 @@ fn wrong_nodes_are_found_out() {
 }
 
 #[test]
-fn a_failure_is_written_to_files_that_its_seed_names() {
+fn a_failure_is_written_to_files_named_after_its_seed() {
     let failure = run(Bug::ExtraField).unwrap_err();
     assert!(
         failure.to_string().contains("EDDYLINE_SEED=1 "),

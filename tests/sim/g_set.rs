@@ -1,4 +1,4 @@
-//! g-set: a set that tells all others all it knows, and worse ones.
+//! g-set: a node that tells all others its whole set, and some with bugs.
 
 use eddyline::sim::workload;
 use eddyline::sim::{Failure, Simulation};
@@ -94,5 +94,5 @@ fn wrong_nodes_are_found_out() {
     let failure = |bug| run(bug).unwrap_err();
     assert!(failure(Bug::ReplacesInsteadOfMerging).mentions("is lost"));
     assert!(failure(Bug::KeepsToItself).mentions("is lost"));
-    assert!(failure(Bug::MakesThingsUp).mentions("which nobody added"));
+    assert!(failure(Bug::MakesThingsUp).mentions("which was never added"));
 }

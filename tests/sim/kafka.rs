@@ -1,4 +1,4 @@
-//! kafka: one owner for each key, and owners that should not be.
+//! kafka: nodes that ask the owner of all keys, and some with bugs.
 
 use eddyline::sim::workload::{Kafka, KafkaSummary};
 use eddyline::sim::{Failure, Latency, Simulation};
@@ -19,7 +19,7 @@ enum Bug {
     CommitsTooMuch,
 }
 
-/// Every key belongs to n0, and all others ask it.
+/// n0 owns every key, and all others ask it.
 struct Logs {
     bug: Bug,
     logs: RefCell<BTreeMap<String, Vec<(u64, u64)>>>,
@@ -123,7 +123,7 @@ fn run(bug: Bug, seed: u64) -> Result<KafkaSummary, Box<Failure>> {
 }
 
 #[test]
-fn a_right_node_passes() {
+fn a_correct_node_passes() {
     for seed in 0..5 {
         let summary = run(Bug::None, seed).unwrap();
         assert!(summary.sent > 300, "{summary:?}");

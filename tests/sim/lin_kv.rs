@@ -1,4 +1,4 @@
-//! lin-kv: a proxy to the service of that name, and to others.
+//! lin-kv: a proxy to the service of that name, and some with bugs.
 
 use eddyline::sim::workload::{LinKv, LinKvSummary};
 use eddyline::sim::{Failure, Latency, Nemesis, Simulation};
@@ -75,7 +75,7 @@ fn run(bug: Bug, seed: u64) -> Result<LinKvSummary, Box<Failure>> {
 }
 
 #[test]
-fn a_right_node_passes() {
+fn a_correct_node_passes() {
     for seed in 0..10 {
         let summary = run(Bug::None, seed).unwrap();
         assert!(summary.done > 300 && summary.undecided == 0, "{summary:?}");
@@ -91,7 +91,7 @@ fn wrong_nodes_are_found_out() {
         Bug::AnswersTooEarly,
         Bug::FailsWhatItDid,
     ] {
-        // Not every run meets the moment; within a few seeds one does.
+        // Not every run shows the bug. One of a few seeds does.
         let failure = (0..5).find_map(|seed| run(bug, seed).err()).unwrap();
         assert!(failure.mentions("is not linearizable"), "{failure}");
     }

@@ -1,4 +1,4 @@
-//! Clusters in simulation: what the simulator itself promises.
+//! Simulated clusters: the promises of the simulation, and a node for each workload.
 
 mod broadcast;
 mod counter;
@@ -27,7 +27,7 @@ fn rough(seed: u64) -> Simulation {
 }
 
 #[test]
-fn a_g_set_converges_whatever_the_network_does() {
+fn a_g_set_converges_under_all_faults() {
     for seed in 0..4 {
         let report = rough(seed).run::<GSet, _>(workload::GSet::new()).unwrap();
         assert_eq!(report.summary.final_reads, 5);
@@ -48,7 +48,7 @@ fn the_same_seed_is_the_same_run_and_another_is_another() {
 }
 
 #[test]
-fn what_a_crashed_node_alone_knew_is_lost_and_found_out() {
+fn an_element_that_only_a_crashed_node_had_is_lost_and_reported() {
     let failure = Simulation::new(5)
         .nodes(3)
         .partition(

@@ -1,5 +1,5 @@
-//! What Maelstrom does not forgive, and what no simulation can: each ends a run
-//! with the seed and the reason.
+//! Rules whose violation ends a run, with the seed and the reason: Maelstrom's, and those
+//! that a simulation needs.
 
 use eddyline::sim::{Cluster, Failure, Fault, Partition, Simulation, workload};
 use eddyline::{Context, Node, Request, Result};
@@ -21,7 +21,7 @@ struct Rogue {
     bug: Bug,
 }
 
-/// Outlives every run, as nothing in a node should.
+/// Lives longer than a run. A node must have nothing like it.
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 impl Node for Rogue {
@@ -82,7 +82,7 @@ fn a_task_that_never_waits_is_stopped() {
 }
 
 #[test]
-fn a_node_that_draws_on_something_else_is_told_so() {
+fn a_node_that_depends_on_more_than_its_seed_is_reported() {
     let failure = run(Bug::KnowsMoreThanItsSeed).unwrap_err();
     assert!(failure.is_not_reproducible);
     assert!(
@@ -127,7 +127,7 @@ impl Node for Ticker {
 }
 
 #[test]
-fn a_pause_holds_messages_back_and_makes_no_burst_of_ticks() {
+fn a_pause_delays_messages_and_makes_no_burst_of_ticks() {
     use eddyline::sim::Fault;
     let mut cluster = Simulation::new(1).nodes(1).build::<Ticker>();
     cluster.run_for(Duration::from_secs(1));
@@ -149,7 +149,7 @@ fn a_pause_holds_messages_back_and_makes_no_burst_of_ticks() {
 }
 
 #[test]
-fn a_link_is_cut_one_way_and_a_cut_swallows_what_arrives_during_it() {
+fn a_link_is_cut_one_way_and_messages_that_arrive_meanwhile_are_lost() {
     let ask = |from: &str, to: &str| {
         let links = vec![(from.to_owned(), to.to_owned())];
         let span = Duration::ZERO..Duration::from_secs(1);
@@ -160,13 +160,13 @@ fn a_link_is_cut_one_way_and_a_cut_swallows_what_arrives_during_it() {
         cluster.call("n0", "ask", &()).map(|_| cluster.statistics())
     };
     assert!(ask("n2", "n1").is_ok());
-    // The request arrives nowhere, or the reply does.
+    // The request is lost, or the reply is.
     assert_eq!(ask("n0", "n1").unwrap_err().code.number(), 0);
     assert_eq!(ask("n1", "n0").unwrap_err().code.number(), 0);
 }
 
 #[test]
-fn clients_can_be_made_to_suffer_too() {
+fn messages_of_clients_can_be_lost_too() {
     let simulation = Simulation::new(1).loss(0.5).faulty_clients();
     let mut cluster = simulation.build::<Ticker>();
     let answered = (0..20)
@@ -175,7 +175,7 @@ fn clients_can_be_made_to_suffer_too() {
     assert!((1..15).contains(&answered), "{answered}");
 }
 
-/// Does what a test wants, with whatever it hears.
+/// Handles each request as a test wants.
 struct Scripted {
     kind: Script,
 }

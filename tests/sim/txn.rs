@@ -1,4 +1,4 @@
-//! Transactions: a database in one key of lin-kv, and others with less care.
+//! Transactions: a database in one key of lin-kv, copies on every node, and some with bugs.
 
 use eddyline::sim::workload::{ConsistencyModel, TxnListAppend, TxnRwRegister, TxnSummary};
 use eddyline::sim::{Failure, Latency, Nemesis, Simulation};
@@ -37,13 +37,13 @@ enum Bug {
     None,
     /// Writes without comparing.
     LosesUpdates,
-    /// Answers reads from what it saw last time.
+    /// Answers reads from the state that it saw last.
     StaleReads,
-    /// Says that a transaction was aborted, and does it.
+    /// Says that a transaction was aborted, and commits it.
     DirtyAborts,
-    /// Stores the first half of a transaction, and then the other.
+    /// Stores the first half of a transaction, then the second.
     TwoHalves,
-    /// Acknowledges without storing, now and then.
+    /// Sometimes acknowledges without storing.
     LosesAcknowledged,
 }
 

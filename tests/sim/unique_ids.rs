@@ -1,4 +1,4 @@
-//! unique-ids, and ids that are not.
+//! unique-ids: one correct node, and some that repeat ids.
 
 use eddyline::sim::{Failure, Partition, Simulation, workload};
 use eddyline::{Context, Node, Request, Result};
@@ -60,7 +60,7 @@ fn run(bug: Bug) -> Result<usize, Box<Failure>> {
 }
 
 #[test]
-fn a_right_node_passes() {
+fn a_correct_node_passes() {
     assert!(run(Bug::None).unwrap() > 900);
 }
 

@@ -52,7 +52,7 @@ fn a_handler_that_asks_again_for_ever_does_not_hold_up_the_end() {
     let mut event_loop = EventLoop::new(Stubborn::new, &options, streams, clock).unwrap();
     // Nobody is ever accepted.
     let mut faults = Faults::none();
-    faults.add(Fault::AcceptStarved, 1.0);
+    faults.add(Fault::AcceptOutOfResources, 1.0);
     kernel::with(|kernel| kernel.set_faults(faults));
     let end = Instant::ZERO + DRAIN_DEADLINE;
     let (mut turns, mut last_turns) = (0, 0);

@@ -184,8 +184,8 @@ impl Plan {
         let (fault, rate) = [
             (Fault::Latency, 1.0),
             (Fault::LateEdge, 0.2),
-            (Fault::AcceptStarved, 0.2),
-            (Fault::AcceptStarved, 0.0),
+            (Fault::AcceptOutOfResources, 0.2),
+            (Fault::AcceptOutOfResources, 0.0),
         ][index(&mut random, 4)];
         plan.faults.add(fault, rate);
         plan.random = random;
@@ -220,7 +220,7 @@ impl Plan {
             Fault::Stopped,
             Fault::Reset,
             Fault::AcceptAborted,
-            Fault::SocketStarved,
+            Fault::SocketOutOfResources,
             Fault::ListenFailed,
             Fault::ConnectRefused,
             Fault::ConnectSlow,
@@ -229,7 +229,7 @@ impl Plan {
         // One for the listener, and two for each exchange; an outside client may take them.
         let enough = |spare| spare >= 3 && self.clients.is_empty();
         let enough = self.spare_descriptors.is_none_or(enough);
-        let accepts = !self.faults.always(Fault::AcceptStarved);
+        let accepts = !self.faults.always(Fault::AcceptOutOfResources);
         accepts && enough && !HARM.iter().any(|&fault| self.faults.has(fault))
     }
 
@@ -246,7 +246,7 @@ impl Plan {
         const LEAST: Duration = Duration::from_micros(200);
         const HARM: [(Fault, Duration); 3] = [
             // Until it has settled, and once more.
-            (Fault::HeldBack, Duration::from_millis(35)),
+            (Fault::BytesWithheld, Duration::from_millis(35)),
             (Fault::LateEdge, Duration::from_millis(15)),
             (Fault::Latency, Duration::from_millis(5)),
         ];

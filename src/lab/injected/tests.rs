@@ -102,7 +102,7 @@ fn sends_that_wait_in_vain_are_answered_before_the_end() {
         send(),
     ]);
     plan.ending = Ending::Early;
-    plan.faults.add(Fault::AcceptStarved, 1.0);
+    plan.faults.add(Fault::AcceptOutOfResources, 1.0);
     let account = run_plan(plan).unwrap_or_else(|failure| panic!("{failure}"));
     let took = account.virtual_time;
     assert!(SEND_DEADLINE <= took && took < DRAIN_DEADLINE, "{took:?}");

@@ -1,66 +1,31 @@
-//! Messages on their way: sent, lost, late, and delivered.
+//! The way of a message: checked, sent, lost or late, and delivered.
 
-use super::event::{Event, Happening, Packet};
-use super::server::State;
-use super::{Cluster, Violation};
-use crate::protocol::{Envelope, Fields, Numbers, write_fields, write_header};
+use super::Cluster;
+use super::parts::{Due, Life, Packet};
+use crate::protocol::Envelope;
 use crate::sim::address::Address;
-use crate::sim::network::Fate;
+use crate::sim::rules;
 use crate::sim::trace::{self, Loss};
 use crate::time::Clock;
 use crate::wire::LINE_BYTES_MAX;
-use serde::{Deserialize, Serialize};
+use crate::workload::Happening;
+use crate::workload::faults::Fate;
+use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
-use std::borrow::Cow;
 
-/// What Maelstrom accepts from a node: these keys at the top and no others.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Outline<'a> {
-    #[serde(borrow, rename = "src")]
-    _src: Cow<'a, str>,
-    #[serde(borrow)]
-    dest: Cow<'a, str>,
-    #[serde(borrow)]
-    body: &'a RawValue,
-    #[serde(default, rename = "id")]
-    _id: Option<i64>,
-}
+/// How many lines' memory is kept, and of what size.
+const SPARES_MAX: usize = 1024;
+const SPARE_BYTES_MAX: usize = 4 << 10;
 
 impl Cluster {
-    /// Sends one line that a node has written, or records why Maelstrom would
-    /// stop listening to that node.
+    /// Sends one line that a node has written, or records the rule that it breaks.
+    /// Maelstrom would stop listening to that node.
     pub(super) fn send_from_node(&mut self, node: usize, line: &[u8]) {
         let src = Address::Node(node);
-        match self.destination(src, line) {
+        match rules::destination(&self.book, src, line) {
             Ok(dest) => self.send(src, dest, line),
-            Err(why) => {
-                let node = self.book.name(src).to_string();
-                self.violate(Violation {
-                    at: self.now(),
-                    node,
-                    line: String::from_utf8_lossy(line).into_owned(),
-                    why,
-                });
-            }
+            Err(why) => self.violate(node, &String::from_utf8_lossy(line), why),
         }
-    }
-
-    fn destination(&self, src: Address, line: &[u8]) -> Result<Address, String> {
-        let dest = match quick_dest(line, self.book.name(src)) {
-            Some(dest) => Cow::Borrowed(dest),
-            None => {
-                let outline: Outline<'_> = serde_json::from_slice(line)
-                    .map_err(|error| format!("the line is no message: {error}"))?;
-                if !outline.body.get().starts_with('{') {
-                    return Err("`body` is not an object".to_owned());
-                }
-                outline.dest
-            }
-        };
-        let known = self.book.find(&dest);
-        known.ok_or_else(|| format!("`dest`: there is nobody called {dest:?}"))
     }
 
     /// Puts a message on the network.
@@ -79,14 +44,14 @@ impl Cluster {
         }
         let fate = match (src, dest) {
             (Address::Client(client), _) | (_, Address::Client(client)) => {
-                self.network.client_fate(self.clients[client].is_midwife)
+                self.network.client_fate(self.mailboxes[client].brings_init)
             }
             _ => self.network.fate(),
         };
         match fate {
             Fate::Lost => {
                 self.statistics.lost += 1;
-                self.drop_message(id, Loss::Lost);
+                self.record(trace::Event::Dropped(id, Loss::Lost));
             }
             Fate::Arrives(delay, again) => {
                 let mut arrive = |delay, line| {
@@ -97,7 +62,7 @@ impl Cluster {
                         line,
                     };
                     let at = self.clock.now() + delay;
-                    self.queue.push(at, Event::Arrival(packet));
+                    self.queue.push(at, Due::Arrival(packet));
                 };
                 if let Some(again) = again {
                     self.statistics.duplicated += 1;
@@ -119,11 +84,7 @@ impl Cluster {
         *count += 1;
     }
 
-    fn drop_message(&mut self, id: u64, loss: Loss) {
-        self.record(trace::Event::Dropped(id, loss));
-    }
-
-    /// Delivers a message that has arrived, if nothing is in its way by now.
+    /// Delivers a message that has arrived, unless its link is cut or its receiver is gone.
     pub(super) fn arrive(&mut self, packet: Packet) -> Happening {
         let link = (self.book.server(packet.src), self.book.server(packet.dest));
         if let (Some(from), Some(to)) = link
@@ -133,18 +94,18 @@ impl Cluster {
             return self.lose(packet, Loss::Cut);
         }
         match packet.dest {
-            Address::Node(node) => match &mut self.servers[node].state {
-                State::Running(_) => {
+            Address::Node(node) => match &mut self.servers[node].life {
+                Life::Running(_) => {
                     self.note_arrival(&packet);
                     self.receive(node, packet);
-                    self.settle(node);
+                    self.finish_turn(node);
                     Happening::Inside
                 }
-                State::Paused(_, waiting) => {
+                Life::Paused(_, waiting) => {
                     waiting.push(packet);
                     Happening::Inside
                 }
-                State::Down => {
+                Life::Unborn | Life::Held | Life::Down => {
                     self.statistics.to_the_dead += 1;
                     self.lose(packet, Loss::Down)
                 }
@@ -154,7 +115,7 @@ impl Cluster {
                 self.serve(service, packet);
                 Happening::Inside
             }
-            Address::Client(client) if !self.clients[client].is_open => {
+            Address::Client(client) if !self.mailboxes[client].is_open => {
                 self.statistics.too_late += 1;
                 self.lose(packet, Loss::Gone)
             }
@@ -170,8 +131,8 @@ impl Cluster {
     }
 
     pub(super) fn lose(&mut self, packet: Packet, loss: Loss) -> Happening {
-        self.drop_message(packet.id, loss);
-        self.recycle_line(packet.line);
+        self.record(trace::Event::Dropped(packet.id, loss));
+        self.recycle(packet.line);
         Happening::Inside
     }
 
@@ -181,17 +142,17 @@ impl Cluster {
         self.record(trace::Event::Arrived(packet.id));
     }
 
-    /// Gives a message to a session that runs.
+    /// Hands a message to a session that runs.
     pub(super) fn receive(&mut self, node: usize, packet: Packet) {
-        if let State::Running(session) = &mut self.servers[node].state {
-            // The event loop lets no longer line through to the session either.
+        if let Life::Running(session) = &mut self.servers[node].life {
+            // As the event loop does: a longer line does not reach the session.
             if packet.line.len() > LINE_BYTES_MAX {
                 session.receive_too_long(&packet.line, LINE_BYTES_MAX);
             } else {
                 session.receive(&packet.line);
             }
         }
-        self.recycle_line(packet.line);
+        self.recycle(packet.line);
     }
 
     fn serve(&mut self, service: usize, packet: Packet) {
@@ -199,13 +160,13 @@ impl Cluster {
         let reply = Envelope::parse(&packet.line)
             .ok()
             .and_then(|envelope| self.services.answer(service, &client, envelope.body));
-        self.recycle_line(packet.line);
+        self.recycle(packet.line);
         if let Some(body) = reply {
             self.send_value(Address::Service(service), packet.src, &body);
         }
     }
 
-    /// Sends a message with a body that is ready.
+    /// Sends a message with this body.
     pub(super) fn send_value(&mut self, src: Address, dest: Address, body: &Value) {
         #[derive(Serialize)]
         struct Message<'a> {
@@ -224,53 +185,13 @@ impl Cluster {
         }
     }
 
-    /// Sends a client's request.
-    pub(in crate::sim) fn request(
-        &mut self,
-        client: usize,
-        node: usize,
-        (kind, fields): (&str, &RawValue),
-        msg_id: u64,
-    ) {
-        let (src, dest) = (Address::Client(client), Address::Node(node));
-        let mut line = Vec::with_capacity(128);
-        let numbers = Numbers {
-            msg_id: Some(msg_id),
-            in_reply_to: None,
-        };
-        let names = (&**self.book.name(src), &**self.book.name(dest));
-        write_header(&mut line, names, (kind, ""), numbers);
-        let written = write_fields::<()>(&mut line, Fields::Raw(fields));
-        line.pop();
-        debug_assert!(written.is_ok(), "a request is made of JSON");
-        self.send(src, dest, &line);
-    }
-
-    pub(in crate::sim) fn recycle_line(&mut self, mut line: Vec<u8>) {
-        /// How many lines' memory is kept, and of what size.
-        const SPARES_MAX: usize = 1024;
-        const SPARE_BYTES_MAX: usize = 4 << 10;
+    /// Keeps the memory of a line for another one.
+    pub(super) fn recycle(&mut self, mut line: Vec<u8>) {
         if self.spare_lines.len() < SPARES_MAX && line.capacity() <= SPARE_BYTES_MAX {
             line.clear();
             self.spare_lines.push(line);
         }
     }
-}
-
-/// The `dest` of a line in the form that this crate's own writer gives it, from
-/// a node of that name. Such a line needs no second look: the writer cannot
-/// write other keys at the top, and the receiver parses the whole of it anyway.
-fn quick_dest<'a>(line: &'a [u8], src: &str) -> Option<&'a str> {
-    let rest = line.strip_prefix(b"{\"src\":\"")?;
-    let rest = rest.strip_prefix(src.as_bytes())?;
-    let rest = rest.strip_prefix(b"\",\"dest\":\"")?;
-    let end = memchr::memchr2(b'"', b'\\', rest)?;
-    let (dest, rest) = rest.split_at(end);
-    let body = rest.strip_prefix(b"\",\"body\":")?;
-    if !body.starts_with(b"{\"type\":") || !body.ends_with(b"}}") {
-        return None;
-    }
-    std::str::from_utf8(dest).ok()
 }
 
 #[cfg(test)]
@@ -291,7 +212,7 @@ mod tests {
         }
     }
 
-    /// What is wrong with a line of n0's; nothing if it is sent.
+    /// The rule that a line of n0's breaks; empty if it is sent.
     fn wrong(line: &str) -> String {
         let mut cluster = Simulation::new(1).nodes(2).build::<Mute>();
         cluster.send_from_node(0, line.as_bytes());
@@ -313,11 +234,11 @@ mod tests {
             ("Hello", "no message"),
             (
                 r#"{"src":"n0","dest":"n9","body":{"type":"x"}}"#,
-                "nobody called \"n9\"",
+                "is called \"n9\"",
             ),
             (
                 r#"{"src":"n0","dest":"c5","body":{"type":"x"}}"#,
-                "nobody called \"c5\"",
+                "is called \"c5\"",
             ),
             (
                 r#"{"src":"n0","dest":"n1","body":{},"extra":1}"#,

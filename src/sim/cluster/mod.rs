@@ -1,33 +1,55 @@
-//! A cluster on virtual time, driven by hand.
+//! A cluster: nodes, services and clients on one queue of events and virtual time.
+//!
+//! ```text
+//!               queue of events, by virtual time
+//!                           │ pop, move the clock there
+//!        ┌──────────────────┼─────────────────┬───────────────┐
+//!     Arrival             Wake, Boot       Moment           Alarm
+//!        │                  │                 │               │
+//!   cut? ─> lost        session.expire     apply a fault   to the driver
+//!        │                  │
+//!   node: session.receive ──┴─> run its tasks, send its lines, wake it at its deadline
+//!   service: answer and send
+//!   client: to the driver, or into the inbox
+//! ```
+//!
+//! Invariants:
+//! - The time moves only in [`advance`](Cluster) and never back. Between two calls nothing
+//!   happens.
+//! - Timers and alarms come after everything else of their instant: a reply beats its own
+//!   timeout.
+//! - Each cause draws from a stream of its own, and the order in which the streams are
+//!   forked from the seed never changes. A seed's run is the same for all versions.
+//!
+//! | file | content |
+//! |---|---|
+//! | `parts` | messages, events, nodes, clients |
+//! | `delivery` | a message from its line to its arrival |
+//! | `lifecycle` | a node from its boot to its turns |
+//! | `faults` | crashes, pauses, partitions |
+//! | `by_hand` | the calls of a test |
+//! | `bed` | the calls of the driver |
+//!
+//! Read next: `parts`, then `delivery`.
 
-mod client;
+mod bed;
+mod by_hand;
 mod delivery;
-mod event;
+mod faults;
 mod lifecycle;
-mod server;
-mod view;
-
-pub(super) use client::{CLIENT_TIMEOUT, reply_to};
-pub(super) use event::Happening;
+mod parts;
 
 use super::address::AddressBook;
-use super::fault::Fault;
-use super::fingerprint::Fingerprint;
-use super::latency::up_to;
-use super::nemesis::Adversary;
-use super::network::Network;
-use super::partition::{Link, Partition};
+use super::plan::Plan;
 use super::queue::Queue;
-use super::service::Services;
-use super::simulation::Plan;
-use super::statistics::Statistics;
-use super::trace::{self, Trace};
+use super::rules::Violation;
+use super::trace::{self, Fingerprint, Trace};
 use crate::random::Random;
 use crate::session::{Session, Settings};
 use crate::time::{Clock, Instant, VirtualClock};
-use client::Client;
-use event::Event;
-use server::{Server, State};
+use crate::workload::faults::{Network, Schedule};
+use crate::workload::{Happening, Services, Statistics, duration_below};
+use parts::{Due, Life, Mailbox, Server};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -35,10 +57,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// Where a session's lines for people go.
-pub(super) type Log = Box<dyn Fn(fmt::Arguments<'_>)>;
+pub(super) type LogSink = Box<dyn Fn(fmt::Arguments<'_>)>;
 
 /// Makes a session of the author's node.
-pub(super) type Spawn = Rc<dyn Fn(Settings, Rc<dyn Clock>, Log) -> Session>;
+pub(super) type Spawn = Rc<dyn Fn(Settings, Rc<dyn Clock>, LogSink) -> Session>;
 
 /// Lines for people, with the name of the node that wrote each.
 type FreshLogs = Rc<RefCell<Vec<(Rc<str>, String)>>>;
@@ -47,50 +69,19 @@ type FreshLogs = Rc<RefCell<Vec<(Rc<str>, String)>>>;
 const LOGS_MAX: usize = 1_000;
 
 /// How many messages may arrive and timers fire while the time stands still: a
-/// million. Without it two nodes that answer each message with another would, at a
-/// latency of zero, let a test run for ever without a word.
+/// million. Without a limit, two nodes that answer each message with another would let
+/// a test without latency run for ever, without a word.
 const EVENTS_AT_ONCE_MAX: usize = 1_000_000;
 
-/// The nodes start one after another within this time, in an order drawn from
-/// the seed: peers' messages can come before a node's own `init`.
+/// The nodes start one after another within this time, in a random order. Messages of
+/// other nodes can arrive before a node's own `init`.
 const BOOT_SPREAD: Duration = Duration::from_millis(10);
-
-/// Something that Maelstrom does not forgive a node.
-///
-/// ```
-/// # fn test(cluster: &eddyline::sim::Cluster) {
-/// for violation in cluster.violations() {
-///     eprintln!("{violation}"); // at 1.2s n0: `dest`: there is nobody called "n9": …
-/// }
-/// # }
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// When it happened.
-    pub at: Instant,
-    /// Who did it.
-    pub node: String,
-    /// The line that broke a rule; empty if none did.
-    pub line: String,
-    /// Which rule.
-    pub why: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at {:?} {}: {}", self.at, self.node, self.why)?;
-        if self.line.is_empty() {
-            return Ok(());
-        }
-        write!(f, ": {}", self.line)
-    }
-}
 
 /// A cluster of nodes, Maelstrom's services and clients, on virtual time.
 ///
-/// Made by [`Simulation::build`](super::Simulation::build), for tests that want
-/// to say themselves what happens when; [`Simulation::run`](super::Simulation::run)
-/// drives one with a workload. Nothing happens between two calls.
+/// [`Simulation::build`](super::Simulation::build) makes one for a test that decides
+/// itself what happens when. [`Simulation::run`](super::Simulation::run) makes one and
+/// drives it with a workload. Nothing happens between two calls.
 ///
 /// ```
 /// use eddyline::sim::{Fault, Simulation};
@@ -121,7 +112,7 @@ impl fmt::Display for Violation {
 pub struct Cluster {
     seed: u64,
     clock: VirtualClock,
-    queue: Queue<Event>,
+    queue: Queue<Due>,
     /// How many events have come since the time moved on.
     at_once: usize,
     book: AddressBook,
@@ -129,25 +120,21 @@ pub struct Cluster {
     rpc_timeout: Duration,
     servers: Vec<Server>,
     services: Services,
-    clients: Vec<Client>,
+    mailboxes: Vec<Mailbox>,
     next_client: u64,
     network: Network,
     next_message: u64,
-    /// The schedule's partitions, and the links that each has cut.
-    partitions: Vec<(Partition, Vec<Link>)>,
-    adversary: Adversary,
-    /// Faults have ended; the schedule's are passed over.
-    is_calm: bool,
+    schedule: Schedule,
     node_seeds: Random,
     partition_draws: Random,
     statistics: Statistics,
     violations: Vec<Violation>,
     trace: Option<Trace>,
     fingerprint: Fingerprint,
-    /// What the sessions have logged since their turn began.
+    /// Lines that the sessions have logged since their turn began.
     fresh_logs: FreshLogs,
     logs: VecDeque<String>,
-    /// Empty between turns; kept for their memory.
+    /// Empty between turns; kept for its memory.
     scratch: Vec<u8>,
     spare_lines: Vec<Vec<u8>>,
 }
@@ -159,7 +146,7 @@ impl Cluster {
         let book = AddressBook::new(plan.nodes);
         let network = Network::new(plan.conditions.clone(), book.servers(), &mut random);
         let services = Services::new(random.fork());
-        let adversary = Adversary::new(plan.nemesis.clone(), random.fork());
+        let schedule = Schedule::new(plan.faults.clone(), random.fork());
         let node_seeds = random.fork();
         let partition_draws = random.fork();
         let mut boots = random.fork();
@@ -168,18 +155,16 @@ impl Cluster {
             clock: VirtualClock::default(),
             queue: Queue::new(),
             at_once: 0,
-            servers: (0..plan.nodes).map(|_| Server::new()).collect(),
+            servers: (0..plan.nodes).map(|_| Server::new(Life::Unborn)).collect(),
             book,
             spawn,
             rpc_timeout: plan.rpc_timeout,
             services,
-            clients: Vec::new(),
+            mailboxes: Vec::new(),
             next_client: 0,
             network,
             next_message: 0,
-            partitions: Vec::new(),
-            adversary,
-            is_calm: false,
+            schedule,
             node_seeds,
             partition_draws,
             statistics: Statistics::default(),
@@ -192,116 +177,20 @@ impl Cluster {
             spare_lines: Vec::new(),
         };
         for node in 0..plan.nodes {
-            let at = Instant::ZERO + up_to(BOOT_SPREAD, &mut boots);
-            cluster.queue.push(at, Event::Boot(node));
+            let at = Instant::ZERO + duration_below(&mut boots, BOOT_SPREAD);
+            cluster.queue.push(at, Due::Boot(node));
         }
-        cluster.schedule(plan);
+        for (at, moment) in cluster.schedule.moments() {
+            let at = Instant::ZERO + at;
+            cluster.queue.push(at, Due::Moment(moment));
+        }
         cluster
     }
 
-    fn schedule(&mut self, plan: &Plan) {
-        for (index, (partition, span)) in plan.partitions.iter().enumerate() {
-            self.partitions.push((partition.clone(), Vec::new()));
-            let (begin, end) = (Instant::ZERO + span.start, Instant::ZERO + span.end);
-            self.queue.push(begin, Event::Partition(index));
-            self.queue.push(end, Event::Mend(index));
-        }
-        for (at, fault) in &plan.faults {
-            let event = Event::Fault(fault.clone());
-            self.queue.push(Instant::ZERO + *at, event);
-        }
-        let first = self.adversary.pause();
-        self.queue.push(Instant::ZERO + first, Event::Nemesis);
-    }
-
-    // Time.
-
-    /// The virtual time now; it begins at zero.
-    ///
-    /// ```
-    /// # use {eddyline::sim::Cluster, std::time::Duration};
-    /// # fn test(cluster: &mut Cluster) {
-    /// let begun = cluster.now();
-    /// cluster.run_for(Duration::from_secs(1));
-    /// assert_eq!(cluster.now().since(begun), Duration::from_secs(1));
-    /// # }
-    /// ```
-    pub fn now(&self) -> Instant {
-        self.clock.now()
-    }
-
-    /// Lets the next thing happen, and moves the time to it. Returns false if
-    /// nothing is left to happen.
-    ///
-    /// ```
-    /// # use eddyline::sim::Cluster;
-    /// # fn test(cluster: &mut Cluster) {
-    /// while cluster.statistics().delivered < 100 && cluster.step() {}
-    /// # }
-    /// ```
-    pub fn step(&mut self) -> bool {
-        match self.advance() {
-            None => return false,
-            Some(Happening::Received { client, line }) => {
-                if let Ok(message) = serde_json::from_slice(&line) {
-                    self.clients[client].inbox.push(message);
-                }
-                self.recycle_line(line);
-            }
-            Some(Happening::Inside | Happening::Alarm(_)) => {}
-        }
-        true
-    }
-
-    /// Lets everything happen that does within `duration`, and moves the time
-    /// on by it.
-    ///
-    /// ```
-    /// # use {eddyline::sim::{Cluster, Fault, Partition}, std::time::Duration};
-    /// # fn test(cluster: &mut Cluster) {
-    /// cluster.apply(&Fault::Partition(Partition::Halves));
-    /// cluster.run_for(Duration::from_secs(3)); // three seconds of a partition
-    /// # }
-    /// ```
-    pub fn run_for(&mut self, duration: Duration) {
-        let end = self.now() + duration;
-        while self.queue.next_at().is_some_and(|at| at <= end) {
-            self.step();
-        }
-        self.clock.advance_to(end);
-    }
-
-    /// Steps until `done`, and at most for `limit`. Returns whether it was done.
-    ///
-    /// ```
-    /// # use {eddyline::sim::Cluster, std::time::Duration};
-    /// # fn test(cluster: &mut Cluster) {
-    /// assert!(cluster.run_until(Duration::from_secs(5), |cluster| {
-    ///     cluster.logs().any(|line| line.ends_with("is the leader"))
-    /// }));
-    /// # }
-    /// ```
-    pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut(&Cluster) -> bool) -> bool {
-        let end = self.now() + limit;
-        loop {
-            if done(self) {
-                return true;
-            }
-            if self.queue.next_at().is_none_or(|at| at > end) {
-                self.clock.advance_to(end);
-                return done(self);
-            }
-            self.step();
-        }
-    }
-
-    /// When the next thing happens.
-    pub(super) fn next_at(&self) -> Option<Instant> {
-        self.queue.next_at()
-    }
-
-    pub(super) fn advance(&mut self) -> Option<Happening> {
-        let (at, event) = self.queue.pop()?;
+    /// Lets the next event happen, and moves the time to it. `None` if there is none, or
+    /// too many at one instant.
+    fn next_happening(&mut self) -> Option<Happening> {
+        let (at, due) = self.queue.pop()?;
         self.at_once = if at == self.now() {
             self.at_once + 1
         } else {
@@ -312,106 +201,51 @@ impl Cluster {
             return None;
         }
         self.clock.advance_to(at);
-        match event {
-            Event::Arrival(packet) => return Some(self.arrive(packet)),
-            Event::Alarm(alarm) => return Some(Happening::Alarm(alarm)),
-            Event::Wake(node, at) => self.wake(node, at),
-            // Whoever was crashed or paused before it ever started stays down, and
-            // whoever was started by hand is not started twice.
-            Event::Boot(node) => {
-                if self.servers[node].has_not_begun() {
-                    self.boot(node);
+        match due {
+            Due::Arrival(packet) => return Some(self.arrive(packet)),
+            Due::Alarm(alarm) => return Some(Happening::Alarm(alarm)),
+            Due::Wake(node, at) => self.wake(node, at),
+            Due::Boot(node) => {
+                if matches!(self.servers[node].life, Life::Unborn) {
+                    self.boot_node(node);
                 }
             }
-            Event::InitDeadline { node, client } => self.check_init(node, client),
-            Event::Fault(fault) => {
-                let breaks = matches!(
-                    fault,
-                    Fault::Partition(_) | Fault::Pause(_) | Fault::Crash(_)
-                );
-                if !(self.is_calm && breaks) {
-                    self.apply(&fault);
-                }
-            }
-            Event::Partition(index) if !self.is_calm => {
-                let partition = self.partitions[index].0.clone();
-                let links = self.draw_links(&partition);
-                self.network.cut(&links);
-                self.partitions[index].1 = links;
-                self.record_cut(&partition, &self.partitions[index].1.clone());
-            }
-            Event::Mend(index) => {
-                let links = std::mem::take(&mut self.partitions[index].1);
-                if !links.is_empty() && !self.is_calm {
-                    self.network.mend(&links);
-                    let what = format!("healed: {:?}", self.partitions[index].0);
-                    self.record(trace::Event::Fault(what));
-                }
-            }
-            Event::Partition(_) => {}
-            Event::Nemesis => self.nemesis_turn(),
+            Due::InitDeadline { node, client } => self.check_init(node, client),
+            Due::Moment(moment) => self.change(moment),
         }
         Some(Happening::Inside)
     }
 
-    fn nemesis_turn(&mut self) {
-        if self.is_calm {
-            return;
-        }
-        let up: Vec<bool> = self.servers.iter().map(Server::is_running).collect();
-        if let Some(fault) = self.adversary.next(&up) {
-            self.apply(&fault);
-        }
-        let next = self.now() + self.adversary.pause();
-        self.queue.push(next, Event::Nemesis);
+    /// Ends a run whose time stands still. Everything on its way is dropped, so that
+    /// nothing is left to wait for.
+    #[cold]
+    fn stop_the_storm(&mut self) {
+        self.queue = Queue::new();
+        self.violations.push(Violation {
+            at: self.now(),
+            node: "the cluster".to_owned(),
+            line: String::new(),
+            why: format!(
+                "{EVENTS_AT_ONCE_MAX} messages and timers at one instant: nodes answer each message with another, \
+                 or something sleeps for no time in a loop; some latency would let the time move on"
+            ),
+        });
     }
 
-    /// Ends all faults: links heal, paused nodes go on, nothing is lost or
-    /// doubled any more, and the schedule breaks nothing new. Latency stays, and
-    /// so do nodes that crashed for good.
-    ///
-    /// ```
-    /// # use {eddyline::sim::Cluster, std::time::Duration};
-    /// # fn test(cluster: &mut Cluster) {
-    /// cluster.calm();
-    /// cluster.run_for(Duration::from_secs(10)); // time to recover
-    /// # }
-    /// ```
-    pub fn calm(&mut self) {
-        self.is_calm = true;
-        self.network.calm();
-        let remedy = self.adversary.stop();
-        for node in 0..self.servers.len() {
-            if matches!(self.servers[node].state, State::Paused(..)) {
-                self.apply(&Fault::Resume(node));
-            }
-        }
-        self.record(trace::Event::Fault("all faults ended".to_owned()));
-        if let Some(restart @ Fault::Restart(_)) = remedy {
-            self.apply(&restart);
-        }
+    /// Records that a node broke a rule.
+    fn violate(&mut self, node: usize, line: &str, why: impl Into<String>) {
+        self.violations.push(Violation {
+            at: self.now(),
+            node: self.book.node_names()[node].to_string(),
+            line: line.to_owned(),
+            why: why.into(),
+        });
     }
 
-    /// Has `advance` return this alarm at that time.
-    pub(super) fn set_alarm(&mut self, at: Instant, alarm: u64) {
-        self.queue.push_late(at, Event::Alarm(alarm));
-    }
-
-    pub(super) fn take_trace(&mut self) -> Trace {
-        self.trace.take().unwrap_or_default()
-    }
-
-    pub(super) fn fingerprint(&self) -> u64 {
-        self.fingerprint.number()
-    }
-
+    /// Writes into the trace, if there is one.
     fn record(&mut self, event: trace::Event) {
         if let Some(trace) = &mut self.trace {
             trace.push(self.clock.now(), event);
         }
-    }
-
-    pub(super) fn violate(&mut self, violation: Violation) {
-        self.violations.push(violation);
     }
 }

@@ -1,0 +1,15 @@
+//! Draws from [`Random`] in the types that this room needs.
+
+use crate::random::Random;
+use std::time::Duration;
+
+/// An index below `bound`; 0 for a bound of 0.
+pub(crate) fn index(random: &mut Random, bound: usize) -> usize {
+    usize::try_from(random.below(bound as u64)).unwrap_or(0)
+}
+
+/// A duration below `bound`.
+pub(crate) fn duration(random: &mut Random, bound: Duration) -> Duration {
+    let nanos = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
+    Duration::from_nanos(random.below(nanos))
+}

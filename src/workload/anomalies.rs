@@ -1,0 +1,109 @@
+//! Anomalies: the findings of a checker.
+//!
+//! A checker goes through the history and [adds](Anomalies::add) a sentence for each
+//! thing that must not be. The first hundred are kept, and all are counted.
+//!
+//! Read next: [`Workload::check`](super::Workload::check), which fills one.
+
+use super::history::History;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How many operations of a kind must have been tried before "none was done" is an
+/// anomaly. Fewer compare-and-sets may all miss by chance.
+const KIND_TRIES: usize = 100;
+
+/// How many anomalies of a run are kept. Further ones are only counted: a node that is
+/// wrong in every reply must not fill the memory.
+const ANOMALIES_MAX: usize = 100;
+
+/// The findings of a checker.
+///
+/// ```
+/// use eddyline::workload::Anomalies;
+///
+/// let mut anomalies = Anomalies::default();
+/// assert_eq!(anomalies.clone().or("fine"), Ok("fine"));
+/// anomalies.add("value 7 is lost");
+/// assert_eq!(anomalies.or("fine").unwrap_err().found(), ["value 7 is lost"]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Anomalies {
+    found: Vec<String>,
+    total: usize,
+}
+
+impl Anomalies {
+    /// Adds one, as a sentence: what happened, and to what.
+    pub fn add(&mut self, what: impl fmt::Display) {
+        self.total += 1;
+        if self.found.len() < ANOMALIES_MAX {
+            self.found.push(what.to_string());
+        }
+    }
+
+    /// Returns `summary` if there are no anomalies.
+    ///
+    /// # Errors
+    /// The anomalies if there are any.
+    pub fn or<S>(self, summary: S) -> Result<S, Anomalies> {
+        if self.total == 0 {
+            Ok(summary)
+        } else {
+            Err(self)
+        }
+    }
+
+    /// Adds every operation of the load that was not done, for workloads whose
+    /// requests must always be answered.
+    pub fn check_availability(&mut self, history: &History) {
+        for operation in history.load().filter(|operation| !operation.is_ok()) {
+            self.add(format_args!(
+                "not available: n{} did not do {} of {} at {:?}: {:?}",
+                operation.node,
+                operation.kind(),
+                operation.client,
+                operation.invoked,
+                operation.outcome,
+            ));
+        }
+    }
+
+    /// Adds the kinds of operations of which none was done. A node that refuses
+    /// everything breaks no promise, but such a run shows nothing.
+    pub(super) fn check_progress(&mut self, history: &History) {
+        let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for operation in history.load() {
+            let (tried, done) = kinds.entry(operation.kind()).or_default();
+            *tried += 1;
+            *done += usize::from(operation.is_ok());
+        }
+        let all = kinds.values().map(|(tried, _)| tried).sum::<usize>();
+        if all > 0 && kinds.values().all(|(_, done)| *done == 0) {
+            return self.add(format_args!("none of {all} operations was done"));
+        }
+        for (kind, (tried, done)) in kinds {
+            if tried >= KIND_TRIES && done == 0 {
+                self.add(format_args!("none of {tried} operations {kind:?} was done"));
+            }
+        }
+    }
+
+    /// These anomalies, followed by the others.
+    pub(super) fn and(mut self, others: Anomalies) -> Anomalies {
+        self.total += others.total;
+        self.found.extend(others.found);
+        self.found.truncate(ANOMALIES_MAX);
+        self
+    }
+
+    /// The anomalies that were kept: the first hundred.
+    pub fn found(&self) -> &[String] {
+        &self.found
+    }
+
+    /// How many there are, with those that were not kept.
+    pub fn total(&self) -> usize {
+        self.total
+    }
+}

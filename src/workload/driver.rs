@@ -1,0 +1,466 @@
+//! The driver: runs a workload on a testbed, from the setup to the final operations.
+//!
+//! ```text
+//!   boot ──> setup ──────> load ─────────> recovery ─────> finale ───────> check
+//!            one request   operations at   faults end,     operations      the whole
+//!            a node        a rate, under   no new ones     at each node    history
+//!                          faults
+//! ```
+//!
+//! The load has workers. Each makes one operation at a time, at one node, through a
+//! client of its own. A client is replaced after an operation whose outcome is unknown,
+//! as Jepsen does with a process: nothing that it does later could be told from the late
+//! effect of that operation. Operations come at random intervals, whether workers are
+//! idle or not; an operation that finds none idle waits for one.
+//!
+//! Everything random comes from the seed that the driver is given. It is a stream beside
+//! the testbed's own, so that another load meets the same network.
+
+use super::anomalies::Anomalies;
+use super::contract::{Observed, Turn, Workload};
+use super::draws::{duration_below, index_below};
+use super::history::{History, Operation, Outcome, Phase, Request};
+use super::schema;
+use super::testbed::{Happening, Testbed};
+use crate::protocol::{Envelope, Error, ErrorBody, ReplyTo};
+use crate::random::Random;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How often a final operation that was not done is tried, and how long after each other.
+const FINAL_TRIES: u32 = 5;
+const FINAL_RETRY: Duration = Duration::from_secs(1);
+
+/// How long the final operations at a node may take altogether.
+const FINAL_LIMIT: Duration = Duration::from_secs(60);
+
+/// The alarm for the next operation. Other alarms are the numbers of operations.
+const ARRIVAL: u64 = u64::MAX;
+
+/// How much clients ask for, and how long.
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    /// How many clients there are; `None` is one for each node.
+    pub(crate) clients: Option<usize>,
+    /// Operations a second, of all clients together.
+    pub(crate) rate: f64,
+    pub(crate) duration: Duration,
+    /// The time between the end of the load and the final operations.
+    pub(crate) recovery: Duration,
+}
+
+/// A run that is over.
+pub(crate) struct Finished<S> {
+    pub(crate) history: History,
+    /// Messages among servers during the load, for each of its operations.
+    pub(crate) server_messages_per_operation: f64,
+    /// The checker's summary, or its anomalies. A run that was broken off is not checked,
+    /// so it has neither.
+    pub(crate) checked: Result<S, Anomalies>,
+}
+
+/// A sequence of operations: a client, and its successors.
+struct Worker {
+    client: usize,
+    name: Rc<str>,
+    node: usize,
+    /// The operation that has not ended yet.
+    pending: Option<Pending>,
+    next_msg_id: u64,
+}
+
+/// An operation that waits for its reply.
+#[derive(Clone, Copy)]
+struct Pending {
+    /// Its index in the history.
+    index: usize,
+    msg_id: u64,
+    gives_up_at: Duration,
+}
+
+pub(crate) struct Driver<'a, T, W> {
+    testbed: &'a mut T,
+    workload: W,
+    load: &'a Load,
+    nodes: Vec<String>,
+    workers: Vec<Worker>,
+    /// The worker of each client, by the client's number.
+    worker_of: Vec<Option<usize>>,
+    /// Workers without a pending operation.
+    idle: Vec<usize>,
+    /// Operations whose time has come while no worker was idle.
+    owed: u64,
+    phase: Phase,
+    history: History,
+    /// The worker of each operation.
+    made_by: Vec<usize>,
+    /// Clients draw from one stream, the times of operations from another.
+    draws: Random,
+    arrivals: Random,
+    timeout: Duration,
+    /// Anomalies that no workload allows: operations that must be done and were not.
+    undone: Anomalies,
+}
+
+impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
+    /// `latency` is the mean latency, which some workloads take for their timeout.
+    pub(crate) fn new(
+        testbed: &'a mut T,
+        workload: W,
+        load: &'a Load,
+        seed: u64,
+        latency: Duration,
+    ) -> Driver<'a, T, W> {
+        let mut random = Random::new(seed ^ 0x10AD_10AD_10AD_10AD);
+        Driver {
+            nodes: testbed.nodes(),
+            testbed,
+            timeout: workload.timeout(latency),
+            workload,
+            load,
+            workers: Vec::new(),
+            worker_of: Vec::new(),
+            idle: Vec::new(),
+            owed: 0,
+            phase: Phase::Setup,
+            history: History::default(),
+            made_by: Vec::new(),
+            draws: random.fork(),
+            arrivals: random.fork(),
+            undone: Anomalies::default(),
+        }
+    }
+
+    pub(crate) fn run(mut self) -> Finished<W::Summary> {
+        self.testbed.boot();
+        self.set_up();
+        self.put_under_load();
+        let server_messages = self.testbed.statistics().among_servers();
+        self.recover();
+        self.finish();
+        self.check(server_messages)
+    }
+
+    // The phases.
+
+    fn set_up(&mut self) {
+        for node in 0..self.nodes.len() {
+            if self.testbed.is_broken() || !self.testbed.is_running(node) {
+                continue;
+            }
+            let Some(request) = self.workload.setup(&self.nodes, node) else {
+                continue;
+            };
+            let worker = self.add_worker(node);
+            let index = self.invoke(worker, request);
+            self.wait_for(worker);
+            let operation = &self.history.operations()[index];
+            if !operation.is_ok() {
+                let why = format!("the setup was not done: {:?}", operation.outcome);
+                self.testbed.blame(node, why, "");
+            }
+            self.retire(worker);
+        }
+    }
+
+    fn put_under_load(&mut self) {
+        self.phase = Phase::Load;
+        let nodes = self.nodes.len();
+        for number in 0..self.load.clients.unwrap_or(nodes) {
+            let worker = self.add_worker(number % nodes);
+            self.idle.push(worker);
+        }
+        let end = self.testbed.now().saturating_add(self.load.duration);
+        if self.load.rate > 0.0 {
+            self.await_arrival();
+        }
+        self.run_to(end);
+    }
+
+    fn recover(&mut self) {
+        self.phase = Phase::Final;
+        self.testbed.end_faults();
+        let recovery = self.load.recovery.max(self.timeout);
+        self.run_to(self.testbed.now().saturating_add(recovery));
+    }
+
+    fn finish(&mut self) {
+        for node in 0..self.nodes.len() {
+            if !self.testbed.is_running(node) {
+                continue;
+            }
+            let mut worker = self.add_worker(node);
+            let limit = self.testbed.now() + FINAL_LIMIT;
+            let mut last: Option<usize> = None;
+            let mut tries = 0;
+            while !self.testbed.is_broken() && self.testbed.now() < limit {
+                let done = last.map(|last| &self.history.operations()[last]);
+                let Some(request) = self.workload.finale(node, done) else {
+                    break;
+                };
+                let index = self.invoke(worker, request);
+                self.wait_for(worker);
+                let operation = &self.history.operations()[index];
+                if operation.is_ok() {
+                    last = Some(index);
+                    tries = 0;
+                    continue;
+                }
+                tries += 1;
+                if tries == FINAL_TRIES {
+                    let kind = operation.kind();
+                    self.undone.add(format_args!(
+                        "the final {kind} of n{node} was not done in {FINAL_TRIES} tries, without any fault"
+                    ));
+                    break;
+                }
+                self.retire(worker);
+                worker = self.add_worker(node);
+                self.run_to(self.testbed.now() + FINAL_RETRY);
+            }
+            self.retire(worker);
+        }
+    }
+
+    fn check(mut self, server_messages: u64) -> Finished<W::Summary> {
+        let observed = Observed {
+            history: &self.history,
+            statistics: self.testbed.statistics(),
+            server_messages,
+        };
+        let server_messages_per_operation = observed.messages_per_operation(|_| true);
+        let checked = if self.testbed.is_broken() {
+            Err(Anomalies::default())
+        } else {
+            self.undone.check_progress(&self.history);
+            match self.workload.check(&observed) {
+                Ok(summary) => self.undone.or(summary),
+                Err(anomalies) => Err(anomalies.and(self.undone)),
+            }
+        };
+        Finished {
+            history: self.history,
+            server_messages_per_operation,
+            checked,
+        }
+    }
+
+    // Time.
+
+    /// Lets everything happen until `end`.
+    fn run_to(&mut self, end: Duration) {
+        while self.step(end) {}
+    }
+
+    /// Lets things happen until a worker's operation has ended. Its alarm ends it at the
+    /// latest.
+    fn wait_for(&mut self, worker: usize) {
+        while let Some(pending) = self.workers[worker].pending
+            && self.step(pending.gives_up_at)
+        {}
+    }
+
+    /// Lets one thing happen. False if there is none until `until`, or the run is broken.
+    fn step(&mut self, until: Duration) -> bool {
+        if self.testbed.is_broken() {
+            return false;
+        }
+        match self.testbed.advance(until) {
+            None => return false,
+            Some(Happening::Inside) => {}
+            Some(Happening::Received { client, line }) => {
+                self.received(client, &line);
+                self.testbed.recycle_line(line);
+            }
+            Some(Happening::Alarm(ARRIVAL)) => {
+                if self.phase == Phase::Load {
+                    self.await_arrival();
+                    self.owed += 1;
+                    self.begin_owed();
+                }
+            }
+            Some(Happening::Alarm(alarm)) => self.give_up(alarm),
+        }
+        true
+    }
+
+    fn await_arrival(&mut self) {
+        // Uniform from zero to twice the mean, as Jepsen staggers operations.
+        let mean = Duration::from_secs_f64(1.0 / self.load.rate);
+        let pause = duration_below(&mut self.arrivals, mean.saturating_mul(2));
+        let at = self.testbed.now().saturating_add(pause);
+        self.testbed.set_alarm(at, ARRIVAL);
+    }
+
+    // Operations.
+
+    /// Makes idle workers begin the operations that are owed. A draw chooses the worker.
+    fn begin_owed(&mut self) {
+        while self.owed > 0 && !self.idle.is_empty() && self.phase == Phase::Load {
+            self.owed -= 1;
+            let chosen = index_below(&mut self.draws, self.idle.len());
+            let worker = self.idle[chosen];
+            let turn = Turn {
+                worker,
+                client: &self.workers[worker].name,
+                node: self.workers[worker].node,
+                nodes: &self.nodes,
+                random: &mut self.draws,
+            };
+            if let Some(request) = self.workload.next(turn) {
+                self.idle.swap_remove(chosen);
+                self.invoke(worker, request);
+            }
+        }
+    }
+
+    /// Sends a request. Returns the index of its operation in the history.
+    fn invoke(&mut self, worker: usize, request: Request) -> usize {
+        let now = self.testbed.now();
+        let Worker {
+            client,
+            node,
+            next_msg_id: msg_id,
+            ..
+        } = self.workers[worker];
+        self.testbed.request(client, node, &request, msg_id);
+        let index = self.history.push(Operation {
+            client: self.workers[worker].name.clone(),
+            node,
+            phase: self.phase,
+            request,
+            invoked: now,
+            completed: Duration::MAX,
+            outcome: Outcome::Info(Error::timeout("the run ended before a reply came")),
+        });
+        self.made_by.push(worker);
+        let gives_up_at = now.saturating_add(self.timeout);
+        self.workers[worker].next_msg_id += 1;
+        self.workers[worker].pending = Some(Pending {
+            index,
+            msg_id,
+            gives_up_at,
+        });
+        self.testbed.set_alarm(gives_up_at, index as u64);
+        index
+    }
+
+    /// Ends the operation with that number, if it is pending still.
+    fn give_up(&mut self, alarm: u64) {
+        let Some((index, worker)) = usize::try_from(alarm)
+            .ok()
+            .and_then(|index| Some((index, *self.made_by.get(index)?)))
+        else {
+            return;
+        };
+        let pending = self.workers[worker].pending;
+        if pending.is_some_and(|pending| pending.index == index) {
+            let text = format!("no reply within {:?}", self.timeout);
+            self.complete(worker, Outcome::Info(Error::timeout(text)));
+        }
+    }
+
+    fn received(&mut self, client: usize, line: &[u8]) {
+        let Some(Some(worker)) = self.worker_of.get(client).copied() else {
+            return;
+        };
+        let Ok(Envelope { header, body, .. }) = Envelope::parse(line) else {
+            return;
+        };
+        // Anything else is a second reply, or one to a request that was given up.
+        match (self.workers[worker].pending, &header.in_reply_to) {
+            (Some(pending), ReplyTo::Call(msg_id)) if pending.msg_id == *msg_id => {}
+            _ => return,
+        }
+        let is_error = header.kind.as_deref() == Some("error");
+        let outcome = if is_error {
+            match serde_json::from_str::<ErrorBody<Option<String>>>(body) {
+                Ok(body) => {
+                    let error = Error::new(body.code, body.text.unwrap_or_default());
+                    if error.is_definite() {
+                        Outcome::Fail(error)
+                    } else {
+                        Outcome::Info(error)
+                    }
+                }
+                Err(error) => {
+                    let node = self.workers[worker].node;
+                    let why = format!("an error without a code: {error}");
+                    return self.testbed.blame(node, why, body);
+                }
+            }
+        } else {
+            Outcome::Ok(body.into())
+        };
+        self.complete(worker, outcome);
+    }
+
+    fn complete(&mut self, worker: usize, outcome: Outcome) {
+        let Some(Pending { index, .. }) = self.workers[worker].pending.take() else {
+            return;
+        };
+        let is_unknown = matches!(outcome, Outcome::Info(_));
+        let operation = self.history.get_mut(index);
+        operation.outcome = outcome;
+        operation.completed = self.testbed.now();
+        let operation = operation.clone();
+        let body = match &operation.outcome {
+            Outcome::Ok(body) => Some(&**body),
+            Outcome::Fail(_) | Outcome::Info(_) => None,
+        };
+        let fits = body.map_or(Ok(()), |body| {
+            let fields = self.workload.reply_fields(operation.kind());
+            schema::check(body, operation.kind(), fields)
+        });
+        if let Err(why) = fits.and_then(|()| self.workload.ended(&operation)) {
+            let line = body.unwrap_or_default();
+            self.testbed.blame(operation.node, why, line);
+            if self.testbed.is_broken() {
+                return;
+            }
+        }
+        if is_unknown {
+            self.replace_client(worker);
+        }
+        if self.phase == Phase::Load {
+            self.idle.push(worker);
+            self.begin_owed();
+        }
+    }
+
+    // Workers.
+
+    fn add_worker(&mut self, node: usize) -> usize {
+        let worker = self.workers.len();
+        let client = self.new_client(worker);
+        self.workers.push(Worker {
+            client,
+            name: self.testbed.client_name(client),
+            node,
+            pending: None,
+            next_msg_id: 1,
+        });
+        worker
+    }
+
+    fn new_client(&mut self, worker: usize) -> usize {
+        let client = self.testbed.open_client();
+        self.worker_of.resize(client + 1, None);
+        self.worker_of[client] = Some(worker);
+        client
+    }
+
+    fn replace_client(&mut self, worker: usize) {
+        self.retire(worker);
+        let client = self.new_client(worker);
+        self.workers[worker].client = client;
+        self.workers[worker].name = self.testbed.client_name(client);
+    }
+
+    fn retire(&mut self, worker: usize) {
+        self.testbed.close_client(self.workers[worker].client);
+    }
+}
+
+#[cfg(test)]
+mod tests;

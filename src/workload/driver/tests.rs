@@ -1,0 +1,161 @@
+//! The driver on the smallest testbed: nodes without a network that echo at once.
+
+use super::*;
+use crate::workload::{Echo, Statistics};
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// Workers of the load; and one for the final operations of each node.
+const WORKERS: usize = 4;
+const FINAL_WORKERS: usize = 2;
+
+#[derive(Clone, Copy, PartialEq)]
+enum Node {
+    Echoes,
+    /// Every fifth reply has a field too many.
+    RepliesTooMuch,
+    IsSilent,
+}
+
+struct Mirror {
+    node: Node,
+    ends_when_broken: bool,
+    now: Duration,
+    /// By time; what was added first comes first, and alarms come last.
+    due: BTreeMap<(Duration, bool, u64), Happening>,
+    added: u64,
+    clients: usize,
+    requests: u64,
+    blamed: usize,
+}
+
+impl Mirror {
+    fn add(&mut self, at: Duration, is_alarm: bool, happening: Happening) {
+        self.due.insert((at, is_alarm, self.added), happening);
+        self.added += 1;
+    }
+}
+
+impl Testbed for Mirror {
+    fn nodes(&self) -> Vec<String> {
+        vec!["n0".to_owned(), "n1".to_owned()]
+    }
+
+    fn boot(&mut self) {}
+
+    fn is_running(&self, _: usize) -> bool {
+        true
+    }
+
+    fn is_broken(&self) -> bool {
+        self.ends_when_broken && self.blamed > 0
+    }
+
+    fn now(&self) -> Duration {
+        self.now
+    }
+
+    fn advance(&mut self, until: Duration) -> Option<Happening> {
+        let next = self.due.first_entry();
+        let next = next.filter(|next| next.key().0 <= until);
+        self.now = next.as_ref().map_or(until, |next| next.key().0);
+        next.map(|next| next.remove())
+    }
+
+    fn set_alarm(&mut self, at: Duration, alarm: u64) {
+        self.add(at, true, Happening::Alarm(alarm));
+    }
+
+    fn open_client(&mut self) -> usize {
+        self.clients += 1;
+        self.clients - 1
+    }
+
+    fn client_name(&self, client: usize) -> Rc<str> {
+        format!("c{client}").into()
+    }
+
+    fn close_client(&mut self, _: usize) {}
+
+    fn request(&mut self, client: usize, node: usize, request: &Request, msg_id: u64) {
+        self.requests += 1;
+        if self.node == Node::IsSilent {
+            return;
+        }
+        let too_much = self.node == Node::RepliesTooMuch && self.requests.is_multiple_of(5);
+        let echo = serde_json::from_str::<BTreeMap<&str, &RawValue>>(request.fields.get());
+        let echo = echo.unwrap()["echo"];
+        let more = if too_much { r#","more":1"# } else { "" };
+        let body = format!(r#"{{"type":"echo_ok","in_reply_to":{msg_id},"echo":{echo}{more}}}"#);
+        let line = format!(r#"{{"src":"n{node}","dest":"c{client}","body":{body}}}"#);
+        let line = line.into_bytes();
+        let at = self.now + Duration::from_millis(1);
+        self.add(at, false, Happening::Received { client, line });
+    }
+
+    fn recycle_line(&mut self, _: Vec<u8>) {}
+
+    fn blame(&mut self, _: usize, why: String, line: &str) {
+        assert!(why.contains("more") && line.contains("more"), "{why}");
+        self.blamed += 1;
+    }
+
+    fn end_faults(&mut self) {}
+
+    fn statistics(&self) -> Statistics {
+        Statistics::default()
+    }
+}
+
+fn run(node: Node, ends_when_broken: bool) -> (Mirror, Finished<crate::workload::EchoSummary>) {
+    let mut mirror = Mirror {
+        node,
+        ends_when_broken,
+        now: Duration::ZERO,
+        due: BTreeMap::new(),
+        added: 0,
+        clients: 0,
+        requests: 0,
+        blamed: 0,
+    };
+    let load = Load {
+        clients: Some(WORKERS),
+        rate: 100.0,
+        duration: Duration::from_secs(10),
+        recovery: Duration::from_secs(1),
+    };
+    let driver = Driver::new(&mut mirror, Echo::new(), &load, 1, Duration::ZERO);
+    let finished = driver.run();
+    (mirror, finished)
+}
+
+#[test]
+fn a_load_has_its_rate_and_every_operation_its_reply() {
+    let (mirror, finished) = run(Node::Echoes, true);
+    let operations = finished.history.operations().len();
+    assert!((900..1_100).contains(&operations), "{operations}");
+    assert_eq!(finished.checked.unwrap().echoed, operations);
+    assert_eq!(finished.history.latency(1.0), Duration::from_millis(1));
+    assert_eq!(mirror.clients, WORKERS + FINAL_WORKERS);
+}
+
+#[test]
+fn a_client_is_replaced_after_each_timeout() {
+    let (mirror, finished) = run(Node::IsSilent, true);
+    let operations = finished.history.operations();
+    // Each of four workers gives up after five seconds, twice.
+    assert_eq!(operations.len(), 8);
+    assert!(operations.iter().all(|operation| !operation.is_fail()));
+    assert_eq!(mirror.clients, WORKERS + 8 + FINAL_WORKERS);
+    assert!(finished.checked.unwrap_err().total() > 0);
+}
+
+#[test]
+fn the_testbed_decides_whether_a_broken_rule_ends_the_run() {
+    let (mirror, finished) = run(Node::RepliesTooMuch, true);
+    assert_eq!((mirror.requests, mirror.blamed), (5, 1));
+    assert_eq!(finished.checked.unwrap_err().total(), 0);
+    let (mirror, finished) = run(Node::RepliesTooMuch, false);
+    assert!(mirror.requests > 900 && mirror.blamed > 180);
+    assert!(finished.checked.is_ok());
+}

@@ -1,0 +1,135 @@
+//! The freedoms of each service, and their limits.
+
+use super::*;
+
+struct Bench(Services);
+
+impl Bench {
+    fn new(seed: u64) -> Bench {
+        Bench(Services::new(Random::new(seed)))
+    }
+
+    fn ask(&mut self, name: &str, client: &str, mut body: Value) -> Option<Value> {
+        body["msg_id"] = json!(1);
+        let service = NAMES.iter().position(|&known| known == name).unwrap();
+        self.0.answer(service, client, &body.to_string())
+    }
+
+    fn read(&mut self, name: &str, client: &str) -> Value {
+        let reply = self.ask(name, client, json!({"type": "read", "key": "x"}));
+        reply.unwrap()["value"].clone()
+    }
+
+    fn write(&mut self, name: &str, client: &str, value: i32) {
+        let body = json!({"type": "write", "key": "x", "value": value});
+        let reply = self.ask(name, client, body).unwrap();
+        assert_eq!(reply, json!({"type": "write_ok", "in_reply_to": 1}));
+    }
+
+    fn cas(&mut self, name: &str, from: i32, to: i32, create: bool) -> Value {
+        let body = json!({"type": "cas", "key": "x", "from": from, "to": to,
+            "create_if_not_exists": create});
+        let reply = self.ask(name, "n0", body).unwrap();
+        reply.get("code").cloned().unwrap_or_default()
+    }
+}
+
+#[test]
+fn lin_kv_sees_the_last_write_and_reports_errors_20_and_22() {
+    let mut bench = Bench::new(1);
+    assert_eq!(bench.cas("lin-kv", 1, 2, false), 20);
+    assert_eq!(bench.cas("lin-kv", 1, 2, true), Value::Null);
+    assert_eq!(bench.cas("lin-kv", 1, 3, false), 22);
+    assert_eq!(bench.read("lin-kv", "n0"), 2);
+    bench.write("lin-kv", "n1", 9);
+    assert_eq!(bench.read("lin-kv", "n0"), 9);
+}
+
+#[test]
+fn an_unknown_type_gets_no_reply() {
+    let mut bench = Bench::new(1);
+    for name in NAMES {
+        assert_eq!(
+            bench.ask(name, "n0", json!({"type": "delete", "key": 1})),
+            None
+        );
+    }
+    assert_eq!(bench.ask("lin-kv", "n0", json!({"type": "ts"})), None);
+    assert_eq!(
+        bench.ask("lin-tso", "n0", json!({"type": "read", "key": 1})),
+        None
+    );
+}
+
+#[test]
+fn seq_kv_serves_past_states_but_never_goes_back() {
+    let (mut stale, mut fresh) = (0, 0);
+    for seed in 0..200 {
+        let mut bench = Bench::new(seed);
+        for value in 0..10 {
+            bench.write("seq-kv", "n0", value);
+        }
+        assert_eq!(
+            bench.read("seq-kv", "n0"),
+            9,
+            "the writer saw its own write"
+        );
+        let mut last = -1;
+        for _ in 0..5 {
+            // The state before the first write, without the key, is a past state too.
+            let seen = bench.read("seq-kv", "n1").as_i64().unwrap_or(-1);
+            assert!(seen >= last, "went back from {last} to {seen}");
+            last = seen;
+        }
+        if last == 9 { fresh += 1 } else { stale += 1 }
+    }
+    assert!(stale > 10 && fresh > 10, "{stale} stale, {fresh} fresh");
+}
+
+#[test]
+fn seq_kv_shows_the_newest_state_to_a_caller_that_wrote_a_new_value() {
+    for seed in 0..100 {
+        let mut bench = Bench::new(seed);
+        bench.write("seq-kv", "n0", 1);
+        let fence = json!({"type": "write", "key": "fence", "value": seed});
+        bench.ask("seq-kv", "n1", fence).unwrap();
+        assert_eq!(bench.read("seq-kv", "n1"), 1);
+    }
+}
+
+#[test]
+fn seq_kv_forgets_states_older_than_the_last_32() {
+    for seed in 0..100 {
+        let mut bench = Bench::new(seed);
+        for value in 0..100 {
+            bench.write("seq-kv", "n0", value);
+        }
+        assert!(bench.read("seq-kv", "n1").as_i64().unwrap() >= 68);
+    }
+}
+
+#[test]
+fn lww_kv_is_eventual_and_ignores_create_if_not_exists() {
+    let mut missed = 0;
+    for seed in 0..100 {
+        let mut bench = Bench::new(seed);
+        assert_eq!(bench.cas("lww-kv", 1, 2, true), 20);
+        bench.write("lww-kv", "n0", 1);
+        missed += usize::from(bench.read("lww-kv", "n0") == Value::Null);
+        let seen = (0..100).map(|_| bench.read("lww-kv", "n0")).last();
+        assert_eq!(seen, Some(json!(1)));
+    }
+    assert!(missed > 10, "{missed}");
+}
+
+#[test]
+fn lin_tso_counts_from_0() {
+    let mut bench = Bench::new(1);
+    for expected in 0..3 {
+        let reply = bench.ask("lin-tso", "n0", json!({"type": "ts"})).unwrap();
+        assert_eq!(
+            reply,
+            json!({"type": "ts_ok", "ts": expected, "in_reply_to": 1})
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! unique-ids: no id is given out twice.
+
+use super::anomalies::Anomalies;
+use super::contract::{Observed, Turn, Workload};
+use super::history::Request;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Maelstrom's `unique-ids`: `generate` -> `{id}`, of any JSON type.
+///
+/// ```
+/// use eddyline::workload::UniqueIds;
+///
+/// let workload = UniqueIds::new().total_availability();
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct UniqueIds {
+    must_always_answer: bool,
+}
+
+/// The measurements of a run of [`UniqueIds`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UniqueIdsSummary {
+    /// How many different ids were given out.
+    pub ids: usize,
+}
+
+impl UniqueIds {
+    /// The workload.
+    pub fn new() -> UniqueIds {
+        UniqueIds::default()
+    }
+
+    /// Every request must be answered, with any faults: Maelstrom's
+    /// `--availability total`.
+    pub fn total_availability(mut self) -> UniqueIds {
+        self.must_always_answer = true;
+        self
+    }
+}
+
+impl Workload for UniqueIds {
+    type Summary = UniqueIdsSummary;
+
+    fn name(&self) -> &'static str {
+        "unique-ids"
+    }
+
+    fn next(&mut self, _: Turn<'_>) -> Option<Request> {
+        Some(Request::new("generate", &()))
+    }
+
+    fn reply_fields(&self, _: &str) -> &'static [&'static str] {
+        &["id"]
+    }
+
+    fn check(&self, run: &Observed<'_>) -> Result<UniqueIdsSummary, Anomalies> {
+        let mut anomalies = Anomalies::default();
+        let mut known: BTreeMap<String, (usize, &str)> = BTreeMap::new();
+        for operation in run.history.done("generate") {
+            let id = operation
+                .replied()
+                .map(|mut reply: Value| reply["id"].take());
+            let id = id.unwrap_or_default().to_string();
+            let (node, client) = (operation.node, &*operation.client);
+            if let Some((first, other)) = known.insert(id.clone(), (node, client)) {
+                anomalies.add(format_args!(
+                    "duplicate id {id}: n{first} gave it to {other} and n{node} to {client}"
+                ));
+            }
+        }
+        if self.must_always_answer {
+            anomalies.check_availability(run.history);
+        }
+        let ids = known.len();
+        anomalies.or(UniqueIdsSummary { ids })
+    }
+}
