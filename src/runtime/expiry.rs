@@ -87,7 +87,7 @@ impl Looks {
     ///
     /// `input_waits` says that stdin has more than the turn has read. It is false while
     /// backpressure holds stdin: when that ends is up to the reader of stdout, so timers
-    /// do not wait for it.
+    /// do not wait for it. Nor do they wait for sockets: deadlines of TCP are seconds long.
     pub(super) fn due_by(
         &mut self,
         deadline: Option<Instant>,
