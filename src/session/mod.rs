@@ -174,7 +174,7 @@ impl Session {
             ReplyTo::Unknown => self.shared.ignore_reply(),
             ReplyTo::Absent | ReplyTo::Invalid => match malformed(header) {
                 None => {
-                    let request = Request::new(self.shared.spares().keep(envelope));
+                    let request = Request::new(self.shared.pools().keep(envelope));
                     self.shared.set_requester(src);
                     self.host.handle(&self.shared, cx, request);
                     self.shared.set_requester(None);
@@ -201,7 +201,7 @@ impl Session {
         if let Err(error) = self.shared.identify(init) {
             return self.refuse(envelope, &error);
         }
-        let request = Request::new(self.shared.spares().keep(envelope));
+        let request = Request::new(self.shared.pools().keep(envelope));
         if let Identity::Nameless = self.identity {
             let cx = Context::new(self.shared.clone());
             if let Err(panic) = self.host.build(&cx) {
