@@ -202,6 +202,7 @@ impl<S: AsRawFd> Reactor<S> {
 
     /// Applies the answer of a source that was served: clears what it used up, then
     /// carries it over or lists it as finished, if it asks for that.
+    #[inline(always)] // it runs for each source that is served; the rest of it rarely
     pub(crate) fn apply(&mut self, token: Token, progress: &Progress) {
         let Some(slot) = slot_mut(&mut self.slots, token) else {
             return;
@@ -221,6 +222,7 @@ impl<S: AsRawFd> Reactor<S> {
     /// Serves the source in the next turn without an edge. For its owner, which may
     /// learn by other means that the source has work: a timer, a reader that has
     /// caught up.
+    #[inline(never)]
     pub(crate) fn carry_over(&mut self, token: Token, reason: Reason) {
         if let Some(slot) = slot_mut(&mut self.slots, token)
             && slot.mark(Mark::Carried)
@@ -230,6 +232,7 @@ impl<S: AsRawFd> Reactor<S> {
     }
 
     /// Lists the source as finished. For its owner, whose deadline may end it.
+    #[inline(never)]
     pub(crate) fn finish(&mut self, token: Token) {
         if let Some(slot) = slot_mut(&mut self.slots, token)
             && slot.mark(Mark::Finished)
