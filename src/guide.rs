@@ -429,11 +429,10 @@
 //! # }
 //! ```
 //!
-//! Maelstrom delivers no message twice. The simulation does so with
-//! [`duplication`](crate::sim::Simulation::duplication). Count with
-//! [`update_once`](crate::node::Kv::update_once) in that case: the second copy of a
-//! `cas` is answered with error 22, this answer may arrive first, and `update` would
-//! then add again. A request that reaches your own nodes twice must be harmless the
+//! Maelstrom delivers no message twice, but the simulation does so with
+//! [`duplication`](crate::sim::Simulation::duplication). The second copy of a `cas` is
+//! answered with error 22, and this answer may arrive first. `update` would then add
+//! again, so count with [`update_once`](crate::node::Kv::update_once). A request that reaches your own nodes twice must be harmless the
 //! second time, or carry a mark; see `examples/kafka.rs`.
 //!
 //! # Under Maelstrom

@@ -93,6 +93,7 @@ pub mod guide;
 mod inside;
 #[cfg(any(test, feature = "lab"))]
 pub mod lab;
+mod memory;
 pub mod node;
 pub mod protocol;
 mod random;

@@ -160,7 +160,7 @@ impl<T> Progress<T> {
     }
 }
 
-/// What the loop does with the source next.
+/// The next step of the loop for a source.
 #[derive(Debug)]
 pub(crate) enum Next<T = ()> {
     /// Serve it after the next edge.

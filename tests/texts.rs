@@ -28,6 +28,10 @@ const KEPT: u64 = 2;
 /// that an error names.
 const KEPT_AS_KEYS: u64 = 6;
 
+/// The same while serde makes a text that quotes a string. With its escapes the text is six
+/// times as long, and it grows in a block that doubles.
+const KEPT_AS_TEXT: u64 = 14;
+
 /// The longest allowed text. It has a few parts, and each of them is capped.
 const TEXT_BYTES_MAX: usize = 16 << 10;
 
@@ -196,11 +200,11 @@ fn names_of_a_mebibyte_make_short_log_lines() {
 fn a_wrong_value_of_a_mebibyte_is_reported_in_a_short_text() {
     let (mut world, name) = (World::new(), hostile());
     for (kept, fields) in [
-        (KEPT, format!(r#""count":"{name}""#)),
-        (KEPT, format!(r#""list":[1,"{name}"]"#)),
-        (KEPT, format!(r#""map":{{"a":"{name}"}}"#)),
-        (KEPT, format!(r#""choice":"{name}""#)),
-        (KEPT, format!(r#""own":"{name}""#)),
+        (KEPT_AS_TEXT, format!(r#""count":"{name}""#)),
+        (KEPT_AS_TEXT, format!(r#""list":[1,"{name}"]"#)),
+        (KEPT_AS_TEXT, format!(r#""map":{{"a":"{name}"}}"#)),
+        (KEPT_AS_TEXT, format!(r#""choice":"{name}""#)),
+        (KEPT_AS_TEXT, format!(r#""own":"{name}""#)),
         (KEPT_AS_KEYS, format!(r#""map":{{"{name}":"x"}}"#)),
         (KEPT_AS_KEYS, format!(r#""inner":{{"{name}":1}}"#)),
         (KEPT_AS_KEYS, format!(r#""choice":{{"{name}":1}}"#)),

@@ -1,4 +1,4 @@
-//! A descriptor of the real kernel or of a simulated one.
+//! The descriptor of `sys`: one of the real kernel or of a simulated one.
 
 use super::kernel::{self, with};
 use crate::sys::RealDescriptor as Real;
@@ -8,14 +8,17 @@ use rustix::net::AddressFamily;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
-/// This stands in the place of `sys::descriptor::Descriptor`, with the same functions.
+/// Stands in the place of `sys::descriptor::Descriptor`, with the same functions.
+///
+/// They are visible in the whole crate, since this room is no part of `sys`. The
+/// rule stays that `sys` alone calls them.
 #[derive(Debug)]
 pub(crate) enum Descriptor {
     Real(Real),
     Simulated(Number),
 }
 
-/// A place in the simulated kernel's table, closed when it is dropped.
+/// A descriptor in the table of the simulated kernel, closed when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Number(RawFd);
 
@@ -26,7 +29,7 @@ impl Drop for Number {
 }
 
 impl Descriptor {
-    /// The descriptor of that number, which is to be closed by it alone.
+    /// Takes over the simulated descriptor of that number. Nothing else may close it.
     pub(crate) fn simulated(fd: RawFd) -> Descriptor {
         Descriptor::Simulated(Number(fd))
     }

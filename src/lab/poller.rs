@@ -1,4 +1,7 @@
-//! The reactor's poller on the real kernel or on a simulated one.
+//! The reactor's poller: epoll of the real kernel or of a simulated one.
+//!
+//! mio cannot run on the simulated kernel, so the simulated variants translate as
+//! mio does: an interest into epoll's flags, and an event's flags into mio's words.
 
 use super::kernel;
 use crate::reactor::{RealPoller, Signs};
@@ -11,14 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// This stands in the place of `reactor::poller::Poller`, with the same functions.
+/// Stands in the place of `reactor::poller::Poller`, with the same functions.
 #[derive(Debug)]
 pub(crate) enum Poller {
     Real(RealPoller),
     Simulated(Vec<(mio::Token, Readiness)>),
 }
 
-/// This stands in the place of `mio::Waker`.
+/// Stands in the place of `mio::Waker`.
 #[derive(Debug)]
 pub(crate) enum Waker {
     Real(mio::Waker),
@@ -81,13 +84,14 @@ impl Poller {
     }
 
     pub(crate) fn events(&self) -> impl Iterator<Item = (mio::Token, Readiness)> {
-        match self {
-            Poller::Real(poller) => poller.events().collect::<Vec<_>>().into_iter(),
-            Poller::Simulated(events) => events.clone().into_iter(),
-        }
+        let (real, simulated) = match self {
+            Poller::Real(poller) => (Some(poller.events()), None),
+            Poller::Simulated(events) => (None, Some(events.iter().copied())),
+        };
+        (real.into_iter().flatten()).chain(simulated.into_iter().flatten())
     }
 
-    /// A simulated wait brings whatever there is.
+    /// A simulated wait brings all events that there are.
     pub(crate) fn events_per_wait(&self) -> usize {
         match self {
             Poller::Real(poller) => poller.events_per_wait(),
@@ -123,7 +127,7 @@ impl Waker {
     }
 }
 
-/// What mio asks epoll for.
+/// The flags that mio asks epoll for.
 fn flags(interest: Interest) -> EventFlags {
     let mut flags = EventFlags::empty();
     if interest.is_readable() {
@@ -135,7 +139,7 @@ fn flags(interest: Interest) -> EventFlags {
     flags
 }
 
-/// What mio makes of epoll's answer.
+/// What mio reads out of the flags that epoll reports.
 fn signs(flags: EventFlags) -> Signs {
     let has = |wanted: EventFlags| flags.contains(wanted);
     Signs {

@@ -142,7 +142,7 @@ impl Call {
         match std::mem::replace(&mut self.state, CallState::Done) {
             CallState::Unsent { dest, content } => {
                 let begun = self.shared.begin_call(dest, &content, self.timeout, waker);
-                self.shared.spares().recycle_bytes(content.into_bytes());
+                self.shared.pools().recycle_bytes(content.into_bytes());
                 self.state = CallState::Waiting { msg_id: begun? };
                 Poll::Pending
             }

@@ -17,7 +17,7 @@
 //! Read next: `call`, the future whose entry this is.
 
 use super::directory::NameId;
-use super::received::Received;
+use super::received_message::ReceivedMessage;
 use crate::protocol::Result;
 use crate::time::TimerId;
 use std::collections::{HashMap, hash_map};
@@ -40,7 +40,7 @@ pub(super) enum Entry {
         waker: Waker,
     },
     /// The reply, or the error that the call ends with.
-    Ended(Result<Rc<Received>>),
+    Ended(Result<Rc<ReceivedMessage>>),
 }
 
 /// Every call that was sent and whose future has not taken the outcome.
@@ -75,7 +75,7 @@ impl CallTable {
         &mut self,
         msg_id: u64,
         dest: NameId,
-        outcome: impl FnOnce() -> Result<Rc<Received>>,
+        outcome: impl FnOnce() -> Result<Rc<ReceivedMessage>>,
     ) -> Option<(TimerId, Waker)> {
         let entry = self.entries.get_mut(&msg_id)?;
         if !matches!(entry, Entry::Waiting { dest: called, .. } if *called == dest) {
@@ -91,7 +91,7 @@ impl CallTable {
     }
 
     /// Takes the outcome of a call that has ended. Its entry goes with it.
-    pub(super) fn take_outcome(&mut self, msg_id: u64) -> Option<Result<Rc<Received>>> {
+    pub(super) fn take_outcome(&mut self, msg_id: u64) -> Option<Result<Rc<ReceivedMessage>>> {
         let hash_map::Entry::Occupied(entry) = self.entries.entry(msg_id) else {
             return None;
         };
@@ -190,7 +190,7 @@ mod tests {
         (calls, dest)
     }
 
-    fn outcome() -> Result<Rc<Received>> {
+    fn outcome() -> Result<Rc<ReceivedMessage>> {
         Err(Error::timeout("late"))
     }
 

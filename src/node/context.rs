@@ -187,7 +187,7 @@ impl Context {
 
     fn call<T: Serialize + ?Sized>(&self, dest: &str, kind: &str, fields: Fields<'_, T>) -> Call {
         let dest = self.shared.find(dest);
-        let content = Content::new(self.shared.spares().bytes(), kind, fields);
+        let content = Content::new(self.shared.pools().bytes(), kind, fields);
         Call::new(self.shared.clone(), dest, content)
     }
 

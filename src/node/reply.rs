@@ -1,9 +1,9 @@
 //! A reply: the value that a call ends with.
 //!
-//! It is a view of a received message, whose memory goes back to the node's spares when the
-//! reply is dropped. Read next: `received`, the message itself.
+//! It is a view of a received message, whose memory goes back to the node's pools when the
+//! reply is dropped. Read next: `received_message`, the message itself.
 
-use super::received::Received;
+use super::received_message::ReceivedMessage;
 use super::shared::Shared;
 use crate::protocol::{Error, Result};
 use serde::Deserialize;
@@ -23,12 +23,12 @@ use std::rc::Rc;
 /// # }
 /// ```
 pub struct Reply {
-    message: Rc<Received>,
+    message: Rc<ReceivedMessage>,
     shared: Rc<Shared>,
 }
 
 impl Reply {
-    pub(super) fn new(message: Rc<Received>, shared: Rc<Shared>) -> Reply {
+    pub(super) fn new(message: Rc<ReceivedMessage>, shared: Rc<Shared>) -> Reply {
         Reply { message, shared }
     }
 
@@ -96,6 +96,6 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        self.shared.spares().take_back(&mut self.message);
+        self.shared.pools().take_back(&mut self.message);
     }
 }

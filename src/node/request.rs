@@ -1,9 +1,9 @@
 //! A request: a received message that a handler answers.
 //!
 //! The session makes it and starts the handler with it; [`Context::reply`](super::Context::reply)
-//! answers it. Read next: `received`, the message itself.
+//! answers it. Read next: `received_message`, the message itself.
 
-use super::received::Received;
+use super::received_message::ReceivedMessage;
 use crate::protocol::Result;
 use serde::Deserialize;
 use std::rc::Rc;
@@ -28,16 +28,16 @@ use std::rc::Rc;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Request {
-    message: Rc<Received>,
+    message: Rc<ReceivedMessage>,
 }
 
 impl Request {
-    pub(crate) fn new(message: Rc<Received>) -> Request {
+    pub(crate) fn new(message: Rc<ReceivedMessage>) -> Request {
         Request { message }
     }
 
     /// The message, whose memory is used again.
-    pub(super) fn into_received(self) -> Rc<Received> {
+    pub(super) fn into_received(self) -> Rc<ReceivedMessage> {
         self.message
     }
 

@@ -20,9 +20,9 @@ use super::directory::{Directory, NameId};
 use super::marks::Marks;
 use super::operations::{Operation, OperationId, Operations, Outcome};
 use super::outbox::Outbox;
-use super::received::Received;
-use super::spares::Spares;
-use super::timers::{Timer, Timers};
+use super::pools::Pools;
+use super::received_message::ReceivedMessage;
+use super::timers::Timers;
 use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
 use crate::random::Random;
 use crate::time::{Clock, Instant};
@@ -120,7 +120,7 @@ pub(crate) struct Shared {
     marks: Marks,
     input_ended: Cell<bool>,
     ignored_replies: Cell<u64>,
-    spares: Spares,
+    pools: Pools,
     /// Steps since the invariants were checked last.
     steps_unchecked: Cell<usize>,
 }
@@ -145,7 +145,7 @@ impl Shared {
             marks: Marks::default(),
             input_ended: Cell::new(false),
             ignored_replies: Cell::new(0),
-            spares: Spares::default(),
+            pools: Pools::default(),
             steps_unchecked: Cell::new(0),
         }
     }
@@ -238,7 +238,7 @@ impl Shared {
             })?
         };
         let deadline = self.timers.now() + timeout;
-        let timer = self.timers.arm(deadline, Timer::Call(msg_id));
+        let timer = self.timers.arm_call(deadline, msg_id);
         let waker = waker.clone();
         let mut calls = self.calls.borrow_mut();
         calls.insert(msg_id, dest, timer, waker);
@@ -247,7 +247,11 @@ impl Shared {
 
     /// The outcome of a call, if it has ended; it is taken out of the table. Otherwise
     /// `waker` is woken when it has.
-    pub(super) fn poll_call(&self, msg_id: u64, waker: &Waker) -> Poll<Result<Rc<Received>>> {
+    pub(super) fn poll_call(
+        &self,
+        msg_id: u64,
+        waker: &Waker,
+    ) -> Poll<Result<Rc<ReceivedMessage>>> {
         if let Some(outcome) = self.calls.borrow_mut().take_outcome(msg_id) {
             return Poll::Ready(outcome);
         }
@@ -261,7 +265,7 @@ impl Shared {
         let removed = self.calls.borrow_mut().remove(msg_id);
         match removed {
             Some(Entry::Waiting { timer, .. }) => self.timers.disarm(timer),
-            Some(Entry::Ended(Ok(reply))) => self.spares.recycle(reply),
+            Some(Entry::Ended(Ok(reply))) => self.pools.recycle(reply),
             Some(Entry::Ended(Err(_))) | None => {}
         }
     }
@@ -273,7 +277,7 @@ impl Shared {
     pub(crate) fn complete_call(&self, msg_id: u64, src: Option<NameId>, envelope: &Envelope<'_>) {
         let outcome = || match envelope.header.kind.as_deref() {
             Some("error") => Err(error_of(envelope.body)),
-            _ => Ok(self.spares.keep(envelope)),
+            _ => Ok(self.pools.keep(envelope)),
         };
         let ended = src.and_then(|src| self.calls.borrow_mut().end(msg_id, src, outcome));
         let Some((timer, waker)) = ended else {
@@ -414,7 +418,7 @@ impl Shared {
         !self.spawned.borrow().is_empty()
     }
 
-    // The rest.
+    // The end of input, and access to the parts.
 
     pub(crate) fn end_input(&self) {
         self.input_ended.set(true);
@@ -428,8 +432,8 @@ impl Shared {
         &self.marks
     }
 
-    pub(crate) fn spares(&self) -> &Spares {
-        &self.spares
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.pools
     }
 
     /// How much is in use. The tasks that run are not counted: the session's host has them.
@@ -512,7 +516,7 @@ mod tests {
     #[should_panic(expected = "waits without its timer")]
     fn a_waiting_call_with_the_timer_of_another_is_found() {
         let (shared, msg_id) = with_a_call();
-        let other = shared.timers.arm(Instant::ZERO, Timer::Call(msg_id + 1));
+        let other = shared.timers.arm_call(Instant::ZERO, msg_id + 1);
         let dest = shared.find("lin-kv").expect("a service");
         shared.abandon_call(msg_id);
         let waker = Waker::noop().clone();
@@ -524,7 +528,7 @@ mod tests {
     #[should_panic(expected = "no request has that number")]
     fn a_waiting_call_whose_number_was_not_sent_is_found() {
         let (shared, msg_id) = with_a_call();
-        let timer = shared.timers.arm(Instant::ZERO, Timer::Call(msg_id + 1));
+        let timer = shared.timers.arm_call(Instant::ZERO, msg_id + 1);
         let dest = shared.find("lin-kv").expect("a service");
         let waker = Waker::noop().clone();
         let mut calls = shared.calls.borrow_mut();

@@ -1,14 +1,30 @@
-//! The node's armed timers: its wheel and its clock.
+//! The one timer wheel of a process, and the clock that it goes by.
+//!
+//! ```text
+//!   calls of the node ───── arm_call ──┐                   ┌──> end_call(number)
+//!   tasks that sleep ────── arm_wake ──┼──> wheel ─expire──┼──> wakes the task
+//!   owner of the session ── arm_owner ─┘                   └──> next_expired() -> key
+//! ```
+//!
+//! The owner is the program around the session: the runtime, with its deadlines for
+//! sockets. It gives each deadline a key, and takes the keys that are due after `expire`.
+//!
+//! # Invariants
+//! - No waker runs and none is dropped while the wheel is borrowed.
+//! - All due timers are collected before the first of them fires. One that is armed
+//!   again at once waits for the next turn.
+//!
+//! Read next: `time/wheel.rs`, how the wheel finds the earliest timer; `call_table.rs`.
 
 use crate::time::{Clock, Instant, TimerId, Wheel};
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Waker;
 
-/// How many timers may be armed before a task that asks for one more ends with
-/// error 11: 1,048,576. Every task that may wait can sleep, and every call has its
-/// own timer, so only a handler that holds thousands of sleeps gets there. Each
-/// costs some 50 bytes.
+/// How many timers may be armed before a task that asks for one more ends with error
+/// 11: 1,048,576. Each task can sleep, and each call has its own timer, so only a
+/// handler that holds thousands of sleeps gets there. A timer costs some 50 bytes.
 ///
 /// ```
 /// # fn rest(session: &eddyline::session::Session) {
@@ -19,20 +35,30 @@ use std::task::Waker;
 /// ```
 pub const TIMERS_MAX: usize = 1 << 20;
 
-/// What an armed timer does when it is due.
-pub(crate) enum Timer {
-    /// Ends the call of that number with error 0.
-    Call(u64),
-    /// Wakes a task.
+/// The owner's keys have this bit, and message numbers count up from 0 and never reach
+/// it. A third variant of [`Timer`] would make every armed timer 8 bytes larger.
+const OWNER: u64 = 1 << 63;
+
+/// An armed timer.
+enum Timer {
+    /// A call by its message number, or a deadline of the owner by its key.
+    Numbered(u64),
+    /// A task to wake.
     Wake(Waker),
 }
 
-/// Every armed timer of a node.
+const _: () = assert!(size_of::<Timer>() == size_of::<Waker>());
+
+/// Every armed timer of a process.
 pub(crate) struct Timers {
     clock: Rc<dyn Clock>,
     wheel: RefCell<Wheel<Timer>>,
     /// Empty between turns; kept for its memory.
     due: Cell<Vec<Timer>>,
+    /// How many of the armed timers are the owner's.
+    owner_len: Cell<usize>,
+    /// The owner's keys that are due, and that it has not taken.
+    owner_due: RefCell<VecDeque<u64>>,
     /// The task that is being polled asked for a timer too many.
     is_overrun: Cell<bool>,
 }
@@ -44,6 +70,8 @@ impl Timers {
             clock,
             wheel: RefCell::new(wheel),
             due: Cell::default(),
+            owner_len: Cell::new(0),
+            owner_due: RefCell::default(),
             is_overrun: Cell::new(false),
         }
     }
@@ -54,15 +82,35 @@ impl Timers {
         self.clock.now()
     }
 
-    /// Arms a timer. A deadline that has passed is due in the next turn.
-    pub(super) fn arm(&self, deadline: Instant, timer: Timer) -> TimerId {
+    /// Arms a timer. One whose deadline has passed is due in the next turn.
+    fn arm(&self, deadline: Instant, timer: Timer) -> TimerId {
         let mut wheel = self.wheel.borrow_mut();
-        if wheel.is_empty() {
-            // A wheel without timers is not told the time: it may be far behind,
-            // and would then have its timers fall through levels for nothing.
-            wheel.expire(self.clock.now(), &mut Vec::new());
+        wheel.insert_with_clock(&*self.clock, deadline, timer)
+    }
+
+    /// Arms the timer of the call with that message number.
+    pub(super) fn arm_call(&self, deadline: Instant, msg_id: u64) -> TimerId {
+        debug_assert!(msg_id & OWNER == 0, "message numbers ran out");
+        self.arm(deadline, Timer::Numbered(msg_id))
+    }
+
+    /// Arms a deadline of the session's owner, which is told `key` when it is due.
+    pub(crate) fn arm_owner(&self, deadline: Instant, key: u64) -> TimerId {
+        self.owner_len.set(self.owner_len.get() + 1);
+        self.arm(deadline, Timer::Numbered(key | OWNER))
+    }
+
+    /// Disarms a deadline of the owner; without effect if it was due.
+    pub(crate) fn disarm_owner(&self, timer: TimerId) {
+        let disarmed = self.wheel.borrow_mut().cancel(timer);
+        if disarmed.is_some() {
+            self.owner_len.set(self.owner_len.get() - 1);
         }
-        wheel.insert(deadline, timer)
+    }
+
+    /// Takes the next key of the owner that is due.
+    pub(crate) fn next_expired(&self) -> Option<u64> {
+        self.owner_due.borrow_mut().pop_front()
     }
 
     /// Arms a timer that wakes a task, unless too many are armed. A sleep has no
@@ -92,7 +140,7 @@ impl Timers {
 
     /// Points a waking timer at another waker; false if it has fired.
     pub(super) fn point_at(&self, timer: TimerId, waker: &Waker) -> bool {
-        // Whatever is replaced is dropped last, when nothing is borrowed.
+        // The replaced waker is dropped last, when nothing is borrowed.
         let mut fresh = waker.clone();
         match self.wheel.borrow_mut().get_mut(timer) {
             Some(Timer::Wake(known)) => std::mem::swap(known, &mut fresh),
@@ -102,7 +150,7 @@ impl Timers {
     }
 
     pub(super) fn disarm(&self, timer: TimerId) {
-        // Taken out first: dropping a waker may run foreign code.
+        // Dropping a waker may run other code, so the borrow ends first.
         let _disarmed = self.wheel.borrow_mut().cancel(timer);
     }
 
@@ -111,28 +159,60 @@ impl Timers {
         self.wheel.borrow().next_deadline()
     }
 
-    /// Fires every timer that is due at `now`, those of calls by `end_call`. All
-    /// are collected first, so that one which is armed anew at once waits for
-    /// the next turn.
+    /// Fires every timer that is due at `now`, those of calls by `end_call`. The
+    /// owner's keys wait for [`next_expired`](Timers::next_expired).
     pub(super) fn expire(&self, now: Instant, mut end_call: impl FnMut(u64)) {
         let mut due = self.due.take();
         self.wheel.borrow_mut().expire(now, &mut due);
         for timer in due.drain(..) {
             match timer {
                 Timer::Wake(waker) => waker.wake(),
-                Timer::Call(msg_id) => end_call(msg_id),
+                Timer::Numbered(key) if key & OWNER != 0 => {
+                    self.owner_len.set(self.owner_len.get() - 1);
+                    self.owner_due.borrow_mut().push_back(key & !OWNER);
+                }
+                Timer::Numbered(msg_id) => end_call(msg_id),
             }
         }
         self.due.set(due);
     }
 
+    /// How many timers of tasks and calls are armed.
     pub(super) fn len(&self) -> usize {
-        self.wheel.borrow().len()
+        self.wheel.borrow().len() - self.owner_len.get()
     }
 
     /// Whether this timer is armed and ends the call of that number.
     pub(super) fn is_armed_for(&self, timer: TimerId, msg_id: u64) -> bool {
         let mut wheel = self.wheel.borrow_mut();
-        matches!(wheel.get_mut(timer), Some(Timer::Call(call)) if *call == msg_id)
+        matches!(wheel.get_mut(timer), Some(Timer::Numbered(call)) if *call == msg_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::VirtualClock;
+
+    #[test]
+    fn each_timer_that_is_due_goes_to_its_own_side() {
+        let timers = Timers::new(Rc::new(VirtualClock::default()));
+        let at = Instant::from_millis;
+        timers.arm_owner(at(2), 7);
+        timers.arm_call(at(1), 7);
+        timers.arm_owner(at(1), 0);
+        let disarmed = timers.arm_owner(at(1), 9);
+        timers.disarm_owner(disarmed);
+        assert_eq!(timers.len(), 1, "the owner's are not counted");
+        let mut calls = Vec::new();
+        timers.expire(at(1), |msg_id| calls.push(msg_id));
+        assert_eq!(calls, [7]);
+        assert_eq!(timers.next_expired(), Some(0));
+        assert_eq!(timers.next_expired(), None);
+        assert_eq!((timers.len(), timers.next_deadline()), (0, Some(at(2))));
+        timers.expire(at(2), |_| panic!("a call"));
+        assert_eq!(timers.next_expired(), Some(7));
+        timers.disarm_owner(disarmed);
+        assert_eq!((timers.len(), timers.next_deadline()), (0, None));
     }
 }

@@ -1,16 +1,23 @@
-//! Reading a message: the envelope and the body's header, borrowed from the line.
+//! A message as it came: the envelope, and the header of its body.
 //!
-//! One pass proves that all of the line is JSON and picks out the six fields
-//! that the protocol gives a meaning; the values of all others are skipped,
-//! without a limit on their depth. serde_json would need two, one for the line
-//! and one for the body, and takes three times as long.
+//! The parser of this file is the plain one. It uses serde_json: one pass over the
+//! line for the envelope, and one over the body for the header. It decides which
+//! lines are messages, and the texts of its errors are the ones that people see.
+//!
+//! A session does not call it for each line, because it takes three times as long as
+//! the [`Parser`](super::Parser) of `fast/`. That one finds exactly what this one
+//! finds (`tests/envelope_differential.rs` compares them) and calls this one for the
+//! reason when it refuses a line.
+//!
+//! Read next: `body.rs` for the author's own fields.
 
-use super::outline::Outline;
-use super::scan::{Problem, Scanner};
+use super::fast::Outline;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// A message as it came: who, to whom, and what.
+/// A message as it came: its sender, its receiver and its body.
 ///
 /// ```
 /// use eddyline::protocol::{Envelope, MsgId};
@@ -25,17 +32,18 @@ use std::fmt;
 /// ```
 #[derive(Debug)]
 pub struct Envelope<'a> {
-    /// Who sent it.
+    /// The sender's name.
     pub src: Cow<'a, str>,
-    /// Who is to get it.
+    /// The receiver's name.
     pub dest: Cow<'a, str>,
-    /// The body, a JSON object, byte for byte.
+    /// The body, a JSON object, byte for byte as it came.
     pub body: &'a str,
-    /// What the body says of itself.
+    /// The keys of the body that the protocol gives a meaning.
     pub header: Header<'a>,
-    /// The whole line, in which all that was borrowed lies.
+    /// The whole line. All borrowed parts lie in it.
     pub(crate) line: &'a str,
-    /// Where the body's fields are.
+    /// A shortcut for reading the body: where its fields lie. The plain parser
+    /// leaves it unknown.
     pub(crate) outline: Outline,
 }
 
@@ -49,9 +57,9 @@ pub struct Envelope<'a> {
 /// assert_eq!(header.in_reply_to, ReplyTo::Call(0));
 /// # Ok::<(), eddyline::protocol::Malformed>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Header<'a> {
-    /// `type`; `None` when it is missing or no string.
+    /// `type`; `None` when it is missing or not a string.
     pub kind: Option<Cow<'a, str>>,
     /// `msg_id`.
     pub msg_id: MsgId<'a>,
@@ -71,12 +79,12 @@ pub struct Header<'a> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MsgId<'a> {
-    /// There is none, or it is null: the sender wants no reply.
+    /// It is missing or null: the sender wants no reply.
     Absent,
-    /// A JSON integer, digits as they came: a number of any length goes back
-    /// into `in_reply_to` as the sender wrote it.
+    /// A JSON integer, as text: a number of any length goes back into
+    /// `in_reply_to` with the digits that the sender wrote.
     Integer(&'a str),
-    /// Something else, which nobody could match a reply with.
+    /// Any other value. No reply could be matched with it.
     Invalid,
 }
 
@@ -93,13 +101,13 @@ pub enum MsgId<'a> {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyTo {
-    /// There is none, or it is null: not a reply.
+    /// It is missing or null: the message is not a reply.
     Absent,
-    /// A reply to the message of that number. 0 is a number like any other.
+    /// A reply to the message with that number. 0 is a number like any other.
     Call(u64),
-    /// An integer, but no number of anything that this node can have sent.
+    /// An integer that cannot be the number of a message of this node.
     Unknown,
-    /// Something else, which is nobody's number.
+    /// Any other value.
     Invalid,
 }
 
@@ -107,7 +115,7 @@ pub enum ReplyTo {
 ///
 /// ```
 /// let why = eddyline::protocol::Envelope::parse(b"{}").unwrap_err();
-/// assert_eq!(why.to_string(), "missing field `src`");
+/// assert_eq!(why.to_string(), "missing field `src` at byte 2");
 /// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed(String);
@@ -120,41 +128,44 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
-/// Why a scan ended early. Names are those of fields.
-#[derive(Debug, Clone, Copy)]
-enum Trouble {
-    Json(Problem),
-    Blank(&'static str),
-    NoObject(&'static str),
-    NoString(&'static str),
-    Duplicate(&'static str),
-    Missing(&'static str),
-}
-
-impl From<Problem> for Trouble {
-    fn from(problem: Problem) -> Trouble {
-        Trouble::Json(problem)
-    }
-}
-
-impl Trouble {
-    /// In words, with the byte where the scanner stopped: it counts from 0, people from 1.
-    #[cold]
-    fn at(self, position: usize) -> Malformed {
-        let byte = position + 1;
-        Malformed(match self {
-            Trouble::Json(problem) => format!("{problem} at byte {byte}"),
-            Trouble::Blank(what) => format!("{what} is blank"),
-            Trouble::NoObject(what) => format!("{what} is not a JSON object"),
-            Trouble::NoString(name) => format!("`{name}`: expected a string at byte {byte}"),
-            Trouble::Duplicate(name) => format!("duplicate field `{name}` before byte {byte}"),
-            Trouble::Missing(name) => format!("missing field `{name}`"),
+impl From<serde_json::Error> for Malformed {
+    /// serde_json names a line and a column. A message has one line, and a column is
+    /// a byte of it.
+    fn from(error: serde_json::Error) -> Malformed {
+        let text = error.to_string();
+        let place = format!(" at line 1 column {}", error.column());
+        Malformed(match text.strip_suffix(&place) {
+            Some(what) => format!("{what} at byte {}", error.column()),
+            None => text,
         })
     }
 }
 
+/// An envelope's fields as JSON. Other fields are ignored.
+#[derive(Deserialize)]
+struct EnvelopeJson<'a> {
+    #[serde(borrow)]
+    src: &'a RawValue,
+    dest: &'a RawValue,
+    body: &'a RawValue,
+}
+
+/// A header's fields as JSON; null is the same as a missing one.
+#[derive(Deserialize)]
+struct HeaderJson<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<&'a RawValue>,
+    msg_id: Option<&'a RawValue>,
+    in_reply_to: Option<&'a RawValue>,
+}
+
+/// A string, borrowed unless it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 impl<'a> Envelope<'a> {
-    /// Parses one line.
+    /// Parses one line, in the plain way. For many lines use a
+    /// [`Parser`](super::Parser), which is faster.
     ///
     /// ```
     /// use eddyline::protocol::Envelope;
@@ -169,66 +180,17 @@ impl<'a> Envelope<'a> {
     /// When the line is not UTF-8, not a JSON object, or has no usable `src`,
     /// `dest` or `body`.
     pub fn parse(line: &'a [u8]) -> Result<Envelope<'a>, Malformed> {
-        Envelope::scan(Envelope::text(line)?, None)
-    }
-
-    /// The line as text.
-    pub(super) fn text(line: &'a [u8]) -> Result<&'a str, Malformed> {
-        std::str::from_utf8(line)
-            .map_err(|error| Malformed(format!("not UTF-8 at byte {}", error.valid_up_to() + 1)))
-    }
-
-    /// Parses a line, and notes in `outer` where its own fields lie.
-    pub(super) fn scan(
-        text: &'a str,
-        outer: Option<&mut Outline>,
-    ) -> Result<Envelope<'a>, Malformed> {
-        let mut scanner = Scanner::new(text);
-        Envelope::scan_fields(&mut scanner, outer).map_err(|trouble| trouble.at(scanner.position()))
-    }
-
-    #[inline(always)]
-    fn scan_fields(
-        scanner: &mut Scanner<'a>,
-        mut outer: Option<&mut Outline>,
-    ) -> Result<Envelope<'a>, Trouble> {
-        open_object(scanner, "the line")?;
-        let (mut src, mut dest, mut body) = (None, None, None);
-        let mut outline = Outline::new();
-        let mut is_first = true;
-        let names = ["\"src\":", "\"dest\":", "\"body\":"];
-        while let Some(field) = scanner.next_field(is_first, names)? {
-            is_first = false;
-            scanner.peek();
-            let value = scanner.position();
-            match field.name {
-                0 => set(&mut src, "src", string(scanner, "src")?)?,
-                1 => set(&mut dest, "dest", string(scanner, "dest")?)?,
-                2 => {
-                    let header = Header::scan(scanner, "`body`", &mut outline)?;
-                    set(&mut body, "body", header)?;
-                }
-                _ => _ = scanner.skip()?,
-            }
-            match (&mut outer, field.key) {
-                (None, _) => {}
-                (Some(outer), Some((from, to))) => {
-                    outer.note_ranges(from..to, value..scanner.position());
-                }
-                (Some(outer), None) => **outer = Outline::unknown(),
-            }
-        }
-        scanner.end()?;
-        let src = src.ok_or(Trouble::Missing("src"))?;
-        let dest = dest.ok_or(Trouble::Missing("dest"))?;
-        let (header, body) = body.ok_or(Trouble::Missing("body"))?;
+        let line = std::str::from_utf8(line)
+            .map_err(|error| Malformed(format!("not UTF-8 at byte {}", error.valid_up_to() + 1)))?;
+        let EnvelopeJson { src, dest, body } = object(line, "the line")?;
+        let header = object(body.get(), "`body`")?;
         Ok(Envelope {
-            src,
-            dest,
-            body,
-            header,
-            line: scanner.since(0),
-            outline,
+            src: name(src, "src")?,
+            dest: name(dest, "dest")?,
+            body: body.get(),
+            header: Header::of(&header),
+            line,
+            outline: Outline::unknown(),
         })
     }
 }
@@ -247,127 +209,73 @@ impl<'a> Header<'a> {
     /// # Errors
     /// When `body` is not an object, or names a header key twice.
     pub fn parse(body: &'a str) -> Result<Header<'a>, Malformed> {
-        let mut scanner = Scanner::new(body);
-        let scanned = Header::scan(&mut scanner, "the body", &mut Outline::new())
-            .and_then(|(header, _)| scanner.end().map(|()| header).map_err(Trouble::from));
-        scanned.map_err(|trouble| trouble.at(scanner.position()))
+        object(body, "the body").map(|json| Header::of(&json))
     }
 
-    /// Reads a body; returns its header and the whole of it.
-    #[inline(always)]
-    fn scan(
-        scanner: &mut Scanner<'a>,
-        what: &'static str,
-        outline: &mut Outline,
-    ) -> Result<(Header<'a>, &'a str), Trouble> {
-        open_object(scanner, what)?;
-        let begin = scanner.position() - 1;
-        let (mut kind, mut msg_id, mut in_reply_to) = (None, None, None);
-        let mut is_first = true;
-        let names = ["\"type\":", "\"msg_id\":", "\"in_reply_to\":"];
-        while let Some(field) = scanner.next_field(is_first, names)? {
-            is_first = false;
-            scanner.peek();
-            let value = scanner.position();
-            match field.name {
-                0 => set(&mut kind, "type", any_string(scanner)?)?,
-                1 => set(&mut msg_id, "msg_id", MsgId::of(scanner.value()?))?,
-                2 => {
-                    let reply_to = ReplyTo::of(scanner.value()?);
-                    set(&mut in_reply_to, "in_reply_to", reply_to)?;
-                }
-                _ => _ = scanner.skip()?,
-            }
-            match field.key {
-                Some((from, to)) => outline.note_ranges(
-                    from - begin..to - begin,
-                    value - begin..scanner.position() - begin,
-                ),
-                None => *outline = Outline::unknown(),
-            }
+    fn of(json: &HeaderJson<'a>) -> Header<'a> {
+        let number = |json: Option<&'a RawValue>| json.map_or("null", RawValue::get);
+        Header {
+            kind: json.kind.and_then(text),
+            msg_id: MsgId::of(number(json.msg_id)),
+            in_reply_to: ReplyTo::of(number(json.in_reply_to)),
         }
-        let header = Header {
-            kind: kind.flatten(),
-            msg_id: msg_id.unwrap_or(MsgId::Absent),
-            in_reply_to: in_reply_to.unwrap_or(ReplyTo::Absent),
-        };
-        Ok((header, scanner.since(begin)))
     }
 }
 
 impl<'a> MsgId<'a> {
+    /// What a JSON value says as a `msg_id`.
     #[inline(always)]
-    fn of(raw: &'a str) -> MsgId<'a> {
-        match raw {
+    pub(super) fn of(json: &'a str) -> MsgId<'a> {
+        match json {
             "null" => MsgId::Absent,
-            _ if is_integer(raw) => MsgId::Integer(raw),
+            _ if is_integer(json) => MsgId::Integer(json),
             _ => MsgId::Invalid,
         }
     }
 }
 
 impl ReplyTo {
+    /// What a JSON value says as an `in_reply_to`.
     #[inline(always)]
-    pub(super) fn of(raw: &str) -> ReplyTo {
-        match raw {
+    pub(super) fn of(json: &str) -> ReplyTo {
+        match json {
             "null" => ReplyTo::Absent,
-            _ => match raw.parse() {
+            _ => match json.parse() {
                 Ok(number) => ReplyTo::Call(number),
-                Err(_) if is_integer(raw) => ReplyTo::Unknown,
+                Err(_) if is_integer(json) => ReplyTo::Unknown,
                 Err(_) => ReplyTo::Invalid,
             },
         }
     }
 }
 
-#[inline(always)]
-fn open_object(scanner: &mut Scanner<'_>, what: &'static str) -> Result<(), Trouble> {
-    if scanner.take(b'{') {
-        return Ok(());
-    }
-    let is_blank = scanner.peek().is_none();
-    Err(if is_blank {
-        Trouble::Blank(what)
-    } else {
-        Trouble::NoObject(what)
-    })
-}
-
-/// Sets a field that may come once.
-#[inline(always)]
-fn set<T>(field: &mut Option<T>, name: &'static str, value: T) -> Result<(), Trouble> {
-    match field.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(Trouble::Duplicate(name)),
+/// Reads a JSON object; `what` names it in the error. serde's derived code would
+/// take an array as well.
+fn object<'a, T: Deserialize<'a>>(json: &'a str, what: &str) -> Result<T, Malformed> {
+    let first = json.trim_ascii_start().bytes().next();
+    match first {
+        Some(b'{') => Ok(serde_json::from_str(json)?),
+        Some(_) => Err(Malformed(format!("{what} is not a JSON object"))),
+        None => Err(Malformed(format!("{what} is blank"))),
     }
 }
 
-/// The text of a field that must be a string.
-#[inline(always)]
-fn string<'a>(scanner: &mut Scanner<'a>, name: &'static str) -> Result<Cow<'a, str>, Trouble> {
-    if !scanner.take(b'"') {
-        return Err(Trouble::NoString(name));
-    }
-    scanner
-        .string()?
-        .text()
-        .ok_or(Trouble::Json(Problem::Surrogate))
+/// The name in an envelope's field.
+fn name<'a>(json: &'a RawValue, field: &str) -> Result<Cow<'a, str>, Malformed> {
+    text(json).ok_or_else(|| Malformed(format!("`{field}`: expected a string")))
 }
 
-/// The text of a string; `None` for any other value.
-#[inline(always)]
-fn any_string<'a>(scanner: &mut Scanner<'a>) -> Result<Option<Cow<'a, str>>, Trouble> {
-    if scanner.take(b'"') {
-        return Ok(scanner.string()?.text());
-    }
-    scanner.value()?;
-    Ok(None)
+/// The text of a string; `None` for any other value, and for an escaped half of a
+/// surrogate pair, which is JSON and no text.
+fn text(json: &RawValue) -> Option<Cow<'_, str>> {
+    let text: serde_json::Result<Text<'_>> = serde_json::from_str(json.get());
+    text.ok().map(|Text(text)| text)
 }
 
-/// Whether a JSON number is an integer: no fraction and no exponent.
+/// Whether a JSON value is a number without a fraction and an exponent.
 #[inline(always)]
-fn is_integer(raw: &str) -> bool {
-    let digits = raw.strip_prefix('-').unwrap_or(raw);
+fn is_integer(json: &str) -> bool {
+    let digits = json.strip_prefix('-').unwrap_or(json);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 

@@ -1,10 +1,10 @@
-//! Writing the fields of a body that an author's type has.
+//! Serialising the author's fields into a body.
 //!
-//! The header keys are ours to say. An author who hands the whole body of a
-//! request back, as other languages' libraries teach, would write them twice, and
-//! whoever reads the message would take one or the other. So they are left
-//! out here. A struct's fields have names that cost nothing to compare; what has
-//! its keys only at run time, a map, is looked through once it is written.
+//! The header keys belong to the protocol. An author may hand the whole body of a
+//! request back, as other languages' libraries teach. Then each header key would
+//! stand twice in the message, and its readers could take either. So they are left
+//! out here. A struct's field names cost nothing to compare. A map has its keys only
+//! at run time, so its JSON is searched once it is written.
 
 use super::Error;
 use serde::ser::{Impossible, SerializeStruct, Serializer};
@@ -16,11 +16,11 @@ use std::io;
 /// The keys of a body that the protocol itself gives a meaning.
 pub(super) const HEADER_KEYS: [&str; 3] = ["type", "msg_id", "in_reply_to"];
 
-/// What serde_json calls the only field of a `RawValue`, which is any JSON.
+/// serde_json's name for the only field of a `RawValue`, which is any JSON.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
-/// Appends `fields` as a JSON object without header keys, or nothing for `()`.
-/// Returns whether header keys may still be in it.
+/// Appends `fields` as a JSON object, or nothing for `()`. Returns whether header
+/// keys may still be in it.
 pub(super) fn write_object<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     fields: &T,
@@ -37,25 +37,25 @@ pub(super) fn write_object<T: Serialize + ?Sized>(
     Ok(keys)
 }
 
-/// Whose keys an object has that was written.
+/// The keys of an object that was written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keys {
-    /// The fields' own.
+    /// Header keys are not among them.
     Own,
-    /// Any; they have to be looked through.
+    /// They have to be searched for header keys.
     Any,
 }
 
 type Json<'b> = serde_json::Serializer<&'b mut Vec<u8>, OneLine>;
 
-/// Compact JSON without a newline. It can stand in valid JSON only between tokens,
-/// where an author's `RawValue` may have brought one; on the wire it would end the
-/// message. A CR may stay: what is echoed goes back byte for byte.
+/// Compact JSON without a newline, which would end the message on the wire. Valid
+/// JSON can have one only between tokens, as an author's `RawValue` may. A carriage
+/// return stays, so that an echo goes back byte for byte.
 pub(super) struct OneLine;
 
 impl Formatter for OneLine {
-    // Looked at before it is copied: bytes that were just written would have to be
-    // waited for, which took 4% of a short echo.
+    // The search comes before the copy. Reading bytes that were just written has to
+    // wait for them, which took 4% of a short echo.
     fn write_raw_fragment<W: io::Write + ?Sized>(
         &mut self,
         writer: &mut W,
@@ -74,7 +74,7 @@ struct Top<'a, 'b> {
     keys: &'a mut Keys,
 }
 
-/// Serialises a struct but for fields that are named like header keys.
+/// Serialises a struct, and leaves out fields that are named like header keys.
 struct Struct<'a, 'b> {
     json: Compound<'a, &'b mut Vec<u8>, OneLine>,
     keys: &'a mut Keys,
@@ -103,7 +103,7 @@ impl SerializeStruct for Struct<'_, '_> {
     }
 }
 
-/// A body is an object; everything else is refused before it is written.
+/// A body is an object. Any other value is refused before it is written.
 macro_rules! refuse {
     ($($method:ident($($argument:ident: $type:ty),*) -> $output:ty;)*) => {$(
         fn $method(self, $(_: $type),*) -> Result<$output, JsonError> {
@@ -127,7 +127,8 @@ impl<'a, 'b> Serializer for Top<'a, 'b> {
     type SerializeStruct = Struct<'a, 'b>;
     type SerializeStructVariant = Compound<'a, &'b mut Vec<u8>, OneLine>;
 
-    // What it returns would come through memory, in pieces: 5 ns for each message.
+    // Not inlined, it would return its value through memory, in pieces: 5 ns for
+    // each message.
     #[inline(always)]
     fn serialize_struct(self, name: &'static str, len: usize) -> Result<Struct<'a, 'b>, JsonError> {
         Ok(Struct {

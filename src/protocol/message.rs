@@ -1,8 +1,11 @@
 //! Writing a message: one compact JSON object and a newline, header keys first.
+//!
+//! A message is written into the caller's buffer in two steps: `write_header` up to
+//! the body's own fields, then `write_fields`. A [`Content`] is a body that is
+//! serialised before its number is known, or that is sent more than once.
 
+use super::fast::{ObjectFields, is_plain};
 use super::fields::{HEADER_KEYS, Keys, OneLine, write_object};
-use super::reply_kind::ReplyKind;
-use super::scan::{Problem, Scanner, plain_prefix};
 use super::{Error, Result};
 use serde::Serialize;
 use serde_json::ser::Formatter as _;
@@ -22,15 +25,15 @@ use std::borrow::Cow;
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub enum Fields<'a, T: ?Sized> {
-    /// Anything that serialises to a JSON object, but for its fields that are
-    /// named like header keys; `()` is an empty one.
+    /// A value that serialises to a JSON object; `()` is an empty one. Fields that
+    /// are named like header keys are left out.
     Typed(&'a T),
-    /// An object that came from elsewhere. Its fields go out as they came,
-    /// in their order, but for the three header keys, which are ours to say.
+    /// An object from elsewhere. Its fields go out as they came and in their order.
+    /// The three header keys are left out.
     Raw(&'a RawValue),
 }
 
-/// Which message this one is, and which it answers.
+/// The number of a message, and the number of the request that it answers.
 ///
 /// ```
 /// use eddyline::protocol::{Numbers, write_header};
@@ -47,8 +50,8 @@ pub struct Numbers<'a> {
     pub in_reply_to: Option<&'a str>,
 }
 
-/// Appends a message up to where the body's own fields follow. `suffix` is put
-/// behind `kind`: a reply is called `<the request's type>_ok`.
+/// Appends a message up to the body's own fields. `suffix` is appended to `kind`:
+/// the type of a reply is `<the request's type>_ok`.
 ///
 /// ```
 /// use eddyline::protocol::{Numbers, write_header};
@@ -68,15 +71,34 @@ pub fn write_header(
     write_numbers(out, numbers);
 }
 
-/// The beginning of every message that a node sends, up to the name of whom it is
-/// for; `None` if the node's name needs escapes.
+/// The type of a reply.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ReplyKind<'a> {
+    /// The request's type with `_ok` appended.
+    Ok(&'a str),
+    /// `error`.
+    Error,
+}
+
+impl<'a> ReplyKind<'a> {
+    /// The type and its suffix, as [`write_header`] takes them.
+    pub(crate) fn parts(self) -> (&'a str, &'static str) {
+        match self {
+            ReplyKind::Ok(request) => (request, "_ok"),
+            ReplyKind::Error => ("error", ""),
+        }
+    }
+}
+
+/// The beginning of every message of a node, up to the receiver's name; `None` if
+/// the node's name needs escapes. It is made once, for [`write_plain_header`].
 pub(crate) fn plain_front(src: &str) -> Option<String> {
     is_plain(src).then(|| format!("{{\"src\":\"{src}\",\"dest\":\""))
 }
 
-/// As [`write_header`] for a reply, when it is known that neither whom it is for
-/// nor its type needs an escape. To see that again takes 150 instructions, and to
-/// put the front together 50.
+/// A shortcut of [`write_header`], for a reply whose receiver and type are known to
+/// need no escape. Checking that again would take 150 instructions, and assembling
+/// the front 50.
 pub(crate) fn write_plain_header(
     out: &mut Vec<u8>,
     front: &str,
@@ -138,8 +160,7 @@ pub fn write_fields<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: Fields<'_,
 /// ```
 #[derive(Debug)]
 pub struct Content {
-    /// The type as the inside of a JSON string, then the fields and the end of
-    /// the line.
+    /// The type, escaped and without quotes, then the fields and the line's end.
     bytes: Vec<u8>,
     kind_len: usize,
 }
@@ -180,7 +201,7 @@ impl Content {
     /// ```
     pub fn write(&self, out: &mut Vec<u8>, src: &str, dest: &str, msg_id: u64) {
         let (kind, fields) = self.bytes.split_at(self.kind_len);
-        // Its quotes are still to come, so it ends the front itself.
+        // `kind` is escaped already, so it replaces the empty type before its quote.
         write_front(out, src, dest, "", "");
         out.pop();
         out.extend_from_slice(kind);
@@ -193,7 +214,7 @@ impl Content {
         out.extend_from_slice(fields);
     }
 
-    /// The memory, to be used again.
+    /// The memory, for the next content.
     ///
     /// ```
     /// # use eddyline::protocol::{Content, Fields};
@@ -207,10 +228,10 @@ impl Content {
     }
 }
 
-/// Appends a message up to and with its type.
+/// Appends a message up to the end of its type.
 ///
-/// Names and types hardly ever need an escape, and to see that is a quarter of
-/// the work of escaping them.
+/// Names and types hardly ever need an escape. Checking that takes a quarter of the
+/// work of escaping them.
 #[inline(always)]
 fn write_front(out: &mut Vec<u8>, src: &str, dest: &str, kind: &str, suffix: &str) {
     if is_plain(src) && is_plain(dest) && is_plain(kind) && is_plain(suffix) {
@@ -249,7 +270,7 @@ fn write_numbers(out: &mut Vec<u8>, numbers: Numbers<'_>) {
     }
 }
 
-/// Appends pieces, with room for all of them made at once.
+/// Appends pieces, and makes room for all of them at once.
 #[inline(always)]
 fn put<const N: usize>(out: &mut Vec<u8>, pieces: [&str; N]) {
     out.reserve(pieces.iter().map(|piece| piece.len()).sum());
@@ -259,28 +280,23 @@ fn put<const N: usize>(out: &mut Vec<u8>, pieces: [&str; N]) {
 }
 
 fn escaped(text: &str) -> Cow<'_, str> {
-    match is_plain(text) {
-        true => Cow::Borrowed(text),
-        false => Cow::Owned(escape(text)),
+    if is_plain(text) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(escape(text))
     }
 }
 
-/// Whether a text is a JSON string without a single escape.
-#[inline(always)]
-pub(crate) fn is_plain(text: &str) -> bool {
-    plain_prefix(text.as_bytes()) == text.len()
-}
-
-/// What stands between the quotes of a JSON string.
+/// The text as the inside of a JSON string.
 #[cold]
 fn escape(text: &str) -> String {
-    // A string that stands alone serialises, always.
+    // Serialising a string never fails.
     let quoted = serde_json::to_string(text).unwrap_or_default();
     let inside = quoted.strip_prefix('"').and_then(|q| q.strip_suffix('"'));
     inside.unwrap_or_default().to_owned()
 }
 
-/// A number in decimal, written into `room` from behind, two digits at a time.
+/// A number in decimal. It is written into `room` from the end, two digits at a time.
 #[inline(always)]
 fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
     let mut begin = room.len();
@@ -309,7 +325,7 @@ fn write_typed<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: &T) -> Result<(
             let object = String::from_utf8_lossy(object).into_owned();
             let object = RawValue::from_string(object).map_err(unserialisable)?;
             out.truncate(begin);
-            // Whatever is wrong with it is the author's doing, not the caller's.
+            // An error here is the author's, so it is error 13 and not 12.
             write_own_fields(out, &object).map_err(|error| Error::crash(error.text))?;
         }
         _ => {
@@ -320,22 +336,18 @@ fn write_typed<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: &T) -> Result<(
     Ok(())
 }
 
-/// Appends the fields of an object that are not header keys, values byte for byte.
+/// Appends the fields of an object but for header keys, with values byte for byte.
 fn write_own_fields(out: &mut Vec<u8>, object: &RawValue) -> Result<()> {
-    let mut scanner = Scanner::new(object.get());
-    if !scanner.take(b'{') {
+    let Ok(mut fields) = ObjectFields::of(object.get()) else {
         return Err(Error::malformed_request("not a JSON object"));
-    }
-    let mut is_first = true;
-    while let Some(key) = scanner.next_key(is_first).map_err(unusable)? {
-        is_first = false;
-        let value = scanner.value().map_err(unusable)?;
-        let key = key.text().ok_or_else(|| unusable(Problem::Surrogate))?;
+    };
+    while let Some(key) = fields.next_key().map_err(|_| unusable_key())? {
+        let value = fields.value().map_err(|_| unusable_key())?;
         if HEADER_KEYS.contains(&key.as_ref()) {
             continue;
         }
         match &key {
-            // It came without escapes, and needs none.
+            // A key without escapes needs none.
             Cow::Borrowed(key) => put(out, [",\"", key, "\":"]),
             Cow::Owned(key) => put(out, [",\"", &escaped(key), "\":"]),
         }
@@ -346,10 +358,10 @@ fn write_own_fields(out: &mut Vec<u8>, object: &RawValue) -> Result<()> {
     Ok(())
 }
 
-/// A raw value is JSON, so only a key can be wrong: text that cannot be.
+/// A raw value is JSON, so only a key can be wrong: one that stands for no text.
 #[cold]
-fn unusable(problem: Problem) -> Error {
-    Error::malformed_request(format!("not a JSON object with usable keys: {problem}"))
+fn unusable_key() -> Error {
+    Error::malformed_request("a key has an escaped half of a surrogate pair, which is no text")
 }
 
 fn unserialisable(error: serde_json::Error) -> Error {
@@ -380,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_say_is_an_empty_body() {
+    fn no_fields_are_an_empty_body() {
         let expected = "{\"src\":\"n1\",\"dest\":\"c\\\"1\",\"body\":{\"type\":\"k\"}}\n";
         assert_eq!(written(Fields::Typed(&())), expected);
         assert_eq!(written(Fields::Typed(&json!({}))), expected);
@@ -405,13 +417,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn a_value_that_is_not_an_object_is_refused() {
         let refused = write_fields(&mut Vec::new(), Fields::Typed(&[1, 2]));
         assert!(refused.unwrap_err().text.contains("must be a JSON object"));
     }
 
     #[test]
-    fn header_keys_are_written_once_whoever_else_says_them() {
+    fn header_keys_of_the_author_are_left_out() {
         #[derive(Serialize)]
         struct Whole {
             r#type: &'static str,

@@ -1,39 +1,42 @@
-//! Maelstrom's protocol: envelopes in, messages out, and the error codes.
+//! Maelstrom's protocol: messages in, messages out, and the error codes.
 //!
 //! Everything here is a function of bytes. Parsing borrows from the line, and
-//! writing appends to a buffer that the caller owns.
+//! writing appends to a buffer of the caller. Nothing knows descriptors, clocks
+//! or tasks.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `envelope.rs` | reading a line: [`Envelope`], [`Header`], and the plain parser, by serde_json |
+//! | `body.rs` | reading a body as the author's type, or as an error |
+//! | `message.rs` | writing a message |
+//! | `fields.rs` | writing the author's fields, without header keys |
+//! | `error.rs` | the error codes, and [`Error`] |
+//! | `cluster.rs` | `init`, and the names of the services |
+//! | `raw_request.rs` | a request that is sent on |
+//! | `quote.rs` | text from outside in texts for people |
+//! | `fast/` | **skip this at first**: it finds exactly what the plain parser finds, three times as fast |
+//!
+//! A session reads its lines with [`Parser`] of `fast/`.
 
 mod body;
-mod capped;
+mod cluster;
 mod envelope;
 mod error;
-mod error_reply;
-mod excerpt;
+mod fast;
 mod fields;
-mod init;
 mod message;
-mod name;
-mod outline;
-mod parser;
 mod quote;
 mod raw_request;
-mod reply_kind;
-mod scan;
-mod shape;
 
+pub use cluster::{Init, is_service};
 pub use envelope::{Envelope, Header, Malformed, MsgId, ReplyTo};
 pub use error::{Error, ErrorBody, ErrorCode, Result};
-pub use excerpt::Excerpt;
-pub use init::Init;
+pub use fast::Parser;
 pub use message::{Content, Fields, Numbers, write_fields, write_header};
-pub use name::is_service;
-pub use parser::Parser;
+pub use quote::Excerpt;
 pub use raw_request::RawRequest;
 
-pub(crate) use body::{parse_body, parse_outlined};
-pub(crate) use capped::parse_value;
-pub(crate) use error_reply::error_of;
-pub(crate) use message::{plain_front, write_plain_header};
-pub(crate) use outline::Outline;
+pub(crate) use body::{error_of, parse_body, parse_value};
+pub(crate) use fast::{Outline, parse_outlined};
+pub(crate) use message::{ReplyKind, plain_front, write_plain_header};
 pub(crate) use quote::Quote;
-pub(crate) use reply_kind::ReplyKind;

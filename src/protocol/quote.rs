@@ -1,28 +1,71 @@
-//! Names in texts: as they are, unless they are no names any more.
+//! Text from outside, quoted in texts for people.
+//!
+//! A message may contain anything, of any length up to the line's limit: 16 MiB by
+//! default. So errors and log lines show its beginning.
 
 use std::fmt::{self, Write as _};
 
-/// How many bytes of a name are quoted: 256, as many as a sender's may have that
-/// is remembered. Nobody reads more of one, and escaped it may be six times as long.
-pub(super) const QUOTE_BYTES_MAX: usize = 256;
+/// How many bytes of a line a person is shown.
+const EXCERPT_BYTES: usize = 80;
 
-/// Shows a name as `{:?}` does, and of a longer one the beginning and how long it is.
-/// What came in a message may be a "name" of 16 MiB.
+/// How many bytes of a name are quoted: 256, as many as a remembered sender's name
+/// may have. Escapes can make them six times as long.
+const QUOTE_BYTES_MAX: usize = 256;
+
+/// How many bytes a text about a wrong value has at most: 4 KiB. serde's own texts
+/// have about a hundred; an author's may list every value that would have been right.
+pub(super) const TEXT_BYTES_MAX: usize = 4 << 10;
+
+/// Shows the beginning of some bytes on one line of plain ASCII. Control characters
+/// and all other bytes that could move a terminal's cursor are escaped.
+///
+/// ```
+/// use eddyline::protocol::Excerpt;
+///
+/// assert_eq!(Excerpt(b"a\x1b[2Jb").to_string(), r"`a\x1b[2Jb`");
+/// ```
+pub struct Excerpt<'a>(pub &'a [u8]);
+
+impl fmt::Display for Excerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.0[..self.0.len().min(EXCERPT_BYTES)];
+        write!(f, "`{}`", shown.escape_ascii())?;
+        write_length(f, shown.len(), self.0.len())
+    }
+}
+
+/// Shows a name as `{:?}` does. Of a long name it shows the beginning and the length.
 pub(crate) struct Quote<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = beginning(self.0, QUOTE_BYTES_MAX);
         write!(f, "{shown:?}")?;
-        if shown.len() < self.0.len() {
-            write!(f, "… ({} bytes)", self.0.len())?;
-        }
-        Ok(())
+        write_length(f, shown.len(), self.0.len())
     }
 }
 
-/// The beginning of `text`: whole characters, and `bytes_max` bytes at most.
-pub(crate) fn beginning(text: &str, bytes_max: usize) -> &str {
+/// Shows the beginning of a JSON value, which is text already, and its length.
+pub(super) struct JsonExcerpt<'a>(pub(super) &'a str);
+
+impl fmt::Display for JsonExcerpt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = beginning(self.0, EXCERPT_BYTES);
+        f.write_str(shown)?;
+        write_length(f, shown.len(), self.0.len())
+    }
+}
+
+/// Says how long a text is that was not shown whole.
+fn write_length(f: &mut fmt::Formatter<'_>, shown: usize, whole: usize) -> fmt::Result {
+    if shown < whole {
+        write!(f, "… ({whole} bytes)")?;
+    }
+    Ok(())
+}
+
+/// The beginning of `text`: whole characters, `bytes_max` bytes at most.
+fn beginning(text: &str, bytes_max: usize) -> &str {
     let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -30,15 +73,14 @@ pub(crate) fn beginning(text: &str, bytes_max: usize) -> &str {
     &text[..end]
 }
 
-/// What `text` shows, cut at `bytes_max`: no more memory is taken for it,
-/// however much it would show.
+/// Formats `text`, cut at `bytes_max`. The copy takes no more memory than that.
 pub(super) fn cut(text: impl fmt::Display, bytes_max: usize) -> String {
     let mut cut = Cut {
         text: String::new(),
         bytes_max,
         is_cut: false,
     };
-    // It takes everything; what fails is the text's own `Display`.
+    // `Cut` accepts every write. If the text's own `Display` fails, its beginning is kept.
     let _as_far_as_it_came = write!(cut, "{text}");
     if cut.is_cut {
         cut.text.push('…');
@@ -68,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_quoted_whole_and_what_is_longer_is_cut() {
+    fn a_name_is_quoted_whole_and_a_longer_one_is_cut() {
         let name = "é".repeat(QUOTE_BYTES_MAX / 2);
         assert_eq!(Quote(&name).to_string(), format!("{name:?}"));
         assert_eq!(Quote("a\"\u{7f}").to_string(), r#""a\"\u{7f}""#);

@@ -1,14 +1,15 @@
-//! A request that came from elsewhere, to be sent on.
+//! A request from elsewhere, to be sent on.
 
-use super::{Header, ReplyTo};
+use super::ReplyTo;
+use super::fast::parse_header;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// The body of a request that somebody else has written: a JSON object with a
-/// `type`, and no reply. Checked when it is read, so that an error names the
-/// field it stands in.
+/// The body of a request that another program has written: a JSON object with a
+/// `type`, and without `in_reply_to`. It is checked when it is read, so that an
+/// error names the field in which it stands.
 ///
 /// ```
 /// use eddyline::protocol::RawRequest;
@@ -54,14 +55,14 @@ impl RawRequest<'_> {
 impl<'de: 'a, 'a> Deserialize<'de> for RawRequest<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let body = <&'de RawValue>::deserialize(deserializer)?;
-        let header = Header::parse(body.get()).map_err(D::Error::custom)?;
+        let header = parse_header(body.get()).map_err(D::Error::custom)?;
         if header.in_reply_to != ReplyTo::Absent {
             return Err(D::Error::custom(
                 "`in_reply_to`: a request cannot be a reply",
             ));
         }
         let kind = header.kind;
-        let kind = kind.ok_or_else(|| D::Error::custom("`type` is missing or no string"))?;
+        let kind = kind.ok_or_else(|| D::Error::custom("`type` is missing or not a string"))?;
         Ok(RawRequest { kind, body })
     }
 }

@@ -47,7 +47,7 @@ mod worked_example;
 
 #[doc(no_inline)]
 pub(crate) use mio::Interest;
-/// What `lab::Poller` passes its calls on to.
+/// `lab::Poller` passes its calls on to them.
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use poller::{Poller as RealPoller, Signs};
 pub(crate) use token::Token;
@@ -240,11 +240,11 @@ impl<S: AsRawFd> Reactor<S> {
     }
 
     /// Step 7 of the turn: takes the next finished source out, to be closed.
-    pub(crate) fn take_finished(&mut self) -> Option<(Token, S)> {
+    pub(crate) fn take_finished(&mut self) -> Option<S> {
         let token = self.finished.pop_front()?;
         let source = self.remove(token);
-        debug_assert!(source.is_some(), "a finished source was removed by another");
-        Some((token, source?))
+        debug_assert!(source.is_some(), "a finished source was removed before");
+        source
     }
 
     /// Whether the next wait returns at once.

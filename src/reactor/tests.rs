@@ -62,7 +62,7 @@ fn readiness_sticks_until_it_is_cleared() {
     write(&write_end);
     assert_eq!(turn(&mut reactor), [token]);
     assert_eq!(turn(&mut reactor), [], "one edge, one event");
-    assert!(reactor.readiness(token).is_readable(), "nobody has read");
+    assert!(reactor.readiness(token).is_readable(), "it was not read");
     use_up(&mut reactor, token, Readiness::READABLE);
     assert_eq!(reactor.readiness(token), Readiness::NONE);
     write(&write_end);
@@ -120,7 +120,7 @@ fn what_a_turn_leaves_in_the_queue_comes_first_in_the_next() {
 }
 
 #[test]
-fn gotcha_12_whom_to_serve_first_stands_before_all_that_waited_longer() {
+fn gotcha_12_a_source_to_serve_first_enters_the_queue_in_front() {
     let mut reactor = TestReactor::new().unwrap();
     let (readers, writers): (Vec<_>, Vec<_>) = (0..3).map(|_| pipe()).unzip();
     let mut insert = |fd| insert(&mut reactor, fd);
@@ -244,7 +244,7 @@ fn gotcha_14_an_event_for_a_removed_source_does_not_reach_its_successor() {
 }
 
 #[test]
-fn gotcha_14_a_descriptor_closed_before_its_removal_haunts_nobody() {
+fn gotcha_14_events_of_a_descriptor_closed_before_its_removal_are_dropped() {
     let mut reactor = TestReactor::new().unwrap();
     let (read, write_end) = pipe();
     let _inherited = read.try_clone().unwrap();
@@ -349,8 +349,10 @@ fn a_finished_source_is_taken_out_once_and_deregistered() {
     reactor.finish(token);
     reactor.apply(token, &Progress::idle(Next::Finished(())));
     reactor.assert_invariants();
-    let (finished, _closed) = reactor.take_finished().unwrap();
-    assert_eq!(finished, token);
+    let fd = reactor.get(token).unwrap().as_raw_fd();
+    let finished = reactor.take_finished().unwrap();
+    assert_eq!(finished.as_raw_fd(), fd);
+    drop(finished);
     assert!(reactor.take_finished().is_none(), "once");
     reactor.assert_invariants();
     write(&write_end);

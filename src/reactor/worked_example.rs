@@ -86,7 +86,7 @@ fn a_new_kind_of_source_is_read_to_its_end_within_its_bound() {
             reactor.apply(token, &progress);
         }
         reactor.assert_invariants();
-        while let Some((_, source)) = reactor.take_finished() {
+        while let Some(source) = reactor.take_finished() {
             drop(source); // step 7: closed after it was taken out of the reactor
         }
     }

@@ -27,26 +27,27 @@
 //! Read next: `event_loop.rs`, the turn; `timing.rs`, `expiry.rs` and `phase.rs`, its
 //! decisions; `stdin.rs` and `outputs.rs`, the standard streams; `tcp_echo.rs`.
 
-mod client;
-mod counts;
 mod diagnostics;
 mod event_loop;
 mod expiry;
+mod options;
 mod outputs;
-mod pauses;
 mod phase;
 mod send_queue;
 mod source;
 mod stdin;
 mod stdout;
 mod tcp_echo;
+mod tcp_sends;
+mod tcp_server;
 mod timing;
 
 pub(crate) use event_loop::EventLoop;
+pub use options::Options;
 
 /// The bounds that the lab checks.
 #[cfg(any(test, feature = "lab"))]
-pub(crate) use counts::COUNT_WAIT_MAX;
+pub(crate) use tcp_sends::COUNT_WAIT_MAX;
 #[cfg(test)]
 pub(crate) use {
     event_loop::TASK_POLLS_PER_TURN,
@@ -55,52 +56,10 @@ pub(crate) use {
 };
 
 use crate::node::{Context, Node};
-use crate::session::Settings;
 use crate::sys::Streams;
 use crate::time::MonotonicClock;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
-use std::time::Duration;
-
-/// The options of a node process.
-///
-/// ```
-/// let options = eddyline::Options {
-///     rpc_timeout: std::time::Duration::from_millis(200),
-///     ..eddyline::Options::default()
-/// };
-/// assert!(options.tcp_bind.is_loopback() && options.seed.is_none());
-/// ```
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// How long a call waits for its reply, unless the call says otherwise: 1 s.
-    pub rpc_timeout: Duration,
-    /// The address that TCP echo binds: 127.0.0.1, which other machines cannot reach.
-    pub tcp_bind: IpAddr,
-    /// The seed of the node's random numbers. With `None` the system picks another one
-    /// for each process.
-    pub seed: Option<u64>,
-    /// The longest line that is accepted, in bytes without its newline: 16 MiB. A
-    /// longer one is reported on stderr and skipped. One line can take three times as
-    /// much memory: the line, the request, and an echo of it.
-    pub line_bytes_max: usize,
-    /// How many TCP connections may be open at once: 65,536. Further clients wait in
-    /// the listener's queue until a connection closes.
-    pub tcp_connections_max: usize,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            rpc_timeout: Settings::default().rpc_timeout,
-            tcp_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            seed: None,
-            line_bytes_max: crate::wire::LINE_BYTES_MAX,
-            tcp_connections_max: crate::tcp::CONNECTIONS_MAX,
-        }
-    }
-}
 
 /// Runs a node on stdin and stdout until stdin ends, or stdout loses its reader.
 ///

@@ -18,9 +18,10 @@
 use super::diagnostics::Diagnostics;
 use super::phase::Unwritten;
 use super::source::Source;
-use super::stdout::{Flushed, Stdout};
+use super::stdout::Stdout;
 use crate::reactor::Reactor;
 use crate::session::Session;
+use crate::source::Next;
 use crate::sys::Output;
 use std::io;
 use std::rc::Rc;
@@ -70,15 +71,26 @@ impl Outputs {
         if self.is_stdout_barred() {
             self.stderr.flush();
         }
-        let flushed = match self.is_stdout_barred() {
-            true => Ok(Flushed::Fine),
-            false => self.stdout.flush(reactor, session),
-        };
-        self.has_lost_reader |= matches!(flushed, Ok(Flushed::ReaderGone));
+        let flushed = self.flush_stdout(reactor, session);
         self.stderr.bar(self.is_stderr_barred());
         self.stderr.flush();
         debug_assert!(!(self.is_stdout_barred() && self.is_stderr_barred()));
-        flushed.map(|_| ())
+        flushed
+    }
+
+    fn flush_stdout(
+        &mut self,
+        reactor: &mut Reactor<Source>,
+        session: &mut Session,
+    ) -> io::Result<()> {
+        if self.is_stdout_barred() {
+            return Ok(());
+        }
+        let token = self.stdout.token();
+        let progress = self.stdout.ready(reactor.readiness(token), session)?;
+        self.has_lost_reader = matches!(progress.next, Next::Finished(()));
+        reactor.apply(token, &progress);
+        Ok(())
     }
 
     /// The rest of a line comes before any message.

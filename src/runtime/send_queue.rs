@@ -1,89 +1,80 @@
-//! The sends that wait for their turn.
+//! The sends that wait for their turn: senders take turns.
+//!
+//! ```text
+//!   turns: a, b, c          lanes: a: 1 2 3    b: 4 6    c: 5
+//!   served in the order     1 4 5 2 6 3
+//! ```
+//!
+//! Without lanes, one sender with a hundred thousand sends would make all others wait
+//! for them. So a send waits behind one of each other sender.
+//!
+//! # Invariant
+//! - A sender stands in `turns` if and only if it has a lane, and stands there once. A
+//!   lane may be empty until its turn comes.
 
-use super::client::Ticket;
-use crate::tcp::QUEUE_WAIT_MAX;
-use crate::time::Instant;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
-/// Which sender's request a send is for; `None` for those nobody knows.
-pub(super) type Asker = Option<u32>;
+/// The sender whose request a send is for; `None` if it is not known.
+pub(super) type Requester = Option<u32>;
 
-/// A send that has not begun.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Waiting {
-    pub(super) ticket: Ticket,
-    pub(super) asker: Asker,
-    pub(super) asked: Instant,
-    pub(super) data: Vec<u8>,
-}
-
-/// Sends in a lane for each sender, and the lanes take turns: behind another's
-/// hundred thousand a send waits for one of them, not for all.
+/// The numbers of sends that have not begun, in a lane for each sender.
 #[derive(Debug, Default)]
 pub(super) struct SendQueue {
-    /// By their numbers, so that the first is the oldest.
-    sends: BTreeMap<u64, Waiting>,
-    /// The numbers again, by sender. A lane may be empty until its turn comes.
-    lanes: HashMap<Asker, VecDeque<u64>>,
-    /// Each lane once.
-    turns: VecDeque<Asker>,
+    lanes: HashMap<Requester, VecDeque<u64>>,
+    turns: VecDeque<Requester>,
 }
 
 impl SendQueue {
-    /// Adds the youngest send.
-    pub(super) fn push(&mut self, send: Waiting) {
-        let number = send.ticket.number;
-        self.lane(send.asker).push_back(number);
-        self.sends.insert(number, send);
+    /// Whether no send waits. It may say false when only empty lanes are left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
     }
 
-    /// The send whose turn it is.
-    pub(super) fn pop(&mut self) -> Option<Waiting> {
+    /// How many sends wait.
+    #[cfg(any(test, feature = "lab"))]
+    pub(super) fn len(&self) -> usize {
+        self.lanes.values().map(VecDeque::len).sum()
+    }
+
+    /// Adds a send at the end of its sender's lane.
+    pub(super) fn push(&mut self, requester: Requester, number: u64) {
+        self.lane(requester).push_back(number);
+    }
+
+    /// Takes the send whose turn it is.
+    pub(super) fn pop(&mut self) -> Option<(Requester, u64)> {
         loop {
-            let asker = self.turns.pop_front()?;
-            let lane = self.lanes.get_mut(&asker)?;
+            let requester = self.turns.pop_front()?;
+            let lane = self.lanes.get_mut(&requester)?;
             if let Some(number) = lane.pop_front() {
-                self.turns.push_back(asker);
-                return self.sends.remove(&number);
+                self.turns.push_back(requester);
+                return Some((requester, number));
             }
-            self.lanes.remove(&asker);
+            self.lanes.remove(&requester);
         }
     }
 
-    /// Puts back what was just taken: it is still its turn.
-    pub(super) fn put_back(&mut self, send: Waiting) {
-        let (number, asker) = (send.ticket.number, send.asker);
-        self.lane(asker).push_front(number);
-        if self.turns.back() == Some(&asker) {
+    /// Puts the send that was just taken back: it is still its turn.
+    pub(super) fn put_back(&mut self, requester: Requester, number: u64) {
+        self.lane(requester).push_front(number);
+        if self.turns.back() == Some(&requester) {
             self.turns.rotate_right(1);
         }
-        self.sends.insert(number, send);
     }
 
-    /// When somebody will have waited long enough.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let oldest = self.sends.values().next()?;
-        Some(oldest.asked + QUEUE_WAIT_MAX)
+    /// Removes a send that has waited long enough. All wait equally long, so it is the
+    /// oldest one of its lane and found at once.
+    pub(super) fn remove(&mut self, requester: Requester, number: u64) {
+        let lane = self.lane(requester);
+        let place = lane.iter().position(|&other| other == number);
+        debug_assert!(place.is_some(), "send {number} does not wait");
+        place.and_then(|place| lane.remove(place));
     }
 
-    /// Takes a send that has waited long enough.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<Waiting> {
-        // All wait equally long, so the oldest is due first, here and in its lane.
-        let oldest = self.sends.first_entry()?;
-        if oldest.get().asked + QUEUE_WAIT_MAX > now {
-            return None;
-        }
-        let send = oldest.remove();
-        if let Some(lane) = self.lanes.get_mut(&send.asker) {
-            lane.pop_front();
-        }
-        Some(send)
-    }
-
-    fn lane(&mut self, asker: Asker) -> &mut VecDeque<u64> {
+    fn lane(&mut self, requester: Requester) -> &mut VecDeque<u64> {
         let turns = &mut self.turns;
-        self.lanes.entry(asker).or_insert_with(|| {
-            turns.push_back(asker);
+        self.lanes.entry(requester).or_insert_with(|| {
+            turns.push_back(requester);
             VecDeque::new()
         })
     }
@@ -92,62 +83,56 @@ impl SendQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::OperationId;
 
-    fn waiting(number: u64, asker: u32) -> Waiting {
-        Waiting {
-            ticket: Ticket {
-                number,
-                operation: OperationId::default(),
-            },
-            asker: Some(asker),
-            asked: Instant::from_millis(number),
-            data: Vec::new(),
+    fn queue(sends: impl IntoIterator<Item = (u64, u32)>) -> SendQueue {
+        let mut queue = SendQueue::default();
+        for (number, requester) in sends {
+            queue.push(Some(requester), number);
+            assert_invariant(&queue);
         }
+        queue
     }
 
-    fn numbers(queue: &mut SendQueue) -> Vec<u64> {
-        let sends = std::iter::from_fn(|| queue.pop());
-        sends.map(|send| send.ticket.number).collect()
+    fn assert_invariant(queue: &SendQueue) {
+        assert_eq!(queue.turns.len(), queue.lanes.len());
+        assert!(
+            queue
+                .turns
+                .iter()
+                .all(|requester| queue.lanes.contains_key(requester))
+        );
+    }
+
+    fn numbers(mut queue: SendQueue) -> Vec<u64> {
+        let sends = std::iter::from_fn(|| {
+            let send = queue.pop();
+            assert_invariant(&queue);
+            send
+        });
+        let numbers = sends.map(|(_requester, number)| number).collect();
+        assert!(queue.is_empty() && queue.lanes.is_empty());
+        numbers
     }
 
     #[test]
     fn senders_take_turns_and_each_has_its_order() {
-        let mut queue = SendQueue::default();
-        for (number, asker) in (0..).zip([1, 1, 1, 2, 3, 2]) {
-            queue.push(waiting(number, asker));
-        }
-        assert_eq!(numbers(&mut queue), [0, 3, 4, 1, 5, 2]);
-        assert!(queue.lanes.is_empty() && queue.turns.is_empty());
+        let queue = queue([(1, 7), (2, 7), (3, 7), (4, 8), (5, 9), (6, 8)]);
+        assert_eq!(numbers(queue), [1, 4, 5, 2, 6, 3]);
     }
 
     #[test]
     fn what_is_put_back_is_next_again() {
-        let mut queue = SendQueue::default();
-        for (number, asker) in (0..).zip([1, 1, 2]) {
-            queue.push(waiting(number, asker));
-        }
-        let first = queue.pop().unwrap();
-        queue.put_back(first);
-        assert_eq!(numbers(&mut queue), [0, 2, 1]);
+        let mut queue = queue([(0, 1), (1, 1), (2, 2)]);
+        let (requester, number) = queue.pop().unwrap();
+        queue.put_back(requester, number);
+        assert_eq!(numbers(queue), [0, 2, 1]);
     }
 
     #[test]
-    fn the_oldest_is_due_first_whoever_asked_and_leaves_its_lane() {
-        let mut queue = SendQueue::default();
-        for (number, asker) in (0..).zip([1, 2, 1, 2]) {
-            queue.push(waiting(number, asker));
-        }
-        let least = Instant::ZERO + QUEUE_WAIT_MAX;
-        assert_eq!(queue.next_deadline(), Some(least));
-        let due = |queue: &mut SendQueue, now| {
-            let send = queue.pop_due(Instant::from_millis(now) + QUEUE_WAIT_MAX);
-            send.map(|send| send.ticket.number)
-        };
-        assert_eq!(due(&mut queue, 1), Some(0));
-        assert_eq!(due(&mut queue, 1), Some(1));
-        assert_eq!(due(&mut queue, 1), None);
-        assert_eq!(numbers(&mut queue), [2, 3]);
-        assert_eq!(queue.next_deadline(), None);
+    fn a_send_that_has_waited_long_enough_leaves_its_lane() {
+        let mut queue = queue([(0, 1), (1, 2), (2, 1), (3, 2)]);
+        queue.remove(Some(1), 0);
+        queue.remove(Some(2), 1);
+        assert_eq!(numbers(queue), [2, 3]);
     }
 }

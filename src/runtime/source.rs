@@ -1,7 +1,6 @@
 //! The kinds of sources that the reactor holds for the runtime.
 
-use super::client::Client;
-use crate::tcp::Connection;
+use crate::tcp::{Connection, Exchange};
 use std::os::fd::{AsRawFd, RawFd};
 
 /// A source. There are thousands of connections, so their state machines lie in the
@@ -18,7 +17,13 @@ pub(super) enum Source {
     Stderr(RawFd),
     Listener(RawFd),
     Connection(Connection),
-    Client(Box<Client>),
+    Exchange(Box<SendExchange>),
+}
+
+/// The exchange of one of the node's sends to itself, with the send's number.
+pub(super) struct SendExchange {
+    pub(super) exchange: Exchange,
+    pub(super) number: u64,
 }
 
 impl AsRawFd for Source {
@@ -28,7 +33,7 @@ impl AsRawFd for Source {
                 *fd
             }
             Source::Connection(connection) => connection.as_raw_fd(),
-            Source::Client(client) => client.exchange.as_raw_fd(),
+            Source::Exchange(send) => send.exchange.as_raw_fd(),
         }
     }
 }

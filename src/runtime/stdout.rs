@@ -26,14 +26,6 @@ pub(super) struct Stdout {
     is_inside_line: bool,
 }
 
-/// How a flush ended.
-pub(super) enum Flushed {
-    /// The rest, if there is one, waits for an edge or for the next turn.
-    Fine,
-    /// stdout will never take another byte.
-    ReaderGone,
-}
-
 impl Stdout {
     pub(super) fn new(reactor: &mut Reactor<Source>, output: Output) -> io::Result<Stdout> {
         let source = Source::Stdout(output.as_raw_fd());
@@ -50,25 +42,21 @@ impl Stdout {
         self.is_inside_line
     }
 
-    /// Writes as much as the reader takes, within the turn's bound.
+    /// Its token in the reactor.
+    pub(super) fn token(&self) -> Token {
+        self.token
+    }
+
+    /// Writes as much as the reader takes, within the turn's bound. stdout has finished
+    /// when its reader has gone.
     ///
     /// # Errors
     /// When stdout fails in another way than by losing its reader.
-    pub(super) fn flush(
+    pub(super) fn ready(
         &mut self,
-        reactor: &mut Reactor<Source>,
+        readiness: Readiness,
         session: &mut Session,
-    ) -> io::Result<Flushed> {
-        let progress = self.ready(reactor.readiness(self.token), session)?;
-        reactor.apply(self.token, &progress);
-        Ok(match progress.next {
-            Next::Wait | Next::CarryOver(_) => Flushed::Fine,
-            Next::Finished(()) => Flushed::ReaderGone,
-        })
-    }
-
-    /// As every source: it has finished when its reader has gone.
-    fn ready(&mut self, readiness: Readiness, session: &mut Session) -> io::Result<Progress> {
+    ) -> io::Result<Progress> {
         if readiness.is_read_closed() {
             // For a source that is only written to, this flag means an error or a
             // hang-up.

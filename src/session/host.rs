@@ -286,7 +286,7 @@ fn end(shared: &Shared, request: Option<Request>, outcome: Result<JobResult, Box
             }
         }
     }
-    shared.spares().recycle_request(request);
+    shared.pools().recycle_request(request);
 }
 
 fn answer(shared: &Shared, request: &Request, error: &Error) {

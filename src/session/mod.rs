@@ -29,7 +29,7 @@ use crate::protocol::{
     parse_body,
 };
 use crate::task::ReadyQueue;
-use crate::time::{Clock, Instant};
+use crate::time::{Clock, Instant, TimerId};
 use crate::wire::OutputBuffer;
 use host::{Host, host};
 use std::cell::RefMut;
@@ -174,7 +174,7 @@ impl Session {
             ReplyTo::Unknown => self.shared.ignore_reply(),
             ReplyTo::Absent | ReplyTo::Invalid => match malformed(header) {
                 None => {
-                    let request = Request::new(self.shared.spares().keep(envelope));
+                    let request = Request::new(self.shared.pools().keep(envelope));
                     self.shared.set_requester(src);
                     self.host.handle(&self.shared, cx, request);
                     self.shared.set_requester(None);
@@ -201,7 +201,7 @@ impl Session {
         if let Err(error) = self.shared.identify(init) {
             return self.refuse(envelope, &error);
         }
-        let request = Request::new(self.shared.spares().keep(envelope));
+        let request = Request::new(self.shared.pools().keep(envelope));
         if let Identity::Nameless = self.identity {
             let cx = Context::new(self.shared.clone());
             if let Err(panic) = self.host.build(&cx) {
@@ -276,6 +276,27 @@ impl Session {
     /// may be before the first timer is due, never after.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.shared.timers().next_deadline()
+    }
+
+    /// The time now, read from the clock.
+    pub(crate) fn now(&self) -> Instant {
+        self.shared.timers().now()
+    }
+
+    /// Arms a deadline of the owner on the session's wheel. When it is due,
+    /// [`expire`](Session::expire) hands out its key through `next_expired`.
+    pub(crate) fn arm_owner(&self, deadline: Instant, key: u64) -> TimerId {
+        self.shared.timers().arm_owner(deadline, key)
+    }
+
+    /// Disarms a deadline of the owner; without effect if it was due.
+    pub(crate) fn disarm_owner(&self, timer: TimerId) {
+        self.shared.timers().disarm_owner(timer);
+    }
+
+    /// Takes the next key of the owner that is due.
+    pub(crate) fn next_expired(&self) -> Option<u64> {
+        self.shared.timers().next_expired()
     }
 
     /// The queue of woken tasks, for an owner that waits. A waker may be used by another thread

@@ -97,9 +97,9 @@ impl Simulation {
         self
     }
 
-    /// The probability of each message to be held back, by up to ten times the
-    /// mean latency and at least 10 ms, while later ones pass it: 0. Latency that
-    /// is not constant reorders by itself.
+    /// The probability of each message to be held back while later ones pass it: 0. The
+    /// delay is at most ten times the mean latency, or 10 ms if that is more. Latency
+    /// that is not constant reorders by itself.
     ///
     /// # Panics
     /// When it is not from 0 to 1.
@@ -204,15 +204,6 @@ impl Simulation {
     // The run.
 
     /// A cluster of `N`, to be driven by hand.
-    ///
-    /// ```
-    /// # use {eddyline::{Node, sim::Simulation}, std::time::Duration};
-    /// fn idle_for_a_second<N: Node>() -> u64 {
-    ///     let mut cluster = Simulation::new(7).nodes(3).build::<N>();
-    ///     cluster.run_for(Duration::from_secs(1));
-    ///     cluster.statistics().between_nodes
-    /// }
-    /// ```
     pub fn build<N: Node>(&self) -> Cluster {
         self.build_with(N::new)
     }
@@ -230,15 +221,6 @@ impl Simulation {
     }
 
     /// Runs a cluster of `N` under a workload, and checks its history.
-    ///
-    /// ```
-    /// # use eddyline::{Node, sim::{Failure, Simulation, workload}};
-    /// fn is_a_set<N: Node>() -> Result<(), Box<Failure>> {
-    ///     let report = Simulation::new(7).nodes(5).run::<N, _>(workload::GSet::new())?;
-    ///     assert!(report.summary.added > 0);
-    ///     Ok(())
-    /// }
-    /// ```
     ///
     /// # Errors
     /// When a node broke a rule of the protocol, or the workload's checker found
@@ -274,8 +256,7 @@ impl Simulation {
         let Err(failure) = first else {
             return first;
         };
-        // Once more with the trace on, for the person who looks into it, and to find out
-        // whether the seed replays the run.
+        // Once more, to keep the trace and to find out whether the seed replays the run.
         let plan = Plan {
             trace: true,
             ..self.plan.clone()

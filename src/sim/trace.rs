@@ -28,13 +28,6 @@ pub struct Trace {
 }
 
 /// One event, and its time.
-///
-/// ```
-/// # use {eddyline::sim::Trace, std::time::Duration};
-/// fn longest_silence(trace: &Trace) -> Option<Duration> {
-///     trace.records().windows(2).map(|pair| pair[1].at.since(pair[0].at)).max()
-/// }
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// The time.
@@ -81,14 +74,6 @@ pub enum Event {
 }
 
 /// The reason why a message did not arrive.
-///
-/// ```
-/// # use eddyline::sim::{Event, Loss, Trace};
-/// fn cut_off(trace: &Trace) -> usize {
-///     let events = trace.records().iter().map(|record| &record.event);
-///     events.filter(|event| matches!(event, Event::Dropped(_, Loss::Cut))).count()
-/// }
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
     /// By chance.

@@ -1,25 +1,33 @@
-//! The server's side of one connection: what comes in goes out again.
+//! The server's side of one connection: it sends back every byte that it receives.
 
-use super::CALLS_PER_TURN;
 use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::{Descriptor, socket};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
+/// How many reads one source may make in a turn, and how many writes: 4 each, which are
+/// at most 256 KiB each way and some 100 µs. Fewer would cost more turns, and a turn
+/// costs an `epoll_wait` even if it does not wait.
+pub(super) const CALLS_PER_TURN: usize = 4;
+
+/// How much one read or write moves at most: the size of the buffer that all connections
+/// share, and so the most that one of them can hold unsent.
+pub(super) const CHUNK_BYTES: usize = 64 * 1024;
+
 /// One client of the echo server.
 ///
-/// Idle it is three words and a socket: it reads into the server's buffer and
-/// writes from there at once. A short read proves the socket drained and spares
-/// the read that would say so, which makes a round trip `epoll_wait`, `read`,
-/// `write`. (Urgent data is the exception: a read stops short in front of it. Who
-/// sends it to an echo server waits until the next bytes, or the end.)
+/// An idle connection is three words and a socket. It reads into the server's buffer
+/// and writes from there at once. A short read proves that the socket ran dry, and so
+/// spares the read that would return `WouldBlock`: a round trip is `epoll_wait`, `read`,
+/// `write`. (Urgent data is the exception, because a read stops in front of it. A client
+/// that sends it waits for its echo until more bytes or the end arrive.)
 #[derive(Debug)]
 pub(crate) struct Connection {
     fd: Descriptor,
     state: State,
 }
 
-/// Where a connection stands.
+/// The state of a connection.
 ///
 /// ```text
 ///            wrote less than was read
@@ -42,29 +50,30 @@ pub(crate) struct Connection {
 /// ```
 #[derive(Debug)]
 enum State {
-    /// Nothing is held; reads whatever comes.
+    /// It holds nothing, and reads.
     Open,
-    /// Holds what the peer has not taken, and does not read.
+    /// It holds a rest that the peer has not taken, and does not read.
     Draining(Box<Rest>),
-    /// The peer has sent its end, which lies behind what is still unread.
+    /// The peer has closed its sending half. Unread bytes may lie in front of the end.
     HalfClosed(Option<Box<Rest>>),
-    /// Over; the runtime takes it out of the reactor at the end of the turn.
+    /// It is over. The runtime takes it out of the reactor at the end of the turn.
     Closed(Ending),
 }
 
-/// What was read and not yet written. Boxed, so that who holds none pays a word.
+/// Bytes that were read and are not yet written. In a box, so that a connection without
+/// a rest is a word smaller.
 #[derive(Debug)]
 struct Rest {
     bytes: Vec<u8>,
     sent: usize,
 }
 
-/// How a connection ended. Neither is an error of the server's.
+/// How a connection ended. Neither way is an error of the server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ending {
-    /// The peer's end, with everything echoed.
+    /// The peer sent its end, and everything was echoed.
     EndOfFile,
-    /// The peer is gone, or the network.
+    /// The peer or the network has gone.
     Reset,
 }
 
@@ -76,7 +85,7 @@ impl Connection {
         }
     }
 
-    /// The memory that is held for a peer that does not read.
+    /// How many bytes of memory the rest takes.
     pub(super) fn held_bytes(&self) -> usize {
         match &self.state {
             State::Draining(rest) | State::HalfClosed(Some(rest)) => rest.bytes.len(),
@@ -204,13 +213,13 @@ impl Connection {
         };
     }
 
-    /// Any -> Closed. The rest, if any, has nobody to go to.
+    /// Any -> Closed. A rest is dropped.
     fn close(&mut self, ending: Ending) {
         self.state = State::Closed(ending);
     }
 }
 
-/// Writes what there is room for; less than all, or nothing, uses writable up.
+/// Writes what there is room for. If that is not everything, writable is used up.
 fn write(fd: &Descriptor, bytes: &[u8], left: &mut Readiness) -> io::Result<usize> {
     let count = match socket::write(fd, bytes) {
         Ok(count) => count,

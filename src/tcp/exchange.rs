@@ -1,6 +1,6 @@
 //! The client's side: sends some bytes to an echo server and reads them back.
 
-use super::{CALLS_PER_TURN, CHUNK_BYTES};
+use super::connection::{CALLS_PER_TURN, CHUNK_BYTES};
 use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::Descriptor;
 use crate::sys::socket::{self, AcceptFailure};
@@ -10,21 +10,21 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
-/// How long a send may take from when it was asked for, the wait for its turn
-/// included, kept by the runtime: as long as a Maelstrom client waits for its
-/// reply. Over loopback an exchange takes a fraction of a millisecond, so whoever
-/// meets this is stuck, or behind some 50,000 others.
+/// How long a send may take from when it was asked for, its wait in the queue included:
+/// 5 s, as long as a Maelstrom client waits for its reply. The runtime keeps the deadline.
+/// Over loopback an exchange takes a fraction of a millisecond. So a send that takes 5 s
+/// is stuck, or some 50,000 others were before it.
 pub(crate) const SEND_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long it may wait for its turn: 4 s, so that whoever begins has a second left,
-/// a thousand times what an exchange takes. If they might wait as long as they may
-/// take, an endless queue would begin each send just before its end, and all would
-/// end with error 0. This ends with error 11: nothing was sent.
+/// How long a send may wait in the queue: 4 s, then it ends with error 11. So each send
+/// that begins has a second left, a thousand times what an exchange takes. If both bounds
+/// were equal, an endless queue would begin each send just before its deadline, and all
+/// would end with error 0, which does not say whether anything was sent.
 pub(crate) const QUEUE_WAIT_MAX: Duration = Duration::from_secs(4);
 
-/// Exchanges in flight at once: few enough that each gets on, many enough to keep a
-/// core busy. Each takes two descriptors, ours and the server's, and does not begin
-/// without both (see [`Reserve`](super::reserve::Reserve)). More wait for their turn.
+/// How many exchanges are in flight at once: 32, enough to keep a core busy. Each takes
+/// two descriptors, its own and the server's, and does not begin without both
+/// ([`EchoServer::reserve`](super::EchoServer::reserve)).
 pub(crate) const EXCHANGES_MAX: usize = 32;
 
 /// One `connect`, write, half-close, read to the end.
@@ -32,16 +32,16 @@ pub(crate) const EXCHANGES_MAX: usize = 32;
 pub(crate) struct Exchange {
     fd: Descriptor,
     address: SocketAddr,
-    /// How many bytes go out, and are to come back.
+    /// How many bytes are sent, and have to come back.
     expected: usize,
-    /// As long as what is expected and one byte more: room for the read that
-    /// finds the end, and proof that never more is held than was sent.
+    /// One byte longer than what is expected. That is room for the read that finds the
+    /// end, and the bound on what a server can make the client hold.
     echoed: Vec<u8>,
     received: usize,
     state: State,
 }
 
-/// Where an exchange stands.
+/// The state of an exchange.
 ///
 /// ```text
 ///  start  +------------+ SO_ERROR 0  +---------+ all written:  +-----------+
@@ -63,7 +63,7 @@ enum State {
     Done,
 }
 
-/// What an exchange with `address` came to grief over.
+/// Why an exchange with `address` failed.
 #[derive(Debug)]
 pub(crate) enum ExchangeError {
     Connect {
@@ -78,13 +78,13 @@ pub(crate) enum ExchangeError {
         address: SocketAddr,
         error: io::Error,
     },
-    /// The server ended before it had echoed everything.
+    /// The server closed before it had echoed everything.
     CutShort {
         address: SocketAddr,
         expected: usize,
         received: usize,
     },
-    /// The server sent more than it was sent: it is no echo server.
+    /// The server sent more than it received: it is no echo server.
     TooMuch {
         address: SocketAddr,
         expected: usize,
@@ -98,7 +98,7 @@ pub(crate) enum ExchangeError {
 }
 
 impl Exchange {
-    /// Starts to connect; the first edge brings it further. What fails gives the
+    /// Starts to connect; the first edge brings the exchange further. An error gives the
     /// data back.
     pub(crate) fn start(
         address: SocketAddr,
@@ -145,7 +145,7 @@ impl Exchange {
         }
     }
 
-    /// What to say when the deadline comes first.
+    /// The error when the deadline comes first.
     pub(crate) fn timed_out(&self) -> ExchangeError {
         ExchangeError::TimedOut {
             address: self.address,
@@ -154,8 +154,8 @@ impl Exchange {
         }
     }
 
-    /// Reads before writes: what is read makes room for the server to go on.
-    /// True once the server's end was read.
+    /// Reads first, which makes room for the server to write more. Returns true once the
+    /// server's end was read.
     fn advance(&mut self, left: &mut Readiness) -> Result<bool, ExchangeError> {
         let is_connecting = matches!(self.state, State::Connecting { .. });
         if is_connecting && !self.connected(left)? || matches!(self.state, State::Done) {
@@ -191,7 +191,7 @@ impl Exchange {
         Ok(true)
     }
 
-    /// Reads what came back; true at its end.
+    /// Reads the echo; returns true at its end.
     fn receive(&mut self, left: &mut Readiness) -> Result<bool, ExchangeError> {
         let address = self.address;
         for _ in 0..CALLS_PER_TURN {
@@ -250,13 +250,13 @@ impl Exchange {
         }
         if *sent == data.len() {
             socket::shutdown_write(&self.fd).map_err(failed)?;
-            // Also gives the data's memory back: what is echoed is as large.
+            // This also frees the data, which is as large as the echo.
             self.state = State::Receiving;
         }
         Ok(())
     }
 
-    /// Any -> Done, with what was echoed if it is all there.
+    /// Any -> Done, with the echo if it is complete.
     fn finish(&mut self) -> Result<Vec<u8>, ExchangeError> {
         self.state = State::Done;
         if self.received < self.expected {
@@ -271,7 +271,7 @@ impl Exchange {
         Ok(echoed)
     }
 
-    /// Whether something is left to do that raises no edge.
+    /// Whether work is left that raises no edge.
     fn has_work(&self, left: Readiness) -> bool {
         match self.state {
             State::Connecting { .. } => false,
@@ -300,8 +300,7 @@ impl ExchangeError {
         matches!(self, ExchangeError::Connect { .. })
     }
 
-    /// Whether it is for want of descriptors or memory, which come back when
-    /// others give theirs.
+    /// Whether descriptors or memory were lacking, which others may give back.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
             ExchangeError::Connect { error, .. } => {

@@ -1,6 +1,5 @@
-//! The listening socket: takes connections in, whatever `accept` answers.
+//! The listening socket: takes connections in, and survives every answer of `accept`.
 
-use super::reserve::Reserve;
 use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::Descriptor;
 use crate::sys::socket::{self, AcceptFailure};
@@ -9,14 +8,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// Connections taken in one turn: half a millisecond's work, so that a storm of
-/// clients does not starve those that are already connected. redis takes 10 by
-/// default, and pays for a burst with more turns of one `epoll_wait` each.
+/// How many connections are taken in one turn: 64, half a millisecond's work, so that
+/// many new clients do not starve those that are already connected. redis takes 10 by
+/// default, and needs more turns for a burst, with an `epoll_wait` each.
 pub(crate) const ACCEPTS_PER_TURN: usize = 64;
 
-/// After how long a paused listener tries again even if no connection of ours
-/// closed: it may be another process that gave descriptors back. Seldom enough
-/// to cost nothing, often enough to stay below a client's patience.
+/// After how long a paused listener tries again, even if no connection was closed here:
+/// 100 ms. Another process may have given descriptors back. The attempts cost next to
+/// nothing, and a client hardly notices the delay.
 pub(crate) const ACCEPT_RETRY_MS: u64 = 100;
 
 /// A listening socket.
@@ -45,8 +44,8 @@ pub(crate) struct Listener {
     address: SocketAddr,
     /// Why the last attempt got stuck, if it did.
     paused_by: Option<io::Error>,
-    /// For clients in the queue that are our own.
-    reserve: Reserve,
+    /// For the clients in the queue that are the node's own.
+    reserve: DescriptorReserve,
 }
 
 /// Why a server did not start.
@@ -73,7 +72,7 @@ impl Listener {
                 fd,
                 address,
                 paused_by: None,
-                reserve: Reserve::default(),
+                reserve: DescriptorReserve::default(),
             }),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 Err(StartError::PortInUse { address })
@@ -92,12 +91,12 @@ impl Listener {
         self.paused_by.as_ref()
     }
 
-    /// Keeps a descriptor for a client of our own.
+    /// Keeps one more descriptor for a client of the node's own.
     pub(super) fn reserve(&mut self) -> io::Result<()> {
         self.reserve.keep(&self.fd)
     }
 
-    /// Keeps no more than there are clients of our own.
+    /// Keeps no more descriptors than the node has clients of its own.
     pub(super) fn reserve_at_most(&mut self, clients: usize) {
         self.reserve.keep_at_most(clients);
     }
@@ -114,7 +113,7 @@ impl Listener {
             true => self.accept_queued(&mut left, room, take),
             false => Next::Wait,
         };
-        self.reserve.take_back(&self.fd);
+        self.reserve.replace_unused(&self.fd);
         Progress {
             received_bytes: 0,
             used_up: readiness.without(left),
@@ -138,7 +137,7 @@ impl Listener {
             }
             match socket::accept(&self.fd) {
                 Ok(fd) => {
-                    self.reserve.spent();
+                    self.reserve.was_used();
                     taken += 1;
                     take(fd);
                 }
@@ -148,7 +147,7 @@ impl Listener {
                         left.remove(Readiness::READABLE);
                         return Next::Wait;
                     }
-                    AcceptFailure::Stuck if self.reserve.give(&error) => {}
+                    AcceptFailure::Stuck if self.reserve.release_for(&error) => {}
                     AcceptFailure::Stuck => return self.pause(error),
                 },
             }
@@ -160,6 +159,62 @@ impl Listener {
     fn pause(&mut self, reason: io::Error) -> Next {
         self.paused_by = Some(reason);
         Next::Wait
+    }
+}
+
+/// Descriptors kept to accept the node's own clients with.
+///
+/// Both ends of an exchange of the node with itself are in this process. If clients took
+/// every descriptor, they would wait for a server that has none left to accept them
+/// with, until their deadlines end that. So each exchange begins with two descriptors:
+/// its own, and one that is kept here until `accept` fails for want of it. That costs a
+/// `dup` and a `close` for each exchange.
+///
+/// The first client in the queue is accepted with it, which may be an outside client.
+/// Then the exchange waits for a descriptor like all others.
+#[derive(Debug, Default)]
+struct DescriptorReserve {
+    kept: Vec<Descriptor>,
+    /// One was released, and no client has been accepted since.
+    is_unused: bool,
+}
+
+impl DescriptorReserve {
+    /// Keeps one more: a copy of `fd`, which is never used itself.
+    fn keep(&mut self, fd: &Descriptor) -> io::Result<()> {
+        self.kept.push(socket::copy(fd)?);
+        Ok(())
+    }
+
+    /// Closes those that exceed the number of exchanges.
+    fn keep_at_most(&mut self, exchanges: usize) {
+        self.kept.truncate(exchanges);
+    }
+
+    /// Closes one, if `accept` failed because the process has no descriptor left.
+    /// Returns whether it is worth another attempt.
+    fn release_for(&mut self, error: &io::Error) -> bool {
+        if self.is_unused || !socket::is_out_of_descriptors(error) {
+            return false;
+        }
+        self.is_unused = self.kept.pop().is_some();
+        self.is_unused
+    }
+
+    /// A client was accepted with the released descriptor.
+    fn was_used(&mut self) {
+        self.is_unused = false;
+    }
+
+    /// Keeps a descriptor in place of a released one that no client used. `accept` needs
+    /// a free descriptor even to find out that no client waits, and the turn may reach
+    /// its bound before a client comes.
+    fn replace_unused(&mut self, fd: &Descriptor) {
+        if std::mem::take(&mut self.is_unused) {
+            // The descriptor was free a moment ago, and this is the only thread. If the
+            // copy fails all the same, an exchange waits until another one ends.
+            let _kept = self.keep(fd);
+        }
     }
 }
 
@@ -203,7 +258,7 @@ mod tests {
         Listener::bind(Ipv4Addr::LOCALHOST.into(), 0).unwrap()
     }
 
-    /// That many clients, whose connections stand.
+    /// So many clients, with established connections.
     fn clients(listener: &Listener, count: usize) -> Vec<Descriptor> {
         let clients: Vec<Descriptor> = (0..count)
             .map(|_| socket::connect(listener.address()).unwrap())
@@ -234,7 +289,7 @@ mod tests {
         let error = Listener::bind(Ipv4Addr::LOCALHOST.into(), port).unwrap_err();
         assert!(matches!(error, StartError::PortInUse { .. }), "{error}");
         assert!(error.to_string().contains(&first.address().to_string()));
-        // TEST-NET-1: no machine has this address.
+        // No machine has an address of TEST-NET-1.
         let error = Listener::bind(Ipv4Addr::new(192, 0, 2, 1).into(), 0).unwrap_err();
         assert!(matches!(error, StartError::Failed { .. }), "{error}");
     }
@@ -299,7 +354,7 @@ mod tests {
         clients.pop();
         let progress = listener.accept(Readiness::READABLE, 8, |fd| taken.push(fd));
         assert_is_paused(&listener, &progress);
-        assert_eq!(taken.len(), 1, "whoever was first in the queue");
+        assert_eq!(taken.len(), 1, "the first in the queue");
         clients.clear();
         while taken.len() < 3 {
             listener.accept(Readiness::READABLE, 8, |fd| taken.push(fd));

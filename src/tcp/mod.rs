@@ -9,31 +9,23 @@
 //!   connect, write, half-close  --->  kernel  ------------> read, write at once
 //!   read to the end             <---  kernel  <------------ close after the end
 //! ```
+//!
+//! Read next: `connection.rs`, the server's side; `exchange.rs`, the client's;
+//! `listener.rs`, what `accept` may answer; `tests.rs`, both sides on plain epoll.
 
 mod connection;
-/// The fuzz target `connection`, on its corpus. It lies with the others; the
-/// target itself takes this room and `sys` into a crate of its own, so that
-/// neither needs a door.
+/// The fuzz target `connection`, on its corpus. The target itself compiles this room,
+/// `source` and `sys` into a crate of its own, so that none of them has to be public.
 #[cfg(test)]
 #[path = "../../tests/fuzz/connection/mod.rs"]
 mod event_sequences;
 mod exchange;
 mod listener;
-mod reserve;
 mod server;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use connection::Connection;
 pub(crate) use exchange::{EXCHANGES_MAX, Exchange, ExchangeError, QUEUE_WAIT_MAX, SEND_DEADLINE};
-pub(crate) use listener::{ACCEPT_RETRY_MS, StartError};
-pub(crate) use server::{CONNECTIONS_MAX, EchoServer, Stats};
-
-/// Reads that one source may make in a turn, and writes likewise: 256 KiB each
-/// way at most, some 100 µs, before the others have theirs. More than one, since
-/// a turn without waiting costs an `epoll_wait` all the same.
-const CALLS_PER_TURN: usize = 4;
-
-/// What one read or write moves at most: the size of the buffer that all
-/// connections share, and with it the most that one can hold unsent.
-const CHUNK_BYTES: usize = 64 * 1024;
+pub(crate) use listener::ACCEPT_RETRY_MS;
+pub(crate) use server::{CONNECTIONS_MAX, EchoServer};

@@ -1,43 +1,45 @@
-//! The echo server: a listener, what its connections share, and the counts.
+//! The echo server: a listener, the memory that its connections share, and the counts.
 
-use super::CHUNK_BYTES;
-use super::connection::{Connection, Ending};
+use super::connection::{CHUNK_BYTES, Connection, Ending};
 use super::listener::{Listener, StartError};
 use crate::source::{Progress, Readiness};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// Connections open at once, unless told otherwise: 65,536. An idle one costs us
-/// some 32 bytes, one that does not read what [`HELD_BYTES_MAX`] leaves it. The
-/// limit on descriptors usually comes first, and is met in the same way.
+/// How many connections may be open at once, unless an option says otherwise: 65,536. An
+/// idle one takes some 32 bytes here. [`HELD_BYTES_MAX`] bounds what those hold that do
+/// not read. The limit on descriptors usually comes first, and has the same effect.
 pub(crate) const CONNECTIONS_MAX: usize = 65_536;
 
-/// How many bytes all connections together hold for peers that do not read before
-/// each gets [`SCARCE_CHUNK_BYTES`] only: 64 MiB, a thousand such peers. Those that
-/// do read hold nothing and are echoed on, in smaller pieces; to stop reading
-/// from everybody would let a thousand clients silence the rest.
+/// How many bytes all connections together hold for peers that do not read, before each
+/// gets [`SCARCE_CHUNK_BYTES`] only: 64 MiB, a thousand such peers. A connection whose
+/// peer reads holds nothing, and is echoed on in smaller pieces. If the server stopped
+/// reading from all instead, a thousand clients could silence the rest.
 const HELD_BYTES_MAX: usize = 64 << 20;
 
-/// What one read brings at most while too much is held: 4 KiB, so that the last of
-/// [`CONNECTIONS_MAX`] makes it 320 MiB and not 4 GiB.
+/// How much one read brings at most while too much is held: 4 KiB. So the last of
+/// [`CONNECTIONS_MAX`] raises the sum to 320 MiB and not to 4 GiB.
 pub(super) const SCARCE_CHUNK_BYTES: usize = 4 << 10;
 
-/// A TCP echo server. The connections themselves are the runtime's sources.
+/// A TCP echo server. Its connections are sources, and the runtime owns them.
+///
+/// Invariant: `held_bytes` is the sum over all open connections. `serve` takes a
+/// connection's share out and adds it again, and `released` takes it out for good.
 #[derive(Debug)]
 pub(crate) struct EchoServer {
     listener: Listener,
-    /// Every connection reads into this one, so that an idle one owns no buffer.
+    /// The buffer that all connections read into, so that an idle one needs none.
     scratch: Box<[u8]>,
     pub(super) open_connections: usize,
     connections_max: usize,
-    /// What all connections hold for peers that do not read.
+    /// How many bytes all connections hold for peers that do not read.
     pub(super) held_bytes: usize,
     pub(super) held_bytes_max: usize,
     stats: Stats,
 }
 
-/// What a server has seen since it started.
+/// The totals of a server since it started.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Stats {
     pub(crate) total_connections: u64,
@@ -68,8 +70,8 @@ impl EchoServer {
         self.listener.address().port()
     }
 
-    /// Where a client on this machine reaches it: an address that means "all
-    /// interfaces" is none that can be connected to everywhere.
+    /// The address at which a client on this machine reaches it. Not every system can
+    /// connect to the address that means "all interfaces", so loopback stands for it.
     pub(crate) fn local_client_address(&self) -> SocketAddr {
         let mut address = self.listener.address();
         if address.ip().is_unspecified() {
@@ -86,17 +88,18 @@ impl EchoServer {
         self.listener.paused_by()
     }
 
-    /// Whether connections wait that cannot be taken in for now, or one more would.
+    /// Whether no connection can be taken in for now.
     pub(crate) fn is_full(&self) -> bool {
         self.paused_by().is_some() || self.open_connections >= self.connections_max
     }
 
-    /// Keeps a descriptor to accept a client of our own with; fails if there is none.
+    /// Keeps one more descriptor to accept a client of the node's own with. Fails if the
+    /// process has none left.
     pub(crate) fn reserve(&mut self) -> io::Result<()> {
         self.listener.reserve()
     }
 
-    /// Keeps descriptors for that many clients of our own at most.
+    /// Keeps descriptors for at most so many clients of the node's own.
     pub(crate) fn reserve_at_most(&mut self, clients: usize) {
         self.listener.reserve_at_most(clients);
     }
@@ -114,8 +117,8 @@ impl EchoServer {
         self.open_connections
     }
 
-    /// Takes new connections in, to the end of `accepted`. Each is the runtime's
-    /// to register and to close, and to report to [`EchoServer::released`] then.
+    /// Takes new connections in, to the end of `accepted`. The runtime registers each of
+    /// them, and passes it to [`EchoServer::released`] in the end.
     pub(crate) fn accept(
         &mut self,
         readiness: Readiness,
@@ -149,8 +152,8 @@ impl EchoServer {
         progress
     }
 
-    /// Closes a connection that is out of the reactor. True if the paused listener
-    /// has waited for this: then carry it over.
+    /// Closes a connection that was taken out of the reactor. Returns whether the listener
+    /// is paused: then it is to be served again, because there is room now.
     #[must_use]
     pub(crate) fn released(&mut self, connection: Connection) -> bool {
         self.held_bytes -= connection.held_bytes();
@@ -158,7 +161,7 @@ impl EchoServer {
         self.paused_by().is_some()
     }
 
-    /// Says that a connection was closed before it was served.
+    /// Notes that a connection was closed before it could be registered.
     pub(crate) fn refused(&mut self) {
         self.open_connections -= 1;
     }

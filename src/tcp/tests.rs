@@ -1,5 +1,6 @@
-//! Both sides against each other over loopback, on edges alone.
+//! Both sides against each other over loopback, driven by edges alone.
 
+use super::connection::CHUNK_BYTES;
 use super::exchange::ExchangeError;
 use super::server::{SCARCE_CHUNK_BYTES, Stats};
 use super::*;
@@ -21,8 +22,8 @@ enum Source {
     Exchange(usize, Box<Exchange>),
 }
 
-/// The least that can drive a server and its clients: an edge-triggered epoll,
-/// sticky readiness, carry-over. A lost edge makes it wait until it panics.
+/// The smallest loop that can drive a server and its clients: an edge-triggered epoll,
+/// sticky readiness, a carry-over list. After a lost edge it waits until it panics.
 struct Loop {
     epoll: OwnedFd,
     server: EchoServer,
@@ -224,8 +225,8 @@ fn all_interfaces_are_reached_over_loopback() {
     }
 }
 
-// One peer after another stops reading. Together they get what is granted, each a
-// whole piece; whoever comes then gets small ones, and is echoed all the same.
+// One peer after another stops reading. The first ones get whole chunks, up to the bound
+// for all together. Later ones get small chunks, and are echoed all the same.
 #[test]
 fn what_is_held_for_peers_that_do_not_read_is_bounded_for_all_together() {
     const WHOLE: usize = 4;

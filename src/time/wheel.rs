@@ -1,46 +1,75 @@
-//! The timer wheel: every deadline that anything waits for.
+//! The timer wheel: all deadlines of a process, ordered by time.
+//!
+//! Time is counted in ticks of 1 ms. The wheel writes a tick in base 64, as a number of
+//! eight digits. It has a level for each digit, and each level has 64 slots, one for
+//! each value of the digit. A slot is a list of timers, first come first served.
 //!
 //! ```text
-//!   the wheel's time, a tick of 1 ms, written in base 64
-//!   +------+-- ... --+------+------+------+
-//!   |  d7  |         |  d2  |  d1  |  d0  |
-//!   +--|---+-- ... --+--|---+--|---+--|---+
-//!      |                |      |      |       0    d0           63   one slot
-//!      |                |      |      +-----> [....|*..*...........]   1 ms
-//!      |                |      +------------> [......|....*........]  64 ms
-//!      |                +-------------------> [..|........*........]   4 s
-//!      |                                       ...       |
-//!      +------------------------------------> [|...*.....|.........] 139 years
-//!                                                        |
-//!                             a slot: a list of nodes,   v
-//!                             first come, first served   n <-> n <-> n
+//!   level    one slot covers     slots
+//!     0             1 ms         [0][1][2] ... [63]      the last digit
+//!     1            64 ms         [0][1][2] ... [63]      the digit before it
+//!     2         4,096 ms         [0][1][2] ... [63]
+//!    ...                              |
+//!     7          139 years            v
+//!                                a list:  timer <-> timer <-> timer
 //! ```
 //!
-//! A timer waits on the level of the highest digit in which its tick differs
-//! from the wheel's time, in the slot of its own digit there. So a slot on
-//! level 0 is one tick, and on every level the timers are to the right of the
-//! wheel's time (`|`). When the wheel's time reaches the start of a slot above
-//! level 0, the slot's timers fall to lower levels, in order: a cascade. It
-//! finds the levels below empty, and whoever is inserted later for the same
-//! tick is placed by the same rule and so lands behind them: that is why first
-//! come first served survives cascades.
+//! **Placing.** Write the timer's tick and the wheel's time below each other and look
+//! for the first digit, from the left, in which they differ. Its place is the level.
+//! The timer's own digit there is the slot. If no digit differs, the timer is due: it
+//! goes to the current slot of level 0. With the wheel's time at 0:
+//!
+//! ```text
+//!   tick     in base 64     place
+//!     63       0  0 63      level 0, slot 63
+//!     64       0  1  0      level 1, slot 1
+//!   4096       1  0  0      level 2, slot 1
+//!   4165       1  1  5      level 2, slot 1, behind 4096
+//! ```
+//!
+//! **Cascading.** A slot of level 0 holds timers of a single tick, so all of them fire
+//! together. A slot above level 0 holds timers of many ticks. When the wheel's time
+//! reaches the first of those ticks, the slot is emptied, and each of its timers is
+//! placed again by the same rule. It now agrees with the wheel's time in one more
+//! digit, so it lands on a lower level.
+//!
+//! ```text
+//!   time    slot           its timers are placed again
+//!     63    level 0, 63    63 fires
+//!     64    level 1, 1     64: no digit differs, so level 0, slot 0; it fires
+//!   4096    level 2, 1     4096: level 0, slot 0; it fires
+//!                          4165: 1 1 5 against 1 0 0, so level 1, slot 1
+//!   4160    level 1, 1     4165: 1 1 5 against 1 1 0, so level 0, slot 5
+//!   4165    level 0, 5     4165 fires
+//! ```
+//!
+//! One shortcut: a timer that is alone in its slot needs no stop at the slot's start. In
+//! the example the wheel skips 4160. So a quiet process is not woken only to cascade.
+//!
+//! # Invariants
+//! - A timer's place follows from its tick and the wheel's time. It is not stored.
+//! - Every occupied slot starts after the wheel's time, except the current slot of
+//!   level 0. That one holds timers which are due, those of the past included.
+//! - The earliest timer is on the lowest level that is not empty. Timers on a higher
+//!   level differ from the wheel's time in a higher digit, so they are due later.
+//! - Timers of one tick fire in the order in which they were armed. A cascade keeps the
+//!   order of its list. It appends to lists that are empty, since the lower levels are.
+//!   Later timers of the same tick are appended behind.
 //!
 //! # Where this comes from
+//! tokio's wheel has levels of 64 slots with a word of occupancy each, places a timer
+//! by the differing digit, and jumps from one occupied slot to the next. This one has
+//! a level for every digit of the last deadline, so nothing wraps and nothing is
+//! clamped. Its nodes lie in a slab and are linked by index, so it is safe Rust and
+//! allocates only to grow. Since 4.8 Linux (`kernel/time/timer.c`) does not cascade,
+//! and lets far timers be late by an eighth. Here a deadline is a promise, and the
+//! order within a tick is part of replaying a run.
 //!
-//! tokio's wheel taught us levels of 64 slots with a word of occupancy each,
-//! the placing by the differing digit, and jumping from occupied slot to
-//! occupied slot; from Linux's `kernel/time/timer.c` we looked at the bargain
-//! it strikes since 4.8, to never cascade and let far timers be late by an
-//! eighth. We keep the cascades, because a deadline is a promise here and
-//! order within a tick is part of replaying a run. Unlike tokio's, ours has
-//! levels for every deadline there is, so nothing wraps and nothing is
-//! clamped; its nodes live in a slab and are linked by index, so it is safe
-//! Rust and allocates only to grow; and a timer that is alone in its slot goes
-//! straight to its deadline, so a quiet node is not woken only to cascade.
+//! The cost: a far timer is moved up to 7 times before it fires, and the loop may be
+//! woken as often to move it. A timer that is cancelled long before its deadline, as
+//! most calls' timers are, usually never moves.
 //!
-//! What it costs: a far timer is moved up to 7 times before it fires, and the
-//! loop may be woken as often to move it. Timers that are cancelled long
-//! before their deadline, as those of calls are, mostly never move at all.
+//! Read next: `wheel/level.rs` (places and occupancy), `wheel/node.rs` (the lists).
 
 mod level;
 mod node;
@@ -48,7 +77,8 @@ mod tick;
 
 pub use node::TimerId;
 
-use super::Instant;
+use super::clock::Clock;
+use super::instant::Instant;
 use level::{Levels, Place};
 use node::Nodes;
 use std::fmt;
@@ -56,11 +86,10 @@ use tick::Tick;
 
 /// Timers by their deadline, each with a value of type `T`.
 ///
-/// Inserting and cancelling take the same few steps whatever is outstanding,
-/// and allocate nothing once the wheel has held as many timers before.
-/// A deadline is rounded up to the next millisecond, never down.
-/// The wheel runs no code of its user but hands out the values of due timers,
-/// so nothing can reach back into it half way.
+/// Inserting and cancelling take the same few steps however many timers are armed.
+/// They allocate nothing once the wheel has held as many timers before. A deadline is
+/// rounded up to the next millisecond, never down. The wheel calls no code of its
+/// user: it hands out the values of due timers, so nothing can change it half way.
 ///
 /// ```
 /// use eddyline::time::{Instant, Wheel};
@@ -80,7 +109,7 @@ use tick::Tick;
 pub struct Wheel<T> {
     /// The latest time that the wheel was told.
     now: Instant,
-    /// The tick that `now` has reached. Every timer is due at it or later.
+    /// The tick that `now` has reached: the wheel's time. No timer is placed before it.
     elapsed: Tick,
     levels: Levels,
     nodes: Nodes<T>,
@@ -88,11 +117,6 @@ pub struct Wheel<T> {
 
 impl<T> Wheel<T> {
     /// A wheel with no timers, at the time `now`.
-    ///
-    /// ```
-    /// # use eddyline::time::{Instant, Wheel};
-    /// let wheel: Wheel<&str> = Wheel::new(Instant::ZERO);
-    /// ```
     pub fn new(now: Instant) -> Wheel<T> {
         Wheel {
             now,
@@ -129,9 +153,29 @@ impl<T> Wheel<T> {
         id
     }
 
+    /// Arms a timer on a wheel whose owner tells it the time only while timers are
+    /// armed. O(1).
+    ///
+    /// Without timers the owner has no reason to call [`expire`](Wheel::expire), and the
+    /// wheel's time may be far behind. A timer that is placed from there would start on
+    /// a high level and cascade through those below. So an empty wheel reads the clock
+    /// first. Nothing is due on it, so the time is only set.
+    pub(crate) fn insert_with_clock(
+        &mut self,
+        clock: &dyn Clock,
+        deadline: Instant,
+        value: T,
+    ) -> TimerId {
+        if self.is_empty() {
+            self.now = self.now.max(clock.now());
+            self.elapsed = Tick::reached(self.now);
+        }
+        self.insert(deadline, value)
+    }
+
     /// Disarms a timer and returns its value. O(1).
     ///
-    /// None if it has fired, was cancelled, or is otherwise not there.
+    /// `None` if it has fired or was cancelled.
     ///
     /// ```
     /// # use eddyline::time::{Instant, Wheel};
@@ -162,14 +206,13 @@ impl<T> Wheel<T> {
         self.nodes.value_mut(id)
     }
 
-    /// When [`expire`](Wheel::expire) next has something to do; None when
-    /// nothing is armed. O(levels).
+    /// When [`expire`](Wheel::expire) next has something to do; `None` when nothing is
+    /// armed. O(levels).
     ///
-    /// Never later than the earliest timer is due, and never before the
-    /// wheel's time. It can be earlier than the earliest timer, since above
-    /// level 0 only the start of the slot is known: waking then costs an
-    /// `expire` that hands out nothing, at most 7 times for a timer. A timer
-    /// that is alone in its slot is known exactly.
+    /// Never later than the earliest timer is due, and never before the wheel's time.
+    /// It can be earlier than the earliest timer, since above level 0 only the start of
+    /// the slot is known. Then `expire` hands out nothing; that happens at most 7 times
+    /// for a timer. The deadline of a timer that is alone in its slot is exact.
     ///
     /// ```
     /// # use eddyline::time::{Instant, Wheel};
@@ -179,25 +222,25 @@ impl<T> Wheel<T> {
     /// ```
     pub fn next_deadline(&self) -> Option<Instant> {
         if self.is_empty() {
-            return None; // without a look at every level
+            return None; // spares the look at every level
         }
         let place = self.levels.earliest()?;
         let tick = match self.levels.list(place).only() {
             Some(index) => self.nodes.tick(index),
             None => place.start(self.elapsed),
         };
-        // What is overdue has been given the tick that now has reached, whose
-        // own instant may be up to a tick in the past.
+        // A timer of the past was given the tick that `now` has reached. The instant
+        // of that tick may be up to a tick in the past.
         Some(tick.instant().max(self.now))
     }
 
-    /// Moves the values of all timers that are due at `now` to the end of
-    /// `due`: the earliest tick first, and first come first served in a tick.
+    /// Moves the values of all timers that are due at `now` to the end of `due`: the
+    /// earliest tick first, and first come first served within a tick.
     ///
-    /// Costs a few steps for each timer that fires or cascades, however far
-    /// `now` has jumped. A `now` before the wheel's time is taken for the
-    /// wheel's time. A timer inserted while the caller works through `due` is
-    /// never in it, even at a zero delay: it waits for the next `expire`.
+    /// Costs a few steps for each timer that fires or cascades, however far `now` has
+    /// jumped. A `now` before the wheel's time counts as the wheel's time. A timer that
+    /// is inserted while the caller works through `due` waits for the next `expire`,
+    /// even if its deadline has passed.
     ///
     /// ```
     /// # use eddyline::time::{Instant, Wheel};
@@ -229,23 +272,11 @@ impl<T> Wheel<T> {
     }
 
     /// How many timers are armed.
-    ///
-    /// ```
-    /// # use eddyline::time::{Instant, Wheel};
-    /// let mut wheel = Wheel::new(Instant::ZERO);
-    /// wheel.insert(Instant::from_millis(5), ());
-    /// assert_eq!(wheel.len(), 1);
-    /// ```
     pub fn len(&self) -> usize {
         self.nodes.armed()
     }
 
     /// Whether no timer is armed.
-    ///
-    /// ```
-    /// # use eddyline::time::{Instant, Wheel};
-    /// assert!(Wheel::<()>::new(Instant::ZERO).is_empty());
-    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -265,11 +296,12 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// Moves the wheel's time to the `start` of the earliest slot, and the
-    /// slot's timers to lower levels, in their order.
+    /// Moves the wheel's time to the `start` of the earliest slot, and that slot's
+    /// timers to lower levels, in their order.
     ///
-    /// A timer that is alone there has none before it, so that time can move
-    /// on to its tick, or as far as time has come, and one move is enough.
+    /// If the slot holds a single timer, no other timer is due before it. So the
+    /// wheel's time moves on to its tick, or to the tick that the clock has reached.
+    /// One move is then enough.
     fn cascade(&mut self, place: Place, start: Tick, reached: Tick) {
         let mut list = self.levels.take(place);
         self.elapsed = match list.only() {
@@ -291,6 +323,7 @@ impl<T> fmt::Debug for Wheel<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::VirtualClock;
     use std::rc::Rc;
     use std::time::Duration;
 
@@ -349,6 +382,33 @@ mod tests {
     }
 
     #[test]
+    fn timers_cascade_as_the_page_of_the_wheel_shows() {
+        let mut wheel = Wheel::new(Instant::ZERO);
+        for tick in [4096, 4165, 64, 63] {
+            wheel.insert(MS(tick), tick);
+        }
+        for tick in [63, 64, 4096, 4165] {
+            assert_eq!(wheel.next_deadline(), Some(MS(tick)));
+            assert_eq!(expired(&mut wheel, MS(tick)), [tick]);
+        }
+    }
+
+    #[test]
+    fn an_empty_wheel_takes_the_time_from_the_clock() {
+        let clock = VirtualClock::default();
+        let mut wheel = Wheel::new(clock.now());
+        clock.advance(Duration::from_millis(1_000_000));
+        for value in ['a', 'b'] {
+            wheel.insert_with_clock(&clock, MS(1_000_020), value);
+            clock.advance(Duration::from_millis(1));
+        }
+        // Placed from 0 they would share a slot that starts before their deadline.
+        assert_eq!(wheel.next_deadline(), Some(MS(1_000_020)));
+        assert_eq!(wheel.now, MS(1_000_000), "the second insert reads no clock");
+        assert_eq!(expired(&mut wheel, MS(1_000_020)), ['a', 'b']);
+    }
+
+    #[test]
     fn a_jump_of_years_costs_the_timers_and_not_the_ticks() {
         // 100,000 timers over ten years: ticks would take minutes to count.
         let years = Duration::from_secs(10 * 365 * 86_400);
@@ -387,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timer_alone_in_its_slot_wakes_nobody_to_cascade() {
+    fn a_timer_alone_in_its_slot_causes_no_wake_to_cascade() {
         let mut wheel = Wheel::new(MS(1));
         wheel.insert(MS(5_000_003), 'a');
         assert_eq!(wheel.next_deadline(), Some(MS(5_000_003)));

@@ -1,38 +1,34 @@
 //! The line buffer: bytes in as they come, whole lines out.
 //!
-//! Like redis' query buffer it is one flat, reused block, and a newline is
-//! looked for only in bytes that were not searched before, so that a line that
-//! comes a byte at a time costs no more than one that comes whole. Unlike it,
-//! a line over the limit does not end the conversation: it is reported once,
-//! thrown away up to its newline, and the next line counts again.
+//! Like redis' query buffer it is one flat block that is used again. A newline is
+//! searched for only in bytes that were not searched before, so a line that comes a
+//! byte at a time costs no more than one that comes whole. A line over the limit is
+//! reported once and skipped up to its newline. In redis it ends the connection.
 //!
 //! ```text
 //!   0            start           scanned        end             len
 //!   |  consumed    |  part of a line |  unsearched |  free space  |
 //! ```
 
-/// The longest line that is taken, without its newline: 16 MiB.
+use crate::memory::Retention;
+
+/// The longest line that is accepted, without its newline: 16 MiB.
 ///
 /// A line must be whole before it can be parsed, so this bounds the memory that
 /// one sender can make the node hold. Maelstrom's own messages stay far below.
 ///
-/// ```
-/// assert_eq!(eddyline::wire::LINE_BYTES_MAX, 16 * 1024 * 1024);
-/// ```
 pub const LINE_BYTES_MAX: usize = 16 << 20;
 
-/// How much one read asks for: 64 KiB, what a pipe holds by default. Larger
-/// reads would leave the nearer caches without saving a system call.
-///
-/// ```
-/// let mut lines = eddyline::wire::LineBuffer::default();
-/// assert!(lines.space().len() <= eddyline::wire::READ_BYTES);
-/// ```
+/// How much one read asks for: 64 KiB, the default size of a pipe. Larger reads
+/// would not fit into the nearer caches, and save no system call.
 pub const READ_BYTES: usize = 64 << 10;
 
-/// What the buffer keeps between turns: room for a whole read behind a part of
-/// a line that waits for its rest.
-const KEEP_BYTES: usize = 2 * READ_BYTES;
+/// The size of the block, unless a long line made it larger: room for a whole read
+/// after the beginning of a line that waits for its rest.
+const SMALL_BYTES_MAX: usize = 2 * READ_BYTES;
+
+/// A block that a long line has made larger serves the next line.
+const LARGE_USES_MIN: u32 = 1;
 
 /// How much of a line over the limit is shown to a person.
 const EXCERPT_BYTES: usize = 80;
@@ -52,7 +48,7 @@ const EXCERPT_BYTES: usize = 80;
 pub enum Line<'a> {
     /// A whole line within the limit.
     Whole(&'a [u8]),
-    /// A line that passed the limit; only its beginning is left.
+    /// A line over the limit. Only its beginning is left.
     TooLong {
         /// The first bytes of the line.
         excerpt: &'a [u8],
@@ -81,10 +77,11 @@ pub struct LineBuffer {
     scanned: usize,
     /// Where the next read goes.
     end: usize,
-    /// The longest line that is taken.
+    /// The longest line that is accepted.
     line_bytes_max: usize,
     /// The line at `start` has passed the limit and was reported.
     discarding: bool,
+    retention: Retention,
 }
 
 impl Default for LineBuffer {
@@ -94,28 +91,24 @@ impl Default for LineBuffer {
 }
 
 impl LineBuffer {
-    /// A buffer that takes lines of up to `line_bytes_max` bytes.
-    ///
-    /// ```
-    /// let lines = eddyline::wire::LineBuffer::with_limit(1024);
-    /// assert!(lines.is_empty());
-    /// ```
+    /// A buffer that accepts lines of up to `line_bytes_max` bytes.
     pub fn with_limit(line_bytes_max: usize) -> LineBuffer {
         LineBuffer {
-            bytes: vec![0; KEEP_BYTES],
+            bytes: vec![0; SMALL_BYTES_MAX],
             start: 0,
             scanned: 0,
             end: 0,
             line_bytes_max,
             discarding: false,
+            retention: Retention::new(SMALL_BYTES_MAX, LARGE_USES_MIN),
         }
     }
 
     /// Where the next read may write: at least one byte, at most [`READ_BYTES`].
     ///
-    /// Call it when [`next_line`](Self::next_line) has said `None`. Moves the
-    /// part of a line that is left to the front when the space runs short, and
-    /// doubles the block when one line fills it: each byte moves O(1) times.
+    /// Call it when [`next_line`](Self::next_line) has returned `None`. When the space
+    /// runs short, it moves the beginning of a line that is left to the front. When
+    /// one line fills the block, it doubles the block. So each byte moves O(1) times.
     ///
     /// ```
     /// # use {eddyline::wire::LineBuffer, std::io::Read};
@@ -135,14 +128,8 @@ impl LineBuffer {
         &mut self.bytes[self.end..until]
     }
 
-    /// Says that the first `count` bytes of [`space`](Self::space) were written.
-    ///
-    /// ```
-    /// # let mut lines = eddyline::wire::LineBuffer::default();
-    /// lines.space()[..3].copy_from_slice(b"one");
-    /// lines.filled(3);
-    /// assert!(!lines.is_empty());
-    /// ```
+    /// Tells the buffer that the first `count` bytes of [`space`](Self::space) were
+    /// written.
     ///
     /// # Panics
     /// When `count` is more than the space that was given.
@@ -199,16 +186,12 @@ impl LineBuffer {
     }
 
     /// Whether every byte was handed out.
-    ///
-    /// ```
-    /// assert!(eddyline::wire::LineBuffer::default().is_empty());
-    /// ```
     pub fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
-    /// A line that grew past the limit before its newline came: reported once,
-    /// and what is here of it dropped.
+    /// Reports a line that has passed the limit before its newline came, once, and
+    /// drops the bytes of it that are here.
     fn report_if_too_long(&mut self) -> Option<Line<'_>> {
         let line = self.start..self.end;
         if !self.discarding && line.len() <= self.line_bytes_max {
@@ -231,14 +214,12 @@ impl LineBuffer {
         Line::Whole(line)
     }
 
-    /// Everything was consumed: begin at the front, and give the memory of an
-    /// unusually long line back, unless it was needed just now. Long lines come
-    /// in rows, and new memory costs more than all that is done with it.
+    /// Begins at the front, since all bytes were consumed.
     fn rewind(&mut self) {
-        let was_needed = self.end > KEEP_BYTES;
+        let kept_bytes = self.retention.end_use(self.end);
         (self.start, self.scanned, self.end) = (0, 0, 0);
-        if self.bytes.len() > KEEP_BYTES && !was_needed {
-            self.bytes = vec![0; KEEP_BYTES];
+        if self.bytes.len() > kept_bytes {
+            self.bytes = vec![0; kept_bytes];
         }
     }
 
@@ -251,12 +232,12 @@ impl LineBuffer {
         }
         let room = self.bytes.len() - self.end;
         if room < READ_BYTES {
-            // The line alone fills the block. Past the limit it is discarded,
-            // so the block never outgrows the limit and one read.
+            // The line alone fills the block. A line over the limit is dropped, so the
+            // block never grows past the limit and two reads.
             let most = self.line_bytes_max.saturating_add(2 * READ_BYTES);
             let len = (2 * self.bytes.len()).min(most);
             let len = len.max(self.end + READ_BYTES);
-            // Exactly: growing by itself, a Vec would take up to twice the bound.
+            // A Vec that grows by itself could take twice the bound.
             self.bytes.reserve_exact(len - self.bytes.len());
             self.bytes.resize(len, 0);
         }
@@ -333,22 +314,22 @@ mod tests {
         assert_eq!(found, [Err(()), Ok(b"short".to_vec())]);
         assert!(lines.bytes.capacity() <= limit + 2 * READ_BYTES);
         lines.space();
-        assert_eq!(lines.bytes.len(), KEEP_BYTES);
+        assert_eq!(lines.bytes.len(), SMALL_BYTES_MAX);
     }
 
     #[test]
     fn the_block_of_a_long_line_serves_the_next_one_and_no_short_one() {
         let mut lines = LineBuffer::default();
-        let mut long = vec![b'x'; 4 * KEEP_BYTES];
+        let mut long = vec![b'x'; 4 * SMALL_BYTES_MAX];
         long.push(b'\n');
         for _ in 0..2 {
             assert_eq!(feed(&mut lines, &long, READ_BYTES).len(), 1);
             lines.space();
-            assert_eq!(lines.bytes.len(), 8 * KEEP_BYTES);
+            assert_eq!(lines.bytes.len(), 8 * SMALL_BYTES_MAX);
         }
         assert_eq!(feed(&mut lines, b"short\n", READ_BYTES).len(), 1);
         lines.space();
-        assert_eq!(lines.bytes.len(), KEEP_BYTES);
+        assert_eq!(lines.bytes.len(), SMALL_BYTES_MAX);
     }
 
     #[test]

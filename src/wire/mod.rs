@@ -1,7 +1,8 @@
 //! The wire: bytes to lines on the way in, messages to bytes on the way out.
 //!
-//! Neither buffer knows what a file descriptor or a message is. Both keep
-//! their memory between turns and give it back after a burst.
+//! Neither buffer knows what a file descriptor or a message is. Both keep their
+//! memory between turns and free the memory of a burst, by the policy of
+//! `memory.rs`. [`LineBuffer`] is the way in, [`OutputBuffer`] the way out.
 
 mod line_buffer;
 mod output_buffer;

@@ -1,8 +1,10 @@
 //! The output buffer: messages wait here for the turn's one write.
 //!
-//! Redis and libuv keep a list of blocks and write them with `writev`; one flat
-//! block costs a copy only when a slow reader leaves a rest, and lets a message
-//! be serialised in place.
+//! Redis and libuv keep a list of blocks and write them with `writev`. One flat
+//! block lets a message be serialised in place. It costs a copy only when a slow
+//! reader leaves a rest.
+
+use crate::memory::Retention;
 
 /// Above this many bytes the node stops reading its input: 256 KiB, four full
 /// pipes. Enough to keep a reader busy, little enough to stay in the cache.
@@ -16,8 +18,8 @@
 /// ```
 pub const HIGH_WATERMARK_BYTES: usize = 256 << 10;
 
-/// Below this many bytes the node reads again. One pipe's worth, so that the
-/// reader never runs dry while input waits.
+/// Below this many bytes the node reads again: 64 KiB, the size of a pipe, so that
+/// the reader always has something to read while input waits.
 ///
 /// ```
 /// use eddyline::wire::{HIGH_WATERMARK_BYTES, LOW_WATERMARK_BYTES, OutputBuffer};
@@ -29,9 +31,13 @@ pub const HIGH_WATERMARK_BYTES: usize = 256 << 10;
 /// ```
 pub const LOW_WATERMARK_BYTES: usize = 64 << 10;
 
-/// A block larger than this is given back once it is empty, unless such bursts
-/// come in a row: then after the first that is none.
-const KEEP_BYTES: usize = 2 * HIGH_WATERMARK_BYTES;
+/// The block may be this large at any time: twice the high watermark, so that the
+/// replies to the input of one turn fit as well.
+const SMALL_BYTES_MAX: usize = 2 * HIGH_WATERMARK_BYTES;
+
+/// A larger block is kept from the second burst in a row on. A single burst is usual
+/// when a reader was slow.
+const LARGE_USES_MIN: u32 = 2;
 
 /// Bytes on their way out.
 ///
@@ -46,23 +52,34 @@ const KEEP_BYTES: usize = 2 * HIGH_WATERMARK_BYTES;
 /// output.consume(2);
 /// assert_eq!(output.pending(), b"message\n");
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct OutputBuffer {
     bytes: Vec<u8>,
     /// How many bytes at the front were written already.
     written: usize,
     /// The high watermark was passed, and the low one not yet reached again.
     congested: bool,
-    /// More has waited since it was last empty than the block that is kept holds.
-    is_burst: bool,
-    /// The same of the time before that.
-    was_burst: bool,
+    /// The most bytes that the block has had since it was empty.
+    used_bytes: usize,
+    retention: Retention,
+}
+
+impl Default for OutputBuffer {
+    fn default() -> OutputBuffer {
+        OutputBuffer {
+            bytes: Vec::new(),
+            written: 0,
+            congested: false,
+            used_bytes: 0,
+            retention: Retention::new(SMALL_BYTES_MAX, LARGE_USES_MIN),
+        }
+    }
 }
 
 impl OutputBuffer {
-    /// Lends the block out, so that a message can be appended to it while the
-    /// buffer itself is not borrowed: serialising runs the author's code, which
-    /// may send a message of its own.
+    /// Lends the block out, so that a message can be appended to it while the buffer
+    /// is not borrowed. Serialising runs the author's code, which may send a message
+    /// of its own.
     ///
     /// ```
     /// # let mut output = eddyline::wire::OutputBuffer::default();
@@ -75,16 +92,8 @@ impl OutputBuffer {
         std::mem::take(&mut self.bytes)
     }
 
-    /// Takes the block back, and leaves an empty one. What was appended meanwhile
-    /// follows it.
-    ///
-    /// ```
-    /// # let mut output = eddyline::wire::OutputBuffer::default();
-    /// let mut draft = output.begin();
-    /// draft.extend_from_slice(b"a message\n");
-    /// output.commit(&mut draft);
-    /// assert_eq!(output.len(), 10);
-    /// ```
+    /// Takes the block back, and leaves an empty one. Messages that were committed
+    /// meanwhile follow it.
     pub fn commit(&mut self, draft: &mut Vec<u8>) {
         if !self.bytes.is_empty() {
             draft.append(&mut self.bytes);
@@ -96,35 +105,21 @@ impl OutputBuffer {
     }
 
     /// The bytes that wait to be written.
-    ///
-    /// ```
-    /// # fn flush(output: &eddyline::wire::OutputBuffer) {
-    /// let newest = output.pending().split(|&byte| byte == b'\n').next_back();
-    /// # }
-    /// ```
     pub fn pending(&self) -> &[u8] {
         self.bytes.get(self.written..).unwrap_or_default()
     }
 
-    /// How many bytes wait. While a draft is out, what it holds does not count.
-    ///
-    /// ```
-    /// assert_eq!(eddyline::wire::OutputBuffer::default().len(), 0);
-    /// ```
+    /// How many bytes wait. Those in a block that is lent out do not count.
     pub fn len(&self) -> usize {
         self.bytes.len().saturating_sub(self.written)
     }
 
-    /// Whether nothing waits.
-    ///
-    /// ```
-    /// assert!(eddyline::wire::OutputBuffer::default().is_empty());
-    /// ```
+    /// Whether no bytes wait.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Says that the first `count` pending bytes were written.
+    /// Tells the buffer that the first `count` pending bytes were written.
     ///
     /// ```
     /// # use {eddyline::wire::OutputBuffer, std::io::Write};
@@ -139,13 +134,13 @@ impl OutputBuffer {
     /// When `count` is more than what was pending.
     pub fn consume(&mut self, count: usize) {
         assert!(count <= self.len(), "more than was pending");
-        self.is_burst |= self.bytes.len() > KEEP_BYTES;
+        self.used_bytes = self.used_bytes.max(self.bytes.len());
         self.written += count;
         if self.is_empty() {
             self.rewind();
         } else if self.written > self.bytes.len() / 4 * 3 {
-            // At most a third as many bytes move as were written since the last
-            // move, and the block is at most four times as large as what waits.
+            // At most a third as many bytes move as were written since the last move,
+            // and the block is at most four times as large as its pending bytes.
             self.bytes.drain(..self.written);
             self.written = 0;
         }
@@ -154,20 +149,16 @@ impl OutputBuffer {
         }
     }
 
-    /// Everything is written: gives the memory of a burst back, unless it is the
-    /// second one in a row. New memory costs more than all that is done with it.
+    /// Begins at the front, since all bytes were written.
     fn rewind(&mut self) {
-        let is_burst = std::mem::take(&mut self.is_burst);
-        let was_burst = std::mem::replace(&mut self.was_burst, is_burst);
+        let used_bytes = std::mem::take(&mut self.used_bytes);
         self.bytes.clear();
         self.written = 0;
-        if !(is_burst && was_burst) {
-            self.bytes.shrink_to(KEEP_BYTES);
-        }
+        self.bytes.shrink_to(self.retention.end_use(used_bytes));
     }
 
-    /// Whether the reader is behind: true from the high watermark until the low
-    /// one, so that input does not start and stop with each byte.
+    /// Whether the reader is behind: true from the high watermark until the low one.
+    /// With one watermark, input would start and stop with each byte.
     ///
     /// ```
     /// # let mut output = eddyline::wire::OutputBuffer::default();
@@ -192,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_appended_inside_a_draft_follows_it() {
+    fn a_message_that_is_committed_while_another_is_written_follows_it() {
         let mut output = OutputBuffer::default();
         append(&mut output, b"01");
         output.consume(1);
@@ -234,23 +225,23 @@ mod tests {
     #[test]
     fn a_burst_gives_its_memory_back() {
         let mut output = OutputBuffer::default();
-        append(&mut output, &vec![b'x'; 4 * KEEP_BYTES]);
+        append(&mut output, &vec![b'x'; 4 * SMALL_BYTES_MAX]);
         output.consume(output.len());
-        assert!(output.bytes.capacity() <= KEEP_BYTES);
+        assert!(output.bytes.capacity() <= SMALL_BYTES_MAX);
     }
 
     #[test]
     fn bursts_in_a_row_share_their_memory_until_the_first_that_is_none() {
         let mut output = OutputBuffer::default();
         for _ in 0..2 {
-            append(&mut output, &vec![b'x'; 4 * KEEP_BYTES]);
+            append(&mut output, &vec![b'x'; 4 * SMALL_BYTES_MAX]);
             while !output.is_empty() {
                 output.consume(output.len().min(LOW_WATERMARK_BYTES));
             }
         }
-        assert!(output.bytes.capacity() >= 4 * KEEP_BYTES);
+        assert!(output.bytes.capacity() >= 4 * SMALL_BYTES_MAX);
         append(&mut output, b"x");
         output.consume(1);
-        assert!(output.bytes.capacity() <= KEEP_BYTES);
+        assert!(output.bytes.capacity() <= SMALL_BYTES_MAX);
     }
 }

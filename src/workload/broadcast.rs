@@ -38,14 +38,6 @@ pub struct Broadcast {
 }
 
 /// The measurements of a run of [`Broadcast`].
-///
-/// ```
-/// # use {eddyline::{sim::Report, workload::BroadcastSummary}, std::time::Duration};
-/// fn check(report: &Report<BroadcastSummary>) {
-///     assert!(report.summary.messages_per_operation < 20.0);
-///     assert!(report.summary.stable_latency_max < Duration::from_millis(600));
-/// }
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BroadcastSummary {
     /// How many values are known to exist. Each is in all final reads.

@@ -22,13 +22,6 @@ pub struct Counter {
 }
 
 /// The measurements of a run of [`Counter`].
-///
-/// ```
-/// # use eddyline::{sim::Report, workload::CounterSummary};
-/// fn check(report: &Report<CounterSummary>) {
-///     assert!(report.summary.sum > 0 && report.summary.unknown == 0);
-/// }
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CounterSummary {
     /// The sum of all additions that were done.

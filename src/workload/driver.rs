@@ -98,7 +98,7 @@ pub(crate) struct Driver<'a, T, W> {
     draws: Random,
     arrivals: Random,
     timeout: Duration,
-    /// What any run must have done, whatever the workload, and this one has not.
+    /// Anomalies that no workload allows: operations that must be done and were not.
     undone: Anomalies,
 }
 

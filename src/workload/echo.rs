@@ -6,12 +6,6 @@ use super::history::Request;
 use serde_json::{Value, json};
 
 /// Maelstrom's `echo`: `echo {echo}` -> `{echo}`.
-///
-/// ```
-/// use eddyline::workload::Echo;
-///
-/// let workload = Echo::new();
-/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Echo {}
 

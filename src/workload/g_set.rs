@@ -10,12 +10,6 @@ use std::collections::BTreeSet;
 /// Maelstrom's `g-set`: `add {element}` and `read` -> `{value: [..]}`.
 ///
 /// Half of the operations add a new number, half read.
-///
-/// ```
-/// use eddyline::workload::GSet;
-///
-/// let workload = GSet::new();
-/// ```
 #[derive(Debug, Clone, Default)]
 pub struct GSet {
     next: u64,

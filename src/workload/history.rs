@@ -6,8 +6,8 @@
 //!                                                 Outcome::Info   neither: the effect is unknown
 //! ```
 //!
-//! Times are durations since the start of the run, so that a history is the same
-//! thing whether the clock was a virtual or a real one.
+//! Times are durations since the start of the run. A history is the same on a virtual and
+//! on a real clock.
 //!
 //! Read next: [`Workload`](super::Workload), which makes requests and checks histories.
 

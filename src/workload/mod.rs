@@ -5,24 +5,24 @@
 //! the checker looks for anomalies in it.
 //!
 //! ```text
-//!                    ┌──────────── driver ────────────┐
-//!   Workload::next ──┤> Request ─> Operation ─> History ├──> Workload::check ─> Anomalies
-//!                    └──────┬──────────────▲──────────┘
-//!                   request │              │ reply, alarm
-//!                        ┌──▼──────────────┴──┐
-//!                        │      testbed       │ <── faults: Schedule, Network
-//!                        │  nodes + services  │ <── service: lin-kv, seq-kv, lww-kv, lin-tso
-//!                        └────────────────────┘
+//!                     ┌────────────── driver ─────────────┐
+//!   Workload::next ───┼─> Request ─> Operation ─> History ┼──> Workload::check ──> Anomalies
+//!                     └───────┬───────────▲───────────────┘
+//!                     request │           │ reply, alarm
+//!                     ┌───────▼───────────┴───────────────┐
+//!                     │              testbed              │ <── faults: Schedule, Network
+//!                     │          nodes, services          │ <── service: lin-kv, seq-kv, …
+//!                     └───────────────────────────────────┘
 //! ```
 //!
 //! The testbed is the only part that differs from one kind of run to another: the
 //! [simulation](crate::sim) is one, on virtual time. This module knows no clock, no I/O
 //! and no node. Times are durations since the start of the run, and lines are bytes.
-//! The driver belongs here for that reason: it needs only numbers, and the rules that it
-//! follows (when a client is replaced, how final operations are retried) are part of the
-//! meaning of a history.
+//! So the driver can stand here too: it needs only numbers. And it belongs here, since its
+//! rules are part of the meaning of a history. They say when a client is replaced, and how
+//! final operations are tried again.
 //!
-//! | workload | what must hold |
+//! | workload | its checker requires |
 //! |---|---|
 //! | [`Echo`] | the reply has what was sent |
 //! | [`UniqueIds`] | no id is given out twice |

@@ -19,13 +19,6 @@ pub struct UniqueIds {
 }
 
 /// The measurements of a run of [`UniqueIds`].
-///
-/// ```
-/// # use eddyline::{sim::Report, workload::UniqueIdsSummary};
-/// fn check(report: &Report<UniqueIdsSummary>) {
-///     assert!(report.summary.ids > 900);
-/// }
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UniqueIdsSummary {
     /// How many different ids were given out.

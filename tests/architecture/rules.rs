@@ -16,12 +16,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sys", &[]),
     ("time", &[]),
     ("random", &[]),
-    ("wire", &[]),
+    ("memory", &[]),
+    ("wire", &["memory"]),
     ("protocol", &[]),
     ("task", &[]),
     ("reactor", &["source"]),
     ("tcp", &["source", "sys"]),
-    ("node", &["protocol", "random", "task", "time", "wire"]),
+    (
+        "node",
+        &["memory", "protocol", "random", "task", "time", "wire"],
+    ),
     (
         "session",
         &["node", "protocol", "random", "task", "time", "wire"],
@@ -43,13 +47,13 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 const EVERYTHING: &[&str] = &[
-    "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
-    "session", "sim", "workload",
+    "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
+    "node", "session", "sim", "workload",
 ];
 
 const EVERYTHING_AND_RUNTIME: &[&str] = &[
-    "source", "sys", "time", "random", "wire", "protocol", "task", "reactor", "tcp", "node",
-    "session", "sim", "workload", "runtime",
+    "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
+    "node", "session", "sim", "workload", "runtime",
 ];
 
 /// Crates that only some rooms may know.

@@ -1,14 +1,12 @@
-//! Whatever the line: the scan and serde_json take it for the same, or both
-//! refuse it, and a parser that remembers the lines before it finds what the scan
-//! does.
+//! One line, or several: the parsers of `protocol/fast/` find what the plain parser
+//! finds, and refuse what it refuses.
 
-use super::reference::same;
-use eddyline::protocol::{Envelope, Parser};
+use super::reference::{same, same_with_a_memory};
 
 pub(crate) fn check(line: &[u8]) {
     same(line);
     remembers(line);
-    // Most random lines are no message; in one, they are its text or a value.
+    // Most random lines are not a message, so they are also tried as a part of one.
     let around = [
         ("{\"src\":\"a\",\"dest\":\"b\",\"body\":{\"x\":", "}}"),
         ("{\"src\":\"", "\",\"dest\":\"b\",\"body\":{}}"),
@@ -18,20 +16,16 @@ pub(crate) fn check(line: &[u8]) {
     }
 }
 
-/// Takes the input for lines, and puts each of them in a message as well: what has
-/// been learned from one is held against the next.
+/// Takes the input for lines, and puts each of them into a message as well. The parser
+/// compares each line with what it has learned from the ones before.
 fn remembers(input: &[u8]) {
-    let mut parser = Parser::default();
-    for piece in input.split(|&byte| byte == b'\n') {
-        let message = [
-            &br#"{"src":"a","dest":"b","body":{"type":"c","msg_id":1,"x":"#[..],
-            piece,
-            b"}}",
-        ]
-        .concat();
-        for line in [piece, &message, piece] {
-            let (read, scanned) = (parser.parse(line), Envelope::parse(line));
-            assert_eq!(format!("{read:?}"), format!("{scanned:?}"));
-        }
-    }
+    let pieces = input.split(|&byte| byte == b'\n');
+    let messages: Vec<(&[u8], Vec<u8>)> = pieces
+        .map(|piece| {
+            let before = &br#"{"src":"a","dest":"b","body":{"type":"c","msg_id":1,"x":"#[..];
+            (piece, [before, piece, b"}}"].concat())
+        })
+        .collect();
+    let lines = messages.iter();
+    same_with_a_memory(lines.flat_map(|(piece, message)| [*piece, message, *piece]));
 }

@@ -1,12 +1,12 @@
-//! The envelope of a line as found by this package's parser, and as found by serde_json
-//! in two passes.
+//! Three readings of a line: one of this file's own, the library's plain parser, and
+//! the parser of `protocol/fast/`.
 
-use eddyline::protocol::{Envelope, MsgId, ReplyTo};
+use eddyline::protocol::{Envelope, MsgId, Parser, ReplyTo};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// The parts of a message, found by either parser.
+/// The parts of a message.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Found {
     pub(crate) src: String,
@@ -17,19 +17,18 @@ pub(crate) struct Found {
     pub(crate) in_reply_to: Result<Option<u64>, Strange>,
 }
 
-/// An `in_reply_to` that is not a possible `msg_id` of ours.
+/// An `in_reply_to` that is not the number of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Strange {
-    /// An integer that we never use as a `msg_id`.
+    /// An integer that numbers no message of ours.
     NotOurs,
-    /// Another JSON value.
+    /// Any other value.
     NoInteger,
 }
 
-/// The parts as found by this package's parser.
-pub(crate) fn scanned(line: &[u8]) -> Option<Found> {
-    let envelope = Envelope::parse(line).ok()?;
-    Some(Found {
+/// The parts that the library finds in a message.
+fn found(envelope: Envelope<'_>) -> Found {
+    Found {
         src: envelope.src.into_owned(),
         dest: envelope.dest.into_owned(),
         body: envelope.body.to_owned(),
@@ -45,7 +44,7 @@ pub(crate) fn scanned(line: &[u8]) -> Option<Found> {
             ReplyTo::Unknown => Err(Strange::NotOurs),
             ReplyTo::Invalid => Err(Strange::NoInteger),
         },
-    })
+    }
 }
 
 #[derive(Deserialize)]
@@ -68,10 +67,11 @@ struct Body<'a> {
     in_reply_to: Option<&'a RawValue>,
 }
 
-/// The parts as found by serde_json, with one pass over the line and one over the body.
+/// An independent reading of a line: a pass of serde_json over the line, and one over
+/// the body.
 pub(crate) fn parsed(line: &[u8]) -> Option<Found> {
     let text = std::str::from_utf8(line).ok()?;
-    // serde accepts an array for a derived struct; the protocol does not.
+    // Derived structs take arrays for objects; the protocol does not.
     let is_object = |text: &str| text.trim_ascii_start().starts_with('{');
     let line: Line = Some(text).filter(|text| is_object(text)).and_then(from)?;
     let raw = line.body.get();
@@ -95,7 +95,7 @@ pub(crate) fn parsed(line: &[u8]) -> Option<Found> {
     })
 }
 
-/// Whether a JSON value is a number without a fraction and an exponent.
+/// Whether a JSON value is a number without fraction and exponent.
 fn is_integer(raw: &str) -> bool {
     raw.chars().all(|c| c.is_ascii_digit() || c == '-')
 }
@@ -104,9 +104,29 @@ fn from<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
-/// Checks that both parsers find the same parts, or that both refuse the line.
+/// Checks that the plain parser finds what this file finds, and that the parser of
+/// `protocol/fast/`, without a memory, finds what the plain parser finds.
 #[track_caller]
 pub(crate) fn same(line: &[u8]) {
     let shown = line.escape_ascii();
-    assert_eq!(scanned(line), parsed(line), "{shown}");
+    let plain = Envelope::parse(line).map(found);
+    assert_eq!(plain.as_ref().ok(), parsed(line).as_ref(), "{shown}");
+    let fast = Parser::default().parse(line).map(found);
+    assert_eq!(fast, plain, "{shown}");
+}
+
+/// Checks that a parser with a memory finds what the plain parser finds in each line,
+/// down to the text of the error. Where the body's fields lie must be what a parser
+/// without a memory says.
+#[track_caller]
+pub(crate) fn same_with_a_memory<'a>(lines: impl IntoIterator<Item = &'a [u8]>) {
+    let mut parser = Parser::default();
+    for line in lines {
+        let shown = line.escape_ascii();
+        let mut forgetful = Parser::default();
+        let (fast, scanned) = (parser.parse(line), forgetful.parse(line));
+        assert_eq!(format!("{fast:?}"), format!("{scanned:?}"), "{shown}");
+        let plain = Envelope::parse(line).map(found);
+        assert_eq!(fast.map(found), plain, "{shown}");
+    }
 }

@@ -1,36 +1,49 @@
-//! One direction of a pipe or a connection: bytes, their arrival, and their end.
+//! A channel: one direction of a pipe or a connection, with its bytes and its end.
+//!
+//! ```text
+//!   read already │ visible to the reader │ under way │ room
+//!   ─────────────┼───────────────────────┼───────────┼───────────┐
+//!                read_total              arrived_total           capacity
+//!                                                    written_total
+//! ```
+//!
+//! All totals count from the first byte that was ever written. A fault can move
+//! `arrived_total` back, over bytes that have only just arrived, and it can take
+//! room away. Both come back later, with an edge: the reader and the writer cannot
+//! tell such a fault from a peer that is slow.
 
-use super::state::FileId;
+use super::file::FileId;
 use crate::time::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// From this age on, bytes that have arrived stay arrived: a fault can hold back
-/// what is on its way, and not what has lain there for long.
+/// Bytes that arrived this long ago have settled: no fault withholds them any more.
+/// A kernel can deliver late, but does not take back what was there for long.
 pub(super) const SETTLED_AFTER: Duration = Duration::from_millis(20);
 
-/// What a pipe takes whole or not at all, and what makes it writable: a page.
+/// Linux's PIPE_BUF: a write of at most so many bytes into a pipe is taken whole or
+/// not at all. It is a page, and a pipe is writable with a free page.
 pub(super) const PIPE_BUF: usize = 4096;
 
-/// When a channel counts as writable, which is when its writer gets an edge.
+/// When a channel becomes writable, and whether its writer gets an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// With a free page.
+    /// With a free page. The edge follows a write that left less.
     Pipe,
-    /// With a third of its buffer free, and told only to a writer that was refused.
+    /// With a third of its buffer free. The edge follows a write that was cut short
+    /// or refused.
     Stream,
 }
 
-/// Bytes from one file to another, in order.
 #[derive(Debug)]
 pub(super) struct Channel {
+    /// What was written and not read.
     queue: VecDeque<u8>,
     capacity: usize,
     pace: Pace,
     read_total: u64,
-    /// Up to which byte of all that were ever written the reader sees.
     arrived_total: u64,
-    /// When what arrived, for [`Channel::settled`].
+    /// What had arrived when, for [`Channel::settled`].
     arrivals: VecDeque<(Instant, u64)>,
     /// No more bytes will be written.
     pub(super) is_ended: bool,
@@ -39,10 +52,10 @@ pub(super) struct Channel {
     /// `None` once closed.
     pub(super) reader: Option<FileId>,
     pub(super) writer: Option<FileId>,
-    /// There is only so much room for now, however little is in it.
-    squeezed_room: Option<usize>,
-    /// The writer was refused, and is to be told of the next room.
-    pub(super) owes_room: bool,
+    /// The room that a fault has left, less than there is.
+    limited_room: Option<usize>,
+    /// The writer was refused, and gets an edge when the channel is writable.
+    pub(super) owes_edge: bool,
 }
 
 impl Channel {
@@ -58,16 +71,20 @@ impl Channel {
             has_end_arrived: false,
             reader: Some(reader),
             writer: Some(writer),
-            squeezed_room: None,
-            owes_room: false,
+            limited_room: None,
+            owes_edge: false,
         }
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        self.pace
     }
 
     pub(super) fn written_total(&self) -> u64 {
         self.read_total + self.queue.len() as u64
     }
 
-    /// Whether anything was written that nobody has read.
+    /// Whether any byte was written that was not read, visible or not.
     pub(super) fn has_unread(&self) -> bool {
         !self.queue.is_empty()
     }
@@ -77,7 +94,7 @@ impl Channel {
         usize::try_from(self.arrived_total - self.read_total).unwrap_or(0)
     }
 
-    /// How many of them no fault can take back.
+    /// How many of the visible bytes no fault can withhold.
     pub(super) fn settled(&self, now: Instant) -> usize {
         let old = |&&(at, _): &&(Instant, u64)| at + SETTLED_AFTER <= now;
         let settled = self.arrivals.iter().rev().find(old);
@@ -87,7 +104,7 @@ impl Channel {
         usize::try_from(total.saturating_sub(self.read_total)).unwrap_or(0)
     }
 
-    /// Lets the reader see everything up to `total`. False if it did already.
+    /// Makes everything up to `total` visible. Returns whether that is news.
     pub(super) fn arrive(&mut self, total: u64, now: Instant) -> bool {
         if total <= self.arrived_total {
             return false;
@@ -99,8 +116,9 @@ impl Channel {
         true
     }
 
-    /// Takes all but `kept` visible bytes back; returns up to where they were.
-    pub(super) fn hold_back(&mut self, kept: usize) -> u64 {
+    /// Makes all but `kept` of the visible bytes invisible. Returns the total up to
+    /// which they must arrive again.
+    pub(super) fn withhold(&mut self, kept: usize) -> u64 {
         let arrived = self.arrived_total;
         self.arrived_total = self.read_total + kept as u64;
         arrived
@@ -126,34 +144,29 @@ impl Channel {
 
     pub(super) fn room(&self) -> usize {
         let room = self.capacity.saturating_sub(self.queue.len());
-        self.squeezed_room
-            .map_or(room, |squeezed| squeezed.min(room))
+        self.limited_room.map_or(room, |limit| limit.min(room))
     }
 
-    pub(super) fn is_squeezed(&self) -> bool {
-        self.squeezed_room.is_some()
+    pub(super) fn has_limited_room(&self) -> bool {
+        self.limited_room.is_some()
     }
 
-    /// Leaves room for `kept` bytes and no more, until [`Channel::relax`].
-    pub(super) fn squeeze(&mut self, kept: usize) {
-        self.squeezed_room = Some(kept);
-        self.owes_room = true;
+    /// Leaves room for `kept` bytes and no more, until [`Channel::return_room`].
+    pub(super) fn limit_room(&mut self, kept: usize) {
+        self.limited_room = Some(kept);
+        self.owes_edge = true;
     }
 
-    pub(super) fn relax(&mut self) {
-        self.squeezed_room = None;
+    pub(super) fn return_room(&mut self) {
+        self.limited_room = None;
     }
 
     pub(super) fn is_writable(&self) -> bool {
-        !self.is_squeezed()
+        !self.has_limited_room()
             && match self.pace {
                 Pace::Pipe => self.room() >= PIPE_BUF,
                 Pace::Stream => self.room() >= self.capacity / 3,
             }
-    }
-
-    pub(super) fn pace(&self) -> Pace {
-        self.pace
     }
 
     /// How many of `len` bytes a write would take; `None` for EAGAIN.
@@ -172,12 +185,12 @@ impl Channel {
 
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.queue.extend(bytes);
-        if let Some(room) = &mut self.squeezed_room {
+        if let Some(room) = &mut self.limited_room {
             *room = room.saturating_sub(bytes.len());
         }
     }
 
-    /// Forgets what is in it.
+    /// Drops all bytes that are in it: nothing will read them.
     pub(super) fn purge(&mut self) {
         self.read_total += self.queue.len() as u64;
         self.arrived_total = self.read_total;

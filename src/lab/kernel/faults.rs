@@ -1,58 +1,60 @@
-//! What goes wrong in a run, and how often.
+//! Faults: what can go wrong in a run, and how often it does.
 
+use crate::lab::draw;
 use crate::random::Random;
 use crate::time::Instant;
 use std::fmt;
 
-/// One way in which the kernel lets us down.
+/// The ways in which calls, events and the network can fail a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// EINTR, from any call that can say so.
+    /// EINTR, from any call that can return it.
     Interrupted,
-    /// A short read or EAGAIN; the rest comes later, with its edge.
-    HeldBack,
-    /// A short write or EAGAIN; the room comes back later, with its edge.
-    Squeezed,
-    /// A short read or write that proves nothing, where none ever does.
+    /// A short read or EAGAIN although bytes had arrived. They arrive again later,
+    /// with an edge.
+    BytesWithheld,
+    /// A short write or EAGAIN although there was room. It returns later, with an
+    /// edge.
+    RoomWithheld,
+    /// A short read or write that has no edge after it, where Linux allows that.
     Short,
-    /// An edge that is told late.
+    /// An edge is told late.
     LateEdge,
     /// An event without a reason.
     SpuriousEvent,
-    /// An event of a descriptor that was taken out of epoll.
+    /// An event for a watch that was removed.
     StaleEvent,
-    /// Events in another order than they came about.
+    /// Events come in another order than their edges.
     Reordered,
-    /// The network takes a connection away.
+    /// The network breaks a connection.
     Reset,
-    /// `accept` fails for the connection: ECONNABORTED and the like.
+    /// `accept` fails because of the connection: ECONNABORTED and the like.
     AcceptAborted,
-    /// `accept` fails for want: EMFILE, ENFILE, ENOBUFS, ENOMEM.
-    AcceptStarved,
-    /// `socket` fails for want.
-    SocketStarved,
+    /// `accept` fails with EMFILE, ENFILE, ENOBUFS or ENOMEM.
+    AcceptOutOfResources,
+    /// `socket` fails with one of the same.
+    SocketOutOfResources,
     /// `bind` or `listen` fails.
     ListenFailed,
-    /// The connection is refused, at once or later.
+    /// `connect` is refused, at once or later.
     ConnectRefused,
-    /// The connection takes long, or longer than anybody waits.
+    /// `connect` takes long, or has no answer at all.
     ConnectSlow,
-    /// `epoll_ctl` has no memory for another descriptor.
+    /// `epoll_ctl` has no memory for another watch.
     RegisterFailed,
-    /// The process stands still (a suspended machine, another process on its
-    /// processor), the world does not.
+    /// The process stands still for a while, before a call or the clock.
     Paused,
-    /// It is stopped while it waits, and the signal to go on ends the wait.
+    /// The process is stopped while it waits; SIGCONT ends the wait.
     Stopped,
-    /// Bytes take their time over the network.
+    /// Bytes take time on the network.
     Latency,
 }
 
 impl Fault {
     pub(crate) const ALL: [Fault; 19] = [
         Fault::Interrupted,
-        Fault::HeldBack,
-        Fault::Squeezed,
+        Fault::BytesWithheld,
+        Fault::RoomWithheld,
         Fault::Short,
         Fault::LateEdge,
         Fault::SpuriousEvent,
@@ -60,8 +62,8 @@ impl Fault {
         Fault::Reordered,
         Fault::Reset,
         Fault::AcceptAborted,
-        Fault::AcceptStarved,
-        Fault::SocketStarved,
+        Fault::AcceptOutOfResources,
+        Fault::SocketOutOfResources,
         Fault::ListenFailed,
         Fault::ConnectRefused,
         Fault::ConnectSlow,
@@ -71,8 +73,8 @@ impl Fault {
         Fault::Latency,
     ];
 
-    /// How much seldomer than others: some faults end what they touch, and a run
-    /// in which nothing lives tests nothing.
+    /// A factor for the rate. Some faults end what they touch, and a run in which
+    /// nothing survives tests nothing.
     fn scale(self) -> f64 {
         match self {
             Fault::Paused => 0.04,
@@ -84,18 +86,17 @@ impl Fault {
     }
 }
 
-/// Which faults a run has, and how many there were.
+/// The faults of a run: the rate of each, and how often each has happened.
 ///
-/// Not all at once: each run draws its own set, and a rate for each, so that
-/// some runs have nothing but one fault in plenty. The faults of all runs
-/// together hide each other's bugs less than one mixture does.
+/// Each run draws its own set of faults and a rate for each, so that some runs have
+/// one fault in plenty. One mixture of all faults would find less: a frequent fault
+/// hides the bugs that another would show.
 #[derive(Debug, Clone)]
 pub(crate) struct Faults {
     rates: [f64; Fault::ALL.len()],
     counts: [u64; Fault::ALL.len()],
     random: Random,
-    /// From when on nothing goes wrong any more, so that what is still stuck then
-    /// is stuck for good.
+    /// No fault happens from then on. So work that is stuck then is stuck for good.
     until: Instant,
 }
 
@@ -109,7 +110,7 @@ impl Faults {
         }
     }
 
-    /// A set of faults drawn from `random`, until `until`.
+    /// Draws a set of faults, which happen until `until`.
     pub(crate) fn draw(random: &mut Random, until: Instant) -> Faults {
         const RATES: [f64; 4] = [0.005, 0.02, 0.08, 0.25];
         let mut faults = Faults {
@@ -117,7 +118,8 @@ impl Faults {
             until,
             ..Faults::none()
         };
-        // One run in eight is free of faults, one has a single fault.
+        // The share of the faults that the run has. One run in eight has none, one
+        // has about one.
         let share = match random.below(8) {
             0 => 0.0,
             1 => 1.0 / Fault::ALL.len() as f64,
@@ -125,7 +127,7 @@ impl Faults {
             _ => 0.6,
         };
         for (fault, rate) in Fault::ALL.iter().zip(&mut faults.rates) {
-            let drawn = RATES[usize::try_from(random.below(4)).unwrap_or(0)];
+            let drawn = RATES[draw::index(random, RATES.len())];
             if random.chance(share) {
                 *rate = drawn * fault.scale();
             }
@@ -133,13 +135,13 @@ impl Faults {
         faults
     }
 
-    /// Has this fault happen at least as often as that.
+    /// Raises the rate of a fault to at least `rate`.
     pub(crate) fn add(&mut self, fault: Fault, rate: f64) {
         let drawn = &mut self.rates[fault as usize];
         *drawn = drawn.max(rate);
     }
 
-    /// Whether it happens every time.
+    /// Whether the fault happens at every opportunity.
     pub(crate) fn always(&self, fault: Fault) -> bool {
         self.rates[fault as usize] >= 1.0
     }
@@ -149,12 +151,12 @@ impl Faults {
         self.rates[fault as usize] > 0.0
     }
 
-    /// From now on nothing goes wrong.
+    /// Ends all faults.
     pub(super) fn stop(&mut self) {
         self.until = Instant::ZERO;
     }
 
-    /// Whether it happens now.
+    /// Draws whether the fault happens now, and counts it.
     pub(super) fn fires(&mut self, fault: Fault, now: Instant) -> bool {
         let rate = self.rates[fault as usize];
         let fires = rate > 0.0 && now < self.until && self.random.chance(rate);
@@ -164,7 +166,7 @@ impl Faults {
         fires
     }
 
-    /// How often each has happened.
+    /// How often each fault has happened.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (Fault, u64)> {
         Fault::ALL.iter().copied().zip(self.counts)
     }

@@ -1,186 +1,209 @@
-//! The network between sockets: connections come to stand, end, and are lost.
+//! The network between sockets: how connections begin, end and break.
+//!
+//! ```text
+//!   client               network              listener's queue
+//!   start_to_connect ──────────> connect_arrives ──> server socket
+//!   connect_answered <──────────      │
+//!                                     └─ no listener: refused
+//!
+//!   end_output       ── the end, after the last byte ──> has_end_arrived
+//!   reset_peer       ── a reset, past all bytes ───────> reset_arrives
+//! ```
 
+use super::agenda::Happening;
 use super::channel::Pace;
 use super::faults::Fault;
-use super::sockets::Standing;
-use super::state::{ActorId, FileId, Happening, Kernel, Kind};
+use super::file::{ActorId, FileId, Kind, SocketState};
+use super::state::Kernel;
+use crate::lab::draw;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 use std::time::Duration;
 
-/// How long one waits for a connection that never comes to stand: longer than an
-/// exchange may take.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(7);
+/// When a connect that gets no answer fails: later than an exchange may last.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// How much a connection holds in one direction: little, so that it is full often.
 const BUFFER_BYTES: [usize; 3] = [3_000, 20_000, 200_000];
 
+/// How much a socket that is a standard stream holds in one direction.
+const PAIR_BUFFER_BYTES: usize = 100_000;
+
 impl Kernel {
-    /// Sends the first packet; a peer's, too.
+    /// Sends the request to connect.
     pub(super) fn start_to_connect(&mut self, file: FileId, port: u16) {
-        self.stand(file, Standing::Connecting);
+        self.set_socket(file, SocketState::Connecting);
         let mut after = self.latency();
         if self.faults.fires(Fault::ConnectSlow, self.now) {
             if self.random.chance(0.3) {
-                let answer = Happening::Answer(file, Err(Errno::TIMEDOUT));
-                self.happen(CONNECT_PATIENCE, answer);
+                let answer = Happening::ConnectAnswered(file, Err(Errno::TIMEDOUT));
+                self.add_happening(CONNECT_TIMEOUT, answer);
                 return;
             }
-            after = self.below(Duration::from_secs(2));
+            after = draw::duration(&mut self.random, Duration::from_secs(2));
         }
-        self.happen(after, Happening::Knock(file, port));
+        self.add_happening(after, Happening::ConnectArrives(file, port));
     }
 
-    /// A connection reaches a port: refused, or put into the listener's queue.
-    pub(super) fn knock(&mut self, client: FileId, port: u16) {
+    /// A request to connect reaches a port: it is refused, or a new connection
+    /// stands in the listener's queue.
+    pub(super) fn connect_arrives(&mut self, client: FileId, port: u16) {
         let after = self.latency();
-        let listener = self.ports.get(&port).copied();
-        let (Some(listener), Some(Standing::Connecting)) = (listener, self.standing(client)) else {
-            self.happen(after, Happening::Answer(client, Err(Errno::CONNREFUSED)));
+        let is_connecting = self.files[client.0].socket() == Some(&SocketState::Connecting);
+        let Some(&listener) = self.ports.get(&port).filter(|_| is_connecting) else {
+            let refused = Happening::ConnectAnswered(client, Err(Errno::CONNREFUSED));
+            self.add_happening(after, refused);
             return;
         };
-        let server = self.add_file(
-            Kind::Socket(Standing::Connected),
-            self.files[listener.0].owner,
-        );
+        let owner = self.files[listener.0].owner;
+        let server = self.add_file(Kind::Socket(SocketState::Connected), owner);
         for (from, to) in [(client, server), (server, client)] {
             self.files[from.0].is_remote = true;
-            let size = usize::try_from(self.random.below(3)).unwrap_or(0);
+            let size = draw::index(&mut self.random, BUFFER_BYTES.len());
             self.add_channel(Pace::Stream, BUFFER_BYTES[size], from, to);
         }
-        if let Kind::Socket(Standing::Listening(_, queue)) = &mut self.files[listener.0].kind {
+        if let Kind::Socket(SocketState::Listening(_, queue)) = &mut self.files[listener.0].kind {
             queue.push_back(server);
         }
-        self.wake(listener, EventFlags::IN);
-        self.happen(after, Happening::Answer(client, Ok(())));
+        self.signal(listener, EventFlags::IN);
+        self.add_happening(after, Happening::ConnectAnswered(client, Ok(())));
     }
 
-    /// The connection stands, or does not.
-    pub(super) fn answer(&mut self, client: FileId, answer: Result<(), Errno>) {
-        if self.standing(client) != Some(Standing::Connecting) {
+    /// The client learns whether it is connected.
+    pub(super) fn connect_answered(&mut self, client: FileId, answer: Result<(), Errno>) {
+        if self.files[client.0].socket() != Some(&SocketState::Connecting) {
             return;
         }
         match answer {
-            Ok(()) => self.stand(client, Standing::Connected),
+            Ok(()) => self.set_socket(client, SocketState::Connected),
             Err(errno) => {
                 self.files[client.0].error = Some(errno);
-                self.stand(client, Standing::Reset);
+                self.set_socket(client, SocketState::Reset);
             }
         }
-        self.wake(client, EventFlags::all());
+        self.signal(client, EventFlags::all());
     }
 
-    /// A reset arrives.
-    pub(super) fn reset(&mut self, file: FileId) {
-        if !matches!(
-            self.standing(file),
-            Some(Standing::Connected | Standing::Connecting)
-        ) {
-            return;
-        }
-        let incoming = self.files[file.0].incoming;
-        let ended = incoming.is_some_and(|channel| self.channels[channel].has_end_arrived);
-        self.files[file.0].error = Some(if ended { Errno::PIPE } else { Errno::CONNRESET });
-        self.stand(file, Standing::Reset);
-        if let Some(outgoing) = self.files[file.0].outgoing {
-            self.channels[outgoing].is_ended = true;
-        }
-        self.wake(file, EventFlags::all());
-    }
-
-    /// The network takes a connection away: both ends are told, at their time.
-    pub(super) fn lose(&mut self, file: FileId) {
-        let peer = self.peer_of(file);
-        self.reset(file);
-        if let Some(peer) = peer {
-            let after = self.latency();
-            self.happen(after, Happening::Reset(peer));
-        }
-    }
-
-    /// As `lose`, now and then, for a call on a connection that stands.
-    pub(super) fn lose_connection(&mut self, file: FileId) {
-        if self.files[file.0].is_remote
-            && self.standing(file) == Some(Standing::Connected)
-            && self.faults.fires(Fault::Reset, self.now)
-        {
-            self.lose(file);
-        }
-    }
-
-    pub(super) fn peer_of(&self, file: FileId) -> Option<FileId> {
-        let outgoing = self.files[file.0].outgoing?;
-        self.channels[outgoing].reader
-    }
-
-    /// Nothing more will be written: the end travels behind the last byte.
-    pub(super) fn end(&mut self, file: FileId) {
-        let Some(channel) = self.files[file.0].outgoing else {
+    /// A reset reaches a socket. A writer gets EPIPE if the peer had ended before.
+    pub(super) fn reset_arrives(&mut self, file: FileId) {
+        let this = &mut self.files[file.0];
+        let (Some(SocketState::Connected | SocketState::Connecting), incoming) =
+            (this.socket(), this.incoming)
+        else {
             return;
         };
-        if std::mem::replace(&mut self.channels[channel].is_ended, true) {
+        let has_ended = incoming.is_some_and(|channel| self.channels[channel.0].has_end_arrived);
+        this.error = Some(if has_ended {
+            Errno::PIPE
+        } else {
+            Errno::CONNRESET
+        });
+        if let Some(outgoing) = this.outgoing {
+            self.channels[outgoing.0].is_ended = true;
+        }
+        self.set_socket(file, SocketState::Reset);
+        self.signal(file, EventFlags::all());
+    }
+
+    /// The network breaks a connection: this end learns it at once, the peer later.
+    pub(super) fn reset_both_ends(&mut self, file: FileId) {
+        let peer = self.peer_of(file);
+        self.reset_arrives(file);
+        self.send_reset(peer);
+    }
+
+    /// The fault that breaks a connection just when a call is made on it.
+    pub(super) fn reset_at_random(&mut self, file: FileId) {
+        let this = &self.files[file.0];
+        if this.is_remote
+            && this.socket() == Some(&SocketState::Connected)
+            && self.faults.fires(Fault::Reset, self.now)
+        {
+            self.reset_both_ends(file);
+        }
+    }
+
+    /// Nothing more will be written here. The end arrives after the last byte.
+    pub(super) fn end_output(&mut self, file: FileId) {
+        let Some(outgoing) = self.files[file.0].outgoing else {
+            return;
+        };
+        let channel = &mut self.channels[outgoing.0];
+        if std::mem::replace(&mut channel.is_ended, true) {
             return;
         }
-        let after = match self.channels[channel].pace() {
+        let total = channel.written_total();
+        let after = match channel.pace() {
             Pace::Pipe => Duration::ZERO,
             Pace::Stream => self.latency(),
         };
-        let total = self.channels[channel].written_total();
-        self.happen(after, Happening::Arrive(channel, total));
-        self.happen(after, Happening::End(channel));
+        self.add_happening(after, Happening::BytesArrive(outgoing, total));
+        self.add_happening(after, Happening::EndArrives(outgoing));
         if after.is_zero() {
             self.advance_to(self.now);
         }
     }
 
-    /// The last descriptor of a file is closed.
-    pub(super) fn release(&mut self, file: FileId) {
-        match self.standing(file) {
-            Some(Standing::Listening(port, queue)) => {
+    /// The last descriptor of a file, or an actor's end, is closed.
+    pub(super) fn close_file(&mut self, file: FileId) {
+        match self.files[file.0].socket() {
+            Some(SocketState::Listening(port, queue)) => {
+                let (port, queue) = (*port, queue.clone());
                 self.ports.remove(&port);
                 for connection in queue {
                     self.reset_peer(connection);
                 }
                 return;
             }
-            Some(Standing::Fresh(_) | Standing::Connecting) => return self.reset_peer(file),
-            Some(Standing::Connected | Standing::Reset) | None => {}
+            Some(SocketState::Unconnected(_) | SocketState::Connecting) => {
+                return self.reset_peer(file);
+            }
+            Some(SocketState::Connected | SocketState::Reset) | None => {}
         }
+        let is_socket = self.files[file.0].is_socket();
         let incoming = self.files[file.0].incoming;
-        if self.is_socket(file)
-            && incoming.is_some_and(|channel| self.channels[channel].has_unread())
-        {
-            // Closed with bytes unread, which is a reset.
+        if is_socket && incoming.is_some_and(|channel| self.channels[channel.0].has_unread()) {
+            // To close a socket with bytes unread resets the connection.
             self.reset_peer(file);
         } else {
-            self.end(file);
+            self.end_output(file);
         }
-        if let Some(channel) = incoming {
-            self.channels[channel].purge();
-            self.channels[channel].reader = None;
-            if let Some(writer) = self.channels[channel].writer
-                && !self.is_socket(file)
+        if let Some(incoming) = incoming {
+            let channel = &mut self.channels[incoming.0];
+            channel.purge();
+            channel.reader = None;
+            if let Some(writer) = channel.writer
+                && !is_socket
             {
-                self.wake(writer, EventFlags::ERR);
+                self.signal(writer, EventFlags::ERR);
             }
         }
-        if let Some(channel) = self.files[file.0].outgoing {
-            self.channels[channel].writer = None;
+        if let Some(outgoing) = self.files[file.0].outgoing {
+            self.channels[outgoing.0].writer = None;
         }
     }
 
-    /// Goes without a word: the peer gets a reset.
+    /// Ends a connection with a reset for the peer.
     pub(super) fn reset_peer(&mut self, file: FileId) {
         let peer = self.peer_of(file);
-        if self.is_socket(file) {
-            self.stand(file, Standing::Reset);
+        if self.files[file.0].is_socket() {
+            self.set_socket(file, SocketState::Reset);
         }
-        if let Some(channel) = self.files[file.0].outgoing {
-            self.channels[channel].is_ended = true;
+        if let Some(outgoing) = self.files[file.0].outgoing {
+            self.channels[outgoing.0].is_ended = true;
         }
+        self.send_reset(peer);
+    }
+
+    fn peer_of(&self, file: FileId) -> Option<FileId> {
+        let outgoing = self.files[file.0].outgoing?;
+        self.channels[outgoing.0].reader
+    }
+
+    fn send_reset(&mut self, peer: Option<FileId>) {
         if let Some(peer) = peer {
             let after = self.latency();
-            self.happen(after, Happening::Reset(peer));
+            self.add_happening(after, Happening::ResetArrives(peer));
         }
     }
 
@@ -190,10 +213,10 @@ impl Kernel {
         one: Option<ActorId>,
         other: Option<ActorId>,
     ) -> [FileId; 2] {
-        let one = self.add_file(Kind::Socket(Standing::Connected), one);
-        let other = self.add_file(Kind::Socket(Standing::Connected), other);
+        let one = self.add_file(Kind::Socket(SocketState::Connected), one);
+        let other = self.add_file(Kind::Socket(SocketState::Connected), other);
         for (from, to) in [(one, other), (other, one)] {
-            self.add_channel(Pace::Stream, 100_000, from, to);
+            self.add_channel(Pace::Stream, PAIR_BUFFER_BYTES, from, to);
         }
         [one, other]
     }

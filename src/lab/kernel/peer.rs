@@ -1,27 +1,28 @@
-//! The other side: what actors do with their ends of the pipes and connections.
+//! The other side: how actors make, use and close their ends of pipes and
+//! connections. None of these calls has faults.
 
 use super::channel::Pace;
-use super::sockets::Standing;
-use super::state::{ActorId, FileId, Kernel, Kind};
+use super::file::{ActorId, FileId, Kind, SocketState};
+use super::state::Kernel;
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
 
-/// As much as a pipe holds on Linux.
+/// The capacity of a pipe on Linux.
 const PIPE_BYTES: usize = 64 << 10;
 
-/// What a standard stream can be.
+/// The kinds of file that a standard stream of the process can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Pipe,
-    /// A pipe whose description blocks, since it could not be reopened.
+    /// A pipe in blocking mode, since it could not be reopened.
     GatedPipe,
     Socket,
     /// A regular file: epoll refuses it.
     File,
 }
 
-/// What an actor's read brought.
+/// The result of an actor's read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Received {
     Bytes(Vec<u8>),
@@ -33,53 +34,57 @@ pub(crate) enum Received {
 impl Kernel {
     /// A stream into the process: its descriptor, and the actor's end.
     pub(crate) fn stream_in(&mut self, shape: Shape, owner: ActorId) -> (RawFd, FileId) {
-        let [theirs, ours] = self.stream(shape, owner, true);
-        (self.open_standard(ours), theirs)
+        let [writer, reader] = self.stream(shape, Some(owner), None);
+        self.files[reader.0].blocks = shape == Shape::GatedPipe;
+        (self.open_or_invalid(reader), writer)
     }
 
     /// A stream out of the process: its descriptor, and the actor's end.
     pub(crate) fn stream_out(&mut self, shape: Shape, owner: ActorId) -> (RawFd, FileId) {
-        let [ours, theirs] = self.stream(shape, owner, false);
-        (self.open_standard(ours), theirs)
+        let [writer, reader] = self.stream(shape, None, Some(owner));
+        self.files[writer.0].blocks = shape == Shape::GatedPipe;
+        (self.open_or_invalid(writer), reader)
     }
 
-    /// pipe(2), with both ends in the process: (read end, write end).
+    /// pipe(2), with both ends in the process: read end, write end.
     #[cfg(test)]
     pub(crate) fn pipe(&mut self) -> (RawFd, RawFd) {
-        let from = self.add_file(Kind::Pipe, None);
-        let to = self.add_file(Kind::Pipe, None);
-        self.add_channel(Pace::Pipe, PIPE_BYTES, from, to);
-        (self.open_standard(to), self.open_standard(from))
+        let [writer, reader] = self.stream(Shape::Pipe, None, None);
+        (self.open_or_invalid(reader), self.open_or_invalid(writer))
     }
 
-    /// A second descriptor for what another leads to.
+    /// A second descriptor for the file of another.
     pub(crate) fn duplicate(&mut self, fd: RawFd) -> RawFd {
         let file = self.table[&fd];
-        self.open_standard(file)
+        self.open_or_invalid(file)
     }
 
-    fn open_standard(&mut self, file: FileId) -> RawFd {
+    fn open_or_invalid(&mut self, file: FileId) -> RawFd {
         self.open(file).unwrap_or(-1)
     }
 
-    fn stream(&mut self, shape: Shape, owner: ActorId, inwards: bool) -> [FileId; 2] {
-        let (from, to) = match inwards {
-            true => (Some(owner), None),
-            false => (None, Some(owner)),
-        };
+    /// [writer, reader]: the two ends of a stream and their owners. Both are the
+    /// same file if it is a regular one.
+    fn stream(
+        &mut self,
+        shape: Shape,
+        writer: Option<ActorId>,
+        reader: Option<ActorId>,
+    ) -> [FileId; 2] {
         match shape {
-            Shape::Socket => self.socket_pair(from, to),
+            Shape::Socket => self.socket_pair(writer, reader),
             Shape::Pipe | Shape::GatedPipe => {
-                let from = self.add_file(Kind::Pipe, from);
-                let to = self.add_file(Kind::Pipe, to);
-                self.add_channel(Pace::Pipe, PIPE_BYTES, from, to);
-                let ours = if inwards { to } else { from };
-                self.files[ours.0].blocks = shape == Shape::GatedPipe;
-                [from, to]
+                let writer = self.add_file(Kind::Pipe, writer);
+                let reader = self.add_file(Kind::Pipe, reader);
+                self.add_channel(Pace::Pipe, PIPE_BYTES, writer, reader);
+                [writer, reader]
             }
             Shape::File => {
-                let file = Kind::Regular(VecDeque::new(), Vec::new());
-                let file = self.add_file(file, None);
+                let kind = Kind::Regular {
+                    unread: VecDeque::new(),
+                    written: Vec::new(),
+                };
+                let file = self.add_file(kind, None);
                 [file, file]
             }
         }
@@ -87,26 +92,27 @@ impl Kernel {
 
     /// Writes as much as there is room for.
     pub(crate) fn peer_write(&mut self, file: FileId, bytes: &[u8]) -> Result<usize, Errno> {
-        if let Kind::Regular(content, _) = &mut self.files[file.0].kind {
-            content.extend(bytes);
+        if let Kind::Regular { unread, .. } = &mut self.files[file.0].kind {
+            unread.extend(bytes);
             return Ok(bytes.len());
         }
-        self.put(file, bytes)
+        self.put_bytes(file, bytes)
     }
 
-    /// Reads what has arrived.
+    /// Reads at most `most` bytes that have arrived.
     pub(crate) fn peer_read(&mut self, file: FileId, most: usize) -> Received {
-        if let Kind::Regular(_, written) = &mut self.files[file.0].kind {
+        if let Kind::Regular { written, .. } = &mut self.files[file.0].kind {
             let taken: Vec<u8> = written.drain(..written.len().min(most)).collect();
-            return match taken.is_empty() {
-                true => Received::Nothing,
-                false => Received::Bytes(taken),
+            return if taken.is_empty() {
+                Received::Nothing
+            } else {
+                Received::Bytes(taken)
             };
         }
         let incoming = self.files[file.0].incoming;
-        let visible = incoming.map_or(0, |channel| self.channels[channel].visible());
+        let visible = incoming.map_or(0, |channel| self.channels[channel.0].visible());
         let mut buffer = vec![0; most.min(visible)];
-        match self.take(file, &mut buffer) {
+        match self.take_bytes(file, &mut buffer) {
             Ok(0) => Received::End,
             Ok(count) => {
                 buffer.truncate(count);
@@ -119,31 +125,32 @@ impl Kernel {
 
     /// Starts a connection to the process.
     pub(crate) fn peer_connect(&mut self, port: u16, owner: ActorId) -> FileId {
-        let file = self.add_file(Kind::Socket(Standing::Fresh(0)), Some(owner));
+        let kind = Kind::Socket(SocketState::Unconnected(0));
+        let file = self.add_file(kind, Some(owner));
         self.start_to_connect(file, port);
         file
     }
 
-    /// `None` while a connection is under way; then whether it stands.
+    /// Whether a connection was made; `None` while it is under way.
     pub(crate) fn peer_is_connected(&self, file: FileId) -> Option<bool> {
-        match self.standing(file) {
-            Some(Standing::Connecting) => None,
-            standing => Some(standing == Some(Standing::Connected)),
+        match self.files[file.0].socket() {
+            Some(SocketState::Connecting) => None,
+            state => Some(state == Some(&SocketState::Connected)),
         }
     }
 
     /// Half-closes.
     pub(crate) fn peer_end(&mut self, file: FileId) {
-        self.end(file);
+        self.end_output(file);
     }
 
     pub(crate) fn peer_close(&mut self, file: FileId) {
-        self.release(file);
+        self.close_file(file);
     }
 
-    /// Goes with a reset.
+    /// Closes with a reset.
     pub(crate) fn peer_reset(&mut self, file: FileId) {
         self.reset_peer(file);
-        self.release(file);
+        self.close_file(file);
     }
 }

@@ -1,91 +1,55 @@
-//! The kernel's state: files, the table of descriptors, time, and what is to come.
+//! The state of the kernel, and the passage of time.
+//!
+//! [`Kernel`] holds everything. Its calls are in the files that the
+//! [page of this folder](super) lists. Each call begins with
+//! [`begin_call`](Kernel::begin_call), which lets time pass.
 
+use super::agenda::{Agenda, Happening, Place};
 use super::channel::{Channel, Pace};
-use super::epoll::Epoll;
 use super::faults::{Fault, Faults};
+use super::file::{ActorId, ChannelId, File, FileId, Kind, SocketState};
 use super::pauses::Pauses;
-use super::sockets::Standing;
 use super::trace::Trace;
+use super::watches::Watches;
+use crate::lab::draw;
 use crate::random::Random;
 use crate::time::Instant;
 use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The first number that is not a standard stream's: the table begins here.
 const FIRST_FD: RawFd = 3;
 
-/// How long a call takes at most, in nanoseconds.
+/// The longest time that a call takes, in nanoseconds.
 const CALL_NANOS_MAX: u64 = 4_000;
 
-/// Longest delay of an edge, of bytes held back and of room squeezed away.
+/// The longest delay of an edge, and of bytes and room that a fault withholds.
 const DELAY_MAX: Duration = Duration::from_millis(15);
 
-/// Longest delay of bytes on the network.
+/// The longest delay of bytes on the network.
 const LATENCY_MAX: Duration = Duration::from_millis(5);
 
-/// What a file is called; never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct FileId(pub(super) usize);
-
-/// Who acts at the other ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ActorId(usize);
-
-/// Somebody at the other end of the process's pipes and connections.
+/// A program at the other end of the process's pipes and connections.
 pub(crate) trait Actor {
-    /// Does something, whenever a file of its own has news or a time has come
-    /// that it asked for.
+    /// Called when a file of this actor has news, or at a time for which it has
+    /// asked with [`Kernel::schedule`].
     fn act(&mut self, id: ActorId, kernel: &mut Kernel);
 }
 
-/// What is going to happen.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Happening {
-    /// The reader of a channel sees it up to this byte.
-    Arrive(usize, u64),
-    /// The reader of a channel sees that it has ended.
-    End(usize),
-    /// There is room in a channel again.
-    Relax(usize),
-    /// A connection reaches the port that it was sent to.
-    Knock(FileId, u16),
-    /// The answer reaches who knocked.
-    Answer(FileId, Result<(), Errno>),
-    /// A reset reaches this file.
-    Reset(FileId),
-    Act(ActorId),
+/// An actor, and when it acts next. It is on the agenda once at most.
+#[derive(Default)]
+struct Stage {
+    /// `None` before it has started, and while it acts.
+    actor: Option<Box<dyn Actor>>,
+    next_act: Option<Place>,
 }
 
-/// What a descriptor leads to.
-#[derive(Debug)]
-pub(super) struct File {
-    pub(super) kind: Kind,
-    pub(super) incoming: Option<usize>,
-    pub(super) outgoing: Option<usize>,
-    /// SO_ERROR.
-    pub(super) error: Option<Errno>,
-    /// Descriptors that lead here.
-    pub(super) references: usize,
-    /// Who is told of its news; the process itself, through epoll, if nobody.
-    pub(super) owner: Option<ActorId>,
-    /// Its description is shared and blocks: a call that cannot go on would wait.
-    pub(super) blocks: bool,
-    /// Goes over the network, which can lose it.
-    pub(super) is_remote: bool,
-}
-
-#[derive(Debug)]
-pub(super) enum Kind {
-    Pipe,
-    Socket(Standing),
-    /// A regular file: what is left to read, and what was written.
-    Regular(VecDeque<u8>, Vec<u8>),
-}
-
-/// A simulated kernel. See the module's page.
+/// A simulated kernel. See the page of this folder.
 pub(crate) struct Kernel {
     pub(super) now: Instant,
     pub(super) random: Random,
@@ -93,25 +57,26 @@ pub(crate) struct Kernel {
     pub(super) trace: Trace,
     pub(super) files: Vec<File>,
     pub(super) channels: Vec<Channel>,
+    /// The descriptors of the process.
     pub(super) table: BTreeMap<RawFd, FileId>,
-    pub(super) epoll: Epoll,
-    /// Who listens on which port.
-    pub(super) ports: BTreeMap<u16, FileId>,
     descriptors_max: usize,
+    pub(super) watches: Watches,
+    /// The token of the waker, and its flag: set means that the wait ends.
+    pub(super) waker: Option<(u64, Arc<AtomicBool>)>,
+    /// The listening socket of each port.
+    pub(super) ports: BTreeMap<u16, FileId>,
     pub(super) pauses: Pauses,
-    to_come: BTreeMap<(Instant, u64), Happening>,
-    next_number: u64,
-    actors: Vec<Option<Box<dyn Actor>>>,
-    /// When each acts next: once, however often it was asked for.
-    acts: Vec<Option<(Instant, u64)>>,
+    pub(super) agenda: Agenda,
+    actors: Vec<Stage>,
     violations: Vec<String>,
     /// Counts whatever brings the process further: bytes, descriptors, real
-    /// events, time that was waited for. Who turns without is spinning.
+    /// events, time that it waited for. A loop that turns without any of it spins.
     pub(super) progress: u64,
-    /// Events of descriptors that were taken out of epoll.
+    /// Made-up events for watches that were removed.
     pub(super) stale_events: u64,
 }
 
+/// For the code around a run.
 impl Kernel {
     pub(crate) fn new(mut random: Random, faults: Faults) -> Kernel {
         Kernel {
@@ -122,14 +87,13 @@ impl Kernel {
             files: Vec::new(),
             channels: Vec::new(),
             table: BTreeMap::new(),
-            epoll: Epoll::default(),
-            ports: BTreeMap::new(),
             descriptors_max: usize::MAX,
+            watches: Watches::default(),
+            waker: None,
+            ports: BTreeMap::new(),
             pauses: Pauses::default(),
-            to_come: BTreeMap::new(),
-            next_number: 0,
+            agenda: Agenda::default(),
             actors: Vec::new(),
-            acts: Vec::new(),
             violations: Vec::new(),
             progress: 0,
             stale_events: 0,
@@ -146,6 +110,11 @@ impl Kernel {
 
     pub(crate) fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// Replaces the faults that can happen from now on.
+    pub(crate) fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
     }
 
     pub(crate) fn progress(&self) -> u64 {
@@ -166,8 +135,8 @@ impl Kernel {
         self.descriptors_max = self.table.len() + more;
     }
 
-    /// What a kernel would not say, but a person should hear of: calls that would
-    /// have waited, descriptors closed while they were watched.
+    /// Mistakes of the process on which a real kernel keeps silent: calls that
+    /// would have waited, descriptors that were closed while they were watched.
     pub(crate) fn take_violations(&mut self) -> Vec<String> {
         std::mem::take(&mut self.violations)
     }
@@ -176,168 +145,178 @@ impl Kernel {
         !self.violations.is_empty()
     }
 
-    /// From now on these go wrong.
-    pub(crate) fn set_faults(&mut self, faults: Faults) {
-        self.faults = faults;
+    pub(super) fn violation(&mut self, text: String) {
+        self.violations.push(text);
     }
 
-    /// Lets happen whatever is still to come, without faults.
+    /// Performs everything that is on the agenda, without further faults.
     pub(crate) fn settle(&mut self) {
         self.faults.stop();
-        while let Some(next) = self.next_happening() {
+        while let Some(next) = self.agenda.next_time() {
             self.advance_to(next);
         }
     }
 
-    pub(crate) fn violation(&mut self, text: String) {
-        self.violations.push(text);
-    }
-
+    /// A place for an actor, which can own files before it starts.
     pub(crate) fn add_actor(&mut self) -> ActorId {
-        self.actors.push(None);
-        self.acts.push(None);
+        self.actors.push(Stage::default());
         ActorId(self.actors.len() - 1)
     }
 
-    /// Brings an actor to life; it acts at once, and then whenever there is news.
+    /// Starts an actor: it acts at once, and then whenever there is news.
     pub(crate) fn start_actor(&mut self, id: ActorId, actor: Box<dyn Actor>) {
-        self.actors[id.0] = Some(actor);
+        self.actors[id.0].actor = Some(actor);
         self.schedule(id, Duration::ZERO);
     }
 
-    /// Has the actor act in `after`, unless it does so earlier. Whoever has acted
-    /// asks anew for whatever else it waits for.
+    /// Has the actor act in `after`, unless it is to act earlier. An actor that has
+    /// acted must ask again for every time that it still waits for.
     pub(crate) fn schedule(&mut self, id: ActorId, after: Duration) {
-        if let Some(key) = self.acts[id.0] {
-            if key.0 <= self.now + after {
+        if let Some(place) = self.actors[id.0].next_act {
+            if place.0 <= self.now + after {
                 return;
             }
-            self.to_come.remove(&key);
+            self.agenda.remove(place);
         }
-        self.acts[id.0] = Some(self.happen(after, Happening::Act(id)));
+        self.actors[id.0].next_act = Some(self.add_happening(after, Happening::ActorActs(id)));
     }
 
-    pub(super) fn happen(&mut self, after: Duration, happening: Happening) -> (Instant, u64) {
-        self.next_number += 1;
-        let key = (self.now + after, self.next_number);
-        self.to_come.insert(key, happening);
-        key
+    /// Has the process stand still when it reads the clock at `at` or later.
+    pub(crate) fn stand_still(&mut self, at: Instant, length: Duration) {
+        self.pauses.planned = Some((at, length));
     }
 
-    /// A delay for a fault.
-    pub(super) fn delay(&mut self) -> Duration {
-        self.below(DELAY_MAX)
+    /// When each pause before a reading of the clock began and ended.
+    pub(crate) fn clock_pauses(&self) -> &[(Instant, Instant)] {
+        &self.pauses.at_clock
     }
+}
 
-    /// How long bytes are under way between two sockets.
-    pub(super) fn latency(&mut self) -> Duration {
-        if self.faults.fires(Fault::Latency, self.now) {
-            self.below(LATENCY_MAX)
-        } else {
-            Duration::from_nanos(self.random.below(40_000))
-        }
-    }
-
-    pub(super) fn below(&mut self, max: Duration) -> Duration {
-        let nanos = u64::try_from(max.as_nanos()).unwrap_or(u64::MAX);
-        Duration::from_nanos(self.random.below(nanos))
-    }
-
-    /// What every call begins with: time passes, and the world goes on meanwhile.
-    pub(super) fn enter(&mut self) {
+/// Time.
+impl Kernel {
+    /// Every call begins with this: time passes, and the world goes on meanwhile.
+    pub(super) fn begin_call(&mut self) {
         let mut took = Duration::from_nanos(self.random.below(CALL_NANOS_MAX));
         if self.faults.fires(Fault::Paused, self.now) {
-            took = self.pause();
+            took = self.pauses.draw(self.now, &mut self.random);
         }
         self.advance_to(self.now + took);
     }
 
-    /// Lets time pass until `until`, and everything happen that is due by then.
+    /// Reads the clock. That is no system call and takes no time, but a process can
+    /// stand still just before it.
+    pub(super) fn read_clock(&mut self) -> Instant {
+        let pause = match self.pauses.take_planned(self.now) {
+            Some(length) => Some(length),
+            None if self.faults.fires(Fault::Paused, self.now) => {
+                Some(self.pauses.draw(self.now, &mut self.random))
+            }
+            None => None,
+        };
+        if let Some(length) = pause {
+            self.pauses.at_clock.push((self.now, self.now + length));
+            self.advance_to(self.now + length);
+        }
+        self.now
+    }
+
+    /// Lets time pass until `until`, and performs what is due by then.
     pub(super) fn advance_to(&mut self, until: Instant) {
-        while let Some((&key, &happening)) = self.to_come.first_key_value()
-            && key.0 <= until
-        {
-            self.to_come.remove(&key);
-            self.now = self.now.max(key.0);
+        while let Some((at, happening)) = self.agenda.take_due(until) {
+            self.now = self.now.max(at);
             self.perform(happening);
         }
         self.now = self.now.max(until);
     }
 
-    /// When something will happen next.
-    pub(super) fn next_happening(&self) -> Option<Instant> {
-        self.to_come.first_key_value().map(|(&(at, _), _)| at)
-    }
-
     fn perform(&mut self, happening: Happening) {
         match happening {
-            Happening::Arrive(channel, total) => {
-                if self.channels[channel].arrive(total, self.now)
-                    && let Some(reader) = self.channels[channel].reader
+            Happening::BytesArrive(channel, total) => {
+                let channel = &mut self.channels[channel.0];
+                if channel.arrive(total, self.now)
+                    && let Some(reader) = channel.reader
                 {
-                    self.wake(reader, EventFlags::IN);
+                    self.signal(reader, EventFlags::IN);
                 }
             }
-            Happening::End(channel) => {
-                self.channels[channel].has_end_arrived = true;
-                if let Some(reader) = self.channels[channel].reader {
-                    self.wake(reader, EventFlags::all());
+            Happening::EndArrives(channel) => {
+                let channel = &mut self.channels[channel.0];
+                channel.has_end_arrived = true;
+                if let Some(reader) = channel.reader {
+                    self.signal(reader, EventFlags::all());
                 }
             }
-            Happening::Relax(channel) => {
-                self.channels[channel].relax();
-                self.tell_room(channel);
+            Happening::RoomReturns(channel) => {
+                self.channels[channel.0].return_room();
+                self.signal_room(channel);
             }
-            Happening::Knock(file, port) => self.knock(file, port),
-            Happening::Answer(file, answer) => self.answer(file, answer),
-            Happening::Reset(file) => self.reset(file),
-            Happening::Act(id) => {
-                self.acts[id.0] = None;
-                if let Some(mut actor) = self.actors[id.0].take() {
+            Happening::ConnectArrives(file, port) => self.connect_arrives(file, port),
+            Happening::ConnectAnswered(file, answer) => self.connect_answered(file, answer),
+            Happening::ResetArrives(file) => self.reset_arrives(file),
+            Happening::ActorActs(id) => {
+                self.actors[id.0].next_act = None;
+                if let Some(mut actor) = self.actors[id.0].actor.take() {
                     actor.act(id, self);
-                    self.actors[id.0] = Some(actor);
+                    self.actors[id.0].actor = Some(actor);
                 }
             }
         }
     }
 
-    /// News of a file reach whoever it belongs to.
-    pub(super) fn wake(&mut self, file: FileId, news: EventFlags) {
+    pub(super) fn add_happening(&mut self, after: Duration, happening: Happening) -> Place {
+        self.agenda.add(self.now + after, happening)
+    }
+
+    /// The delay that a fault causes.
+    pub(super) fn delay(&mut self) -> Duration {
+        draw::duration(&mut self.random, DELAY_MAX)
+    }
+
+    /// How long bytes are under way between two sockets.
+    pub(super) fn latency(&mut self) -> Duration {
+        if self.faults.fires(Fault::Latency, self.now) {
+            draw::duration(&mut self.random, LATENCY_MAX)
+        } else {
+            Duration::from_nanos(self.random.below(40_000))
+        }
+    }
+
+    /// Tells the owner of a file that it has news: an actor acts soon, the process
+    /// gets an edge.
+    pub(super) fn signal(&mut self, file: FileId, news: EventFlags) {
         match self.files[file.0].owner {
             Some(actor) => {
                 let after = Duration::from_nanos(self.random.below(30_000));
                 self.schedule(actor, after);
             }
             None => {
-                let late = self.faults.fires(Fault::LateEdge, self.now);
-                let after = if late { self.delay() } else { Duration::ZERO };
-                self.epoll.edge(file, news, self.now + after);
+                let is_late = self.faults.fires(Fault::LateEdge, self.now);
+                let after = if is_late {
+                    self.delay()
+                } else {
+                    Duration::ZERO
+                };
+                self.watches.edge(file, news, self.now + after);
             }
         }
     }
 
-    /// Tells the writer of a channel that there is room, if it is to be told.
-    pub(super) fn tell_room(&mut self, channel: usize) {
-        let channel = &mut self.channels[channel];
-        if channel.owes_room && channel.is_writable() {
-            channel.owes_room = false;
+    /// Tells the writer of a channel that there is room, if it is owed this news.
+    pub(super) fn signal_room(&mut self, channel: ChannelId) {
+        let channel = &mut self.channels[channel.0];
+        if channel.owes_edge && channel.is_writable() {
+            channel.owes_edge = false;
             if let Some(writer) = channel.writer {
-                self.wake(writer, EventFlags::OUT);
+                self.signal(writer, EventFlags::OUT);
             }
         }
     }
+}
 
+/// Files and descriptors.
+impl Kernel {
     pub(super) fn add_file(&mut self, kind: Kind, owner: Option<ActorId>) -> FileId {
-        self.files.push(File {
-            kind,
-            incoming: None,
-            outgoing: None,
-            error: None,
-            references: 0,
-            owner,
-            blocks: false,
-            is_remote: false,
-        });
+        self.files.push(File::new(kind, owner));
         FileId(self.files.len() - 1)
     }
 
@@ -347,25 +326,30 @@ impl Kernel {
         capacity: usize,
         from: FileId,
         to: FileId,
-    ) -> usize {
+    ) -> ChannelId {
         self.channels.push(Channel::new(pace, capacity, from, to));
-        let channel = self.channels.len() - 1;
+        let channel = ChannelId(self.channels.len() - 1);
         self.files[from.0].outgoing = Some(channel);
         self.files[to.0].incoming = Some(channel);
         channel
     }
 
+    pub(super) fn set_socket(&mut self, file: FileId, state: SocketState) {
+        self.files[file.0].kind = Kind::Socket(state);
+    }
+
     /// EMFILE, when the process has all the descriptors that it may have.
-    pub(super) fn has_free_number(&self) -> Result<(), Errno> {
-        match self.table.len() < self.descriptors_max {
-            true => Ok(()),
-            false => Err(Errno::MFILE),
+    pub(super) fn check_table(&self) -> Result<(), Errno> {
+        if self.table.len() < self.descriptors_max {
+            Ok(())
+        } else {
+            Err(Errno::MFILE)
         }
     }
 
-    /// Gives a file the lowest number that is free.
+    /// Gives a file a descriptor: the lowest number that is free.
     pub(super) fn open(&mut self, file: FileId) -> Result<RawFd, Errno> {
-        self.has_free_number()?;
+        self.check_table()?;
         let mut fd = FIRST_FD;
         for &taken in self.table.keys() {
             if taken != fd {
@@ -374,7 +358,7 @@ impl Kernel {
             fd += 1;
         }
         self.table.insert(fd, file);
-        self.files[file.0].references += 1;
+        self.files[file.0].descriptors += 1;
         self.progress += 1;
         Ok(fd)
     }
@@ -385,5 +369,28 @@ impl Kernel {
             self.violation(format!("a call on descriptor {fd}, which is not open"));
             Errno::BADF
         })
+    }
+
+    /// Writes a call and its answer into the trace.
+    pub(super) fn note(&mut self, call: &'static str, on: RawFd, answer: &Result<usize, Errno>) {
+        let answer = match answer {
+            Ok(count) => i64::try_from(*count).unwrap_or(i64::MAX),
+            Err(errno) => -i64::from(errno.raw_os_error()),
+        };
+        self.trace.note(self.now, call, i64::from(on), answer);
+    }
+
+    /// EINTR, when that fault happens.
+    pub(super) fn interrupted(&mut self) -> Result<(), Errno> {
+        if self.faults.fires(Fault::Interrupted, self.now) {
+            Err(Errno::INTR)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// One of the errors that a fault can cause.
+    pub(super) fn one_of(&mut self, errnos: &[Errno]) -> Errno {
+        errnos[draw::index(&mut self.random, errnos.len())]
     }
 }

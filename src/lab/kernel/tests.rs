@@ -3,7 +3,9 @@
 //! What holds here is what the loop relies on. Without faults: what a fault may
 //! do is what the kernel may do.
 
-use super::{Faults, Kernel, install, is_installed, uninstall, with};
+use super::faults::Faults;
+use super::state::Kernel;
+use super::thread::{install, is_installed, uninstall, with};
 use crate::random::Random;
 use crate::sys::Descriptor;
 use rustix::event::epoll::{self, EventFlags};
@@ -320,6 +322,17 @@ fn a_refused_connection_is_an_error_of_the_socket() {
             other => panic!("{other:?}"),
         }
         assert_eq!(client.has_peer(), Err(Errno::NOTCONN));
+    });
+}
+
+#[test]
+fn a_socket_that_is_not_connected_says_out_and_hup() {
+    on_both(|| {
+        let epoll = Epoll::new();
+        let socket = Descriptor::socket(AddressFamily::INET).unwrap();
+        epoll.add(&socket, BOTH);
+        assert_eq!(epoll.next(&socket), EventFlags::OUT | EventFlags::HUP);
+        epoll.remove(&socket);
     });
 }
 

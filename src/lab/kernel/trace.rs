@@ -1,17 +1,20 @@
-//! What was asked of the kernel and what it answered, for a replay to compare.
+//! The trace: the calls of a run and their answers.
+//!
+//! A failure shows the last ones. A fingerprint of all of them tells whether two
+//! runs of one seed did the same.
 
 use crate::time::Instant;
 use std::collections::VecDeque;
 use std::fmt;
 
-/// How many of the last calls a failure shows.
+/// How many calls are kept for a failure to show.
 const SHOWN_MAX: usize = 60;
 
-/// The last calls, and a number that stands for all of them.
 #[derive(Debug)]
 pub(crate) struct Trace {
     last: VecDeque<Entry>,
     fingerprint: u64,
+    /// How many calls there were.
     count: u64,
 }
 
@@ -57,12 +60,11 @@ impl Trace {
         }
     }
 
-    /// Two runs with the same number did the same.
+    /// A number for all calls, their times, answers and bytes.
     pub(crate) fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 
-    /// How many calls there were.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
@@ -70,7 +72,7 @@ impl Trace {
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the last {} of {} steps:", self.last.len(), self.count)?;
+        writeln!(f, "the last {} of {} calls:", self.last.len(), self.count)?;
         for entry in &self.last {
             let Entry {
                 at,

@@ -18,7 +18,7 @@ fn exchange() -> (Exchange, Descriptor) {
     (exchange, server)
 }
 
-/// Drives it to its end, each time with what poll(2) reports.
+/// Drives it to its end, each time with the readiness that poll(2) reports.
 fn finish(exchange: &mut Exchange) -> Result<Vec<u8>, ExchangeError> {
     loop {
         let mut wanted = PollFlags::IN | PollFlags::RDHUP;
@@ -97,7 +97,7 @@ fn gotcha_12_a_turn_is_bounded_both_ways() {
 
 #[test]
 fn a_refused_connection_is_an_error_that_names_the_address() {
-    // Bound and not listening: nobody else can have the port, and nobody answers.
+    // Bound and not listening: the port cannot be another process's, and it refuses.
     let bound = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     rustix::net::bind(&bound, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
     let bound = Descriptor::from(bound);

@@ -1,17 +1,16 @@
-//! The levels: which slot a tick belongs to, and which slot comes next.
+//! The levels: the slot that a tick belongs to, and the slot that comes next.
 
 use super::node::List;
 use super::tick::Tick;
 
-/// Bits of the tick that one level decides. 64 slots are what one `u64` of
-/// occupancy can describe, so that finding the next slot is one instruction.
+/// Bits of one digit. A `u64` has an occupancy bit for each of its 64 slots, so that
+/// finding the next occupied slot is one instruction.
 const LEVEL_BITS: u32 = 6;
 const SLOTS_IN_LEVEL: usize = 1 << LEVEL_BITS;
 const SLOT_MASK: u64 = SLOTS_IN_LEVEL as u64 - 1;
 
-/// Levels enough for [`Tick::LAST`], which has 45 bits: with all of them there
-/// is no deadline too far for the wheel, hence no overflow list and no second
-/// way of doing everything. The words of occupancy fill one cache line.
+/// Enough levels for [`Tick::LAST`], which has 45 bits. No deadline is too far for
+/// them, so the wheel needs no overflow list. The occupancy words fill a cache line.
 pub(super) const LEVELS: usize = 8;
 const _: () = assert!(Tick::LAST.0 >> (LEVEL_BITS as usize * LEVELS) == 0);
 
@@ -22,14 +21,14 @@ const SLOTS: usize = LEVELS * SLOTS_IN_LEVEL;
 pub(super) struct Place(usize);
 
 impl Place {
-    /// Where a timer due at `tick` waits when the wheel stands at `elapsed`:
-    /// on the level of the highest base-64 digit in which the two differ.
+    /// The place of a timer due at `tick` when the wheel's time is `elapsed`: on the
+    /// level of the highest base-64 digit in which the two differ.
     ///
-    /// Nothing else decides a timer's place, and time cannot pass its slot
-    /// without emptying it; so a node need not remember where it is.
+    /// Nothing else decides a timer's place, and the wheel's time cannot pass a slot
+    /// without emptying it. So a node need not remember its place.
     pub(super) fn of(elapsed: Tick, tick: Tick) -> Place {
         debug_assert!(elapsed <= tick && tick <= Tick::LAST);
-        // The mask makes equal ticks differ in the lowest digit: level 0.
+        // The mask sets the lowest digit, so that equal ticks get level 0.
         let level = ((elapsed.0 ^ tick.0) | SLOT_MASK).ilog2() / LEVEL_BITS;
         let digit = (tick.0 >> (level * LEVEL_BITS)) & SLOT_MASK;
         // Below 64, which fits any usize.
@@ -41,9 +40,8 @@ impl Place {
         self.0 < SLOTS_IN_LEVEL
     }
 
-    /// The first tick of this slot, which is where the wheel must stop.
-    ///
-    /// The digits above are those of `elapsed` and the digits below are zero.
+    /// The first tick of this slot, at which the wheel must stop: the digits above are
+    /// those of `elapsed`, and the digits below are zero.
     pub(super) fn start(self, elapsed: Tick) -> Tick {
         let (level, slot) = (self.level(), self.slot());
         // Both shifts stay below 48, because there are 8 levels of 6 bits.
@@ -61,11 +59,11 @@ impl Place {
     }
 }
 
-/// All slots of all levels, each a list, and which of them hold any timers.
+/// All slots of all levels, each a list, and a bit for each that is occupied.
 pub(super) struct Levels {
     /// A bit for each slot of a level, set while its list is not empty.
     occupied: [u64; LEVELS],
-    /// In a box of their own, so that moving a wheel does not copy 4 KiB.
+    /// In a box, so that moving a wheel does not copy 4 KiB.
     lists: Box<[List; SLOTS]>,
 }
 
@@ -79,10 +77,9 @@ impl Levels {
 
     /// The slot that holds the earliest timers. O(levels).
     ///
-    /// The lowest level that holds any is the one, since all of its timers
-    /// share with the wheel's time the digit in which those above differ from
-    /// it. Within a level no slot lies behind the wheel's time, so the bits
-    /// are in order as they are and need no rotation.
+    /// It is on the lowest level that is not empty: timers on a higher level differ from
+    /// the wheel's time in a higher digit, so they are due later. Within a level no
+    /// occupied slot lies before the wheel's time, so the first bit is the earliest slot.
     pub(super) fn earliest(&self) -> Option<Place> {
         let level = self.occupied.iter().position(|&slots| slots != 0)?;
         let slot = self.occupied[level].trailing_zeros() as usize;
@@ -130,7 +127,7 @@ mod tests {
         assert_eq!(at(0, 0), place(0, 0));
         assert_eq!(at(0, 63), place(0, 63));
         assert_eq!(at(0, 64), place(1, 1));
-        // One tick away, and yet on level 1: the digit carries.
+        // One tick away and on level 1, because the digit carries.
         assert_eq!(at(63, 64), place(1, 1));
         assert_eq!(at(64, 64), place(0, 0));
         assert_eq!(at(100, 127), place(0, 63));

@@ -6,20 +6,18 @@ use std::num::NonZeroU32;
 /// No node: the end of a list.
 const NIL: u32 = u32::MAX;
 
-/// How many timers can be outstanding at once, since an index has 32 bits and
-/// one value of them means "none".
+/// How many timers can be armed at once: an index has 32 bits, and one value of them
+/// means "none".
 ///
-/// No error is made of it: at 32 bytes or more a node, that many would take
-/// 128 GiB, and whoever arms timers without any bound of their own meets the
-/// end of memory first, or ends as if they had.
+/// One more is a panic and no error. At 32 bytes or more a node, that many would take
+/// 128 GiB, so a program without a bound of its own runs out of memory before.
 const TIMERS_MAX: usize = NIL as usize;
 
 /// Names a timer on the [`Wheel`](super::Wheel) that it was inserted into.
 ///
-/// It stays good for ever: once the timer has fired or was cancelled, the name
-/// is stale and finds nothing, even when the wheel has reused the memory.
-/// What it costs is that a node which has been reused four billion times is
-/// given up. Only on another wheel may a name find a stranger's timer.
+/// Once the timer has fired or was cancelled, the name is stale and finds nothing, even
+/// when the wheel has reused the memory. The price is that a node which has been reused
+/// four billion times is given up. On another wheel a name may find another timer.
 ///
 /// ```
 /// use eddyline::time::{Instant, Wheel};
@@ -39,21 +37,21 @@ pub struct TimerId {
     generation: NonZeroU32,
 }
 
-/// A timer, or the place of a past one that waits to be reused.
+/// A timer, or the place of a past one that can be reused.
 ///
-/// 32 bytes while the value is a pointer: two to a cache line, and one miss
-/// tells a cancel all it needs to know but its two neighbours.
+/// 32 bytes while the value is a pointer: two to a cache line. A cancel touches this
+/// node and its two neighbours.
 struct Node<T> {
     /// The tick at which it is due.
     tick: Tick,
-    /// The one before it in its slot; meaningless in a free node.
+    /// The node before it in its slot; without meaning in a free node.
     prev: u32,
-    /// The one after it in its slot, or the next free node.
+    /// The node after it in its slot, or the next free node.
     next: u32,
-    /// Counts the timers that this node has been. Freeing a node moves it on,
-    /// so a name of this generation means that the timer is armed.
+    /// Counts the timers that this node has been. Freeing a node increments it, so a
+    /// name with this generation means that the timer is armed.
     generation: NonZeroU32,
-    /// None in a free node.
+    /// `None` in a free node.
     value: Option<T>,
 }
 
@@ -80,11 +78,11 @@ impl List {
     }
 }
 
-/// A slab of nodes. It grows to the most timers that were ever outstanding and
-/// keeps that memory: what was needed once is needed again.
+/// A slab of nodes. It grows to the most timers that were ever armed at once, and keeps
+/// that memory, since it is likely to be needed again.
 pub(super) struct Nodes<T> {
     nodes: Vec<Node<T>>,
-    /// The node freed last, and thus the one most likely in the cache.
+    /// The node freed last, which is the most likely one to be in the cache.
     free: u32,
     /// How many nodes hold a timer.
     armed: usize,
@@ -122,7 +120,7 @@ impl<T> Nodes<T> {
     fn grow(&mut self, tick: Tick, value: T) -> TimerId {
         let index = self.nodes.len();
         assert!(index < TIMERS_MAX, "4 billion timers are outstanding");
-        // The line above has just said that it fits.
+        // The line above has checked that it fits.
         #[expect(clippy::cast_possible_truncation)]
         let index = index as u32;
         let generation = NonZeroU32::MIN;
@@ -141,7 +139,7 @@ impl<T> Nodes<T> {
         let node = &mut self.nodes[index as usize];
         let value = node.value.take();
         debug_assert!(value.is_some(), "a node was released twice");
-        // A node out of generations is given up: a name must not come back.
+        // A node out of generations is given up, because no name may come back.
         if let Some(generation) = node.generation.checked_add(1) {
             node.generation = generation;
             node.next = std::mem::replace(&mut self.free, index);
@@ -220,7 +218,7 @@ impl<T> Nodes<T> {
 }
 
 impl TimerId {
-    /// Where its node is.
+    /// The index of its node.
     pub(super) fn index(self) -> u32 {
         self.index
     }

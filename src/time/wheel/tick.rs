@@ -4,9 +4,8 @@ use crate::time::Instant;
 
 /// Nanoseconds in a tick: one millisecond.
 ///
-/// A wait in epoll is counted in whole milliseconds, so that a finer tick
-/// could not be slept for; and every factor of 64 in it is one more level that
-/// a far timer falls through.
+/// epoll waits in whole milliseconds, so the loop could not sleep for a finer tick.
+/// Every factor of 64 would also be one more level for a far timer to fall through.
 pub(super) const TICK_NANOS: u64 = 1_000_000;
 
 /// A whole number of ticks since the clock's origin.
@@ -14,13 +13,11 @@ pub(super) const TICK_NANOS: u64 = 1_000_000;
 pub(super) struct Tick(pub(super) u64);
 
 impl Tick {
-    /// The tick at which [`Instant::MAX`] is due. It is the only one that is
-    /// cut short: its end cannot be named, so its last nameable point stands
-    /// for it.
+    /// The tick at which [`Instant::MAX`] is due. It is the only tick that is cut short:
+    /// no instant names its end, so the last instant of all stands for it.
     pub(super) const LAST: Tick = Tick(u64::MAX.div_ceil(TICK_NANOS));
 
-    /// The first tick at or after `deadline`: rounding up is what keeps a
-    /// timer from being early.
+    /// The first tick at or after `deadline`. Rounding up keeps a timer from being early.
     pub(super) fn at_or_after(deadline: Instant) -> Tick {
         Tick(deadline.as_nanos().div_ceil(TICK_NANOS))
     }

@@ -32,14 +32,6 @@ pub struct Kafka {
 }
 
 /// The measurements of a run of [`Kafka`].
-///
-/// ```
-/// # use eddyline::{sim::Report, workload::KafkaSummary};
-/// fn check(report: &Report<KafkaSummary>) {
-///     assert!(report.summary.messages_per_operation < 3.0);
-///     assert!(report.summary.polled <= report.summary.sent + 10);
-/// }
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KafkaSummary {
     /// Messages that were acknowledged.

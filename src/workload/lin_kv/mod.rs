@@ -46,13 +46,6 @@ struct Key {
 }
 
 /// The measurements of a run of [`LinKv`].
-///
-/// ```
-/// # use eddyline::{sim::Report, workload::LinKvSummary};
-/// fn check(report: &Report<LinKvSummary>) {
-///     assert!(report.summary.done > 100 && report.summary.undecided == 0);
-/// }
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinKvSummary {
     /// How many keys were used. Each of them is linearizable.

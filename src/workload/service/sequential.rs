@@ -1,8 +1,8 @@
 //! `seq-kv`: any past state that is not older than the one the caller has seen.
 //!
-//! Maelstrom keeps the last 32 states as persistent maps. Here each key keeps
-//! its own versions, numbered by the state that they appeared in, so that a
-//! write costs the same however many keys there are.
+//! Maelstrom keeps the last 32 states as persistent maps. Here each key keeps its own
+//! versions, numbered by the state in which they appeared. The cost of a write does not
+//! depend on the number of keys.
 
 use super::key::{Answer, KeyRequest};
 use crate::random::Random;

@@ -42,13 +42,6 @@ impl ConsistencyModel {
 
 /// The measurements of a run of [`TxnListAppend`](super::TxnListAppend) or
 /// [`TxnRwRegister`](super::TxnRwRegister).
-///
-/// ```
-/// # use eddyline::{sim::Report, workload::TxnSummary};
-/// fn check(report: &Report<TxnSummary>) {
-///     assert!(report.summary.committed > report.summary.aborted);
-/// }
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TxnSummary {
     /// Transactions that were done.

@@ -33,7 +33,7 @@ pub(super) fn check(input: &mut Input<'_>) {
                 let room = run.peer.read.saturating_sub(run.peer.written);
                 run.peer.write(count(input).min(room));
             }
-            // Bytes that nobody has sent yet, and perhaps never will.
+            // Bytes that the exchange has not sent yet, and perhaps never will.
             6 if step > 0xc0 => _ = run.peer.write(count(input)),
             7 if step > 0x80 => run.peer.shut_down(),
             8 if step > 0xc0 => run.peer.go(),
@@ -93,7 +93,7 @@ impl Run {
                 assert!(received < expected);
             }
             Err(ExchangeError::Send { .. } | ExchangeError::Receive { .. }) => {
-                assert!(self.peer.is_gone(), "nobody has reset it");
+                assert!(self.peer.is_gone(), "it was not reset");
             }
             Err(error @ (ExchangeError::Connect { .. } | ExchangeError::TimedOut { .. })) => {
                 panic!("cannot be: {error}");

@@ -1,10 +1,10 @@
-//! The state machines of both ends of a TCP echo against a peer that does
-//! whatever the input says: it writes, reads, half-closes and goes away at any
-//! time, and events come late, together, or for nothing.
+//! The state machines of both ends of a TCP echo against a peer that follows the
+//! input: it writes, reads, half-closes and goes away at any time. Events come
+//! late, together, or for nothing.
 //!
-//! The sockets are a pair, with buffers as small as the kernel allows, so that
-//! writes are partial early; the events are those of an edge-triggered epoll.
-//! Whoever loses one waits for ever, and is found out at the end.
+//! The sockets are a pair with the smallest buffers that the kernel allows, so that
+//! writes are soon partial. The events are those of an edge-triggered epoll. A state
+//! machine that loses one waits for ever, which the end of the check notices.
 
 mod client;
 #[path = "../input.rs"]

@@ -4,7 +4,7 @@ use super::input::Input;
 use super::watched::{Peer, Watched, pair};
 use crate::tcp::Connection;
 
-/// What a client sends at most.
+/// The most that a client sends.
 const TOTAL_BYTES_MAX: usize = 48 << 10;
 
 /// Reads that one call may make.
@@ -78,7 +78,7 @@ impl Run {
                 let is_all = self.received == self.peer.written;
                 assert!(is_all || self.peer.is_gone(), "ended without reading all");
             }
-            Some(_) => assert!(self.peer.is_gone(), "nobody has reset it"),
+            Some(_) => assert!(self.peer.is_gone(), "it was not reset"),
             None => {
                 assert!(
                     self.held() <= self.scratch.len(),
@@ -91,7 +91,7 @@ impl Run {
         }
     }
 
-    /// What was received and has not left. Nobody can tell once the peer is gone.
+    /// The bytes that were received and have not left. Unknown once the peer is gone.
     fn held(&self) -> usize {
         if self.peer.is_gone() {
             return 0;

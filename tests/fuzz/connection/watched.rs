@@ -7,22 +7,22 @@ use rustix::event::epoll::{self, EventFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::os::fd::{AsFd, OwnedFd};
 
-/// Less than any kernel gives: it rounds up to its least.
+/// Less than the smallest buffer of any kernel, which rounds up to that.
 const BUFFER_BYTES: usize = 1;
 
-/// What the runtime would know of one socket.
+/// The state that the runtime keeps of one socket.
 pub(super) struct Watched {
     epoll: OwnedFd,
     /// Sticky until it proves used up.
     readiness: Readiness,
-    /// What events have told already.
+    /// The facts that events have told already.
     told: Told,
     is_carried: bool,
     is_news: bool,
 }
 
-/// Each event of this kind of socket tells all that is so, old or new, even when
-/// the peer has only read. TCP is not so kind, so what is old is left out.
+/// An event of a socket of this kind repeats old facts, even when the peer has only read.
+/// An event of a TCP socket may not, so the facts that are not new are left out.
 #[derive(Default)]
 struct Told {
     /// How much the peer had written.
@@ -198,7 +198,7 @@ impl Peer {
 
     pub(super) fn shut_down(&mut self) {
         if let Some(fd) = self.fd.as_ref().filter(|_| !self.has_shut_down) {
-            // Fails when nobody is left to hear of it.
+            // Fails when the other end is gone.
             let _gone = socket::shutdown_write(fd);
             self.has_shut_down = true;
         }

@@ -1,9 +1,10 @@
-//! The body of `init`, which gives a node its name.
+//! The names of a cluster: the nodes that `init` lists, and Maelstrom's services.
 
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
-/// Who a node is: the body of Maelstrom's `init` message.
+/// The body of Maelstrom's `init` message: the node's name, and the names of all
+/// nodes.
 ///
 /// ```
 /// use eddyline::protocol::Init;
@@ -16,12 +17,13 @@ use std::collections::BTreeSet;
 pub struct Init {
     /// This node's name.
     pub node_id: String,
-    /// The names of all nodes, this one among them.
+    /// The names of all nodes. This node's own is one of them.
     pub node_ids: Vec<String>,
 }
 
 impl Init {
-    /// Whether both name the same node of the same cluster, in whatever order.
+    /// Whether both name the same node of the same cluster. The order of the nodes
+    /// does not matter.
     ///
     /// ```
     /// use eddyline::protocol::Init;
@@ -37,4 +39,17 @@ impl Init {
         let names = |init: &Init| init.node_ids.iter().cloned().collect::<BTreeSet<_>>();
         self.node_id == other.node_id && names(self) == names(other)
     }
+}
+
+/// Maelstrom's built-in services. Every node may call them.
+const SERVICES: [&str; 4] = ["lin-kv", "seq-kv", "lww-kv", "lin-tso"];
+
+/// Whether `name` is one of Maelstrom's services.
+///
+/// ```
+/// assert!(eddyline::protocol::is_service("lin-kv"));
+/// assert!(!eddyline::protocol::is_service("n1"));
+/// ```
+pub fn is_service(name: &str) -> bool {
+    SERVICES.contains(&name)
 }

@@ -1,80 +1,79 @@
-//! The shape of a message: what stays the same from one line to the next.
+//! The shape of a message: the text that stays the same from one line to the next.
 //!
-//! Whoever sends a thousand messages writes them with the same code: the same
-//! keys in the same order, with the same blanks or none. Only values differ. So
-//! a shape is a line with holes in it,
+//! A program writes all its messages with the same code: with the same keys in the
+//! same order, and the same blanks or none. Only values differ. So a shape is a line
+//! with holes in it:
 //!
 //! ```text
 //! {"id":▒▒,"src":"▒▒","dest":"▒▒","body":{"type":"▒▒▒▒","msg_id":▒▒▒▒,"echo":▒▒▒▒▒▒▒▒}}
 //! ```
 //!
-//! and a line that has the same text around its holes, and in each of them a
-//! value of the hole's kind, needs no scan: it is JSON because the first one was,
-//! its fields are the same, and it is known where they lie. Nothing is guessed:
-//! every byte is looked at, and a line that differs has another shape.
+//! A line matches if it has the same text around its holes, and in each hole a value
+//! of the hole's kind. Such a line needs no scan. It is JSON because the learned line
+//! was, it has the same fields, and their places are known. Every byte is compared
+//! or checked, so nothing is guessed: a line that differs does not match.
 //!
 //! JavaScript engines do this for objects (hidden classes, since Self in 1989).
 
-use super::envelope::{Envelope, Header, MsgId, ReplyTo};
 use super::outline::{OUTLINE_FIELDS_MAX, Outline};
 use super::scan::{Scanner, plain_prefix};
+use crate::protocol::envelope::{Envelope, Header, MsgId, ReplyTo};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// How many holes a shape has at most: those of a body whose fields are noted,
-/// and as many around it.
+/// How many holes a shape has at most: one for each field that an outline notes of
+/// the body, and as many for the line's own fields.
 const HOLES_MAX: usize = 2 * OUTLINE_FIELDS_MAX;
 
 /// How much text a shape has around its holes at most: 1 KiB. Maelstrom's own
-/// messages have about 80 bytes; what has more is likely not to come again.
-const TEXT_BYTES_MAX: usize = 1 << 10;
+/// messages have about 80 bytes. A line with more is not likely to come again.
+const SHAPE_BYTES_MAX: usize = 1 << 10;
 
 /// A line with holes in it.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
-    /// The text around the holes, without what separates its pieces.
+    /// The pieces of text around the holes, one after another.
     text: Vec<u8>,
     holes: Vec<Hole>,
-    /// Which holes the envelope's and the header's values are.
+    /// The holes of the envelope's and the header's values, by their index.
     src: usize,
     dest: usize,
     kind: usize,
     msg_id: Option<usize>,
     in_reply_to: Option<usize>,
-    /// Which holes are the body's.
+    /// The holes of the body's fields.
     body: Range<usize>,
-    /// How many bytes of the body lie before the value in its first hole, and
-    /// behind the value in its last one.
+    /// How many bytes of the body lie before its first value, and after its last one.
     before_body_values: u32,
-    behind_body_values: u32,
+    after_body_values: u32,
 }
 
 /// Where a value may differ.
 #[derive(Debug, Clone, Copy)]
 struct Hole {
-    kind: Kind,
-    /// Where the text before it ends in the shape's text.
+    kind: HoleKind,
+    /// Where the text before the hole ends in the shape's text.
     text_end: u16,
     /// How far before the value its key begins and ends.
     key: (u16, u16),
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum HoleKind {
     /// The inside of a string without escapes.
     Name,
-    /// A number without fraction and exponent.
+    /// A number without a fraction and an exponent.
     Integer,
-    /// Anything: whoever reads the field will see.
+    /// Any JSON value.
     Value,
 }
 
-/// Where a value begins and ends in a line, a string's quotes included.
+/// Where a value begins and ends in a line. A string's quotes count to it.
 type Place = (u32, u32);
 
 impl Shape {
-    /// Takes on the shape of a message whose line has the fields that `outer`
-    /// notes. False if it has none that could come again; this is of no use then.
+    /// Learns the shape of a message whose line has the fields that `outer` notes.
+    /// Returns false if the message cannot have a shape; this one must not be used then.
     pub(super) fn learn(&mut self, envelope: &Envelope<'_>, outer: &Outline) -> bool {
         self.text.clear();
         self.holes.clear();
@@ -87,14 +86,14 @@ impl Shape {
         let mut learned = 0;
         for (key, value) in outer.places()? {
             match &line[key.clone()] {
-                "src" => self.src = self.add(line, &mut learned, Kind::Name, key, value)?,
-                "dest" => self.dest = self.add(line, &mut learned, Kind::Name, key, value)?,
+                "src" => self.src = self.add(line, &mut learned, HoleKind::Name, key, value)?,
+                "dest" => self.dest = self.add(line, &mut learned, HoleKind::Name, key, value)?,
                 "body" => self.learn_body(envelope, &mut learned, value)?,
-                _ => _ = self.add(line, &mut learned, Kind::Value, key, value)?,
+                _ => _ = self.add(line, &mut learned, HoleKind::Value, key, value)?,
             }
         }
         self.text.extend_from_slice(&line.as_bytes()[learned..]);
-        (self.text.len() <= TEXT_BYTES_MAX).then_some(())
+        (self.text.len() <= SHAPE_BYTES_MAX).then_some(())
     }
 
     fn learn_body(
@@ -111,38 +110,41 @@ impl Shape {
             let [key, value] = [key, value].map(|at| body.start + at.start..body.start + at.end);
             values = Some(values.map_or(value.start, |values| values.start)..value.end);
             match &line[key.clone()] {
-                "type" => kind = Some(self.add(line, learned, Kind::Name, key, value)?),
+                "type" => kind = Some(self.add(line, learned, HoleKind::Name, key, value)?),
                 "msg_id" => {
-                    self.msg_id = Some(self.add(line, learned, Kind::Integer, key, value)?);
+                    self.msg_id = Some(self.add(line, learned, HoleKind::Integer, key, value)?);
                 }
                 "in_reply_to" => {
-                    self.in_reply_to = Some(self.add(line, learned, Kind::Integer, key, value)?);
+                    self.in_reply_to =
+                        Some(self.add(line, learned, HoleKind::Integer, key, value)?);
                 }
-                _ => _ = self.add(line, learned, Kind::Value, key, value)?,
+                _ => _ = self.add(line, learned, HoleKind::Value, key, value)?,
             }
         }
         let values = values?;
         self.kind = kind?;
         self.body = first..self.holes.len();
         self.before_body_values = u32::try_from(values.start - body.start).ok()?;
-        self.behind_body_values = u32::try_from(body.end - values.end).ok()?;
+        self.after_body_values = u32::try_from(body.end - values.end).ok()?;
         Some(())
     }
 
-    /// Adds a hole, and the text between `learned` and it. Returns which one it
-    /// is; `None` if the value is not of that kind.
+    /// Adds a hole, and the text between `learned` and it. Returns the hole's index,
+    /// or `None` if the value is not of that kind.
     fn add(
         &mut self,
         line: &str,
         learned: &mut usize,
-        kind: Kind,
+        kind: HoleKind,
         key: Range<usize>,
         value: Range<usize>,
     ) -> Option<usize> {
         let hole = match kind {
-            Kind::Name if line.as_bytes()[value.start] == b'"' => value.start + 1..value.end - 1,
-            Kind::Name => return None,
-            Kind::Integer | Kind::Value => value.clone(),
+            HoleKind::Name if line.as_bytes()[value.start] == b'"' => {
+                value.start + 1..value.end - 1
+            }
+            HoleKind::Name => return None,
+            HoleKind::Integer | HoleKind::Value => value.clone(),
         };
         if kind.end(line, hole.start)? != hole.end || self.holes.len() == HOLES_MAX {
             return None;
@@ -159,10 +161,10 @@ impl Shape {
         Some(self.holes.len() - 1)
     }
 
-    /// Reads a line as a message of this shape; `None` if it has another one.
+    /// Reads a line as a message of this shape; `None` if the line has another shape.
     #[inline(always)]
     pub(super) fn read<'a>(&self, line: &'a str) -> Option<Envelope<'a>> {
-        // What is said of places below holds for lines whose length fits.
+        // Places are 32 bits wide.
         u32::try_from(line.len()).ok()?;
         let mut places = [(0, 0); HOLES_MAX];
         self.find(line, &mut places)?;
@@ -178,7 +180,7 @@ impl Shape {
         };
         let values = &places[self.body.clone()];
         let begin = values.first()?.0 - self.before_body_values;
-        let end = values.last()?.1 + self.behind_body_values;
+        let end = values.last()?.1 + self.after_body_values;
         let mut outline = Outline::new();
         for (hole, value) in self.holes[self.body.clone()].iter().zip(values) {
             let at = value.0 - begin;
@@ -199,7 +201,7 @@ impl Shape {
         })
     }
 
-    /// Finds where the values lie in a line of this shape.
+    /// Finds where the values lie in a line of this shape; `None` if it has another.
     #[inline(always)]
     fn find(&self, line: &str, places: &mut [Place; HOLES_MAX]) -> Option<()> {
         let bytes = line.as_bytes();
@@ -212,8 +214,8 @@ impl Shape {
             text_begin = hole.text_end as usize;
             let begin = at + text.len();
             at = hole.kind.end(line, begin)?;
-            let quote = usize::from(matches!(hole.kind, Kind::Name));
-            // The line's length fits.
+            let quote = usize::from(matches!(hole.kind, HoleKind::Name));
+            // The line's length fits, so each place in it does.
             #[expect(clippy::cast_possible_truncation)]
             let found = ((begin - quote) as u32, (at + quote) as u32);
             *place = found;
@@ -222,17 +224,17 @@ impl Shape {
     }
 }
 
-impl Kind {
-    /// Where a value of this kind ends that begins at `begin`. What follows it
-    /// is for the text behind the hole to say.
+impl HoleKind {
+    /// Where a value of this kind ends that begins at `begin`. The comparison with the
+    /// text after the hole checks that nothing else follows the value.
     #[inline(always)]
     fn end(self, line: &str, begin: usize) -> Option<usize> {
         match self {
-            Kind::Name => Some(begin + plain_prefix(&line.as_bytes()[begin..])),
-            Kind::Integer => integer_end(line.as_bytes(), begin),
-            Kind::Value => {
+            HoleKind::Name => Some(begin + plain_prefix(&line.as_bytes()[begin..])),
+            HoleKind::Integer => integer_end(line.as_bytes(), begin),
+            HoleKind::Value => {
                 let mut scanner = Scanner::at(line, begin);
-                // Blanks before it would be a part of the text.
+                // Blanks before the value belong to the text around the hole.
                 let is_next = scanner.skip().ok()? == begin;
                 is_next.then_some(scanner.position())
             }

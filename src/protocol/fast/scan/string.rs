@@ -1,6 +1,6 @@
-//! Finding the end of a string.
+//! The end of a JSON string: the first byte that does not stand for itself.
 
-/// One word's worth of bytes.
+/// How many bytes are compared at once where no vectors are used.
 pub(super) const WORD: usize = 8;
 
 #[inline(always)]
@@ -8,13 +8,19 @@ pub(super) fn first_word(bytes: &[u8], at: usize) -> Option<&[u8; WORD]> {
     bytes.get(at..)?.first_chunk()
 }
 
+/// Whether a text is a JSON string as it is, without an escape.
+#[inline(always)]
+pub(crate) fn is_plain(text: &str) -> bool {
+    plain_prefix(text.as_bytes()) == text.len()
+}
+
 /// How many bytes at the front stand for themselves in a JSON string: no quote,
 /// no backslash, no control character.
 ///
-/// Most strings are short, so it begins with words of 8 bytes, at two
-/// instructions a byte; what has not ended after four of them is likely long.
+/// Most strings are short, so the search begins with words of 8 bytes, at two
+/// instructions a byte. A string that has not ended after four words is probably long.
 #[inline(always)]
-pub(in crate::protocol) fn plain_prefix(bytes: &[u8]) -> usize {
+pub(in crate::protocol::fast) fn plain_prefix(bytes: &[u8]) -> usize {
     let mut at = 0;
     while let Some(word) = first_word(bytes, at) {
         let special = special_bytes(word);
@@ -28,33 +34,36 @@ pub(in crate::protocol) fn plain_prefix(bytes: &[u8]) -> usize {
     }
     at + bytes[at..]
         .iter()
-        .take_while(|&&byte| is_plain(byte))
+        .take_while(|&&byte| stands_for_itself(byte))
         .count()
 }
 
-/// memchr finds the end 32 bytes at a time; whether a control character comes
-/// before it is one more pass, without a branch inside so that the compiler
-/// makes vectors of it. Together that is a third of an instruction a byte.
+/// memchr finds the end 32 bytes at a time. A second pass looks for control
+/// characters before the end. It has no branch, so that the compiler uses vectors.
+/// Together they take a third of an instruction a byte.
 #[inline(never)]
 fn plain_prefix_of_long(bytes: &[u8]) -> usize {
     let end = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
     let plain = &bytes[..end];
     let least = plain.iter().fold(u8::MAX, |least, &byte| least.min(byte));
     if least < b' ' {
-        return plain.iter().take_while(|&&byte| is_plain(byte)).count();
+        return plain
+            .iter()
+            .take_while(|&&byte| stands_for_itself(byte))
+            .count();
     }
     end
 }
 
 #[inline(always)]
-fn is_plain(byte: u8) -> bool {
+fn stands_for_itself(byte: u8) -> bool {
     byte >= b' ' && byte != b'"' && byte != b'\\'
 }
 
-/// Has the top bit of each byte set that does not stand for itself. Bytes above
-/// the lowest such one may be marked in error: a borrow runs upwards.
+/// A word in which the top bit is set for each byte that does not stand for itself.
+/// Only the lowest such bit is certain, since a borrow runs upwards.
 ///
-/// The trick is old (Mycroft, 1987): `x - 1` borrows from a zero byte's top bit.
+/// The method is Mycroft's (1987): `x - 1` borrows from a zero byte's top bit.
 #[inline(always)]
 pub(super) fn special_bytes(word: &[u8; WORD]) -> u64 {
     const ONES: u64 = u64::MAX / 255;
@@ -68,7 +77,7 @@ pub(super) fn special_bytes(word: &[u8; WORD]) -> u64 {
     (control | quote | backslash) & TOPS
 }
 
-/// A table, so that four digits of any kind are checked without a branch.
+/// A table checks four digits without a branch.
 const IS_HEX_DIGIT: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -82,7 +91,7 @@ const IS_HEX_DIGIT: [bool; 256] = {
     table
 };
 
-/// Whether the digits of an escape are such.
+/// Whether the four digits of a `\u` escape are hexadecimal.
 #[inline(always)]
 pub(super) fn are_hex_digits(digits: &[u8; 4]) -> bool {
     let is_hex_digit = digits.map(|byte| IS_HEX_DIGIT[usize::from(byte)]);

@@ -1,4 +1,4 @@
-//! What is open around a value.
+//! The objects and arrays that are open around a value.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Container {
@@ -6,7 +6,8 @@ pub(super) enum Container {
     Array,
 }
 
-/// What is open around a value, innermost last: a bit each, set for an object.
+/// The containers that are open around a value, innermost last: one bit for each,
+/// which is set for an object.
 ///
 /// ```text
 ///   0 … 0 1 0 1 1     an array, in it an object, in it another
@@ -14,9 +15,9 @@ pub(super) enum Container {
 ///         └ marks where they begin
 /// ```
 pub(super) struct Nesting {
-    /// The innermost up to 63, below a bit that says how many they are.
+    /// The innermost 63 at most, below a bit that marks where they begin.
     bits: u64,
-    /// Those outside, 63 in each.
+    /// The outer ones, 63 in each word.
     outer: Vec<u64>,
 }
 

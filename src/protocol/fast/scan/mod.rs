@@ -1,28 +1,34 @@
-//! The scanner: one pass over JSON text that proves it and finds its pieces.
+//! The scanner: one pass over JSON text that checks it and finds its parts.
 //!
-//! serde_json's parser is general: it asks a visitor what to do with each
-//! token. What a node needs of a message is three strings, two numbers and
-//! where the body lies, so this reads the text once, front to back, skips what
-//! it is not asked for, and copies nothing. It takes and refuses exactly what
-//! serde_json takes and refuses when it skips a value (`RawValue`,
-//! `IgnoredAny`): the grammar of RFC 8259, no limit on depth, escapes checked
-//! for their form alone. A test compares the two on whole lines.
+//! serde_json's parser is general: it asks a visitor about each token. A node
+//! needs three strings, two numbers and the place of the body. So the scanner
+//! reads the text once, from front to back, skips all other values, and copies
+//! nothing.
 //!
-//! It never recurses: what is nested costs a bit a level, on the heap only past
-//! the 63rd.
+//! The scanner accepts exactly the texts that serde_json accepts when it skips a
+//! value (`RawValue`, `IgnoredAny`): the grammar of RFC 8259, no limit on depth,
+//! and escapes checked for their form alone. It does not say why it refuses a
+//! text. The plain parser does that.
+//!
+//! It does not recurse. A level of nesting costs one bit, and memory on the heap
+//! only past the 63rd.
 
 mod nesting;
-mod plain;
-mod problem;
+mod string;
 #[cfg(test)]
 mod tests;
 
-pub(super) use plain::plain_prefix;
-pub(super) use problem::Problem;
+pub(super) use string::plain_prefix;
+
+pub(crate) use string::is_plain;
 
 use nesting::{Container, Nesting};
-use plain::{WORD, are_hex_digits, first_word, special_bytes};
 use std::borrow::Cow;
+use string::{WORD, are_hex_digits, first_word, special_bytes};
+
+/// The text is not JSON, or it is JSON and not a message. The plain parser says why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused;
 
 /// Reads JSON text from the front.
 #[derive(Debug, Clone)]
@@ -31,22 +37,23 @@ pub(super) struct Scanner<'a> {
     at: usize,
 }
 
-type Result<T> = std::result::Result<T, Problem>;
+type Result<T> = std::result::Result<T, Refused>;
 
 /// A JSON string between its quotes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quoted<'a> {
     inside: &'a str,
-    /// Where it begins in the scanned text.
+    /// Where `inside` begins in the scanned text.
     begin: usize,
-    /// How many runs of escapes are in it. A word wide, as [`Problem`] is.
+    /// How many runs of escapes it has. A number costs no more than a flag.
     escapes: usize,
 }
 
 /// A field of an object, up to its value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
-    /// Which of the names that were asked for it has; any other number if none.
+    /// The index of its name among the names that were asked for; past the last one
+    /// if it has another name.
     pub(super) name: usize,
     /// Where its key begins and ends between the quotes; `None` if it has
     /// escapes.
@@ -54,8 +61,8 @@ pub(super) struct Field {
 }
 
 impl<'a> Quoted<'a> {
-    /// The text that it stands for. `None` when an escaped surrogate is alone:
-    /// that is JSON by its grammar, and no text.
+    /// The text that the string stands for. `None` if it has an escaped half of a
+    /// surrogate pair, which is JSON and no text.
     #[inline(always)]
     pub(super) fn text(self) -> Option<Cow<'a, str>> {
         match self.escapes {
@@ -64,7 +71,7 @@ impl<'a> Quoted<'a> {
         }
     }
 
-    /// Rare, so that serde_json may take its time.
+    /// This is rare, so the speed of serde_json will do.
     #[cold]
     fn unescaped(self) -> Option<String> {
         serde_json::from_str(&format!("\"{}\"", self.inside)).ok()
@@ -77,12 +84,12 @@ impl<'a> Scanner<'a> {
         Scanner { text, at: 0 }
     }
 
-    /// A scanner of the rest of `text` from `at` on.
+    /// A scanner at the byte `at` of `text`.
     pub(super) fn at(text: &'a str, at: usize) -> Scanner<'a> {
         Scanner { text, at }
     }
 
-    /// Where it stands: how many bytes lie behind it.
+    /// How many bytes of the text were read.
     pub(super) fn position(&self) -> usize {
         self.at
     }
@@ -93,20 +100,20 @@ impl<'a> Scanner<'a> {
         self.piece(begin, self.at)
     }
 
-    /// A piece of the text. It begins and ends at ASCII characters, always, so
-    /// nothing is made up here; but indexing would have to prove it even where
-    /// nobody looks at the piece.
+    /// A piece of the text. It always begins and ends at an ASCII character, so the
+    /// default is never taken. Indexing would check the ends even of a piece that is
+    /// not used.
     #[inline(always)]
     fn piece(&self, begin: usize, end: usize) -> &'a str {
         self.text.get(begin..end).unwrap_or_default()
     }
 
-    /// Skips blanks, and returns the byte that follows them, which stays.
+    /// Skips blanks, and returns the byte after them without reading it.
     #[inline(always)]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
             let byte = *self.text.as_bytes().get(self.at)?;
-            // Most text has no blanks at all, so this is one comparison.
+            // Most text has no blanks, so this is one comparison.
             if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
                 return Some(byte);
             }
@@ -114,7 +121,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Steps over `byte` if it is next, blanks before it included.
+    /// Skips blanks, and reads `byte` if it is next.
     #[inline(always)]
     pub(super) fn take(&mut self, byte: u8) -> bool {
         let is_next = self.peek() == Some(byte);
@@ -122,13 +129,12 @@ impl<'a> Scanner<'a> {
         is_next
     }
 
-    /// Steps to the next field of an object, up to its value; `None` after the
-    /// last one, and the object is behind. `is_first` says that only its brace
-    /// was read.
+    /// Reads the next field of an object up to its value, or the object's end after
+    /// the last field. `is_first` says that only the object's brace was read.
     ///
-    /// Each name is given as it is spelled almost always, with its quotes and its
-    /// colon: comparing a few bytes with a constant takes 4 instructions, where
-    /// reading a key takes 60. Any other spelling is read.
+    /// Each name is given in its usual spelling, with its quotes and its colon.
+    /// Comparing a few bytes with a constant takes 4 instructions; reading a key
+    /// takes 60. Any other spelling is read.
     #[inline(always)]
     pub(super) fn next_field<const N: usize>(
         &mut self,
@@ -148,7 +154,7 @@ impl<'a> Scanner<'a> {
         }
         let key = self.key()?;
         let range = (key.begin, key.begin + key.inside.len());
-        let text = key.text().ok_or(Problem::Surrogate)?;
+        let text = key.text().ok_or(Refused)?;
         let is_named = |name: &&str| name[1..name.len() - 2] == *text;
         Ok(Some(Field {
             name: names.iter().position(is_named).unwrap_or(N),
@@ -156,28 +162,18 @@ impl<'a> Scanner<'a> {
         }))
     }
 
-    /// The key of the next field, for whoever wants them all.
-    #[inline(always)]
-    pub(super) fn next_key(&mut self, is_first: bool) -> Result<Option<Quoted<'a>>> {
-        match self.has_next_field(is_first)? {
-            true => self.key().map(Some),
-            false => Ok(None),
-        }
-    }
-
-    /// Steps over the comma before a field, or over the object's end.
+    /// Reads the comma before a field, or the object's end.
     #[inline(always)]
     fn has_next_field(&mut self, is_first: bool) -> Result<bool> {
         match self.peek() {
-            // Whether a key follows the comma is seen when it is read.
+            // The caller reads the key, and refuses anything else there.
             Some(b',') if !is_first => self.at += 1,
             Some(b'}') => {
                 self.at += 1;
                 return Ok(false);
             }
             Some(b'"') if is_first => {}
-            _ if is_first => return self.fail(Problem::Key),
-            _ => return self.fail(Problem::CommaOrBrace),
+            _ => return Err(Refused),
         }
         Ok(true)
     }
@@ -185,21 +181,21 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn key(&mut self) -> Result<Quoted<'a>> {
         if !self.take(b'"') {
-            return self.fail(Problem::Key);
+            return Err(Refused);
         }
         let key = self.string()?;
         if !self.take(b':') {
-            return self.fail(Problem::Colon);
+            return Err(Refused);
         }
         Ok(key)
     }
 
-    /// The rest of a string whose opening quote is behind.
+    /// Reads the rest of a string whose opening quote was read.
     #[inline(always)]
     pub(super) fn string(&mut self) -> Result<Quoted<'a>> {
         let begin = self.at;
         let bytes = self.text.as_bytes();
-        // Names are short: most strings end in their first word.
+        // Names are short, so most strings end in their first word.
         if let Some(word) = first_word(bytes, begin) {
             let plain = special_bytes(word).trailing_zeros() as usize / 8;
             if plain < WORD && word[plain] == b'"' {
@@ -221,8 +217,8 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Runs a part on a copy: whatever is inlined around it can then keep the
-    /// position in a register. It is worth a tenth of a scan.
+    /// Runs a part on a copy of the scanner. The code that is inlined around the call
+    /// can then keep the position in a register, which saves a tenth of a scan.
     #[inline(always)]
     fn apart<T>(&mut self, part: fn(&mut Self) -> Result<T>) -> Result<T> {
         let mut copy = self.clone();
@@ -231,7 +227,7 @@ impl<'a> Scanner<'a> {
         result
     }
 
-    /// Steps over the rest of a string; returns how many runs of escapes it has.
+    /// Reads the rest of a string, and returns how many runs of escapes it has.
     #[inline(never)]
     fn any_string(&mut self) -> Result<usize> {
         let mut escapes = 0;
@@ -246,14 +242,13 @@ impl<'a> Scanner<'a> {
                     escapes += 1;
                     self.escapes()?;
                 }
-                Some(_) => return Err(Problem::Control),
-                None => return Err(Problem::Cut),
+                _ => return Err(Refused),
             }
         }
     }
 
-    /// Steps over a run of escapes. They often come together, and each costs
-    /// little more than its bytes here.
+    /// Reads a run of escapes. They often come together, and here each costs little
+    /// more than its bytes.
     fn escapes(&mut self) -> Result<()> {
         let bytes = self.text.as_bytes();
         while bytes.get(self.at) == Some(&b'\\') {
@@ -261,25 +256,24 @@ impl<'a> Scanner<'a> {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
                 Some(b'u') => {
                     let digits = bytes.get(self.at + 2..).and_then(<[u8]>::first_chunk);
-                    if !are_hex_digits(digits.ok_or(Problem::Cut)?) {
-                        return Err(Problem::Escape);
+                    if !are_hex_digits(digits.ok_or(Refused)?) {
+                        return Err(Refused);
                     }
                     self.at += 6;
                 }
-                Some(_) => return Err(Problem::Escape),
-                None => return Err(Problem::Cut),
+                _ => return Err(Refused),
             }
         }
         Ok(())
     }
 
-    /// Steps over any value, and returns its text.
+    /// Reads a value of any kind, and returns its text.
     #[inline(always)]
     pub(super) fn value(&mut self) -> Result<&'a str> {
         self.skip().map(|begin| self.since(begin))
     }
 
-    /// Steps over any value, and returns where it begins.
+    /// Reads a value of any kind, and returns where it begins.
     #[inline(always)]
     pub(super) fn skip(&mut self) -> Result<usize> {
         let first = self.peek();
@@ -291,8 +285,7 @@ impl<'a> Scanner<'a> {
         Ok(begin)
     }
 
-    /// Steps over a value that is no object and no array; `first` is its first
-    /// byte.
+    /// Reads a value that is neither an object nor an array; `first` is its first byte.
     #[inline(always)]
     fn scalar(&mut self, first: Option<u8>) -> Result<()> {
         match first {
@@ -305,13 +298,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Steps over an object or an array, and all that is in it.
+    /// Reads an object or an array with all that is in it.
     #[inline(never)]
     fn nested(&mut self) -> Result<()> {
         let mut nesting = Nesting::default();
         let mut first = self.peek();
         loop {
-            // Here a value begins.
+            // A value begins here.
             match first {
                 Some(b'{') => {
                     self.at += 1;
@@ -333,7 +326,8 @@ impl<'a> Scanner<'a> {
                 }
                 _ => self.scalar(first)?,
             }
-            // Here one has ended, and with it perhaps what it was the last of.
+            // A value ends here. It may be the last one of its container, which then
+            // ends with it, and so on.
             loop {
                 let Some(container) = nesting.innermost() else {
                     return Ok(());
@@ -352,8 +346,7 @@ impl<'a> Scanner<'a> {
                         self.at += 1;
                         nesting.leave();
                     }
-                    (Container::Object, _) => return self.fail(Problem::CommaOrBrace),
-                    (Container::Array, _) => return self.fail(Problem::CommaOrBracket),
+                    _ => return Err(Refused),
                 }
             }
             first = self.peek();
@@ -367,7 +360,7 @@ impl<'a> Scanner<'a> {
         let begin = self.at;
         self.digits()?;
         if bytes[begin] == b'0' && self.at > begin + 1 {
-            return Err(Problem::LeadingZero);
+            return Err(Refused);
         }
         match bytes.get(self.at) {
             Some(b'.' | b'e' | b'E') => self.apart(Scanner::fraction_and_exponent),
@@ -390,7 +383,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Steps over digits, at least one.
+    /// Reads digits, at least one.
     #[inline(always)]
     fn digits(&mut self) -> Result<()> {
         let begin = self.at;
@@ -399,7 +392,7 @@ impl<'a> Scanner<'a> {
             self.at += 1;
         }
         if self.at == begin {
-            return self.fail(Problem::Digit);
+            return Err(Refused);
         }
         Ok(())
     }
@@ -411,32 +404,61 @@ impl<'a> Scanner<'a> {
             Some(b't') => b"true",
             Some(b'f') => b"false",
             Some(b'n') => b"null",
-            _ => return self.fail(Problem::Value),
+            _ => return Err(Refused),
         };
-        if rest.starts_with(word) {
-            self.at += word.len();
-            return Ok(());
+        if !rest.starts_with(word) {
+            return Err(Refused);
         }
-        let is_cut = word.starts_with(rest);
-        Err(if is_cut {
-            Problem::Cut
-        } else {
-            Problem::Literal
-        })
+        self.at += word.len();
+        Ok(())
     }
 
-    /// Makes sure that nothing but blanks is left.
+    /// Checks that nothing but blanks is left.
     pub(super) fn end(&mut self) -> Result<()> {
         match self.peek() {
             None => Ok(()),
-            Some(_) => Err(Problem::Trailing),
+            Some(_) => Err(Refused),
         }
     }
+}
 
-    /// The problem, unless it is that the text ends here.
+/// The fields of a JSON object, one after another.
+pub(crate) struct ObjectFields<'a> {
+    /// Stands before a key, or before the value of the last key.
+    scanner: Scanner<'a>,
+    is_first: bool,
+}
+
+impl<'a> ObjectFields<'a> {
+    /// The fields of the object in `json`.
     #[inline(always)]
-    fn fail<T>(&self, problem: Problem) -> Result<T> {
-        let is_cut = self.at >= self.text.len();
-        Err(if is_cut { Problem::Cut } else { problem })
+    pub(crate) fn of(json: &'a str) -> Result<ObjectFields<'a>> {
+        let mut scanner = Scanner::new(json);
+        if !scanner.take(b'{') {
+            return Err(Refused);
+        }
+        let is_first = true;
+        Ok(ObjectFields { scanner, is_first })
+    }
+
+    /// The key of the next field; `None` after the last one.
+    #[inline(always)]
+    pub(crate) fn next_key(&mut self) -> Result<Option<Cow<'a, str>>> {
+        let is_first = std::mem::take(&mut self.is_first);
+        if !self.scanner.has_next_field(is_first)? {
+            return Ok(None);
+        }
+        self.scanner.key()?.text().map(Some).ok_or(Refused)
+    }
+
+    /// The value of the field whose key was read last.
+    #[inline(always)]
+    pub(crate) fn value(&mut self) -> Result<&'a str> {
+        self.scanner.value()
+    }
+
+    /// Checks that nothing but blanks follows the object.
+    pub(super) fn end(&mut self) -> Result<()> {
+        self.scanner.end()
     }
 }

@@ -1,28 +1,19 @@
-//! A message that was received: what requests and replies are views of.
+//! A message that was received. Requests and replies are views of it.
 
+use crate::memory::{Recycle, held_bytes_max};
 use crate::protocol::{Envelope, MsgId, Outline, Result, parse_outlined};
 use serde::Deserialize;
 use std::cell::Cell;
 use std::ops::Range;
-
-/// A message of more bytes does not keep its memory for the next one.
-const KEEP_BYTES: usize = 4 << 10;
-
-/// How many times its own bytes a message may have in memory, if that is more than
-/// [`SPARE_BYTES`]. A thousand blocks that each message leaves as large as the largest,
-/// held by small ones that wait, would be a thousand more with every burst.
-const ROOM_MAX: usize = 4;
-
-/// How much memory a message may have whatever its length: 512 bytes.
-const SPARE_BYTES: usize = 512;
+use std::rc::Rc;
 
 /// A copy of a line, and where its parts lie in it. Its memory is used again: see
-/// [`Spares`](super::spares::Spares).
+/// [`Pools`](super::pools::Pools).
 #[derive(Debug, Default)]
-pub(crate) struct Received {
-    /// The line, and behind it what the line has only with escapes.
+pub(crate) struct ReceivedMessage {
+    /// The line. The names that have escapes in it follow it without them.
     text: String,
-    /// Sender and type stand in the line as they are, without escapes.
+    /// Sender and type have no escapes in the line.
     is_plain: bool,
     src: Range<usize>,
     kind: Range<usize>,
@@ -33,15 +24,26 @@ pub(crate) struct Received {
     pub(super) answered: Cell<bool>,
 }
 
-impl Received {
-    /// Takes on the message of an envelope.
+impl Recycle for Rc<ReceivedMessage> {
+    fn recycle(&mut self, bytes_max: usize) -> bool {
+        let Some(message) = Rc::get_mut(self) else {
+            return false;
+        };
+        message.text.clear();
+        message.text.shrink_to(bytes_max);
+        true
+    }
+}
+
+impl ReceivedMessage {
+    /// Replaces the message by the one of an envelope.
     pub(super) fn fill(&mut self, envelope: &Envelope<'_>) {
         let line = envelope.line;
         self.text.clear();
-        if self.text.capacity() > (ROOM_MAX * line.len()).max(SPARE_BYTES) {
+        if self.text.capacity() > held_bytes_max(line.len()) {
             self.text.shrink_to(line.len());
         }
-        // One copy of the line is less work than one of each part.
+        // One copy of the line is less work than a copy of each part.
         self.text.push_str(line);
         self.src = self.place(line, &envelope.src);
         self.kind = self.place(line, envelope.header.kind.as_deref().unwrap_or_default());
@@ -55,8 +57,8 @@ impl Received {
         self.answered.set(false);
     }
 
-    /// Where `part` lies in the copy of `line`, if it was borrowed from it;
-    /// otherwise it is appended.
+    /// Where `part` lies in the copy of `line`. If it was not borrowed from `line`, it
+    /// is appended.
     #[inline(always)]
     fn place(&mut self, line: &str, part: &str) -> Range<usize> {
         let offset = part.as_ptr().addr().wrapping_sub(line.as_ptr().addr());
@@ -68,13 +70,7 @@ impl Received {
         begin..self.text.len()
     }
 
-    /// Forgets the message, and keeps the memory if it is not too much.
-    pub(super) fn clear(&mut self) {
-        self.text.clear();
-        self.text.shrink_to(KEEP_BYTES);
-    }
-
-    /// Who sent it.
+    /// The sender's name.
     #[inline]
     pub(super) fn src(&self) -> &str {
         &self.text[self.src.clone()]
@@ -110,7 +106,7 @@ impl Received {
         self.is_plain
     }
 
-    /// How many bytes of memory its text has.
+    /// How many bytes of memory its text takes.
     pub(super) fn held_bytes(&self) -> usize {
         self.text.capacity()
     }
