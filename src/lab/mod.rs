@@ -1,26 +1,41 @@
-//! Machinery for tests and for teaching: a simulated kernel, and the event loop on it.
+//! The lab: machinery for tests and for teaching. A simulated kernel, and the event
+//! loop on it.
 //!
-//! This room is compiled for the unit tests, and for `--features lab`. No node
+//! This room is compiled for the unit tests, and with the feature `lab`. No node
 //! needs it, and a build without the feature does not contain it.
 //!
-//! The real reactor, sockets, streams and event loop run on the simulated kernel
-//! unchanged. Two types make that possible. Where this room is compiled,
-//! [`Descriptor`] stands in the place of `sys`'s own, and [`Poller`] in the place
-//! of the reactor's. Both are enums: their real variant passes each call on to the
-//! real kernel, their simulated variant asks the kernel of this thread.
+//! The reactor, the sockets, the standard streams and the event loop run on the
+//! simulated kernel unchanged. Two types make that possible. Where this room is
+//! compiled, `Descriptor` stands in the place of `sys`'s own, and `Poller` in the
+//! place of the reactor's. A `Real` one passes each call on to the real kernel, a
+//! `Simulated` one to the kernel of its thread.
 //!
 //! ```text
-//!   runtime, tcp, reactor, sys::{Input, Output, socket}      unchanged
-//!   -------------------------------------------------------  the seam
-//!   lab::Descriptor (calls)    lab::Poller (epoll)    Clock
-//!      │          │               │         │
-//!     Real     Simulated        Real    Simulated
-//!      │          └───── lab::kernel ───────┘
-//!   sys::descriptor            reactor::poller
+//!   runtime, tcp, reactor, sys::{Input, Output, socket}        unchanged
+//!   ────────────┬─────────────────────────┬──────────────────  the seam
+//!         lab::Descriptor            lab::Poller         Clock
+//!          │          │               │        │           │
+//!        Real     Simulated       Simulated   Real     KernelClock
+//!          │          └───────┬───────┘        │           │
+//!   sys::descriptor      lab::kernel    reactor::poller    │
+//!                             └────────────────────────────┘
 //! ```
 //!
-//! A thread without a simulated kernel therefore behaves like a build without this
-//! room: a program built with `--features lab` runs on the real kernel.
+//! # Invariants
+//!
+//! - A thread without a simulated kernel behaves like a build without this room. So
+//!   a program that is built with the feature runs on the real kernel.
+//! - Other rooms name this one only in items under the same `cfg`. A test of the
+//!   architecture checks it.
+//!
+//! # Reading order
+//!
+//! 1. `descriptor` and `poller`: the seam.
+//! 2. `kernel`: the simulated kernel, whose page has an order of its own.
+//! 3. `injected`: the whole process on it, through faults drawn from a seed.
+//!
+//! Beside them are `testing`, helpers of tests on the real kernel, `turn_bounds`, a
+//! test of the loop there, and `draw`, small helpers for random numbers.
 
 mod descriptor;
 mod draw;
@@ -32,7 +47,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod turn_bounds;
 
-pub use injected::{Account, Failure, run};
+pub use injected::{Failure, Run, run};
 
 pub(crate) use descriptor::Descriptor;
 pub(crate) use kernel::Shape;

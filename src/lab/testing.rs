@@ -1,4 +1,5 @@
-//! Descriptors of every kind, and children to spoil, for the tests.
+//! Helpers of tests on the real kernel: descriptors of every kind, and child
+//! processes.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{MemfdFlags, Mode, OFlags, fcntl_getfl};
@@ -8,7 +9,7 @@ use rustix::pty::OpenptFlags;
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::Command;
 
-/// A test that waits this long has found a bug; it is no measure of anything.
+/// How long a test waits before it fails. No result depends on it.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 20,
     tv_nsec: 0,
@@ -16,7 +17,7 @@ const PATIENCE: Timespec = Timespec {
 
 const CHILD: &str = "EDDYLINE_TEST_CHILD";
 
-/// (read end, write end)
+/// A pipe: read end, write end.
 pub(crate) fn pipe() -> (OwnedFd, OwnedFd) {
     rustix::pipe::pipe_with(PipeFlags::CLOEXEC).unwrap()
 }
@@ -31,7 +32,7 @@ pub(crate) fn socket_pair(socket_type: SocketType) -> (OwnedFd, OwnedFd) {
     rustix::net::socketpair(AddressFamily::UNIX, socket_type, flags, None).unwrap()
 }
 
-/// (master, the terminal)
+/// A pseudo-terminal: master, terminal.
 pub(crate) fn terminal() -> (OwnedFd, OwnedFd) {
     let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let master = rustix::pty::openpt(flags).unwrap();
@@ -40,7 +41,7 @@ pub(crate) fn terminal() -> (OwnedFd, OwnedFd) {
     (master, terminal)
 }
 
-/// A regular file that has no name.
+/// A regular file without a name.
 pub(crate) fn file() -> OwnedFd {
     rustix::fs::memfd_create("eddyline-test", MemfdFlags::CLOEXEC).unwrap()
 }
@@ -53,15 +54,15 @@ pub(crate) fn flags(fd: impl AsFd) -> OFlags {
     fcntl_getfl(fd).unwrap()
 }
 
-/// Waits until something of `wanted`, an error or a hang-up is there.
+/// Waits until poll(2) reports one of `wanted`, an error or a hang-up.
 pub(crate) fn await_any(fd: impl AsFd, wanted: PollFlags) -> PollFlags {
     let mut fds = [PollFd::new(&fd, wanted)];
     assert_eq!(poll(&mut fds, Some(&PATIENCE)), Ok(1), "nothing happened");
     fds[0].revents()
 }
 
-/// Runs one test of this binary alone, in a process of its own that it may spoil.
-/// `test` is `concat!(module_path!(), "::name")`.
+/// A command that runs one test of this binary, alone in a child process. There it
+/// may change what belongs to the process. `test` is `concat!(module_path!(), "::name")`.
 pub(crate) fn in_child(test: &str) -> Command {
     let (_, name) = test.split_once("::").unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());

@@ -1,4 +1,4 @@
-//! Tests: what a turn may take of whoever else waits for it.
+//! Tests of the bounds of a turn, on the real kernel: due timers and ready tasks.
 
 use super::testing;
 use crate::node::{Context, Node, Request};
@@ -16,19 +16,19 @@ use std::time::Duration;
 
 const INIT: &str = r#"{"src":"c0","dest":"n1","body":{"type":"init","msg_id":1,"node_id":"n1","node_ids":["n1"]}}"#;
 
-/// Naps, and has tasks that are always ready.
+/// A node that naps, and has tasks that are always ready.
 struct Busy {
     polls: Rc<Cell<usize>>,
 }
 
-/// Is ready again as soon as it was polled, and starts another that does nothing.
-/// After enough of that it ends, so that a turn without a bound ends too.
+/// A future that is ready again as soon as it was polled, and then spawns a task that
+/// does nothing. It ends after many polls, so that a turn without a bound ends too.
 struct Restless {
     cx: Context,
     polls: Rc<Cell<usize>>,
 }
 
-/// How many polls are enough: a hundred turns' worth.
+/// After how many polls it ends: those of a hundred turns.
 const POLLS: usize = 100 * TASK_POLLS_PER_TURN;
 
 impl Future for Restless {
@@ -67,7 +67,7 @@ impl Node for Busy {
     }
 }
 
-/// The real loop on pipes, with time that stands still.
+/// The event loop on pipes, with a clock that the test moves.
 struct World {
     event_loop: EventLoop,
     clock: VirtualClock,
@@ -80,7 +80,7 @@ impl World {
     fn new() -> World {
         let (stdin, stdin_writer) = testing::pipe();
         let (stdout_reader, stdout) = testing::pipe();
-        // More is always there than a turn reads.
+        // The pipe holds more than a turn reads.
         rustix::pipe::fcntl_setpipe_size(&stdin_writer, 4 * READ_BYTES).unwrap();
         for pipe in [&stdin_writer, &stdout_reader] {
             rustix::io::ioctl_fionbio(pipe, true).unwrap();
@@ -106,7 +106,7 @@ impl World {
         }
     }
 
-    fn say(&self, line: &str) {
+    fn send(&self, line: &str) {
         let line = format!("{line}\n");
         assert_eq!(
             rustix::io::write(&self.stdin, line.as_bytes()),
@@ -114,7 +114,7 @@ impl World {
         );
     }
 
-    /// Fills stdin with replies that nobody waits for.
+    /// Fills stdin with replies to calls that were never made.
     fn flood(&self) {
         let reply = r#"{"src":"n2","dest":"n1","body":{"type":"x","in_reply_to":99}}"#;
         let replies = format!("{reply}\n").repeat(60);
@@ -126,39 +126,39 @@ impl World {
         assert!(self.event_loop.turn().unwrap());
     }
 
-    fn heard(&self) -> String {
-        let mut heard = vec![0; 64 << 10];
-        let read = rustix::io::read(&self.stdout, &mut heard).unwrap_or(0);
-        String::from_utf8_lossy(&heard[..read]).into_owned()
+    fn received(&self) -> String {
+        let mut bytes = vec![0; 64 << 10];
+        let read = rustix::io::read(&self.stdout, &mut bytes).unwrap_or(0);
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
     }
 }
 
 #[test]
 fn gotcha_12_timers_that_are_due_fire_under_an_endless_flood_of_input() {
     let mut world = World::new();
-    world.say(INIT);
-    world.say(r#"{"src":"c1","dest":"n1","body":{"type":"nap","msg_id":2}}"#);
+    world.send(INIT);
+    world.send(r#"{"src":"c1","dest":"n1","body":{"type":"nap","msg_id":2}}"#);
     world.turn();
-    assert!(world.heard().contains("init_ok"));
-    // Due in a millisecond; each turn takes one, and more is always there.
+    assert!(world.received().contains("init_ok"));
+    // The timer is due in a millisecond. Each turn takes one, and input is always there.
     let turns_max = 5 + u32::try_from(DEFER_MAX.as_millis()).unwrap();
     let turns = (1..=2 * turns_max).find(|_| {
         world.flood();
         world.clock.advance(Duration::from_millis(1));
         world.turn();
-        world.heard().contains("nap_ok")
+        world.received().contains("nap_ok")
     });
-    let turns = turns.expect("it fires though the flood goes on");
-    // And as long as may be, what is there is read first.
+    let turns = turns.expect("it fires while the flood goes on");
+    // For as long as is allowed, input is read first.
     assert!((turns_max - 5..=turns_max).contains(&turns), "{turns}");
 }
 
 #[test]
-fn gotcha_12_a_turn_polls_so_many_tasks_and_no_more() {
+fn gotcha_12_a_turn_polls_a_bounded_number_of_tasks() {
     let mut world = World::new();
-    world.say(INIT);
+    world.send(INIT);
     for msg_id in 2..10 {
-        world.say(&format!(
+        world.send(&format!(
             r#"{{"src":"c1","dest":"n1","body":{{"type":"work","msg_id":{msg_id}}}}}"#
         ));
     }

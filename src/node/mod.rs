@@ -4,12 +4,12 @@
 //! replies, time and outcomes. Nothing here knows descriptors or the reactor.
 //!
 //! ```text
-//!   services, update, tcp_echo                     clients that a context makes
-//!             │
-//!          context ─── call ─── retry ─── sleep    what a handler holds and awaits
-//!             │         │         │         │
-//!             └─────────┴── shared ─────────┘      one for each node
-//!                             │
+//!   services  update  tcp_echo             clients that a context makes
+//!              │
+//!   context ── call ── retry ── sleep      what a handler holds and awaits
+//!              │
+//!      messages ── shared                  one for each node
+//!              │
 //!   call_table  directory  outbox  operations  timers  marks
 //! ```
 //!

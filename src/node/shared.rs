@@ -418,7 +418,7 @@ impl Shared {
         !self.spawned.borrow().is_empty()
     }
 
-    // The rest.
+    // The end of input, and access to the parts.
 
     pub(crate) fn end_input(&self) {
         self.input_ended.set(true);

@@ -73,7 +73,9 @@ impl Outputs {
         }
         let flushed = self.flush_stdout(reactor, session);
         self.stderr.bar(self.is_stderr_barred());
-        self.stderr.flush();
+        if !self.stderr.is_empty() {
+            self.stderr.flush();
+        }
         debug_assert!(!(self.is_stdout_barred() && self.is_stderr_barred()));
         flushed
     }
@@ -87,7 +89,11 @@ impl Outputs {
             return Ok(());
         }
         let token = self.stdout.token();
-        let progress = self.stdout.ready(reactor.readiness(token), session)?;
+        let readiness = reactor.readiness(token);
+        if session.output().is_empty() && !readiness.is_read_closed() {
+            return Ok(());
+        }
+        let progress = self.stdout.ready(readiness, session)?;
         self.has_lost_reader = matches!(progress.next, Next::Finished(()));
         reactor.apply(token, &progress);
         Ok(())

@@ -47,8 +47,8 @@ impl Stdout {
         self.token
     }
 
-    /// Writes as much as the reader takes, within the turn's bound. stdout has finished
-    /// when its reader has gone.
+    /// Writes messages, as much as the reader takes within the turn's bound. stdout has
+    /// finished when its reader has gone.
     ///
     /// # Errors
     /// When stdout fails in another way than by losing its reader.
@@ -62,10 +62,10 @@ impl Stdout {
             // hang-up.
             return Ok(Progress::idle(Next::Finished(())));
         }
-        let mut output = session.output();
-        if output.is_empty() || !readiness.is_writable() {
+        if !readiness.is_writable() {
             return Ok(Progress::idle(Next::Wait));
         }
+        let mut output = session.output();
         for _ in 0..WRITES_PER_TURN {
             let pending = output.pending();
             let offered = &pending[..pending.len().min(WRITE_BYTES_MAX)];

@@ -1,7 +1,10 @@
-//! Clients of the echo server, and whoever reads stderr.
+//! The clients of the echo server.
+//!
+//! Each sends bytes that no other client sends, and checks that the same come back.
 
 use super::ledger::Ledger;
-use super::plan::{Manner, index};
+use super::plan::Manner;
+use crate::lab::draw;
 use crate::lab::kernel::{Actor, ActorId, FileId, Kernel, Received};
 use crate::random::Random;
 use crate::time::Instant;
@@ -9,18 +12,20 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// After how long without room a client that does not read goes away.
-const WITHOUT_ROOM: Duration = Duration::from_millis(200);
+/// How long a client that does not read waits for room before it closes.
+const ROOM_PATIENCE: Duration = Duration::from_millis(200);
 
+/// The states of a client.
+///
 /// ```text
-///   waiting (for the port, and its time) --> connecting --> talking --> gone
+///   Waiting (for the port, then for its time) --> Connecting --> Connected --> Closed
 /// ```
 #[derive(Debug, Clone, Copy)]
 enum State {
     Waiting,
     Connecting(FileId),
-    Talking(FileId),
-    Gone,
+    Connected(FileId),
+    Closed,
 }
 
 pub(super) struct Client {
@@ -28,7 +33,7 @@ pub(super) struct Client {
     random: Random,
     number: usize,
     manner: Manner,
-    /// What it sends: other bytes than any other client's, and nowhere the same.
+    /// The bytes to send. Each depends on the client and on its place.
     bytes: Vec<u8>,
     sent: usize,
     received: usize,
@@ -79,43 +84,42 @@ impl Client {
         self.state = State::Connecting(kernel.peer_connect(port, id));
     }
 
-    fn talk(&mut self, file: FileId, id: ActorId, kernel: &mut Kernel) {
+    fn exchange(&mut self, file: FileId, id: ActorId, kernel: &mut Kernel) {
         let resets = self.sent == self.bytes.len() || self.random.chance(0.1);
         if self.manner == Manner::Resets && resets {
             kernel.peer_reset(file);
-            return self.gone();
+            return self.close();
         }
         let before = self.sent;
         self.send(file, kernel);
-        if matches!(self.state, State::Gone) {
+        if matches!(self.state, State::Closed) {
             return;
         }
         let sent_some = self.sent > before;
         match self.manner {
             Manner::Leaves if self.sent == self.bytes.len() => {
                 kernel.peer_close(file);
-                return self.gone();
+                return self.close();
             }
             Manner::NeverReads | Manner::Leaves => {
                 let now = kernel.now();
                 let since = *self.stuck_since.get_or_insert(now);
-                if now.since(since) > WITHOUT_ROOM {
+                if now.since(since) > ROOM_PATIENCE {
                     kernel.peer_close(file);
-                    return self.gone();
+                    return self.close();
                 }
-                kernel.schedule(id, WITHOUT_ROOM / 2);
+                kernel.schedule(id, ROOM_PATIENCE / 2);
             }
             Manner::Polite | Manner::Slow | Manner::Resets => self.receive(file, id, kernel),
         }
-        if matches!(self.state, State::Talking(_)) && sent_some {
-            // Refused, it is told when there is room.
+        if matches!(self.state, State::Connected(_)) && sent_some {
             let soon = Duration::from_micros(1 + self.random.below(300));
             kernel.schedule(id, soon);
         }
     }
 
     fn send(&mut self, file: FileId, kernel: &mut Kernel) {
-        let most = [1, 100, 5_000, 60_000][index(&mut self.random, 4)];
+        let most = draw::one_of(&mut self.random, [1, 100, 5_000, 60_000]);
         let until = self.bytes.len().min(self.sent + most);
         let chunk = &self.bytes[self.sent..until];
         if !chunk.is_empty() {
@@ -141,20 +145,20 @@ impl Client {
             if now < self.next_read {
                 return kernel.schedule(id, self.next_read.since(now));
             }
-            let pause = [100, 3_000, 40_000][index(&mut self.random, 3)];
+            let pause = draw::one_of(&mut self.random, [100, 3_000, 40_000]);
             self.next_read = now + Duration::from_micros(self.random.below(pause));
             kernel.schedule(id, self.next_read.since(now));
         }
-        let most = [10, 1_000, 30_000, 100_000][index(&mut self.random, 4)];
-        match kernel.peer_read(file, 1 + index(&mut self.random, most)) {
+        let most = draw::one_of(&mut self.random, [10, 1_000, 30_000, 100_000]);
+        match kernel.peer_read(file, 1 + draw::index(&mut self.random, most)) {
             Received::Bytes(bytes) => {
                 let sent = &self.bytes[self.received..self.sent];
                 if !sent.starts_with(&bytes) {
                     self.wrong("other bytes than were sent");
-                    return self.gone();
+                    return self.close();
                 }
                 self.received += bytes.len();
-                // Read on soon; there may be more.
+                // More may be there already.
                 kernel.schedule(id, Duration::from_nanos(self.random.below(50_000)));
             }
             Received::Nothing => {}
@@ -164,12 +168,12 @@ impl Client {
                     return self.lost("an end before everything was echoed");
                 }
                 kernel.peer_close(file);
-                self.gone();
+                self.close();
             }
         }
     }
 
-    /// The connection is over before everything was said.
+    /// The connection has ended before everything was sent and received.
     fn lost(&mut self, how: &str) {
         let ledger = self.ledger.borrow();
         let is_wrong = ledger.network_is_sound && !ledger.has_ended;
@@ -177,7 +181,7 @@ impl Client {
         if is_wrong {
             self.wrong(how);
         }
-        self.gone();
+        self.close();
     }
 
     fn wrong(&self, what: &str) {
@@ -188,8 +192,8 @@ impl Client {
         ));
     }
 
-    fn gone(&mut self) {
-        self.state = State::Gone;
+    fn close(&mut self) {
+        self.state = State::Closed;
         self.ledger.borrow_mut().clients -= 1;
     }
 }
@@ -204,41 +208,16 @@ impl Actor for Client {
             State::Connecting(file) => match kernel.peer_is_connected(file) {
                 None => {}
                 Some(true) => {
-                    self.state = State::Talking(file);
-                    self.talk(file, id, kernel);
+                    self.state = State::Connected(file);
+                    self.exchange(file, id, kernel);
                 }
                 Some(false) => {
                     kernel.peer_close(file);
                     self.lost("the connection was refused");
                 }
             },
-            State::Talking(file) => self.talk(file, id, kernel),
-            State::Gone => {}
-        }
-    }
-}
-
-/// Reads stderr, and sees that its lines are whole.
-pub(super) struct Listener {
-    pub(super) ledger: Rc<RefCell<Ledger>>,
-    pub(super) stderr: FileId,
-    pub(super) partial: Vec<u8>,
-}
-
-impl Actor for Listener {
-    fn act(&mut self, _id: ActorId, kernel: &mut Kernel) {
-        while let Received::Bytes(bytes) = kernel.peer_read(self.stderr, 10_000) {
-            self.partial.extend(bytes);
-        }
-        let partial = std::mem::take(&mut self.partial);
-        for line in partial.split_inclusive(|&byte| byte == b'\n') {
-            if !line.ends_with(b"\n") {
-                self.partial = line.to_vec();
-            } else if !line.starts_with(b"eddyline: ") {
-                let line = String::from_utf8_lossy(line);
-                let text = format!("a line of stderr is not whole: {line:?}");
-                self.ledger.borrow_mut().error(text);
-            }
+            State::Connected(file) => self.exchange(file, id, kernel),
+            State::Closed => {}
         }
     }
 }

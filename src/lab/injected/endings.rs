@@ -1,6 +1,6 @@
-//! The end of stdin, with a node that does not want to end.
+//! The end of stdin, for a node whose handler never gives up.
 
-use super::ledger::{Request, Wanted};
+use super::request::{Request, Wanted};
 use crate::lab::kernel::{self, Fault, Faults, Kernel, KernelClock, Shape};
 use crate::node::{self, Context, Node};
 use crate::protocol::Result;
@@ -11,7 +11,7 @@ use crate::time::Instant;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Answers when its send has succeeded, and tries until it has.
+/// Tries to send until it succeeds, and answers then.
 struct Stubborn;
 
 impl Node for Stubborn {
@@ -30,12 +30,12 @@ impl Node for Stubborn {
 }
 
 #[test]
-fn a_handler_that_asks_again_for_ever_does_not_hold_up_the_end() {
+fn a_handler_that_never_gives_up_does_not_delay_the_end() {
     kernel::install(Kernel::new(Random::new(1), Faults::none()));
     let streams = kernel::with(|kernel| {
-        let nobody = kernel.add_actor();
-        let (stdin, writer) = kernel.stream_in(Shape::Pipe, nobody);
-        let (stdout, _reader) = kernel.stream_out(Shape::Pipe, nobody);
+        let parent = kernel.add_actor();
+        let (stdin, writer) = kernel.stream_in(Shape::Pipe, parent);
+        let (stdout, _reader) = kernel.stream_out(Shape::Pipe, parent);
         for (msg_id, wanted) in (0..).zip([Wanted::Init, Wanted::Start, Wanted::Send(5)]) {
             let mut line = Request::new(wanted, msg_id).line();
             line.push(b'\n');
@@ -50,7 +50,7 @@ fn a_handler_that_asks_again_for_ever_does_not_hold_up_the_end() {
     });
     let (options, clock) = (Options::default(), Rc::new(KernelClock));
     let mut event_loop = EventLoop::new(Stubborn::new, &options, streams, clock).unwrap();
-    // Nobody is ever accepted.
+    // No connection is ever accepted.
     let mut faults = Faults::none();
     faults.add(Fault::AcceptOutOfResources, 1.0);
     kernel::with(|kernel| kernel.set_faults(faults));

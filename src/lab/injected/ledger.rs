@@ -1,160 +1,46 @@
-//! What was asked, what has to come back, and what came.
+//! The ledger of a run: what was asked for, what came back, and whether it is right.
 
 use super::node::Bell;
+use super::request::{Answer, Request, Wanted};
 use crate::runtime::COUNT_WAIT_MAX;
 use crate::tcp::{QUEUE_WAIT_MAX, SEND_DEADLINE};
 use crate::time::Instant;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A call's timeout, which no test here sets.
+/// The timeout of a call: the default, since no plan sets another.
 const RPC_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How late timers may be seen behind a pause of which the loop cannot know: one
-/// between its wait and its clock. It looks for input again when they are later;
-/// the rest of this is the timer's tick.
+/// How long after a deadline a pause may end without the loop noticing it. Such a
+/// pause is between the wait and the reading of the clock. The loop asks for input
+/// again when a timer is more than 5 ms late; the rest of this is the timer's tick.
 const UNSEEN_PAUSE_MAX: Duration = Duration::from_millis(6);
 
-/// How much later than it must the node may answer: longer than the faults of a run
-/// take together.
+/// How late the node may answer: longer than all faults of a run delay it together.
 const SLACK: Duration = Duration::from_millis(500);
 
-/// What a request asks for.
-#[derive(Debug, Clone)]
-pub(super) enum Wanted {
-    Init,
-    /// With so many bytes.
-    Echo(usize),
-    Proxy(Answer),
-    Start,
-    Send(usize),
-    Stats,
-    /// Of so many milliseconds.
-    Nap(u64),
-    Bell,
-    /// So many messages of so many bytes.
-    Spam(u64, usize),
-    Unknown,
-}
-
-/// What the other node answers a call with.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Answer {
-    After(Duration),
-    Error(Duration),
-    Twice(Duration, Duration),
-    /// Somebody else answers first.
-    Forged(Duration),
-    Never,
-}
-
-/// A request, and what became of it.
-#[derive(Debug, Clone)]
-pub(super) struct Request {
-    pub(super) wanted: Wanted,
-    pub(super) msg_id: u64,
-    /// When its last byte was in the pipe.
-    pub(super) written: Option<Instant>,
-    pub(super) answered: bool,
-    /// With something other than an error.
-    succeeded: bool,
-    /// For a proxy: when the first good reply was in the pipe.
-    reply_written: Option<Instant>,
-    /// For a proxy: when the other node had the call.
-    called: Option<Instant>,
-    /// For a spam: how many of its messages came.
-    told: u64,
-    /// For a send: the server was known to listen when it was written.
-    server_listened: bool,
-}
-
-impl Request {
-    pub(super) fn new(wanted: Wanted, msg_id: u64) -> Request {
-        Request {
-            wanted,
-            msg_id,
-            written: None,
-            answered: false,
-            succeeded: false,
-            reply_written: None,
-            called: None,
-            told: 0,
-            server_listened: false,
-        }
-    }
-
-    fn source(&self) -> String {
-        format!("c{}", self.msg_id % 5)
-    }
-
-    fn text(&self, len: usize) -> String {
-        let mut text = format!("{}:", self.msg_id);
-        let more = len.saturating_sub(text.len());
-        let alphabet = "abcdefghijklmnopqrstuvw";
-        text.push_str(&alphabet.repeat(more.div_ceil(alphabet.len()))[..more]);
-        text
-    }
-
-    /// The request as a line, without its newline.
-    pub(super) fn line(&self) -> Vec<u8> {
-        let id = self.msg_id;
-        let body = match &self.wanted {
-            Wanted::Init => {
-                json!({ "type": "init", "msg_id": id, "node_id": "n1", "node_ids": ["n1", "n2"] })
-            }
-            Wanted::Echo(len) => json!({ "type": "echo", "msg_id": id, "echo": self.text(*len) }),
-            Wanted::Proxy(_) => json!({
-                "type": "proxy", "msg_id": id, "target": "n2",
-                "inner": { "type": "work", "of": id },
-            }),
-            Wanted::Start => json!({ "type": "tcp_echo_start", "msg_id": id, "port": 0 }),
-            Wanted::Send(len) => {
-                json!({ "type": "tcp_echo_send", "msg_id": id, "data": self.text(*len) })
-            }
-            Wanted::Stats => json!({ "type": "tcp_echo_stats", "msg_id": id }),
-            Wanted::Nap(millis) => json!({ "type": "nap", "msg_id": id, "millis": millis }),
-            Wanted::Bell => json!({ "type": "bell", "msg_id": id }),
-            Wanted::Spam(count, bytes) => {
-                json!({ "type": "spam", "msg_id": id, "count": count, "bytes": bytes })
-            }
-            Wanted::Unknown => json!({ "type": "no_such_thing", "msg_id": id }),
-        };
-        let line = json!({ "src": self.source(), "dest": "n1", "body": body });
-        line.to_string().into_bytes()
-    }
-
-    /// Whether a process that ended early may have left it unanswered.
-    fn may_wait(&self) -> bool {
-        matches!(
-            self.wanted,
-            Wanted::Proxy(_) | Wanted::Nap(_) | Wanted::Bell
-        )
-    }
-}
-
-/// The account of a run.
+/// The requests of a run, their answers, and the mistakes that were found.
 pub(super) struct Ledger {
     pub(super) requests: BTreeMap<u64, Request>,
     pub(super) port: Option<u16>,
     pub(super) bell: Rc<Bell>,
-    /// Clients of the echo server that have not come to their end.
+    /// The clients of the echo server that have started and not ended.
     pub(super) clients: usize,
     /// The process has ended.
     pub(super) has_ended: bool,
-    /// Whether a send has to succeed, and a client.
+    /// Whether each send and each client has to succeed.
     pub(super) network_is_sound: bool,
-    /// How late the node hears of a reply that is there; `None` if that may take
-    /// for ever.
+    /// How late the node may see a reply that is in the pipe; `None` for any time.
     pub(super) lateness: Option<Duration>,
-    /// Whether deadlines that the node keeps can be judged by the clock.
+    /// Whether nothing keeps the node from its own deadlines.
     is_punctual: bool,
-    /// From when to when the process has stood still in front of the clock.
+    /// When each pause before a reading of the clock began and ended.
     pub(super) clock_pauses: Vec<(Instant, Instant)>,
-    /// The numbers of the node's own messages.
+    /// The `msg_id`s that the node has given out.
     msg_ids: BTreeSet<u64>,
-    /// What was found wrong.
+    /// The mistakes that were found.
     pub(super) errors: Vec<String>,
 }
 
@@ -184,7 +70,7 @@ impl Ledger {
         self.errors.push(text);
     }
 
-    /// A request's last byte is in the pipe.
+    /// The last byte of a request is in the pipe.
     pub(super) fn written(&mut self, msg_id: u64, now: Instant) {
         let listens = self.port.is_some();
         if let Some(request) = self.requests.get_mut(&msg_id) {
@@ -193,7 +79,7 @@ impl Ledger {
         }
     }
 
-    /// A good reply's last byte is in the pipe.
+    /// The last byte of a good reply is in the pipe.
     pub(super) fn reply_written(&mut self, msg_id: u64, now: Instant) {
         if let Some(request) = self.requests.get_mut(&msg_id) {
             request.reply_written.get_or_insert(now);
@@ -215,7 +101,7 @@ impl Ledger {
             .collect()
     }
 
-    /// After an early end: what has to be answered nevertheless.
+    /// After an early end: the requests that had to be answered nevertheless.
     pub(super) fn lost(&self) -> Vec<String> {
         let lost = |request: &&Request| !request.answered && !request.may_wait();
         let lost = self.requests.values().filter(lost);
@@ -223,8 +109,8 @@ impl Ledger {
             .collect()
     }
 
-    /// Takes a line of stdout. A call to the other node comes back, with what
-    /// that node is to do.
+    /// Takes a line of stdout. If it is a call to the other node, returns the proxy
+    /// request, the call's `msg_id`, and how that node is to answer.
     pub(super) fn receive(&mut self, line: &[u8], now: Instant) -> Option<(u64, u64, Answer)> {
         let message: Value = match serde_json::from_slice(line) {
             Ok(message) => message,
@@ -260,7 +146,7 @@ impl Ledger {
                 None
             }
             _ => {
-                self.error(format!("a message that nobody asked for: {message}"));
+                self.error(format!("a message without a reason: {message}"));
                 None
             }
         }
@@ -281,7 +167,7 @@ impl Ledger {
 
     fn answered(&mut self, to: u64, message: &Value, now: Instant) {
         let Some(request) = self.requests.get_mut(&to) else {
-            return self.error(format!("a reply to {to}, which nobody sent: {message}"));
+            return self.error(format!("a reply to {to}, which was never sent: {message}"));
         };
         if std::mem::replace(&mut request.answered, true) {
             return self.error(format!("a second reply to {to}: {message}"));
@@ -306,7 +192,7 @@ impl Ledger {
         }
     }
 
-    /// Whether a reply is one that its request may get.
+    /// Whether a reply is right for its request.
     fn judge(&mut self, request: &Request, body: &Value, now: Instant) -> Result<(), &'static str> {
         let longest = match request.wanted {
             Wanted::Send(_) => SEND_DEADLINE,
@@ -343,7 +229,7 @@ impl Ledger {
             ),
             (Wanted::Send(_), Some(22)) => be(!request.server_listened, "the server listens"),
             (Wanted::Send(_), Some(11)) => {
-                // A queue that is too long is a cause.
+                // A long queue is a cause.
                 let waited = request.written.is_some_and(|at| at + QUEUE_WAIT_MAX <= now);
                 be(waited || !self.network_is_sound, "an error without a cause")
             }
@@ -387,8 +273,8 @@ impl Ledger {
         };
         match (code, answer) {
             (Some(0), _) => {
-                // The call began after the request was written, and so is due
-                // no earlier than this.
+                // The call began after the request was written. It is due no earlier
+                // than this.
                 let due = written + RPC_TIMEOUT;
                 if now < due {
                     return Err("a timeout before its time");
@@ -401,20 +287,20 @@ impl Ledger {
                 }
             }
             (Some(21), Answer::Error(_)) => Ok(()),
-            (None, Answer::Never | Answer::Error(_)) => Err("nobody sent that"),
+            (None, Answer::Never | Answer::Error(_)) => Err("the other node did not send that"),
             (None, _) if body["result"]["of"] == request.msg_id => Ok(()),
             _ => Err("not what the other node said"),
         }
     }
 
-    /// Whether a reply that was there `at` comes before a timer that is `due`.
+    /// Whether a reply that was in the pipe `at` must beat a timer that is `due`.
     fn beats(&self, at: Instant, due: Instant) -> bool {
         self.lateness.is_some_and(|lateness| at + lateness <= due)
     }
 
-    /// Whether a reply that was there `at` came in a pause between the wait and the
-    /// clock that ended just behind the call's deadline: nobody can tell that from
-    /// a timer that is punctual.
+    /// Whether a reply came `at` a time in a pause between the wait and the clock, and
+    /// the pause ended just after the call's deadline. The loop cannot tell that
+    /// from a timer that is punctual.
     fn was_unseen(&self, request: &Request, at: Instant) -> bool {
         let punctual = request.called.map_or(Instant::MAX, |called| {
             called + RPC_TIMEOUT + UNSEEN_PAUSE_MAX
@@ -423,7 +309,7 @@ impl Ledger {
         pauses.any(|&(from, to)| from <= at && at <= to && to <= punctual)
     }
 
-    /// The bytes of sends that were asked for before and have succeeded.
+    /// The bytes of all earlier sends that have succeeded.
     fn echoed_before(&self, msg_id: u64) -> u64 {
         let before = self.requests.range(..msg_id);
         let bytes = before.map(|(_, request)| match request.wanted {

@@ -1,4 +1,5 @@
-//! The node under test: the three tracks' requests, and some that wait otherwise.
+//! The node under test. It answers the requests of the three tracks, and some that
+//! wait for other things.
 
 use crate::node::{Context, Node, Request};
 use crate::protocol::{RawRequest, Result};
@@ -12,15 +13,15 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-/// What a handler waits for that is neither a timer nor a message: another
-/// thread's wake.
+/// A thing to wait for that is no timer and no message: it wakes its waiters as
+/// another thread would.
 #[derive(Debug, Default)]
 pub(super) struct Bell {
     waiting: RefCell<Vec<(Waker, Rc<RefCell<bool>>)>>,
 }
 
 impl Bell {
-    /// Wakes whoever waits, as another thread would.
+    /// Wakes all that wait.
     pub(super) fn ring(&self) {
         for (waker, has_rung) in self.waiting.take() {
             *has_rung.borrow_mut() = true;

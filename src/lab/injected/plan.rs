@@ -1,68 +1,69 @@
-//! What a seed stands for: the streams, the faults, the requests and the ending.
+//! A plan: everything that a seed decides about a run.
 
-use super::ledger::{Answer, Request, Wanted};
+use super::request::{Answer, Request, Wanted};
+use crate::lab::draw;
 use crate::lab::kernel::{Fault, Faults, Shape};
 use crate::random::Random;
 use crate::time::Instant;
 use std::time::Duration;
 
-/// From when on nothing goes wrong any more.
+/// When the faults end.
 const FAULTS_UNTIL: Instant = Instant::from_millis(20_000);
 
 /// How a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// stdin is closed when every request is answered and every client has gone.
+    /// stdin is closed when every request is answered and every client has ended.
     Orderly,
-    /// stdin is closed behind the last request.
+    /// stdin is closed after the last request.
     Early,
-    /// Nobody reads stdout any more, from some time on.
+    /// The reader of stdout closes it, at some time.
     ReaderGone,
     /// stdin, a socket, is reset.
     WriterReset,
 }
 
-/// Where stderr leads.
+/// The other end of stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stderr {
     Read,
     NeverRead,
     Closed,
-    /// To where stdout leads.
+    /// stderr is the same file as stdout.
     Shared,
 }
 
-/// What is asked for most.
+/// The kind of request that is most frequent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Load {
     Mixed,
-    /// Enough to say that a reader who stalls is behind the high watermark.
+    /// Enough output to reach the high watermark when the reader stalls.
     Echoes,
-    /// Calls of a process that is stopped or stands still now and then: replies
-    /// come meanwhile, and deadlines pass.
+    /// Calls of a process that is stopped now and then: replies come meanwhile, and
+    /// deadlines pass.
     Calls,
 }
 
-/// How stdout is read.
+/// How the parent reads stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reader {
     Prompt,
-    /// Not at all, now and then for long.
+    /// With long breaks.
     Stalls,
-    /// Not until everything is written to stdin, or stdin takes no more.
+    /// Not before everything is written to stdin, or stdin is full.
     WritesFirst,
 }
 
-/// A client of the echo server.
+/// How a client of the echo server behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manner {
     /// Sends, half-closes, reads to the end.
     Polite,
     /// The same, but reads late and little.
     Slow,
-    /// Sends and does not read; goes when it can send no more.
+    /// Sends and does not read. Closes when it can send no more.
     NeverReads,
-    /// Goes with a reset somewhere on the way.
+    /// Resets the connection at some time.
     Resets,
     /// Closes without reading.
     Leaves,
@@ -76,22 +77,24 @@ pub(super) struct Plan {
     pub(super) stderr: Stderr,
     pub(super) faults: Faults,
     pub(super) ending: Ending,
-    /// Descriptors beyond the standard streams'; `None` for plenty.
+    /// How many descriptors the process may have beside those that it starts with;
+    /// `None` for plenty.
     pub(super) spare_descriptors: Option<usize>,
     pub(super) reader: Reader,
-    /// When it stands still between a wait and the clock, and for how long.
+    /// When the process stands still between a wait and the clock, and how long.
     pub(super) stands_still: Option<(Instant, Duration)>,
+    /// With how many bytes each sends.
     pub(super) clients: Vec<(Manner, usize)>,
-    /// Each with how long after the one before it is written.
+    /// Each with the gap before it.
     pub(super) lines: Vec<(Duration, Line)>,
-    /// Drawn on by the actors.
+    /// The source of the actors' random numbers.
     pub(super) random: Random,
 }
 
 #[derive(Debug)]
 pub(super) enum Line {
     Request(Request),
-    /// Something that is answered by nothing, or by nobody knows whom.
+    /// A line that gets no answer.
     Noise(Vec<u8>),
 }
 
@@ -122,7 +125,7 @@ impl Plan {
             2 => Stderr::Shared,
             _ => Stderr::Read,
         };
-        let spare_descriptors = random.chance(0.2).then(|| 2 + index(&mut random, 8));
+        let spare_descriptors = random.chance(0.2).then(|| 2 + draw::index(&mut random, 8));
         let clients = (0..random.below(7)).map(|_| client(&mut random)).collect();
         let load = match random.below(20) {
             0 => Load::Echoes,
@@ -136,7 +139,7 @@ impl Plan {
         };
         let mut faults = Faults::draw(&mut random, FAULTS_UNTIL);
         if load == Load::Calls {
-            // There are many calls in a run, and few waits.
+            // There are fewer waits than calls in a run, so stops need a higher rate.
             let (fault, rate) = match random.chance(0.7) {
                 true => (Fault::Stopped, 0.3),
                 false => (Fault::Paused, 0.1),
@@ -159,7 +162,7 @@ impl Plan {
         }
     }
 
-    /// Sends of a few senders, hundreds of them at once, where descriptors are few.
+    /// Hundreds of sends at once, with few descriptors.
     #[cfg(test)]
     pub(super) fn sends(seed: u64) -> Plan {
         let mut random = Random::new(seed);
@@ -171,28 +174,31 @@ impl Plan {
             let wanted = match random.below(20) {
                 0 => Wanted::Stats,
                 1 => Wanted::Echo(size(&mut random)),
-                _ => Wanted::Send(index(&mut random, 2_000)),
+                _ => Wanted::Send(draw::index(&mut random, 2_000)),
             };
             requests.push((Duration::ZERO, wanted));
         }
         let mut plan = Plan::quiet(requests);
         plan.seed = seed;
-        plan.spare_descriptors = random.chance(0.8).then(|| 3 + index(&mut random, 70));
+        plan.spare_descriptors = random.chance(0.8).then(|| 3 + draw::index(&mut random, 70));
         if random.chance(0.3) {
             plan.ending = Ending::Early;
         }
-        let (fault, rate) = [
-            (Fault::Latency, 1.0),
-            (Fault::LateEdge, 0.2),
-            (Fault::AcceptOutOfResources, 0.2),
-            (Fault::AcceptOutOfResources, 0.0),
-        ][index(&mut random, 4)];
+        let (fault, rate) = draw::one_of(
+            &mut random,
+            [
+                (Fault::Latency, 1.0),
+                (Fault::LateEdge, 0.2),
+                (Fault::AcceptOutOfResources, 0.2),
+                (Fault::AcceptOutOfResources, 0.0),
+            ],
+        );
         plan.faults.add(fault, rate);
         plan.random = random;
         plan
     }
 
-    /// Pipes, no faults, and these requests in order, each after its gap.
+    /// Pipes, no faults, and the given requests, each after its gap.
     #[cfg(test)]
     pub(super) fn quiet(requests: Vec<(Duration, Wanted)>) -> Plan {
         let numbered = (0..).zip(requests);
@@ -213,7 +219,7 @@ impl Plan {
         }
     }
 
-    /// Whether nothing hinders a `tcp_echo_send`, or a client, from success.
+    /// Whether every `tcp_echo_send` and every client must succeed.
     pub(super) fn network_is_sound(&self) -> bool {
         const HARM: [Fault; 9] = [
             Fault::Paused,
@@ -226,26 +232,26 @@ impl Plan {
             Fault::ConnectSlow,
             Fault::RegisterFailed,
         ];
-        // One for the listener, and two for each exchange; an outside client may take them.
+        // One for the listener, and two for a send. Clients could take them.
         let enough = |spare| spare >= 3 && self.clients.is_empty();
         let enough = self.spare_descriptors.is_none_or(enough);
         let accepts = !self.faults.always(Fault::AcceptOutOfResources);
         accepts && enough && !HARM.iter().any(|&fault| self.faults.has(fault))
     }
 
-    /// Whether nothing hinders the node from keeping its own deadlines.
+    /// Whether the node must keep its own deadlines.
     pub(super) fn is_punctual(&self) -> bool {
         let stands_still = self.faults.has(Fault::Paused) || self.faults.has(Fault::Stopped);
         self.lateness().is_some() && !stands_still && self.stands_still.is_none()
     }
 
-    /// How late the node hears of a reply that is there, by all the faults of the
-    /// run together. `None` where that may take for ever.
+    /// How late the node may see a reply that is in the pipe, with all faults of the
+    /// run together. `None` for any time.
     pub(super) fn lateness(&self) -> Option<Duration> {
-        // A few calls of the loop, and what a wake takes.
+        // A few calls of the loop, and the time until an actor acts.
         const LEAST: Duration = Duration::from_micros(200);
         const HARM: [(Fault, Duration); 3] = [
-            // Until it has settled, and once more.
+            // Until the bytes have settled, and one more delay.
             (Fault::BytesWithheld, Duration::from_millis(35)),
             (Fault::LateEdge, Duration::from_millis(15)),
             (Fault::Latency, Duration::from_millis(5)),
@@ -258,14 +264,13 @@ impl Plan {
     }
 }
 
-pub(super) fn index(random: &mut Random, below: u64) -> usize {
-    usize::try_from(random.below(below)).unwrap_or(0)
-}
-
 /// A number of bytes: mostly few, sometimes many.
 fn size(random: &mut Random) -> usize {
-    let most = [10, 10, 100, 300, 300, 1_000, 3_000, 5_000, 9_000, 70_000][index(random, 10)];
-    index(random, most)
+    let most = draw::one_of(
+        random,
+        [10, 10, 100, 300, 300, 1_000, 3_000, 5_000, 9_000, 70_000],
+    );
+    draw::index(random, most)
 }
 
 fn client(random: &mut Random) -> (Manner, usize) {
@@ -291,7 +296,7 @@ fn lines(random: &mut Random, load: Load) -> Vec<(Duration, Line)> {
         let start = Request::new(Wanted::Start, 1);
         lines.push((Duration::ZERO, Line::Request(start)));
     }
-    let longest_gap_us = [0, 50, 2_000, 60_000][index(random, 4)];
+    let longest_gap_us = draw::one_of(random, [0, 50, 2_000, 60_000]);
     for msg_id in 2..count {
         let gap = Duration::from_micros(random.below(longest_gap_us));
         let wanted = match (load, random.below(20)) {
@@ -299,7 +304,7 @@ fn lines(random: &mut Random, load: Load) -> Vec<(Duration, Line)> {
                 lines.push((gap, Line::Noise(noise(random))));
                 continue;
             }
-            (Load::Echoes, 1..12) => Wanted::Echo(index(random, 60_000)),
+            (Load::Echoes, 1..12) => Wanted::Echo(draw::index(random, 60_000)),
             (Load::Calls, 1..16) => Wanted::Proxy(answer(random)),
             _ => wanted(random),
         };
@@ -316,14 +321,14 @@ fn wanted(random: &mut Random) -> Wanted {
         13..17 => Wanted::Send(size(random)),
         17..19 => Wanted::Stats,
         19 => Wanted::Start,
-        20 => Wanted::Nap([0, 1, 7, 300][index(random, 4)]),
+        20 => Wanted::Nap(draw::one_of(random, [0, 1, 7, 300])),
         21 => Wanted::Bell,
         22 => Wanted::Spam(random.below(20), size(random) / 20),
         _ => Wanted::Unknown,
     }
 }
 
-/// What the other node does with a call. The default timeout is a second.
+/// How the other node answers a call, whose timeout is a second.
 fn answer(random: &mut Random) -> Answer {
     let prompt = Duration::from_micros(random.below(100_000));
     match random.below(11) {
@@ -334,7 +339,7 @@ fn answer(random: &mut Random) -> Answer {
             prompt + Duration::from_micros(random.below(1_200_000)),
         ),
         6 => Answer::After(Duration::from_micros(900_000 + random.below(300_000))),
-        // At the last moment.
+        // Just before the timeout.
         7 => Answer::After(Duration::from_micros(999_900 - random.below(20_000))),
         8 => Answer::Forged(prompt),
         9 => Answer::After(Duration::from_micros(random.below(900_000))),
@@ -349,8 +354,8 @@ fn noise(random: &mut Random) -> Vec<u8> {
         b"{\"src\":\"c1\",\"dest\":\"n1\"}",
         b"{\"src\":\"c1\",\"dest\":\"n9\",\"body\":{\"type\":\"echo\",\"msg_id\":1}}",
         b"{\"src\":\"n2\",\"dest\":\"n1\",\"body\":{\"type\":\"x\",\"in_reply_to\":99999}}",
-        b"{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"nobody\"}}",
+        b"{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"absent\"}}",
         b"\xff\xfe\x00",
     ];
-    noise[index(random, noise.len() as u64)].to_vec()
+    noise[draw::index(random, noise.len())].to_vec()
 }

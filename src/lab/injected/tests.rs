@@ -1,23 +1,23 @@
-//! The seeds.
+//! The seeds, and single plans that once failed.
 
-use super::ledger::{Answer, Request, Wanted};
 use super::plan::{Ending, Line, Plan, Reader, Stderr};
-use super::{Account, Failure, Fault, run, run_plan};
-use crate::lab::kernel::Shape;
+use super::request::{Answer, Request, Wanted};
+use super::run::{Failure, Run, run, run_plan};
+use crate::lab::kernel::{Fault, Shape};
 use crate::runtime::DRAIN_DEADLINE;
 use crate::tcp::SEND_DEADLINE;
 use crate::time::Instant;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-/// How many seeds a plain `cargo test` runs.
+/// How many seeds `cargo test` runs.
 const SEEDS: u64 = 2_000;
 
-/// How many of those that are about sends.
+/// How many seeds of plans with many sends it runs.
 const SEND_SEEDS: u64 = 300;
 
-/// As `run`, with a panic as one more failure.
-fn survive(seed: u64) -> Result<Account, String> {
+/// As [`run`], with a panic as one more failure.
+fn survive(seed: u64) -> Result<Run, String> {
     let caught = catch_unwind(AssertUnwindSafe(|| run(seed)));
     match caught {
         Ok(result) => result.map_err(|failure: Failure| failure.to_string()),
@@ -57,30 +57,30 @@ fn the_loop_survives_every_seed() {
     }
 }
 
-/// Found by a seed whose pause lay between the end of a wait and the reading of
-/// the clock: the reply that had come meanwhile lost to its own timeout.
+/// Found by a seed with a pause between the end of a wait and the reading of the
+/// clock. A reply had come in the pause, and lost to its own timeout.
 #[test]
 fn a_reply_that_came_between_the_wait_and_the_clock_beats_its_deadline() {
     let reply = Answer::After(Duration::from_millis(500));
     let mut plan = Plan::quiet(vec![
         (Duration::ZERO, Wanted::Init),
         (Duration::ZERO, Wanted::Proxy(reply)),
-        // Its end brings the loop to the clock without a word on stdin.
+        // Its end makes the loop read the clock without input on stdin.
         (Duration::ZERO, Wanted::Nap(300)),
     ]);
     plan.stands_still = Some((Instant::from_millis(300), Duration::from_secs(2)));
     run_plan(plan).unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-/// Found by a seed where stdout and stderr were one socket: it was full inside a
-/// diagnostic, and when it had room again a message came before the rest.
+/// Found by a seed where stdout and stderr were one socket. It was full in the middle
+/// of a diagnostic. When it had room again, a message came before the rest.
 #[test]
 fn the_rest_of_a_diagnostic_comes_before_any_message_on_a_shared_socket() {
     let mut plan = Plan::quiet(vec![(Duration::ZERO, Wanted::Init)]);
     (plan.stdout, plan.stderr) = (Shape::Socket, Stderr::Shared);
-    // It reads when the echo is written; until then the socket has been full.
+    // The parent begins to read when the echo is written. By then the socket is full.
     plan.reader = Reader::WritesFirst;
-    // Slowly: a stdin that is full would have it read.
+    // The gaps keep stdin from filling: then the parent would begin to read.
     let noise = || (Duration::from_millis(1), Line::Noise(vec![b'?'; 300]));
     plan.lines.extend((0..1_000).map(|_| noise()));
     let echo = Line::Request(Request::new(Wanted::Echo(100), 1));
@@ -88,7 +88,7 @@ fn the_rest_of_a_diagnostic_comes_before_any_message_on_a_shared_socket() {
     run_plan(plan).unwrap_or_else(|failure| panic!("{failure}"));
 }
 
-/// Nobody is ever accepted: some are in flight, the others wait.
+/// No connection is ever accepted: some sends are in flight, the others wait.
 #[test]
 fn sends_that_wait_in_vain_are_answered_before_the_end() {
     let send = || (Duration::ZERO, Wanted::Send(100));
@@ -108,8 +108,8 @@ fn sends_that_wait_in_vain_are_answered_before_the_end() {
     assert!(SEND_DEADLINE <= took && took < DRAIN_DEADLINE, "{took:?}");
 }
 
-/// With two descriptors beside the listener's every send succeeds, or was refused
-/// because its queue is too long, and counts do not wait behind it.
+/// With two descriptors beside the listener's, every send succeeds or is refused
+/// because the queue is long, and requests for statistics do not wait in it.
 #[test]
 fn sends_share_few_descriptors_in_every_seed() {
     for seed in crate::sim::seeds(SEND_SEEDS) {

@@ -33,7 +33,7 @@
 //!
 //! # Reading order
 //!
-//! 1. [`file`]: descriptors, files, and the states of a socket.
+//! 1. [`mod@file`]: descriptors, files, and the states of a socket.
 //! 2. [`channel`]: bytes on their way from one file to another.
 //! 3. [`watches`]: what epoll remembers; here is what "edge-triggered" means.
 //! 4. [`agenda`]: what will happen by itself.

@@ -1,8 +1,12 @@
-//! Whoever started the node: writes its stdin, reads its stdout, and plays the
-//! other node.
+//! The parent: the program that has started the node.
+//!
+//! It writes the lines of the plan to stdin, reads stdout, answers calls as node n2,
+//! and closes stdin as the plan's ending says.
 
-use super::ledger::{Answer, Ledger};
-use super::plan::{Ending, Line, Plan, Reader, index};
+use super::ledger::Ledger;
+use super::plan::{Ending, Line, Plan, Reader, Stderr};
+use super::request::Answer;
+use crate::lab::draw;
 use crate::lab::kernel::{Actor, ActorId, FileId, Kernel, Received, Shape};
 use crate::random::Random;
 use crate::time::Instant;
@@ -12,27 +16,28 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How long the harness waits for what is missing before it gives up: longer than
-/// any fault lasts, and any timeout behind it.
+/// How long the parent waits for a missing answer before it gives up: longer than
+/// all faults and the timeouts after them.
 const PATIENCE: Duration = Duration::from_secs(200);
 
-/// Between the last answer and the end of stdin: what is to be closed gets closed.
+/// The time between the last answer and the end of stdin. The node can close its
+/// connections in it.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How often it looks at what gives no edges: a file, the bell, the clients.
+/// How often the parent looks at what signals no news: a file, the bell, the clients.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// What diagnostics begin with, where stderr leads to stdout.
+/// The start of a diagnostic, where stderr and stdout are the same file.
 const DIAGNOSTIC: &[u8] = b"eddyline: ";
 
-/// What is written to stdin, and what it means when its last byte is in the pipe.
+/// The note that the ledger takes when the last byte of a line is in the pipe.
 enum Meaning {
     Request(u64),
     Reply(u64),
     Nothing,
 }
 
-pub(super) struct Harness {
+pub(super) struct Parent {
     ledger: Rc<RefCell<Ledger>>,
     random: Random,
     ending: Ending,
@@ -44,14 +49,15 @@ pub(super) struct Harness {
     reader: Reader,
     lines: VecDeque<(Duration, Line)>,
     next_line: Instant,
-    /// Replies of the other node, with their times.
+    /// Replies of the other node, by the time at which they are written. With each,
+    /// the request that it is good for, if any.
     replies: BTreeMap<(Instant, u64), (Option<u64>, Vec<u8>)>,
-    /// Bytes on their way into stdin, and where in them what ends.
+    /// Bytes that stdin is yet to take, and the lengths of the lines in them.
     outgoing: VecDeque<u8>,
     meanings: VecDeque<(usize, Meaning)>,
     partial: Vec<u8>,
     stalled_until: Instant,
-    /// When the reader goes, the writer resets, or it all was over.
+    /// When the parent closes stdout, resets stdin, or closes stdin.
     closing: Option<Instant>,
     gives_up: Instant,
     stdin_closed: bool,
@@ -60,23 +66,23 @@ pub(super) struct Harness {
     next_number: u64,
 }
 
-impl Harness {
+impl Parent {
     pub(super) fn new(
         plan: &mut Plan,
         ledger: Rc<RefCell<Ledger>>,
         (stdin, stdout): (FileId, FileId),
-    ) -> Harness {
+    ) -> Parent {
         let mut random = plan.random.fork();
         let leaves = matches!(plan.ending, Ending::ReaderGone | Ending::WriterReset);
         let closing = Duration::from_micros(random.below(2_000_000));
-        Harness {
+        Parent {
             ledger,
             ending: plan.ending,
             stdin,
             stdout,
             stdout_is_file: plan.stdout == Shape::File,
             stdin_is_file: plan.stdin == Shape::File,
-            shares_stderr: plan.stderr == super::plan::Stderr::Shared,
+            shares_stderr: plan.stderr == Stderr::Shared,
             reader: plan.reader,
             lines: std::mem::take(&mut plan.lines).into(),
             next_line: Instant::ZERO,
@@ -95,7 +101,7 @@ impl Harness {
         }
     }
 
-    /// A file has all its lines before the process starts.
+    /// Writes all lines of a regular file, before the process starts.
     pub(super) fn fill_file(&mut self, kernel: &mut Kernel) {
         if self.stdin_is_file {
             self.prepare(kernel.now());
@@ -113,14 +119,14 @@ impl Harness {
         self.meanings.push_back((line.len(), meaning));
     }
 
-    /// Moves what is due to the bytes that go out.
+    /// Moves the lines and replies that are due to the outgoing bytes.
     fn prepare(&mut self, now: Instant) {
         let early = self.ending == Ending::Early;
         while self.next_line <= now
             && let Some((_, line)) = self.lines.pop_front()
         {
             let is_last = self.lines.is_empty();
-            // Without its newline only the very last line can be told from the next.
+            // Only the last line can do without its newline.
             let newline = !(is_last && early) || self.ends_with_newline;
             match line {
                 Line::Request(request) => {
@@ -131,7 +137,7 @@ impl Harness {
                 Line::Noise(bytes) => self.push(bytes, Meaning::Nothing, newline),
             }
             let gap = self.lines.front().map_or(Duration::ZERO, |line| line.0);
-            // From a file all comes at once.
+            // A file has all lines at once.
             self.next_line = if self.stdin_is_file { now } else { now + gap };
             self.gives_up = now + PATIENCE;
         }
@@ -148,10 +154,10 @@ impl Harness {
         }
     }
 
-    /// False if the pipe is full: then there is news when it is not.
+    /// Writes to stdin. Returns false if it is full; the kernel signals when it is not.
     fn write(&mut self, kernel: &mut Kernel) -> bool {
         while !self.outgoing.is_empty() {
-            let most = [7, 300, 4_096, 70_000][index(&mut self.random, 4)];
+            let most = draw::one_of(&mut self.random, [7, 300, 4_096, 70_000]);
             let bytes = self.outgoing.make_contiguous();
             let chunk = &bytes[..bytes.len().min(most)];
             let Ok(count) = kernel.peer_write(self.stdin, chunk) else {
@@ -183,7 +189,7 @@ impl Harness {
 
     fn read(&mut self, kernel: &mut Kernel) {
         while !self.stdout_closed && kernel.now() >= self.stalled_until {
-            let most = 1 + index(&mut self.random, 100_000);
+            let most = 1 + draw::index(&mut self.random, 100_000);
             match kernel.peer_read(self.stdout, most) {
                 Received::Bytes(bytes) => self.received(&bytes, kernel.now()),
                 Received::Nothing => return,
@@ -196,13 +202,13 @@ impl Harness {
                 }
             }
             if self.reader == Reader::Stalls && self.random.chance(0.1) {
-                let millis = [1, 30, 900][index(&mut self.random, 3)];
+                let millis = draw::one_of(&mut self.random, [1, 30, 900]);
                 self.stalled_until = kernel.now() + Duration::from_millis(millis);
             }
         }
     }
 
-    /// Whether it is still writing, and so does not read.
+    /// Whether the parent is still writing, and so does not read.
     fn writes_first(&self, may_write: bool) -> bool {
         let writes = !self.lines.is_empty() || !self.outgoing.is_empty();
         self.reader == Reader::WritesFirst && may_write && writes
@@ -255,19 +261,19 @@ impl Harness {
         }
     }
 
-    /// Whether stdin is to be closed now.
+    /// Whether to close stdin now.
     fn is_over(&mut self, now: Instant) -> bool {
         let said = self.lines.is_empty() && self.outgoing.is_empty();
         match self.ending {
             Ending::Early => said,
-            // Somebody has to notice that nobody reads; the end of stdin tells.
+            // The end of stdin makes the node write, and so notice the closed stdout.
             Ending::ReaderGone => self.stdout_closed && now >= self.stalled_until,
             Ending::WriterReset => false,
             Ending::Orderly => {
                 let ledger = self.ledger.borrow();
                 let done = said && ledger.all_answered() && ledger.clients == 0;
                 drop(ledger);
-                // A client may begin after the others have gone.
+                // A client may begin after the others have closed.
                 let closing = done.then(|| self.closing.unwrap_or(now + GRACE));
                 self.closing = closing;
                 closing.is_some_and(|closing| closing <= now)
@@ -282,7 +288,7 @@ impl Harness {
             let ledger = &mut *self.ledger.borrow_mut();
             let (open, clients) = (ledger.unanswered(), ledger.clients);
             ledger.error(format!(
-                "given up, without answers to {open:?}, with {clients} clients"
+                "the parent gave up; without answers: {open:?}; open clients: {clients}"
             ));
         }
         if self.ending == Ending::ReaderGone
@@ -306,7 +312,7 @@ impl Harness {
         }
     }
 
-    /// When something is to be done though nothing happens.
+    /// When to act next, if nothing is signalled before.
     fn next_look(&self, now: Instant) -> Option<Duration> {
         let mut times = vec![];
         if !self.stdin_closed {
@@ -334,10 +340,9 @@ impl Harness {
     }
 }
 
-impl Actor for Harness {
+impl Actor for Parent {
     fn act(&mut self, id: ActorId, kernel: &mut Kernel) {
         let now = kernel.now();
-        // Nobody is left to write to.
         self.stdin_closed |= self.ledger.borrow().has_ended;
         self.prepare(now);
         let may_write = !self.stdin_closed && self.write(kernel);
@@ -352,10 +357,10 @@ impl Actor for Harness {
         let was_open = !self.stdin_closed;
         self.end(kernel);
         if was_open && self.stdin_closed {
-            // Who wrote first reads now.
+            // A parent that writes first begins to read now.
             kernel.schedule(id, Duration::ZERO);
         } else if may_write && !self.outgoing.is_empty() {
-            // Cut short by choice, not by the pipe.
+            // The write was cut short by choice: no signal will come.
             kernel.schedule(id, Duration::from_micros(1 + self.random.below(50)));
         } else if let Some(after) = self.next_look(now) {
             kernel.schedule(id, after);
