@@ -169,21 +169,17 @@ impl EventLoop {
     fn deliver(&mut self) {
         let mut bytes = 0;
         for _ in 0..SOURCES_PER_TURN {
-            let Some(token) = self.reactor.next_ready() else {
+            let Some((token, source, readiness)) = self.reactor.next_ready() else {
                 break;
             };
             let session = &mut self.session;
-            let progress = match self.reactor.get_mut(token) {
-                Some((Source::Stdin(_), readiness)) => self.stdin.ready(readiness, session),
+            let progress = match source {
+                Source::Stdin(_) => self.stdin.ready(readiness, session),
                 // The flush serves them, in this turn.
-                Some((Source::Stdout(_) | Source::Stderr(_), _)) | None => continue,
-                Some((Source::Listener(_), readiness)) => {
-                    self.tcp_echo.accept(readiness, &mut self.reactor, session)
-                }
-                Some((Source::Connection(connection), readiness)) => {
-                    self.tcp_echo.serve(connection, readiness)
-                }
-                Some((Source::Exchange(send), readiness)) => {
+                Source::Stdout(_) | Source::Stderr(_) => continue,
+                Source::Listener(_) => self.tcp_echo.accept(readiness, &mut self.reactor, session),
+                Source::Connection(connection) => self.tcp_echo.serve(connection, readiness),
+                Source::Exchange(send) => {
                     let number = send.number;
                     let progress = send.exchange.ready(readiness);
                     progress.map(|echoed| self.tcp_echo.end_exchange(session, number, echoed))

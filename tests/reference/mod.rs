@@ -26,7 +26,7 @@ pub(crate) enum Strange {
     NoInteger,
 }
 
-/// The parts that the library finds in a message.
+/// The parts as a parser of the library found them.
 fn found(envelope: Envelope<'_>) -> Found {
     Found {
         src: envelope.src.into_owned(),
