@@ -237,7 +237,7 @@ impl EventLoop {
         }
     }
 
-    /// What keeps the process from its end.
+    /// The work that keeps the process from its end.
     fn work(&self) -> Work {
         if !self.stdin.has_ended() {
             Work::Input
@@ -336,7 +336,7 @@ mod tests {
         time: VirtualClock,
         /// The readings before the pause, and when it ends.
         pause: Cell<Option<(u32, Instant)>>,
-        /// What happens meanwhile.
+        /// The event that happens meanwhile.
         meanwhile: Cell<Option<Box<dyn FnOnce()>>>,
     }
 
@@ -397,7 +397,7 @@ mod tests {
             world
         }
 
-        /// What is heard in a turn that begins at a time.
+        /// The messages that the node sends in a turn that begins at a time.
         fn turn_at(&mut self, millis: u64) -> String {
             self.clock.time.advance_to(Instant::from_millis(millis));
             assert!(self.event_loop.turn().unwrap());
