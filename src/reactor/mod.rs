@@ -22,7 +22,8 @@
 //! - A token in a list may be stale, because its source was removed. It is skipped.
 //! - A source is carried over for one turn: `wait` moves it to the queue.
 //! - A source that epoll refused is ready for its interest until it is removed.
-//! - Only an edge sets a flag, and only [`apply`](Reactor::apply) clears one.
+//! - An edge sets a flag, or `insert` for a descriptor that epoll refused. Only
+//!   [`apply`](Reactor::apply) clears one.
 //!
 //! # Where this comes from
 //! The token with a generation is calloop's. A turn's events are first merged into
@@ -45,6 +46,7 @@ mod token;
 #[cfg(test)]
 mod worked_example;
 
+#[doc(no_inline)]
 pub(crate) use mio::Interest;
 /// `lab::Poller` passes its calls on to them.
 #[cfg(any(test, feature = "lab"))]
@@ -134,7 +136,7 @@ impl<S: AsRawFd> Reactor<S> {
     ///
     /// epoll refuses some descriptors (EPERM: a regular file, /dev/null). Such a
     /// source is ready for `interest` until it is removed. It is carried over to the
-    /// next turn; later turns serve it only when it is carried over again.
+    /// next turn. After that, its own answers carry it over: it has no edges.
     pub(crate) fn insert(&mut self, source: S, interest: Interest) -> io::Result<Token> {
         let fd = source.as_raw_fd();
         let entry = self.slots.vacant_entry();
@@ -188,13 +190,6 @@ impl<S: AsRawFd> Reactor<S> {
         Some(&self.slot(token)?.source)
     }
 
-    /// The source and its readiness; `None` if it was removed.
-    pub(crate) fn get_mut(&mut self, token: Token) -> Option<(&mut S, Readiness)> {
-        let slot = slot_mut(&mut self.slots, token)?;
-        let readiness = slot.readiness();
-        Some((&mut slot.source, readiness))
-    }
-
     /// The readiness of a source; none if it was removed.
     pub(crate) fn readiness(&self, token: Token) -> Readiness {
         self.slot(token).map_or(Readiness::NONE, Slot::readiness)
@@ -202,6 +197,7 @@ impl<S: AsRawFd> Reactor<S> {
 
     /// Applies the answer of a source that was served: clears what it used up, then
     /// carries it over or lists it as finished, if it asks for that.
+    #[inline(always)] // it runs for each source that is served; the rest of it rarely
     pub(crate) fn apply(&mut self, token: Token, progress: &Progress) {
         let Some(slot) = slot_mut(&mut self.slots, token) else {
             return;
@@ -221,6 +217,7 @@ impl<S: AsRawFd> Reactor<S> {
     /// Serves the source in the next turn without an edge. For its owner, which may
     /// learn by other means that the source has work: a timer, a reader that has
     /// caught up.
+    #[inline(never)]
     pub(crate) fn carry_over(&mut self, token: Token, reason: Reason) {
         if let Some(slot) = slot_mut(&mut self.slots, token)
             && slot.mark(Mark::Carried)
@@ -230,6 +227,7 @@ impl<S: AsRawFd> Reactor<S> {
     }
 
     /// Lists the source as finished. For its owner, whose deadline may end it.
+    #[inline(never)]
     pub(crate) fn finish(&mut self, token: Token) {
         if let Some(slot) = slot_mut(&mut self.slots, token)
             && slot.mark(Mark::Finished)
@@ -322,15 +320,25 @@ impl<S: AsRawFd> Reactor<S> {
         count == self.poller.events_per_wait()
     }
 
-    /// The next source that was ready when the wait returned; each once a wait.
-    pub(crate) fn next_ready(&mut self) -> Option<Token> {
+    /// The next source that was ready when the wait returned, and its readiness. Each
+    /// source is returned once a wait.
+    #[inline]
+    pub(crate) fn next_ready(&mut self) -> Option<(Token, &mut S, Readiness)> {
+        let token = self.next_queued()?;
+        let slot = slot_mut(&mut self.slots, token)?;
+        debug_assert!(!slot.is(Mark::Finished), "it is closed first");
+        slot.unmark(Mark::Queued);
+        let readiness = slot.readiness();
+        Some((token, &mut slot.source, readiness))
+    }
+
+    /// Takes the next token from the queue, unless its source was removed.
+    #[inline]
+    fn next_queued(&mut self) -> Option<Token> {
         while let Some(token) = self.queue.pop_front() {
-            if let Some(slot) = slot_mut(&mut self.slots, token) {
-                debug_assert!(!slot.is(Mark::Finished), "it is closed first");
-                slot.unmark(Mark::Queued);
+            if self.slot(token).is_some() {
                 return Some(token);
             }
-            // It was removed while it stood in the queue.
             self.stale_events += 1;
         }
         None

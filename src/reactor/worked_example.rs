@@ -79,8 +79,7 @@ fn a_new_kind_of_source_is_read_to_its_end_within_its_bound() {
     while outcome.is_none() {
         turns += 1;
         reactor.wait(None).unwrap(); // step 1
-        while let Some(token) = reactor.next_ready() {
-            let (source, readiness) = reactor.get_mut(token).unwrap();
+        while let Some((token, source, readiness)) = reactor.next_ready() {
             let progress = source.ready(readiness);
             let progress = progress.map(|bytes| outcome = Some(bytes)); // step 3
             reactor.apply(token, &progress);

@@ -1,4 +1,13 @@
-//! stdin: lines for the session, as many as a turn may take.
+//! stdin: a source whose lines go to the session.
+//!
+//! A turn reads at most 64 KiB and hands every whole line on. While the reader of stdout
+//! is behind, no line is handed on and nothing is read: this is the node's backpressure.
+//!
+//! Invariants: a line is received once, in the order of arrival. While stdin is held,
+//! whole lines may wait in the buffer, and no edge tells of them; `resume` does.
+//!
+//! Read next: `wire/line_buffer.rs`, how lines are found; `sys/access.rs`, why reading
+//! from stdin needs care.
 
 use super::source::Source;
 use crate::reactor::{Interest, Reactor, Token};
@@ -103,14 +112,15 @@ impl Stdin {
         }
     }
 
-    /// Reads on, if stdout's reader has caught up.
+    /// Serves stdin again in the next turn, if it was held and the reader of stdout has
+    /// caught up.
     pub(super) fn resume(&mut self, reactor: &mut Reactor<Source>, session: &Session) {
         if self.state == State::Held && !session.is_congested() {
             reactor.carry_over(self.token, Reason::BackpressureOver);
         }
     }
 
-    /// Hands whole lines to the session, until stdout's reader is too far behind.
+    /// Hands whole lines to the session, until the reader of stdout is too far behind.
     fn receive_lines(&mut self, session: &mut Session) {
         if self.state != State::Reading {
             return;
@@ -183,11 +193,11 @@ mod tests {
     use std::time::Duration;
 
     /// Never built: there is no `init`.
-    struct Nobody;
+    struct Unbuilt;
 
-    impl Node for Nobody {
-        fn new(_: &Context) -> Nobody {
-            Nobody
+    impl Node for Unbuilt {
+        fn new(_: &Context) -> Unbuilt {
+            Unbuilt
         }
 
         async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
@@ -205,7 +215,7 @@ mod tests {
         let flood = flood.repeat(READS * READ_BYTES / flood.len());
         assert_eq!(rustix::io::write(&write_end, &flood), Ok(flood.len()));
         let clock = Rc::new(VirtualClock::default());
-        let mut session = Session::new(Nobody::new, Settings::default(), clock, |_| {});
+        let mut session = Session::new(Unbuilt::new, Settings::default(), clock, |_| {});
         let mut reactor = Reactor::new().unwrap();
         let mut stdin = Stdin::new(
             &mut reactor,
@@ -215,12 +225,13 @@ mod tests {
         .unwrap();
         for read in 1..=READS {
             reactor.wait(Some(Duration::ZERO)).unwrap();
-            assert_eq!(reactor.next_ready(), Some(stdin.token));
-            let progress = stdin.ready(reactor.readiness(stdin.token), &mut session);
-            reactor.apply(stdin.token, &progress);
+            let (token, _, readiness) = reactor.next_ready().unwrap();
+            assert_eq!(token, stdin.token);
+            let progress = stdin.ready(readiness, &mut session);
+            reactor.apply(token, &progress);
             let left = rustix::io::ioctl_fionread(&write_end).unwrap();
             assert_eq!(left, (flood.len() - read * READ_BYTES) as u64);
-            assert_eq!(reactor.next_ready(), None, "the others have their turn");
+            assert!(reactor.next_ready().is_none(), "the others have their turn");
         }
     }
 }
