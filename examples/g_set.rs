@@ -1,10 +1,11 @@
 //! A set that only grows, as a CRDT.
 //!
-//! Every node repeatedly sends its whole set to all others, and each takes the union.
-//! The order of the messages does not matter, and a lost message is replaced by the
-//! next one. The example shows a task that gossips while the handlers run.
+//! Every node repeatedly sends each other node the elements that are new to it, until
+//! they are acknowledged. The receiver takes the union, so neither the order nor a
+//! repetition matters. Without news there are no messages. The example shows tasks that
+//! gossip while the handlers run.
 //!
-//! Messages grow with the set. Read `broadcast` next: it sends only new elements.
+//! Read `broadcast` next, which needs fewer messages.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -14,19 +15,25 @@
 
 use eddyline::{Context, Node, Request, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The time between two rounds of gossip. Gossip is not acknowledged, because the
-/// next round contains everything again.
+/// The time between two messages with news to a peer.
 const GOSSIP_EVERY: Duration = Duration::from_millis(500);
 
+/// The most elements in one message.
+const ELEMENTS_MAX: usize = 1000;
+
+#[derive(Default)]
 pub(crate) struct GSet {
     /// The order of a `BTreeSet` is the same in every run, so that a simulated run
     /// can be replayed. A `HashSet` has no such order.
     elements: RefCell<BTreeSet<u64>>,
+    /// The same elements, in the order in which they came to this node.
+    learned: RefCell<Vec<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -36,47 +43,72 @@ struct Add {
 
 #[derive(Serialize, Deserialize)]
 struct Elements {
-    value: BTreeSet<u64>,
+    value: Vec<u64>,
 }
 
-/// The same fields as [`Elements`], without a copy of the set.
-#[derive(Serialize)]
-struct AllOf<'a> {
-    value: &'a BTreeSet<u64>,
+impl GSet {
+    fn learn(&self, elements: impl IntoIterator<Item = u64>) {
+        let mut known = self.elements.borrow_mut();
+        let news = elements
+            .into_iter()
+            .filter(|&element| known.insert(element));
+        self.learned.borrow_mut().extend(news);
+    }
+
+    /// Reads the set of one peer, then sends it all news, one message at a time.
+    async fn gossip(self: Rc<Self>, cx: Context, peer: String) -> Result<()> {
+        let mut ticks = cx.every(GOSSIP_EVERY);
+        // A node that starts again has lost its set, and its peers send only news.
+        loop {
+            ticks.tick().await;
+            if let Ok(reply) = cx.sync_rpc(&peer, "read", &()).await {
+                self.learn(reply.body::<Elements>()?.value);
+                break;
+            }
+        }
+        let mut acknowledged = 0;
+        loop {
+            ticks.tick().await;
+            let news = self.news(acknowledged);
+            let count = news.value.len();
+            if count > 0 && cx.sync_rpc(&peer, "merge", &news).await.is_ok() {
+                acknowledged += count;
+            }
+        }
+    }
+
+    fn news(&self, acknowledged: usize) -> Elements {
+        // There is no `.await` while the cell is borrowed, so no other borrow
+        // can conflict with this one.
+        let learned = self.learned.borrow();
+        let news = learned.iter().skip(acknowledged).take(ELEMENTS_MAX);
+        let value = news.copied().collect();
+        Elements { value }
+    }
 }
 
 impl Node for GSet {
     fn new(_: &Context) -> GSet {
-        GSet {
-            elements: RefCell::default(),
-        }
+        GSet::default()
     }
 
     async fn start(self: Rc<Self>, cx: Context) -> Result<()> {
-        let mut ticks = cx.every(GOSSIP_EVERY);
-        loop {
-            ticks.tick().await;
-            // There is no `.await` while the cell is borrowed, so no other borrow
-            // can conflict with this one.
-            let elements = self.elements.borrow();
-            for peer in cx.peers() {
-                // A failed send is treated like a lost message.
-                let _lost = cx.send(peer, "merge", &AllOf { value: &elements });
-            }
+        for peer in cx.peers() {
+            cx.spawn(self.clone().gossip(cx.clone(), peer.to_owned()));
         }
+        Ok(())
     }
 
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
-        let mut elements = self.elements.borrow_mut();
         match request.kind() {
             "add" => {
-                elements.insert(request.body::<Add>()?.element);
+                self.learn([request.body::<Add>()?.element]);
                 cx.reply(&request, &())
             }
-            "read" => cx.reply(&request, &AllOf { value: &elements }),
+            "read" => cx.reply(&request, &json!({ "value": *self.elements.borrow() })),
             "merge" => {
-                elements.extend(request.body::<Elements>()?.value);
-                Ok(())
+                self.learn(request.body::<Elements>()?.value);
+                cx.reply(&request, &())
             }
             _ => cx.not_supported(&request),
         }

@@ -119,8 +119,9 @@ impl Kafka {
         let logs = self.logs.borrow();
         for (key, from) in own {
             let Some(log) = logs.get(&key) else { continue };
-            let messages = log.messages.iter().cloned().enumerate();
-            msgs.insert(key, messages.skip(from).take(POLL_MAX).collect());
+            let messages = log.messages.iter().enumerate().skip(from).take(POLL_MAX);
+            let messages = messages.map(|(offset, message)| (offset, message.clone()));
+            msgs.insert(key, messages.collect());
         }
         cx.reply(request, &PollOk { msgs })
     }

@@ -1,8 +1,10 @@
 //! A counter that goes up and down, as a CRDT. It is always available.
 //!
 //! Each node sums its increments and its decrements separately. Both sums only grow,
-//! so the greater of two values is the newer one. The example shows a CRDT with a
-//! merge function. Read `g_counter` next, which keeps its state in a service.
+//! so the greater of two values is the newer one. A node sends the sums to each other
+//! node after a change, until they are acknowledged. Without changes there are no
+//! messages. The example shows a CRDT with a merge function. Read `g_counter` next, which
+//! keeps its state in a service.
 //!
 //! ```sh
 //! cargo build --release --examples
@@ -18,17 +20,17 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The time between two rounds of gossip.
+/// The time between two messages with changes to a peer.
 const GOSSIP_EVERY: Duration = Duration::from_millis(500);
 
 /// The sums of one node.
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 struct Tally {
     up: u64,
     down: u64,
 }
 
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Tallies {
     by_node: BTreeMap<String, Tally>,
 }
@@ -51,6 +53,7 @@ impl Tallies {
     }
 }
 
+#[derive(Default)]
 pub(crate) struct PnCounter {
     tallies: RefCell<Tallies>,
 }
@@ -60,22 +63,36 @@ struct Add {
     delta: i64,
 }
 
-impl Node for PnCounter {
-    fn new(_: &Context) -> PnCounter {
-        PnCounter {
-            tallies: RefCell::default(),
-        }
-    }
-
-    async fn start(self: Rc<Self>, cx: Context) -> Result<()> {
+impl PnCounter {
+    /// Sends all changes to one peer, one message at a time. The reply contains the
+    /// peer's sums, for a node that has started again and lost its own.
+    async fn gossip(self: Rc<Self>, cx: Context, peer: String) -> Result<()> {
+        let mut acknowledged = None;
         let mut ticks = cx.every(GOSSIP_EVERY);
         loop {
             ticks.tick().await;
-            for peer in cx.peers() {
-                // A failed send is treated like a lost message.
-                let _lost = cx.send(peer, "merge", &*self.tallies.borrow());
+            let tallies = self.tallies.borrow().clone();
+            if acknowledged.as_ref() == Some(&tallies) {
+                continue;
+            }
+            if let Ok(reply) = cx.sync_rpc(&peer, "merge", &tallies).await {
+                self.tallies.borrow_mut().merge(reply.body()?);
+                acknowledged = Some(tallies);
             }
         }
+    }
+}
+
+impl Node for PnCounter {
+    fn new(_: &Context) -> PnCounter {
+        PnCounter::default()
+    }
+
+    async fn start(self: Rc<Self>, cx: Context) -> Result<()> {
+        for peer in cx.peers() {
+            cx.spawn(self.clone().gossip(cx.clone(), peer.to_owned()));
+        }
+        Ok(())
     }
 
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
@@ -95,7 +112,7 @@ impl Node for PnCounter {
             "read" => cx.reply(&request, &json!({ "value": tallies.value() })),
             "merge" => {
                 tallies.merge(request.body()?);
-                Ok(())
+                cx.reply(&request, &*tallies)
             }
             _ => cx.not_supported(&request),
         }

@@ -65,13 +65,20 @@ struct Database {
 }
 
 impl Database {
-    /// Writes a register unless its present value has a later stamp.
+    /// Writes a register if the stamp is later than the present one. Each change comes
+    /// back from the peers with an equal stamp, and is no news then.
+    fn merge(&mut self, key: String, register: Register) {
+        let (_, stamp) = &register;
+        let present = self.registers.get(&key);
+        if present.is_none_or(|((_, since), _)| since < stamp) {
+            self.write(key, register);
+        }
+    }
+
+    /// Writes a register. A transaction may write a key twice, with equal stamps.
     fn write(&mut self, key: String, (value, stamp): Register) {
         self.clock = self.clock.max(stamp.0);
-        if let Some(((_, since), change)) = self.registers.get(&key) {
-            if *since > stamp {
-                return;
-            }
+        if let Some((_, change)) = self.registers.get(&key) {
             self.changes.remove(change);
         }
         self.last_change += 1;
@@ -148,7 +155,7 @@ impl Node for TxnRwRegister {
             }
             "replicate" => {
                 for (key, register) in request.body::<Replicate>()?.registers {
-                    database.write(key, register);
+                    database.merge(key, register);
                 }
                 cx.reply(&request, &())
             }

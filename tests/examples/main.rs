@@ -40,6 +40,7 @@ mod unique_ids;
 mod crdts;
 mod efficiency;
 mod logs;
+mod quiet;
 mod simple;
 mod stores;
 mod touch;
