@@ -219,10 +219,26 @@ fn quiet_txn_list_append() {
             json!({ "txn": [["append", key, 1], ["r", read, null]] }),
         )
     };
-    assert_goes_quiet(build, keys);
-    // The database is one value, so the bytes grow with it.
-    let (few, many) = (cost(build, keys, 50), cost(build, keys, 500));
-    assert_eq!(few.messages, many.messages);
+    assert_frugal("txn-list-append, keys", build, keys);
+    let one = |number: usize| {
+        let append = json!(["append", 1, number + 1000]);
+        ("txn", json!({ "txn": [append] }))
+    };
+    assert_frugal("txn-list-append, one list", build, one);
+}
+
+#[test]
+fn a_restarted_node_reads_a_long_log_of_transactions() {
+    let mut cluster = simulation().build::<TxnListAppend>();
+    let append = json!({ "txn": [["append", 1, 7]] });
+    for _ in 0..500 {
+        cluster.call("n0", "txn", &append).unwrap();
+    }
+    cluster.apply(&Fault::Crash(1));
+    cluster.apply(&Fault::Restart(1));
+    let read = json!({ "txn": [["r", 1, null]] });
+    let reply = cluster.call("n1", "txn", &read).unwrap();
+    assert_eq!(reply["txn"][0][2].as_array().unwrap().len(), 500);
 }
 
 /// At most one heartbeat in 50 ms to each follower, and its answer. Neither contains
