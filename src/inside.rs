@@ -12,6 +12,7 @@
 //! | room | its job |
 //! |---|---|
 //! | [`sys`](crate::sys) | the system calls on descriptors: what stdin and stdout can be, and how to never block on them |
+//! | [`source`](crate::source) | the contract between a source and the loop |
 //! | [`reactor`](crate::reactor) | epoll, a slot for each source, the queue and the carry-over list |
 //! | [`tcp`](crate::tcp) | the echo server: connections as state machines |
 //! | [`time`](crate::time) | the clock and the timer wheel |
@@ -21,6 +22,7 @@
 //! | [`node`](crate::node) | what authors write against: requests, calls and their table |
 //! | [`session`](crate::session) | a whole node without descriptors |
 //! | [`runtime`](crate::runtime) | the turn, which drives all of the above |
+//! | [`workload`](crate::workload) | what clients ask for, and what must be true of the answers |
 //! | [`sim`](crate::sim) | clusters of sessions on virtual time, with faults from a seed |
 //! | [`lab`](crate::lab) | the simulated kernel, and the loop on it |
 //!

@@ -130,7 +130,7 @@ mod tests {
 
     const ALL: usize = usize::MAX;
 
-    /// What a block keeps after each of some uses.
+    /// The sizes that a block keeps after each of some uses.
     fn kept<const N: usize>(large_uses_min: u32, used_bytes: [usize; N]) -> [usize; N] {
         let mut retention = Retention::new(100, large_uses_min);
         used_bytes.map(|used_bytes| retention.end_use(used_bytes))

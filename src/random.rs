@@ -1,10 +1,10 @@
-//! Randomness that replays: a generator that is nothing but its seed.
+//! Random numbers that replay: a generator whose whole state is one number.
 
 /// A stream of random numbers drawn from one seed.
 ///
-/// The algorithm is SplitMix64 (Steele, Lea and Flood, 2014): ten lines, and the
-/// same numbers on every machine and in every version of this crate, which no
-/// library promises and a printed seed needs. It is not for secrets.
+/// The algorithm is SplitMix64 (Steele, Lea and Flood, 2014). It gives the same
+/// numbers on every machine and in every version of this crate. A printed seed needs
+/// that, and no library promises it. It is not for secrets.
 ///
 /// ```
 /// use eddyline::Random;
@@ -20,11 +20,6 @@ pub struct Random {
 
 impl Random {
     /// The stream of `seed`.
-    ///
-    /// ```
-    /// let mut random = eddyline::Random::new(7);
-    /// assert_eq!(random.next_u64(), eddyline::Random::new(7).next_u64());
-    /// ```
     pub fn new(seed: u64) -> Random {
         Random { state: seed }
     }
@@ -43,7 +38,7 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    /// A number below `bound`; 0 for a bound of 0. The bias is below `bound` in
+    /// A number below `bound`; 0 for a bound of 0. Its bias is less than `bound` in
     /// 2^64.
     ///
     /// ```
@@ -54,13 +49,13 @@ impl Random {
         u64::try_from(product >> 64).unwrap_or(0)
     }
 
-    /// A number from 0 up to, and not with, 1.
+    /// A number from 0 (included) to 1 (excluded).
     ///
     /// ```
     /// assert!((0.0..1.0).contains(&eddyline::Random::new(7).fraction()));
     /// ```
     pub fn fraction(&mut self) -> f64 {
-        // 53 bits are what an f64 holds exactly.
+        // An f64 holds 53 bits exactly.
         #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
         let bits = (self.next_u64() >> 11) as f64;
         bits / (1u64 << 53) as f64
@@ -75,13 +70,13 @@ impl Random {
         self.fraction() < probability
     }
 
-    /// A generator of its own, for a part of a run whose draws should not
-    /// depend on how many another part makes.
+    /// A generator of its own, for one part of a run. How many numbers that part
+    /// draws does not change the numbers of the other parts.
     ///
     /// ```
     /// let (mut one, mut other) = (eddyline::Random::new(7), eddyline::Random::new(7));
     /// let mut part = one.fork();
-    /// part.next_u64(); // whatever a part draws …
+    /// part.next_u64(); // however many numbers a part draws …
     /// other.fork();
     /// assert_eq!(one.next_u64(), other.next_u64()); // … the whole draws the same
     /// ```

@@ -139,7 +139,7 @@ fn flags(interest: Interest) -> EventFlags {
     flags
 }
 
-/// What mio reads out of the flags that epoll reports.
+/// The flags that epoll reports, in the words of mio.
 fn signs(flags: EventFlags) -> Signs {
     let has = |wanted: EventFlags| flags.contains(wanted);
     Signs {

@@ -154,7 +154,7 @@ fn gotcha_12_timers_that_are_due_fire_under_an_endless_flood_of_input() {
 }
 
 #[test]
-fn gotcha_12_a_turn_polls_so_many_tasks_and_no_more() {
+fn gotcha_12_a_turn_polls_a_bounded_number_of_tasks() {
     let mut world = World::new();
     world.send(INIT);
     for msg_id in 2..10 {

@@ -15,8 +15,6 @@ use serde_json::value::RawValue;
 ///
 /// serde's text about a wrong string quotes all of it, up to six times as long with
 /// its escapes. The text is cut and dropped at once, so only one exists at a time.
-// Inlined into a handler, it would cost each request 10 instructions.
-#[inline(never)]
 pub(crate) fn parse_body<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
     let parsed = serde_json::from_str(body).ok();
     parsed.map_or_else(|| parse_with_path(body, kind), Ok)

@@ -223,7 +223,7 @@ impl<'a> Header<'a> {
 }
 
 impl<'a> MsgId<'a> {
-    /// What a JSON value says as a `msg_id`.
+    /// A JSON value as a `msg_id`.
     #[inline(always)]
     pub(super) fn of(json: &'a str) -> MsgId<'a> {
         match json {
@@ -235,7 +235,7 @@ impl<'a> MsgId<'a> {
 }
 
 impl ReplyTo {
-    /// What a JSON value says as an `in_reply_to`.
+    /// A JSON value as an `in_reply_to`.
     #[inline(always)]
     pub(super) fn of(json: &str) -> ReplyTo {
         match json {
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused_with_a_reason() {
+    fn a_line_that_is_not_a_message_is_refused_with_a_reason() {
         assert_eq!(refused(b""), "the line is blank");
         assert_eq!(refused(b" \t\r"), "the line is blank");
         assert_eq!(refused(b"[]"), "the line is not a JSON object");
@@ -343,6 +343,14 @@ mod tests {
         let twice = br#"{"src":"a","dest":"b","dest":"c","body":{}}"#;
         assert!(refused(twice).contains("duplicate field `dest`"));
         assert!(refused(br#"{"src":"a","dest":"b","body":{}} x"#).contains("trailing"));
+    }
+
+    #[test]
+    fn the_reason_names_the_byte() {
+        let refused = |line: &str| refused(line.as_bytes());
+        assert_eq!(refused(r#"{"src":1,}"#), "trailing comma at byte 10");
+        assert_eq!(refused("{\"src\" 1}"), "expected `:` at byte 8");
+        assert!(refused(r#"{"src":"a""#).ends_with("at byte 10"));
     }
 
     #[test]

@@ -73,34 +73,59 @@ fn beginning(text: &str, bytes_max: usize) -> &str {
     &text[..end]
 }
 
-/// Formats `text`, cut at `bytes_max`. The copy takes no more memory than that.
+/// The end of `text`: whole characters, `bytes_max` bytes at most.
+fn end(text: &str, bytes_max: usize) -> &str {
+    let mut begin = text.len().saturating_sub(bytes_max);
+    while !text.is_char_boundary(begin) {
+        begin += 1;
+    }
+    &text[begin..]
+}
+
+/// Formats `text`. Of one longer than about `bytes_max` the middle is left out: the beginning
+/// of an error names the value, the end says which values would be right. The copy
+/// takes no more memory than that.
 pub(super) fn cut(text: impl fmt::Display, bytes_max: usize) -> String {
     let mut cut = Cut {
-        text: String::new(),
-        bytes_max,
+        half: bytes_max / 2,
+        head: String::new(),
+        tail: String::new(),
         is_cut: false,
     };
     // `Cut` accepts every write. If the text's own `Display` fails, its beginning is kept.
     let _as_far_as_it_came = write!(cut, "{text}");
     if cut.is_cut {
-        cut.text.push('…');
+        cut.head.push('…');
     }
-    cut.text
+    cut.head + &cut.tail
 }
 
+/// The first and the last bytes that are written.
 struct Cut {
-    text: String,
-    bytes_max: usize,
+    /// How many bytes each part has at most.
+    half: usize,
+    head: String,
+    tail: String,
+    /// There was text between head and tail.
     is_cut: bool,
 }
 
 impl fmt::Write for Cut {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if !self.is_cut {
-            let fits = beginning(text, self.bytes_max - self.text.len());
-            self.text.push_str(fits);
-            self.is_cut = fits.len() < text.len();
-        }
+        let is_head = self.tail.is_empty() && !self.is_cut;
+        let room = if is_head {
+            self.half - self.head.len()
+        } else {
+            0
+        };
+        let first = beginning(text, room);
+        self.head.push_str(first);
+        let rest = &text[first.len()..];
+        let last = end(rest, self.half);
+        self.tail.push_str(last);
+        let dropped = self.tail.len() - end(&self.tail, self.half).len();
+        self.tail.drain(..dropped);
+        self.is_cut |= dropped > 0 || last.len() < rest.len();
         Ok(())
     }
 }
@@ -120,9 +145,20 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_between_characters_and_nothing_follows_the_cut() {
+    fn the_middle_of_a_long_text_is_left_out() {
+        assert_eq!(cut("012345", 6), "012345");
+        assert_eq!(cut("0123456", 6), "012…456");
+        let pieces = format_args!("{}{}{}{}", "01", "2345", "6", "789");
+        assert_eq!(cut(pieces, 6), "012…789");
+        assert_eq!(cut(pieces, 10), "0123456789");
+        let one_by_one = format_args!("{}{}{}{}{}", 0, 1, 2, 3, 4);
+        assert_eq!(cut(one_by_one, 4), "01…34");
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
         assert_eq!(cut("éé", 4), "éé");
-        assert_eq!(cut("éé", 3), "é…");
-        assert_eq!(cut(format_args!("{}{}", "éé", "x"), 3), "é…");
+        assert_eq!(cut("ééé", 4), "é…é");
+        assert_eq!(cut("ééé", 3), "…");
     }
 }

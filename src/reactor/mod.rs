@@ -45,6 +45,7 @@ mod token;
 #[cfg(test)]
 mod worked_example;
 
+#[doc(no_inline)]
 pub(crate) use mio::Interest;
 /// `lab::Poller` passes its calls on to them.
 #[cfg(any(test, feature = "lab"))]

@@ -312,7 +312,8 @@ mod tests {
             let longest = [2, 8, 30, 200][usize::try_from(seed % 4).unwrap()];
             for _ in 0..5 {
                 // Earlier turns, which may have stood still for other timers.
-                let deadline = at(now.as_nanos() / 1_000_000 + 1 + random.below(40));
+                let passed_ms = u64::try_from(now.since(at(0)).as_millis()).unwrap();
+                let deadline = at(passed_ms + 1 + random.below(40));
                 let (mut noticed, mut turns) = (None, 0);
                 loop {
                     now = now + Duration::from_millis(random.below(longest));

@@ -1,4 +1,41 @@
-//! How a descriptor that was handed to us can be used without ever waiting.
+//! Access: how to use an inherited descriptor without waiting, and without harm to
+//! the processes that share it.
+//!
+//! # The problem
+//!
+//! A descriptor is a number in the table of one process. It leads to an *open file
+//! description* in the kernel, which holds the offset in the file and the flags such
+//! as O_NONBLOCK. `dup` and `fork` copy the number, and all copies lead to the same
+//! description. In a shell, stdin, stdout and stderr of a program usually share one
+//! description of the terminal with the shell itself.
+//!
+//! ```text
+//!   shell      fd 0 ──┐
+//!                     ├──> open file description ──> terminal
+//!   this node  fd 0 ──┘    offset, O_NONBLOCK, …
+//! ```
+//!
+//! An event loop wants O_NONBLOCK, so that a read without data returns EAGAIN and
+//! does not wait. But to set it on fd 0 sets it for the shell too. After a `kill -9`
+//! it would even stay set, and the shell's next read would fail.
+//!
+//! # The answer
+//!
+//! The mode of a shared description is never changed. Each kind of file has another
+//! way to do without:
+//!
+//! - **Private.** To open `/proc/self/fd/0` makes a new description of the same pipe
+//!   or terminal. It is ours alone, so it can have O_NONBLOCK.
+//! - **Socket.** A socket cannot be opened (ENXIO). But `recv` and `send` take
+//!   MSG_DONTWAIT, which is O_NONBLOCK for one call.
+//! - **Plain.** A regular file is always ready: a call waits for the disk at most.
+//!   It must not be reopened, since the new description would begin at offset 0,
+//!   and with `> file` two programs would overwrite each other's output.
+//! - **Gated.** Everything else is asked with `poll` before each call. Between the
+//!   two calls another process can take the data or the room. Then the call waits,
+//!   and the loop with it. No better way is known for such a file.
+//!
+//! [`Access`] has the table, [`Handle::share`] the decision.
 
 use super::Descriptor;
 use rustix::event::{PollFlags, epoll};
@@ -7,27 +44,23 @@ use rustix::io::Errno;
 use rustix::net::SocketType;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-/// `/dev/ptmx`: to open it again does not reach the same terminal, it makes a new one.
+/// `/dev/ptmx`, the master of a pseudo-terminal. To open it makes a new terminal and
+/// does not reach the old one.
 const PTMX_DEVICE: (u32, u32) = (5, 2);
 
-/// Who guards a read or a write against waiting.
+/// The way to read or write a descriptor without waiting.
 ///
 /// ```text
-///  what the descriptor is                  access    a call costs
-///  ------------------------------------    -------   ------------------------------
-///  pipe, terminal                          Private   read or write
-///      reopened through /proc/self/fd/N with O_NONBLOCK: a description of our own
-///  socket                                  Socket    recv or send, with DONTWAIT
-///      cannot be reopened (ENXIO), but takes the wish with each call
-///  regular file, block device, directory,  Plain     read or write; a disk may be slow
-///  device that epoll refuses (/dev/null)
-///      always ready; reopening would lose the shared offset and O_APPEND
-///  everything else; a pipe or terminal     Gated     poll, then read or write
-///  that cannot be reopened (no /proc,
-///  EACCES, ENXIO, packet mode, a pty's
-///  master)
-///      asks poll(2) first. Whoever shares the description can take the data, or the
-///      room, between the two calls; then the call waits until there is more.
+///  kind of file                           access    system calls            can wait
+///  -------------------------------------  --------  ----------------------  --------
+///  pipe or terminal that was reopened     Private   read or write           no
+///  socket                                 Socket    recv or send, DONTWAIT  no
+///  regular file, block device, directory  Plain     read or write           for a disk
+///  device that epoll refuses (/dev/null)  Plain     read or write           no
+///  pipe or terminal that was not          Gated     poll, then              if another
+///  reopened: no /proc, EACCES, ENXIO,               read or write           process is
+///  packet mode, the master of a pty                                         faster
+///  everything else                        Gated     the same                the same
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Access {
@@ -37,28 +70,28 @@ pub(super) enum Access {
     Gated,
 }
 
-/// A descriptor of our own, and what was found out about it.
+/// A descriptor of our own, and the facts about its file.
 #[derive(Debug)]
 pub(super) struct Handle {
     pub(super) fd: Descriptor,
     pub(super) access: Access,
-    /// Bytes without boundaries, with an edge for whatever comes after an
-    /// emptying read: a pipe that is not in packet mode, or a stream socket.
+    /// A pipe that is not in packet mode, or a stream socket. Its bytes have no
+    /// boundaries, and bytes that come after a short read raise an edge.
     pub(super) is_stream: bool,
     pub(super) is_terminal: bool,
 }
 
 impl Handle {
-    /// A close-on-exec descriptor of our own for the file behind `shared`.
-    /// `shared` itself and its description stay as they are.
+    /// A descriptor of our own for the file of `shared`, by the table at [`Access`].
+    /// `shared` and its description stay as they are.
     pub(super) fn share(shared: BorrowedFd<'_>) -> Result<Handle, Errno> {
         let stat = fstat(shared)?;
         let flags = fcntl_getfl(shared)?;
         let file_type = FileType::from_raw_mode(stat.st_mode);
         let is_terminal = file_type == FileType::CharacterDevice && rustix::termios::isatty(shared);
         let is_stream = match file_type {
-            // O_DIRECT is packet mode: each read ends with a packet. It belongs
-            // to the writer's description; a mere reader cannot see it.
+            // O_DIRECT is packet mode: each read ends with a packet. The flag is in
+            // the writer's description, so a reader cannot see it.
             FileType::Fifo => !flags.contains(OFlags::DIRECT),
             FileType::Socket => rustix::net::sockopt::socket_type(shared)? == SocketType::STREAM,
             _ => false,
@@ -89,7 +122,7 @@ impl Handle {
         })
     }
 
-    /// What [`Handle::share`] would make of a stream of that shape.
+    /// The handle that [`Handle::share`] would make for a stream of that shape.
     #[cfg(any(test, feature = "lab"))]
     pub(super) fn simulated(fd: std::os::fd::RawFd, shape: crate::lab::Shape) -> Handle {
         use crate::lab::Shape;
@@ -107,19 +140,20 @@ impl Handle {
         }
     }
 
-    /// The gate of [`Access::Gated`]: passes when poll(2) reports anything at
-    /// all, for an error or a hang-up is told by the call that follows.
+    /// The question before a call of [`Access::Gated`]: EAGAIN unless poll(2) reports
+    /// anything. An error or a hang-up passes too, since the call returns it.
     pub(super) fn pass_gate(&self, wanted: PollFlags) -> Result<(), Errno> {
-        match self.fd.poll(wanted)? {
-            false => Err(Errno::WOULDBLOCK),
-            true => Ok(()),
+        if self.fd.poll(wanted)? {
+            Ok(())
+        } else {
+            Err(Errno::WOULDBLOCK)
         }
     }
 }
 
-/// Holds that bytes can go through a standard stream in the wanted direction at
-/// all; `useless` is the access mode that only has the other one. Such a
-/// descriptor is never ready, and the node would wait for ever without a word.
+/// Checks that bytes can go through a standard stream in the wanted direction.
+/// `useless` is the access mode for the other direction only. epoll never reports
+/// such a descriptor, so the node would wait for ever in silence.
 pub(super) fn check(fd: BorrowedFd<'_>, useless: OFlags) -> Result<(), (&'static str, Errno)> {
     let flags = fcntl_getfl(fd).map_err(|errno| ("its flags cannot be read", errno))?;
     if flags.contains(OFlags::PATH) {
@@ -139,23 +173,24 @@ pub(super) fn check(fd: BorrowedFd<'_>, useless: OFlags) -> Result<(), (&'static
     Ok(())
 }
 
-/// A private, non-blocking description of the same pipe or terminal.
+/// A new, non-blocking description of the same pipe or terminal.
 ///
-/// The access mode is kept: a FIFO that was opened for both directions so that
-/// it never ends must not end for us. So is packet mode, whose packets the reader
-/// sees; Linux refuses to open a pipe in it (EINVAL), so that such a one is gated.
+/// The access mode is kept. A FIFO that was opened for both directions never ends,
+/// and must not end for us. Packet mode is kept too, since the reader sees its
+/// packets. Linux refuses to open a pipe in that mode (EINVAL), so it is gated.
 fn reopen(fd: BorrowedFd<'_>, flags: OFlags) -> Result<OwnedFd, Errno> {
     let kept = flags & (OFlags::ACCMODE | OFlags::DIRECT);
     open(
         format!("/proc/self/fd/{}", fd.as_raw_fd()),
-        // NOCTTY: a node started without a controlling terminal must not gain one.
+        // Without NOCTTY the terminal could become the controlling one of this node.
         kept | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC,
         Mode::empty(),
     )
 }
 
-/// Whether the reactor will find this descriptor "always ready". Asked of epoll
-/// itself rather than of a list of devices; three system calls, once at start.
+/// Whether epoll refuses this descriptor, so that the reactor takes it for always
+/// ready. To ask epoll itself costs three system calls at the start, and needs no
+/// list of devices.
 fn epoll_refuses(fd: BorrowedFd<'_>) -> bool {
     let refused = epoll::create(epoll::CreateFlags::CLOEXEC).and_then(|probe| {
         epoll::add(
@@ -204,7 +239,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert_eq!(access(&write), Access::Private);
         drop(both);
-        // ENXIO: to open a FIFO for writing without waiting takes a reader.
+        // ENXIO: a FIFO without a reader does not open for writing with O_NONBLOCK.
         assert_eq!(access(&write), Access::Gated);
     }
 

@@ -1,4 +1,4 @@
-//! The calls that the loop makes on its descriptors, one function each.
+//! The calls of the loop on its descriptors, one function each.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
@@ -14,10 +14,10 @@ const FIRST_PRIVATE_FD: i32 = 3;
 
 /// A descriptor that is ours alone, closed when it is dropped.
 ///
-/// This is the floor of the house: each function is one system call and nothing
-/// else, and errors are the kernel's own. The unit tests take this floor away and
-/// lay another of the same shape, a simulated kernel that fails on demand
-/// (`lab::kernel`); so whoever needs another call of the loop's adds it here.
+/// Each function is one system call and nothing else, and its errors are the
+/// kernel's own. The lab replaces this type by one with the same functions, which
+/// can call a simulated kernel instead. So every call of the loop on a descriptor
+/// must be a function of this type, and only this room calls them.
 #[derive(Debug)]
 pub(crate) struct Descriptor(OwnedFd);
 
@@ -57,7 +57,7 @@ impl Descriptor {
         rustix::net::send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
     }
 
-    /// poll(2) without waiting: whether it reports anything at all.
+    /// poll(2) without waiting. Returns whether it reports anything.
     pub(crate) fn poll(&self, wanted: PollFlags) -> Result<bool, Errno> {
         const AT_ONCE: Timespec = Timespec {
             tv_sec: 0,
@@ -93,12 +93,12 @@ impl Descriptor {
         rustix::net::connect(&self.0, &address)
     }
 
-    /// SO_ERROR, which reading clears.
+    /// Reads SO_ERROR, which clears it.
     pub(crate) fn take_error(&self) -> Result<(), Errno> {
         socket_error(&self.0)?
     }
 
-    /// getpeername(2), for whether there is a peer.
+    /// getpeername(2), to learn whether there is a peer.
     pub(crate) fn has_peer(&self) -> Result<(), Errno> {
         rustix::net::getpeername(&self.0).map(|_| ())
     }
@@ -111,7 +111,7 @@ impl Descriptor {
         rustix::net::shutdown(&self.0, Shutdown::Write)
     }
 
-    /// Device and inode: what tells one file from another.
+    /// Device and inode, which together identify a file.
     pub(crate) fn file_id(&self) -> Result<(u64, u64), Errno> {
         let stat = rustix::fs::fstat(&self.0)?;
         Ok((stat.st_dev, stat.st_ino))

@@ -1,4 +1,7 @@
-//! Standard input, without waiting and without std's hidden buffer.
+//! Standard input.
+//!
+//! std's `Stdin` is not used. It would wait, and it keeps lines in a buffer of its
+//! own, of which epoll knows nothing.
 
 use super::access::{self, Access, Handle};
 use rustix::event::PollFlags;
@@ -7,7 +10,7 @@ use rustix::io::{Errno, retry_on_intr};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// What the node reads its lines from.
+/// The stream from which the node reads its lines.
 #[derive(Debug)]
 pub(crate) struct Input {
     handle: Handle,
@@ -16,9 +19,9 @@ pub(crate) struct Input {
 impl Input {
     /// Moves standard input away from fd 0.
     ///
-    /// fd 0 then is /dev/null, so that neither a stray `stdin().read_line()` nor
-    /// a child process can eat lines that are meant for the node, and so that a
-    /// reopened pipe has no second reader that keeps its writers from EPIPE.
+    /// fd 0 is /dev/null then. So neither a stray `stdin().read_line()` nor a child
+    /// process can take lines of the node. And a reopened pipe has no second reader,
+    /// so its writers get EPIPE when the node has closed it.
     pub(crate) fn take_stdin() -> io::Result<Input> {
         let explain = |what: &str, errno: Errno| {
             let kind = io::Error::from(errno).kind();
@@ -38,23 +41,25 @@ impl Input {
         Ok(Input { handle })
     }
 
-    /// Reads from any descriptor, the way that standard input would be read.
+    /// An input from any descriptor, used as standard input would be.
     #[cfg(test)]
     pub(crate) fn from_fd(fd: std::os::fd::OwnedFd) -> io::Result<Input> {
         let handle = Handle::share(fd.as_fd())?;
         Ok(Input { handle })
     }
 
-    /// The end of a simulated stream.
+    /// An input from a stream of the simulated kernel.
     #[cfg(any(test, feature = "lab"))]
     pub(crate) fn simulated(fd: RawFd, shape: crate::lab::Shape) -> Input {
         let handle = Handle::simulated(fd, shape);
         Input { handle }
     }
 
-    /// Reads what is there: `Ok(0)` is end of file, `WouldBlock` means nothing yet.
+    /// Reads the bytes that are there. `Ok(0)` is the end, `WouldBlock` means that there
+    /// are none yet.
     ///
-    /// Never waits, except for the disk behind a regular file.
+    /// It can wait in two cases: for the disk of a regular file, and on a gated
+    /// descriptor when another process takes the bytes first (see [`Access`]).
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let fd = &self.handle.fd;
         let result = retry_on_intr(|| match self.handle.access {
@@ -66,20 +71,23 @@ impl Input {
             }
         });
         match result {
-            // A terminal that was hung up says EIO where others say end of file.
+            // A terminal that was hung up returns EIO where others return 0.
             Err(Errno::IO) if self.handle.is_terminal => Ok(0),
             other => Ok(other?),
         }
     }
 
-    /// Whether a read that did not fill its buffer proves that nothing is left
-    /// and that whatever comes later, data or close, raises a new edge.
+    /// Whether a short read, one that did not fill its buffer, empties this input.
     ///
-    /// Spares the read that would say `WouldBlock`. It proves nothing once a
-    /// hang-up was reported: then the close has had its edge, so read to 0. And
-    /// the kernel does not tell a pipe's reader that its writer is in packet mode
-    /// (pipe2 with O_DIRECT, which no shell or harness uses): such a writer's
-    /// second packet waits here for the edge of the third, or of the close.
+    /// It does for a stream: no bytes are left, and bytes or an end that come later
+    /// raise a new edge. The caller can then wait for that edge, and spares the read
+    /// that would return `WouldBlock`.
+    ///
+    /// Two limits. After a reported hang-up the end has had its edge and gets no
+    /// other, so the caller must read until 0. And the reader of a pipe cannot see
+    /// that its writer is in packet mode (O_DIRECT, which no shell or harness uses).
+    /// The second packet of such a writer is read with the edge of the third, or of
+    /// the close.
     pub(crate) fn short_read_is_drained(&self) -> bool {
         self.handle.is_stream
     }
@@ -116,7 +124,7 @@ mod tests {
         buffer[..count].to_vec()
     }
 
-    /// As if `fd` could not be reopened.
+    /// An input as if `fd` could not be reopened.
     fn gated(fd: OwnedFd) -> Input {
         let mut handle = Handle::share(fd.as_fd()).unwrap();
         handle.fd = fd.into();
@@ -203,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_on_from_the_offset_that_it_shares() {
+    fn a_file_is_read_from_the_shared_offset() {
         let file = testing::file();
         rustix::io::write(&file, b"abcdef").unwrap();
         rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(2)).unwrap();

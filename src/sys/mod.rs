@@ -1,18 +1,27 @@
-//! Raw system calls, nothing else: the standard streams and TCP sockets.
+//! System calls: the standard streams and TCP sockets, without waiting.
 //!
-//! Every call goes through rustix, whose safe wrappers lie straight over the
-//! kernel's calls, so each function here reads like its manual page. What the
-//! rooms above get to see are owned descriptors, byte counts and
-//! [`std::io::Error`]; errno numbers are judged here and nowhere else.
+//! Each call goes through rustix, whose safe wrappers add nothing to the kernel's
+//! own calls. So each function here reads like its manual page.
 //!
-//! The one rule of this room: the mode of a file description that we share
-//! with anybody is never changed. O_NONBLOCK belongs to the description, not to
-//! the descriptor; setting it on fd 0 would set it for the parent's shell too,
-//! and a kill would leave it set.
+//! ```text
+//!   Input (stdin)    Output (stdout, stderr)    socket (TCP)
+//!        └──────── access ────────┘                  │
+//!   how to use a descriptor without waiting          │
+//!                     └──────── Descriptor ──────────┘
+//!                          one function a call
+//! ```
 //!
-//! libuv solves the same problem in `uv_tty_init` and `uv_pipe_open`: it reopens
-//! terminals, but sets the flag on pipes. Here pipes are reopened as well, since
-//! a harness may hold the other descriptors of the same description.
+//! # Invariants
+//!
+//! - The mode of an open file description that other processes share is never
+//!   changed; [`access`] explains why that would harm them.
+//! - The rooms above see owned descriptors, byte counts and [`std::io::Error`]. The
+//!   meaning of an errno is decided here and nowhere else.
+//! - Every descriptor is close-on-exec.
+//!
+//! Read [`access`] next. It has the one hard decision of this room. libuv makes the
+//! same decision in `uv_tty_init` and `uv_pipe_open`: it reopens terminals, but sets
+//! the flag on pipes.
 
 mod access;
 mod descriptor;
@@ -20,12 +29,12 @@ mod input;
 mod output;
 pub(crate) mod socket;
 
-/// The same calls, on this kernel or on a simulated one.
+/// The same functions, on the real kernel or on a simulated one.
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use crate::lab::Descriptor;
 #[cfg(not(any(test, feature = "lab")))]
 pub(crate) use descriptor::Descriptor;
-/// What `lab::Descriptor` passes its calls on to.
+/// The type to which `lab::Descriptor` passes its calls on.
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use descriptor::Descriptor as RealDescriptor;
 pub(crate) use input::Input;
@@ -38,15 +47,16 @@ use std::io;
 pub(crate) struct Streams {
     pub(crate) stdin: Input,
     pub(crate) stdout: Output,
-    /// `None` when stderr cannot be used: then nobody listens.
+    /// `None` when stderr cannot be used. Diagnostics are dropped then.
     pub(crate) stderr: Option<Output>,
 }
 
 impl Streams {
-    /// Takes the process's own. stderr first, since taking stdout over copies it.
+    /// Takes over the streams of this process. stderr is first, because fd 1 becomes a
+    /// copy of it.
     ///
     /// # Errors
-    /// When stdin or stdout cannot be used, with what was tried.
+    /// When stdin or stdout cannot be used. The error names the step that failed.
     pub(crate) fn take() -> io::Result<Streams> {
         let stderr = Output::open_stderr().ok();
         Ok(Streams {
@@ -57,8 +67,7 @@ impl Streams {
     }
 }
 
-/// A number that differs from process to process: the kernel's, or 0 where it
-/// has none to give.
+/// A random number from the kernel; 0 if the kernel has none yet.
 pub(crate) fn random_seed() -> u64 {
     let mut bytes = [0; 8];
     let _zeros_will_do =

@@ -1,4 +1,7 @@
-//! Standard output and the diagnostics' stderr, without waiting and without panics.
+//! Standard output, and stderr for diagnostics.
+//!
+//! std's `Stdout` is not used. Its `write_all` fails in the middle of a message when a
+//! non-blocking pipe is full, and `eprintln!` panics then.
 
 use super::access::{self, Access, Handle};
 use rustix::event::PollFlags;
@@ -8,7 +11,7 @@ use rustix::pipe::PIPE_BUF;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// What the node writes its lines to.
+/// The stream to which the node writes its lines.
 #[derive(Debug)]
 pub(crate) struct Output {
     handle: Handle,
@@ -17,8 +20,8 @@ pub(crate) struct Output {
 impl Output {
     /// Moves standard output away from fd 1.
     ///
-    /// fd 1 then is a duplicate of fd 2: one stray `println!` in a handler would
-    /// otherwise be a line that is no message, and mute the node for good.
+    /// fd 1 is a copy of fd 2 then. Otherwise a stray `println!` in a handler would
+    /// write a line that is no message, and Maelstrom would stop to read this node.
     pub(crate) fn take_stdout() -> io::Result<Output> {
         let explain = |what: &str, errno: Errno| {
             let kind = io::Error::from(errno).kind();
@@ -31,8 +34,8 @@ impl Output {
             .map_err(|(what, errno)| explain(what, errno))?;
         let handle = Handle::share(rustix::stdio::stdout())
             .map_err(|errno| explain("no private descriptor for fd 1", errno))?;
-        // An epoll or timer descriptor takes no bytes, and is never ready for any:
-        // the node would wait for ever. Nothing at all is refused by it at once.
+        // The descriptor of an epoll or a timer takes no bytes and is never writable,
+        // so the node would wait for ever. It refuses even an empty write.
         if handle.access == Access::Gated && handle.fd.write(&[]) == Err(Errno::INVAL) {
             return Err(explain("no byte can be written to it", Errno::INVAL));
         }
@@ -41,10 +44,10 @@ impl Output {
         Ok(Output { handle })
     }
 
-    /// A second way to where fd 2 leads, for diagnostics; fd 2 stays as it is.
+    /// A descriptor of our own for the file of fd 2. fd 2 stays as it is.
     ///
-    /// Who writes here ignores failures: stderr may share a terminal or a full
-    /// pipe with stdout, and a log line is not worth waiting for.
+    /// A caller ignores failed writes. stderr may be the same terminal or full pipe
+    /// as stdout, and the loop does not wait for a diagnostic.
     pub(crate) fn open_stderr() -> io::Result<Output> {
         let handle = Handle::share(rustix::stdio::stderr())?;
         Ok(Output { handle })
@@ -53,30 +56,32 @@ impl Output {
     /// Whether both lead to the same pipe, terminal, socket or file.
     pub(crate) fn is_same_file(&self, other: &Output) -> bool {
         let file = |output: &Output| output.handle.fd.file_id().ok();
-        // Where fstat fails nothing is known, and caution costs little.
+        // If fstat fails for both they count as the same, which is safe.
         file(self) == file(other)
     }
 
-    /// Writes to any descriptor, the way that standard output would be written.
+    /// An output to any descriptor, used as standard output would be.
     #[cfg(test)]
     pub(crate) fn from_fd(fd: std::os::fd::OwnedFd) -> io::Result<Output> {
         let handle = Handle::share(fd.as_fd())?;
         Ok(Output { handle })
     }
 
-    /// The end of a simulated stream.
+    /// An output to a stream of the simulated kernel.
     #[cfg(any(test, feature = "lab"))]
     pub(crate) fn simulated(fd: RawFd, shape: crate::lab::Shape) -> Output {
         let handle = Handle::simulated(fd, shape);
         Output { handle }
     }
 
-    /// Writes what there is room for; `WouldBlock` means that there is none.
+    /// Writes the bytes for which there is room. `WouldBlock` means that there is none.
     ///
-    /// Fewer bytes than given is no proof of a full pipe (a gated write is cut
-    /// to PIPE_BUF): whoever waits for an edge writes until `WouldBlock` first.
-    /// Never waits, except for the disk behind a regular file and for a terminal
-    /// that can only be gated, whose room poll(2) does not measure.
+    /// A short write does not prove that the pipe is full, since a gated write is cut
+    /// to PIPE_BUF. So a caller writes until `WouldBlock` before it waits for an edge.
+    ///
+    /// It can wait in three cases: for the disk of a regular file; on a gated
+    /// descriptor when another process takes the room first; and on a gated terminal,
+    /// whose room poll(2) does not measure.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let fd = &self.handle.fd;
         let result = retry_on_intr(|| match self.handle.access {
@@ -84,8 +89,8 @@ impl Output {
             Access::Socket => fd.send(bytes),
             Access::Gated => {
                 self.handle.pass_gate(PollFlags::OUT)?;
-                // A pipe is writable from one free page on, and PIPE_BUF bytes
-                // are what POSIX promises to take whole: more could wait.
+                // poll reports a pipe as writable when a page is free. Linux takes
+                // PIPE_BUF bytes then; more could wait.
                 fd.write(&bytes[..bytes.len().min(PIPE_BUF)])
             }
         });
@@ -122,7 +127,7 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::process::Stdio;
 
-    /// As if `fd` could not be reopened.
+    /// An output as if `fd` could not be reopened.
     fn gated(fd: OwnedFd) -> Output {
         let mut handle = Handle::share(fd.as_fd()).unwrap();
         handle.fd = fd.into();
@@ -130,7 +135,7 @@ mod tests {
         Output { handle }
     }
 
-    /// Writes until there is no room; returns what went out.
+    /// Writes until there is no room. Returns how many bytes were written.
     fn fill(output: &Output, bytes: &[u8]) -> usize {
         let mut total = 0;
         loop {
@@ -184,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gated_write_is_no_larger_than_what_surely_fits() {
+    fn a_gated_write_is_at_most_pipe_buf() {
         let (reader, pipe) = testing::pipe();
         let output = gated(pipe);
         assert_eq!(output.write(&[7; 3 * PIPE_BUF]).unwrap(), PIPE_BUF);
@@ -203,7 +208,7 @@ mod tests {
         ];
         drop((reader, gated_reader, stream_reader));
         for output in outputs {
-            // A child that another test starts holds the readers until its exec.
+            // A child process of another test has copies of the readers until its exec.
             testing::await_any(&output, PollFlags::empty());
             let error = output.write(b"x").unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
@@ -211,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_written_on_from_the_offset_that_it_shares() {
+    fn a_file_is_written_from_the_shared_offset() {
         let file = testing::file();
         rustix::io::write(&file, b"before ").unwrap();
         let output = Output::from_fd(file.try_clone().unwrap()).unwrap();

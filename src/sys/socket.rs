@@ -1,8 +1,8 @@
-//! TCP, call by call: socket, bind, listen, accept, connect, read, write, shutdown.
+//! TCP: socket, bind, listen, accept, connect, read, write, shutdown.
 //!
-//! Every socket made here is non-blocking and close-on-exec from its birth, and
-//! its description is ours alone, so the flag may be set. [`SocketAddr`] is used
-//! as plain data; nothing of std's or mio's networking is.
+//! Every socket is made non-blocking and close-on-exec. Its open file description is
+//! ours alone, so it may have O_NONBLOCK. [`SocketAddr`] is used as plain data;
+//! nothing else of std's or mio's networking is used.
 
 use super::Descriptor;
 use rustix::io::{Errno, retry_on_intr};
@@ -10,28 +10,28 @@ use rustix::net::AddressFamily;
 use std::io;
 use std::net::SocketAddr;
 
-/// Connections that the kernel completes ahead of `accept`. A burst of thousands
-/// of clients must not meet a full queue, whose price is a SYN sent again after
-/// a second; the kernel caps it at net.core.somaxconn, 4096 by default.
+/// How many connections the kernel completes before `accept` takes them. When this
+/// queue is full, a client tries again after a second, so a burst of thousands must
+/// fit. The kernel limits it to net.core.somaxconn, 4096 by default.
 const LISTEN_BACKLOG: i32 = 4096;
 
-/// What a failed `accept` means to a listener.
+/// The meaning of a failed `accept` for the listener.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum AcceptFailure {
     /// The queue is empty; the next connection raises an edge.
     Empty,
-    /// This connection died in the queue; the next one may live.
+    /// This connection broke while it was in the queue. The next one may be good.
     Skip,
-    /// No descriptor or memory for it, or a broken listener. The queue keeps
-    /// what is in it, and no new edge comes for that.
+    /// No descriptor or no memory is left, or the listener is broken. The queue keeps
+    /// its connections, and no new edge comes for them.
     Stuck,
 }
 
 /// A listening socket on `address`; port 0 lets the kernel choose.
 ///
-/// SO_REUSEADDR lets a restarted node take its port back from connections in
-/// TIME_WAIT; on Linux it does not let two listeners share one. Accepted sockets
-/// inherit TCP_NODELAY, so one call here spares one for each connection.
+/// SO_REUSEADDR lets a restarted node use its port while old connections are in
+/// TIME_WAIT. On Linux it does not let two listeners share a port. Accepted sockets
+/// inherit TCP_NODELAY, which spares a call for each.
 pub(crate) fn listen(address: SocketAddr) -> io::Result<Descriptor> {
     let fd = new_socket(address)?;
     fd.set_reuse_address()?;
@@ -45,10 +45,10 @@ pub(crate) fn accept(listener: &Descriptor) -> io::Result<Descriptor> {
     Ok(listener.accept()?)
 }
 
-/// Judges an error of [`accept`].
+/// The meaning of an error of [`accept`].
 ///
-/// Linux hands out errors that wait on the new connection as errors of `accept`
-/// itself; accept(2) lists them and asks that they be treated like a retry.
+/// On Linux `accept` also returns errors of the new connection. accept(2) lists them
+/// and says to try again.
 pub(crate) fn accept_failure(error: &io::Error) -> AcceptFailure {
     match Errno::from_io_error(error) {
         Some(Errno::WOULDBLOCK) => AcceptFailure::Empty,
@@ -70,7 +70,7 @@ pub(crate) fn accept_failure(error: &io::Error) -> AcceptFailure {
     }
 }
 
-/// Whether the process has all the descriptors that it may have.
+/// Whether an error says that the process has all the descriptors that it may have.
 pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     Errno::from_io_error(error) == Some(Errno::MFILE)
 }
@@ -80,20 +80,20 @@ pub(crate) fn copy(fd: &Descriptor) -> io::Result<Descriptor> {
     Ok(fd.copy()?)
 }
 
-/// Starts to connect. How it went is [`connect_result`]'s to say, after an edge.
+/// Starts to connect. [`connect_result`] returns the result, after an edge.
 pub(crate) fn connect(address: SocketAddr) -> io::Result<Descriptor> {
     let fd = new_socket(address)?;
     match fd.connect(address) {
-        // Interrupted, it goes on in the background all the same.
+        // An interrupted connect goes on in the background.
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(fd),
         Err(errno) => Err(errno.into()),
     }
 }
 
-/// Whether the connection stands; `WouldBlock` while it is still under way.
+/// The result of a connect; `WouldBlock` while it is still under way.
 ///
-/// SO_ERROR decides, since an event may be spurious. It is 0 before the answer
-/// as well, and only getpeername tells these two apart.
+/// SO_ERROR decides and not the event, which may be spurious. SO_ERROR is also 0
+/// before there is an answer. getpeername tells these two cases apart.
 pub(crate) fn connect_result(fd: &Descriptor) -> io::Result<()> {
     fd.take_error()?;
     match fd.has_peer() {
@@ -103,29 +103,30 @@ pub(crate) fn connect_result(fd: &Descriptor) -> io::Result<()> {
     }
 }
 
-/// Reads what is there: `Ok(0)` is the peer's half-close, `WouldBlock` nothing yet.
+/// Reads the bytes that are there. `Ok(0)` means that the peer has ended its side,
+/// `WouldBlock` that there are none yet.
 pub(crate) fn read(fd: &Descriptor, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(retry_on_intr(|| fd.read(buffer))?)
 }
 
-/// Writes what there is room for. On a stream socket fewer bytes than given
-/// means that it is full and that the next room raises an edge.
+/// Writes the bytes for which there is room. A short write means that the socket is
+/// full, and that new room raises an edge.
 pub(crate) fn write(fd: &Descriptor, bytes: &[u8]) -> io::Result<usize> {
     Ok(retry_on_intr(|| fd.send(bytes))?)
 }
 
-/// Half-closes: the peer reads to an end, and can still write.
+/// Half-closes: the peer reads until the end, and can still write.
 pub(crate) fn shutdown_write(fd: &Descriptor) -> io::Result<()> {
     Ok(fd.shutdown_write()?)
 }
 
-/// Where the socket is bound: tells which port the kernel chose.
+/// The address of the socket, with the port that the kernel chose.
 pub(crate) fn local_address(fd: &Descriptor) -> io::Result<SocketAddr> {
     Ok(fd.local_address()?)
 }
 
-/// A socket that answers small writes at once: without TCP_NODELAY an echo of
-/// several small pieces waits up to 40 ms for the peer's delayed ACK.
+/// A new socket with TCP_NODELAY. Without it an echo in several small writes waits up
+/// to 40 ms for the peer's delayed ACK.
 fn new_socket(address: SocketAddr) -> io::Result<Descriptor> {
     let family = match address {
         SocketAddr::V4(_) => AddressFamily::INET,
@@ -203,7 +204,7 @@ mod tests {
 
     #[test]
     fn gotcha_17_so_error_decides_over_a_connection() {
-        // Bound and not listening: nobody else can have the port, and nobody answers.
+        // A bound port that does not listen: no other socket gets it, and none answers.
         let bound = new_socket(any_port(Ipv4Addr::LOCALHOST)).unwrap();
         bound.bind(any_port(Ipv4Addr::LOCALHOST)).unwrap();
         let refused = connect(local_address(&bound).unwrap()).and_then(|fd| {

@@ -1,9 +1,16 @@
-//! Tasks in slots: polled in place, and their memory used again.
+//! The executor: tasks in slots, polled in place, whose memory is used again.
 //!
-//! async-executor and tokio allocate each task and share it between threads.
-//! Here there is one thread and one type of future, so a slot is a pinned box
-//! that the next future is moved into: `Pin::set` needs no allocation and no
-//! unsafe code.
+//! async-executor and tokio allocate each task and share it between threads. Here
+//! there is one thread and one type of future. So a slot is a pinned box, and
+//! `Pin::set` moves the next future into it without allocation and without unsafe
+//! code.
+//!
+//! ```text
+//!   slot    place: Option<Pin<Box<Option<F>>>>    payload
+//!   cold    None                                  None      no memory
+//!   warm    Some(None)                            None      memory for the next task
+//!   busy    Some(Some(future))                    Some      a task
+//! ```
 
 use super::panic::{Panic, catch};
 use super::ready_queue::{ReadyQueue, SlotWaker};
@@ -12,11 +19,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-/// How many free slots keep the memory of their last future. Beyond it, what a
-/// burst of waiting tasks took is given back.
+/// How many free slots keep the memory of their last future. The memory of larger
+/// bursts of waiting tasks is given back.
 const WARM_SLOTS_MAX: usize = 1024;
 
-/// A task that has ended: what was said when it started, and how it ended.
+/// A task that has ended: its payload and its result.
 ///
 /// ```
 /// use eddyline::task::{Executor, Finished};
@@ -27,9 +34,9 @@ const WARM_SLOTS_MAX: usize = 1024;
 /// }
 /// ```
 pub struct Finished<P, T> {
-    /// What the task was started with.
+    /// The payload with which the task was started.
     pub payload: P,
-    /// What it returned, or how it panicked.
+    /// The output of the future, or its panic.
     pub outcome: Result<T, Box<Panic>>,
 }
 
@@ -56,10 +63,10 @@ pub enum Polled<P, T> {
 /// ```
 pub struct Executor<F: Future, P> {
     slots: Vec<Slot<F, P>>,
-    /// Slots without a task: cold ones in front, warm ones behind. The last one
-    /// freed is the first used again.
+    /// Slots without a task: cold ones in front, warm ones at the back. The slot that
+    /// was freed last is used first.
     free: VecDeque<u32>,
-    /// How many slots in `free` have kept their memory.
+    /// How many slots in `free` are warm.
     warm: usize,
     ready: Arc<ReadyQueue>,
     /// The slot whose task was polled last.
@@ -67,10 +74,8 @@ pub struct Executor<F: Future, P> {
 }
 
 struct Slot<F, P> {
-    /// `None` in a cold slot, whose memory was given back or never taken. In a
-    /// warm one the box stays, with nothing in it, for the next task.
+    /// See the table above.
     place: Option<Pin<Box<Option<F>>>>,
-    /// `Some` for as long as a task lives here.
     payload: Option<P>,
     signal: Arc<SlotWaker>,
     waker: Waker,
@@ -83,14 +88,7 @@ impl<F: Future, P> Default for Executor<F, P> {
 }
 
 impl<F: Future, P> Executor<F, P> {
-    /// An executor without tasks.
-    ///
-    /// ```
-    /// use eddyline::task::Executor;
-    ///
-    /// let mut executor = Executor::new();
-    /// executor.start("the first task fixes the types", async {});
-    /// ```
+    /// An executor without tasks. The first task fixes its types.
     pub fn new() -> Executor<F, P> {
         Executor {
             slots: Vec::new(),
@@ -101,14 +99,7 @@ impl<F: Future, P> Executor<F, P> {
         }
     }
 
-    /// The queue that this executor's wakers fill.
-    ///
-    /// ```
-    /// # use eddyline::task::Executor;
-    /// let mut executor = Executor::new();
-    /// executor.start((), async {});
-    /// assert!(executor.ready_queue().is_empty()); // it has ended, and woke nobody
-    /// ```
+    /// The queue to which the wakers of this executor add.
     pub fn ready_queue(&self) -> &Arc<ReadyQueue> {
         &self.ready
     }
@@ -125,19 +116,12 @@ impl<F: Future, P> Executor<F, P> {
         self.slots.len() - self.free.len()
     }
 
-    /// Whether no task waits.
-    ///
-    /// ```
-    /// # use eddyline::task::Executor;
-    /// let mut executor = Executor::new();
-    /// executor.start("ends at once", std::future::ready(7));
-    /// assert!(executor.is_empty());
-    /// ```
+    /// Whether all tasks have ended.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Starts a task and polls it at once. Returns it if that ended it.
+    /// Starts a task and polls it at once. Returns it if it has ended.
     ///
     /// ```
     /// # use eddyline::task::Executor;
@@ -192,13 +176,13 @@ impl<F: Future, P> Executor<F, P> {
         }
     }
 
-    /// What the tasks that have not ended were started with.
+    /// The payloads of the tasks that have not ended.
     pub(crate) fn payloads(&self) -> impl Iterator<Item = &P> {
         self.slots.iter().filter_map(|slot| slot.payload.as_ref())
     }
 
-    /// Drops the task that was polled last, if that has not ended it, and returns
-    /// what it was started with. A panic of its destructor is caught.
+    /// Drops the task that was polled last, unless it has ended, and returns its
+    /// payload. A panic of its destructor is caught.
     pub(crate) fn drop_polled(&mut self) -> Option<P> {
         let index = self.polled;
         let slot = self.slots.get_mut(index as usize)?;
@@ -229,8 +213,8 @@ impl<F: Future, P> Executor<F, P> {
         let slot = &mut self.slots[index as usize];
         let place = slot.place.as_mut()?;
         let mut context = Context::from_waker(&slot.waker);
-        // A future that has ended is dropped inside as well, where its destructor
-        // may panic: `Pin::set` leaves the place empty all the same.
+        // A future that has ended is dropped inside `catch` too, since its destructor
+        // may panic. `Pin::set` leaves the place empty all the same.
         let polled = catch(|| {
             let future = place.as_mut().as_pin_mut();
             let polled = future.map_or(Poll::Pending, |future| future.poll(&mut context));
@@ -243,7 +227,7 @@ impl<F: Future, P> Executor<F, P> {
             Ok(Poll::Pending) => return None,
             Ok(Poll::Ready(output)) => Ok(output),
             Err(panic) => {
-                // Its other destructors run, too; what they say is not news.
+                // The other destructors run too. A second panic is ignored.
                 let _second_panic = catch(|| place.set(None));
                 Err(panic)
             }
@@ -265,8 +249,8 @@ impl<F: Future, P> Executor<F, P> {
 }
 
 impl<F: Future, P> Drop for Executor<F, P> {
-    /// Drops the tasks that still wait, each by itself: the destructor of one
-    /// may panic, and a second panic on the way out would abort the process.
+    /// Drops the tasks that still wait, each in a `catch` of its own. A destructor may
+    /// panic, and a second panic during the first would abort the process.
     fn drop(&mut self) {
         for slot in &mut self.slots {
             let place = slot.place.take();
@@ -288,7 +272,7 @@ mod tests {
         Box::pin(future)
     }
 
-    /// Waits for one wake by the waker that it leaves in `wakers`.
+    /// A future that adds its waker to `wakers` and waits for one wake.
     fn waits(wakers: Rc<RefCell<Vec<Waker>>>) -> Boxed {
         let mut polled = false;
         boxed(poll_fn(move |cx| {

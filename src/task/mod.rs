@@ -1,8 +1,25 @@
-//! The executor: handlers as futures in recycled slots.
+//! The executor: runs the handlers of a node, futures in recycled slots.
 //!
-//! A task is polled at once when it starts, so that one which never waits costs
-//! no allocation and no trip through the queue. What waits is polled again
-//! when its [`Waker`](std::task::Waker) says so, first come first served.
+//! A task is polled at once when it starts. A task that never waits costs no
+//! allocation and does not go through the queue. A task that waits is polled again
+//! after its [`Waker`](std::task::Waker) was used.
+//!
+//! ```text
+//!   start ──> poll ── Ready ──> Finished, slot free
+//!              ^ │
+//!              │ └─ Pending ──> the task waits in its slot
+//!       run_one│                     │ wake
+//!              └──── ReadyQueue <────┘
+//! ```
+//!
+//! # Invariants
+//!
+//! - Tasks are polled in the order of their wakes. A slot is in the queue once at most.
+//! - A panic of a task ends that task only.
+//! - No wake is lost, on any thread: the page of `ready_queue.rs` has
+//!   the proof.
+//!
+//! Read `executor.rs` first, then `ready_queue.rs`.
 
 mod executor;
 mod panic;

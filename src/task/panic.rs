@@ -1,4 +1,4 @@
-//! Panics in an author's code: caught, with their message and place.
+//! Panics of an author's code: caught, with their message and place.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -7,9 +7,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 thread_local! {
-    /// A panic on this thread now would be caught by [`catch`].
+    /// Whether [`catch`] would catch a panic on this thread now.
     static CATCHING: Cell<bool> = const { Cell::new(false) };
-    /// Where the panic that is being caught happened.
+    /// The place of the panic that is being caught.
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
@@ -23,9 +23,9 @@ thread_local! {
 /// ```
 #[derive(Debug)]
 pub struct Panic {
-    /// What the panic said.
+    /// The message of the panic.
     pub message: String,
-    /// File, line and column; known after [`capture_panic_places`].
+    /// File, line and column, if [`capture_panic_places`] was called.
     pub place: Option<String>,
 }
 
@@ -37,8 +37,8 @@ impl Panic {
             .or_else(|| cause.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "a panic without a message".to_owned());
         let place = PLACE.with_borrow_mut(Option::take);
-        // What was thrown is the author's too, and may panic when it is dropped;
-        // neither what that throws nor where is looked at any more.
+        // The value that was thrown is the author's, and may panic when it is dropped.
+        // That second panic is ignored.
         if let Err(thrown) = catch_unwind(AssertUnwindSafe(|| drop(cause))) {
             std::mem::forget(thrown);
             PLACE.set(None);
@@ -59,9 +59,9 @@ impl fmt::Display for Panic {
 
 /// Runs an author's code, and catches its panic.
 ///
-/// Whatever the code was changing may be half changed afterwards; the executor
-/// drops the future and never polls it again, and the author's own state is
-/// the author's to keep whole, as it is under any executor.
+/// Data that the code was changing may be left half changed. The executor drops the
+/// future and never polls it again. The author's own state is the author's
+/// responsibility, as under any executor.
 ///
 /// ```
 /// use eddyline::task::catch;
@@ -72,18 +72,17 @@ impl fmt::Display for Panic {
 /// ```
 ///
 /// # Errors
-/// The panic, when there was one; boxed, so that the result of what did not panic
-/// stays small.
+/// The panic. It is boxed to keep the result small when there is none.
 pub fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Box<Panic>> {
     let outer = CATCHING.replace(true);
-    // To drop what was thrown may panic too, and is part of the catching.
+    // `Panic::new` drops the thrown value, which may panic, so it is inside too.
     let result = catch_unwind(AssertUnwindSafe(code)).map_err(Panic::new);
     CATCHING.set(outer);
     result
 }
 
-/// Makes caught panics remember their place instead of printing themselves.
-/// Panics elsewhere in the process are reported as they were before.
+/// Makes caught panics keep their place and print nothing. Other panics of the process
+/// are reported as before.
 ///
 /// ```
 /// use eddyline::task::{capture_panic_places, catch};

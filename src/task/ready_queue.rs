@@ -1,17 +1,54 @@
-//! The queue of tasks that were woken, and the wakers that fill it.
+//! The ready queue: the tasks that were woken, and the wakers that fill it.
+//!
+//! A waker can be used on any thread. A wake on the loop's own thread only adds to
+//! the queue, because the loop looks at the queue before it waits. A wake on another
+//! thread may come while the loop waits in `epoll_wait`, and must end that wait.
+//!
+//! # Why no wake is lost
+//!
+//! Each side takes two steps, in this order:
+//!
+//! ```text
+//!   loop, before a wait (park)               waker (push)
+//!   L1  parked = true                        W1  add the task to the queue
+//!   L2  is the queue empty? then wait        W2  was parked true? it is false now;
+//!       else parked = false, no wait             write to the eventfd
+//! ```
+//!
+//! The lock of the queue orders L2 and W1. Either comes first:
+//!
+//! - **W1 before L2.** The loop sees the task in L2 and does not wait.
+//! - **L2 before W1.** Then L1 came before W2, so the waker sees `parked` and writes to
+//!   the eventfd, which is registered with epoll. The write ends the wait. If the loop
+//!   has finished L2 but is not in `epoll_wait` yet, the write comes before the wait.
+//!   That is safe: the event of an eventfd stays with epoll until a wait takes it. So
+//!   the next wait returns at once.
+//!
+//! Both can be true in part: the loop sees the task, and the waker writes to the
+//! eventfd too. Then one wait returns early without need.
+//!
+//! The order within each side matters. If the loop looked at the queue first and set
+//! the flag afterwards, a waker could add its task and read the flag in between. The
+//! loop would wait with a task in its queue.
+//!
+//! W2 swaps the flag to false, so the first wake of a wait makes the system call and
+//! further ones do not. [`ReadyQueue::unpark`] clears the flag after the wait. A wake
+//! after that only adds to the queue, where the turn or the next `park` finds it.
+//!
+//! The flags use SeqCst, the strongest order. A weaker one would be correct with the
+//! lock as it is, but must be proved again with every change, and the gain is small.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Wake;
 
-/// The tasks that were woken and not polled since, first come first served.
+/// The tasks that were woken and not polled since, in the order of their wakes.
 ///
-/// Wakers may be used from any thread, as every combinator expects, so the
-/// queue has a lock. On the loop's own thread it is never contended. A wake
-/// from another thread while the loop waits for readiness must end that wait:
-/// it calls the function given to [`on_unpark`](ReadyQueue::on_unpark), and
-/// only then, so that the loop's own wakes cost no system call.
+/// Wakers can be used from any thread, as every combinator expects, so the queue has
+/// a lock. A wake while the loop waits calls the function given to
+/// [`on_unpark`](ReadyQueue::on_unpark), which must end the wait. All other wakes cost
+/// no system call.
 ///
 /// ```
 /// use eddyline::task::{Executor, ReadyQueue};
@@ -20,18 +57,20 @@ use std::task::Wake;
 /// let mut executor = Executor::new();
 /// executor.start((), std::future::pending::<()>());
 /// let queue: &Arc<ReadyQueue> = executor.ready_queue();
-/// assert!(queue.is_empty()); // it waits, and nobody has woken it
+/// assert!(queue.is_empty()); // it waits, and was not woken
 /// ```
 #[derive(Default)]
 pub struct ReadyQueue {
     slots: Mutex<VecDeque<u32>>,
-    /// The loop is about to wait, or waits.
+    /// The loop waits, or is about to, and no wake has come since.
     parked: AtomicBool,
     unpark: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl ReadyQueue {
-    /// Names what ends the loop's wait; the first one named stays.
+    /// Sets the function that ends the wait of the loop. Only the first call counts.
+    ///
+    /// A call of the function before the wait begins must end that wait too.
     ///
     /// ```
     /// # use eddyline::task::ReadyQueue;
@@ -44,53 +83,40 @@ impl ReadyQueue {
         let _already_named = self.unpark.set(Box::new(unpark));
     }
 
-    /// Says that the loop is about to wait. Returns false, and the loop must not
-    /// wait, when a task is ready already.
+    /// Announces that the loop is about to wait. Returns false if a task is ready: then
+    /// the loop must not wait.
     ///
-    /// The flag is set before the queue is looked at, and a waker pushes before
-    /// it looks at the flag: one of the two sees the other.
+    /// From here until [`unpark`](ReadyQueue::unpark) a wake ends the wait, or keeps
+    /// it from beginning.
     ///
     /// ```
     /// let queue = eddyline::task::ReadyQueue::default();
     /// if queue.park() {
-    ///     // … wait for readiness, or for what `on_unpark` was told …
+    ///     // … wait for readiness, or for the function given to `on_unpark` …
     /// }
     /// queue.unpark();
     /// ```
     pub fn park(&self) -> bool {
+        // This order keeps wakes from being lost: see the page of this file.
         self.parked.store(true, Ordering::SeqCst);
-        let idle = self.is_empty();
-        if !idle {
+        let is_idle = self.is_empty();
+        if !is_idle {
             self.unpark();
         }
-        idle
+        is_idle
     }
 
-    /// Says that the loop's wait is over.
-    ///
-    /// ```
-    /// let queue = eddyline::task::ReadyQueue::default();
-    /// assert!(queue.park());
-    /// queue.unpark(); // from here on a wake only fills the queue
-    /// ```
+    /// Announces that the wait is over: from here on a wake only adds to the queue.
     pub fn unpark(&self) {
         self.parked.store(false, Ordering::SeqCst);
     }
 
     /// Whether no task is ready.
-    ///
-    /// ```
-    /// assert!(eddyline::task::ReadyQueue::default().is_empty());
-    /// ```
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
     /// How many tasks are ready.
-    ///
-    /// ```
-    /// assert_eq!(eddyline::task::ReadyQueue::default().len(), 0);
-    /// ```
     pub fn len(&self) -> usize {
         self.lock().len()
     }
@@ -100,6 +126,7 @@ impl ReadyQueue {
     }
 
     fn push(&self, slot: u32) {
+        // This order, too.
         self.lock().push_back(slot);
         if self.parked.swap(false, Ordering::SeqCst)
             && let Some(unpark) = self.unpark.get()
@@ -108,18 +135,18 @@ impl ReadyQueue {
         }
     }
 
-    /// Nothing panics while the lock is held, so a poisoned one is whole.
+    /// No code panics while it holds the lock, so a poisoned queue is whole.
     fn lock(&self) -> MutexGuard<'_, VecDeque<u32>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The waker of a slot. It outlives the tasks that come and go in the slot: one
-/// that is kept for too long costs the next task a spurious poll, which every
-/// future must bear, and saves an allocation for each task.
+/// The waker of a slot, shared by all tasks that run in the slot one after another.
+/// That saves an allocation for each task. A waker that is kept after the end of its
+/// task costs the next task a spurious poll, which every future must accept.
 pub(super) struct SlotWaker {
     slot: u32,
-    /// The slot is in the queue, and a second wake would be one too many.
+    /// The slot is in the queue. Further wakes do not add it again.
     queued: AtomicBool,
     queue: Arc<ReadyQueue>,
 }
@@ -133,7 +160,8 @@ impl SlotWaker {
         })
     }
 
-    /// Called before the poll, so that a wake during it counts for the next.
+    /// Called before each poll. A wake during the poll adds the slot again, so what
+    /// it announces is not missed.
     pub(super) fn taken_from_queue(&self) {
         self.queued.store(false, Ordering::SeqCst);
     }

@@ -1,4 +1,5 @@
-//! The clock: the only way in which time enters.
+//! The clock: the only source of time. The real one is read in this file and nowhere
+//! else.
 
 use super::Instant;
 use std::cell::Cell;
@@ -20,17 +21,11 @@ use std::time::Duration;
 /// }
 /// ```
 pub trait Clock {
-    /// The time now. About 25 ns on the real clock, so the loop asks rarely.
-    ///
-    /// ```
-    /// use eddyline::time::{Clock, Instant, VirtualClock};
-    ///
-    /// assert_eq!(VirtualClock::default().now(), Instant::ZERO);
-    /// ```
+    /// The time now. The real clock takes about 25 ns, so the loop reads it rarely.
     fn now(&self) -> Instant;
 }
 
-/// The machine's monotonic clock, counted from when this value was made.
+/// The machine's monotonic clock. It counts from the moment at which it was made.
 ///
 /// ```
 /// use eddyline::time::{Clock, MonotonicClock};
@@ -46,12 +41,6 @@ pub struct MonotonicClock {
 
 impl MonotonicClock {
     /// A clock whose origin is now.
-    ///
-    /// ```
-    /// use eddyline::time::{Clock, Instant, MonotonicClock};
-    ///
-    /// assert!(MonotonicClock::start().now() >= Instant::ZERO);
-    /// ```
     pub fn start() -> MonotonicClock {
         MonotonicClock {
             origin: std::time::Instant::now(),
@@ -65,7 +54,7 @@ impl Clock for MonotonicClock {
     }
 }
 
-/// A clock that moves only when it is told to. Clones share one time.
+/// A clock that moves only by its methods. Clones share one time.
 ///
 /// ```
 /// use eddyline::time::{Clock, Instant, VirtualClock};
@@ -82,13 +71,6 @@ pub struct VirtualClock {
 
 impl VirtualClock {
     /// Moves the time forward by `duration`.
-    ///
-    /// ```
-    /// # use {eddyline::time::{Clock, Instant, VirtualClock}, std::time::Duration};
-    /// let clock = VirtualClock::default();
-    /// clock.clone().advance(Duration::from_millis(3));
-    /// assert_eq!(clock.now(), Instant::from_millis(3));
-    /// ```
     pub fn advance(&self, duration: Duration) {
         self.now.set(self.now.get() + duration);
     }

@@ -1,13 +1,13 @@
-//! A point in time, as plain arithmetic.
+//! Points in time, as plain numbers.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A point in time: nanoseconds since the origin of the clock that read it.
+/// A point in time: nanoseconds since the origin of its clock.
 ///
-/// Unlike [`std::time::Instant`] it is a plain number, so that a virtual clock
-/// can make one up and a trace can print one. 64 bits of nanoseconds last 584
-/// years; all arithmetic saturates at the ends instead of wrapping.
+/// Unlike [`std::time::Instant`] it is a plain number. So a virtual clock can make any
+/// value, and a trace can print it. 64 bits of nanoseconds last 584 years. Arithmetic
+/// saturates at both ends and does not wrap.
 ///
 /// ```
 /// use eddyline::time::Instant;
@@ -24,13 +24,9 @@ pub struct Instant {
 }
 
 impl Instant {
-    /// The clock's origin.
-    ///
-    /// ```
-    /// assert_eq!(eddyline::time::Instant::ZERO.as_nanos(), 0);
-    /// ```
+    /// The origin of the clock.
     pub const ZERO: Instant = Instant { nanos: 0 };
-    /// The last point that can be named; nothing is due after it.
+    /// The last point in time. No deadline is after it.
     ///
     /// ```
     /// # use {eddyline::time::Instant, std::time::Duration};
@@ -39,20 +35,11 @@ impl Instant {
     pub const MAX: Instant = Instant { nanos: u64::MAX };
 
     /// The point `nanos` nanoseconds after the origin.
-    ///
-    /// ```
-    /// # use eddyline::time::Instant;
-    /// assert_eq!(Instant::from_nanos(2_000_000), Instant::from_millis(2));
-    /// ```
     pub const fn from_nanos(nanos: u64) -> Instant {
         Instant { nanos }
     }
 
     /// The point `millis` milliseconds after the origin.
-    ///
-    /// ```
-    /// assert_eq!(eddyline::time::Instant::from_millis(2).as_nanos(), 2_000_000);
-    /// ```
     pub const fn from_millis(millis: u64) -> Instant {
         Instant {
             nanos: millis.saturating_mul(1_000_000),
@@ -60,10 +47,6 @@ impl Instant {
     }
 
     /// Nanoseconds since the origin.
-    ///
-    /// ```
-    /// assert_eq!(eddyline::time::Instant::from_nanos(7).as_nanos(), 7);
-    /// ```
     pub const fn as_nanos(self) -> u64 {
         self.nanos
     }

@@ -1,8 +1,7 @@
-//! Time: a point on the clock's own axis, the clock itself, and the timer wheel.
+//! Time: points in time, the clock, and the timer wheel.
 //!
-//! Everything above this room is handed a [`Clock`] and never asks the
-//! operating system for the time, so that a run on a [`VirtualClock`] can be
-//! replayed to the nanosecond.
+//! The rooms above get a [`Clock`] and never ask the operating system for the time.
+//! So a run on a [`VirtualClock`] can be replayed to the nanosecond.
 
 mod clock;
 mod instant;

@@ -120,7 +120,7 @@ impl Workload for Counter {
                 let most = begun.checked_sub(1).map_or(0, |last| attempted[last].1);
                 if value > most {
                     anomalies.add(format_args!(
-                        "n{node} read {value}, and at most {most} was added until then"
+                        "n{node} read {value}, more than the {most} that was added until then"
                     ));
                 }
             }

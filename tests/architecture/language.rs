@@ -14,22 +14,29 @@ const WORDS: [&str; 6] = ["who", "whom", "whoever", "nobody", "somebody", "anew"
 const OPENINGS: [&str; 2] = ["What ", "What's "];
 
 /// Files and folders that are still to be mended. The list only becomes shorter.
-const STILL_TO_MEND: [&str; 10] = [
+const STILL_TO_MEND: &[&str] = &[
     "ARCHITECTURE.md",
-    "CHANGELOG.md",
-    "README.md",
-    "benches",
     "docs",
-    "examples",
-    "fuzz",
-    "src",
-    "tests",
-    "deny.toml",
+    "src/lab",
+    "src/node",
+    "src/protocol",
+    "src/reactor",
+    "src/runtime",
+    "src/sim",
+    "src/source.rs",
+    "src/sys",
+    "src/task",
+    "src/tcp",
+    "src/time",
+    "src/wire",
+    "src/workload",
+    "tests/envelope_differential.rs",
+    "tests/fuzz",
 ];
 
 /// Lines that may use one of the words, because they are about a person or quote
 /// another project: the file and a part of the line.
-const ALLOWED: [(&str, &str); 0] = [];
+const ALLOWED: &[(&str, &str)] = &[];
 
 /// This file, which has to name the words.
 const RULE: &str = "tests/architecture/language.rs";

@@ -57,7 +57,7 @@ fn no_room_uses_what_it_must_not_know() {
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
 }
 
-/// What the rules say about made-up sources.
+/// The rules' complaints about made-up sources.
 fn judge(sources: &[(&str, &str)]) -> Vec<String> {
     let source = |&(name, text): &(&str, &str)| Source {
         name: name.to_owned(),
@@ -92,7 +92,7 @@ fn an_arrow_that_points_the_wrong_way_is_found() {
 }
 
 #[test]
-fn an_arrow_by_way_of_super_is_found() {
+fn an_arrow_through_super_is_found() {
     assert_forbidden("wire/line.rs", "use super::super::sys::read;");
     assert_forbidden("wire/mod.rs", "use super::sys::read;");
     assert_forbidden("wire.rs", "use super::{sys, wire};");
@@ -101,7 +101,7 @@ fn an_arrow_by_way_of_super_is_found() {
 }
 
 #[test]
-fn an_arrow_by_way_of_the_crate_s_front_is_found() {
+fn an_arrow_through_the_names_of_lib_rs_is_found() {
     let front = ("lib.rs", "pub use runtime::{run, Options as Choice};");
     let found = judge(&[front, ("node/mod.rs", "use crate::run;")]);
     assert_eq!(found.len(), 1, "{found:?}");
@@ -167,7 +167,7 @@ fn the_lab_is_seen_only_by_what_is_compiled_with_it() {
     let seam = r#"#[cfg(any(test, feature = "lab"))] use crate::lab::Descriptor;"#;
     assert_allowed("sys/mod.rs", seam);
     assert_forbidden("sys/mod.rs", &format!("{seam} use crate::lab::Shape;"));
-    // Its files are machinery of tests: what they call is not judged.
+    // Its files are machinery of tests, so their calls are not judged.
     let file = (
         "lab/kernel/tests.rs",
         "fn f() { rustix::event::poll(a, b) }",
@@ -178,7 +178,7 @@ fn the_lab_is_seen_only_by_what_is_compiled_with_it() {
 }
 
 #[test]
-fn a_call_past_the_seam_is_found() {
+fn a_system_call_outside_its_file_is_found() {
     assert_allowed("sys/descriptor.rs", "fn f() { rustix::io::read(a, b); }");
     assert_forbidden("sys/input.rs", "fn f() { rustix::io::read(a, b); }");
     assert_forbidden("sys/socket.rs", "use rustix::net::{AddressFamily, send};");
@@ -189,7 +189,7 @@ fn a_call_past_the_seam_is_found() {
 }
 
 #[test]
-fn code_behind_a_lifetime_a_char_or_a_test_is_still_read() {
+fn code_after_a_lifetime_a_char_or_a_test_is_still_read() {
     assert_forbidden("wire/a.rs", "fn f<'a>(_: &'a str) { crate::sys::read() }");
     assert_forbidden(
         "wire/a.rs",

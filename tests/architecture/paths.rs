@@ -19,7 +19,7 @@ pub(crate) enum Place {
     Import,
     /// In a `use` that other modules can see.
     ReExport,
-    /// Behind a dot: the name of a field or a method.
+    /// After a dot: the name of a field or a method.
     Member,
     /// Anywhere else.
     Code,
@@ -49,7 +49,7 @@ impl NamedPath {
     }
 }
 
-/// What a file says outside its tests.
+/// The names in a file, outside its tests.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) paths: Vec<NamedPath>,
@@ -93,7 +93,7 @@ pub(crate) fn contents(text: &str) -> Contents {
         {
             contents.items.insert(name.text.to_owned());
         }
-        // What stands behind `::` here belongs to a type in angle brackets.
+        // After `>::` a name belongs to the type in angle brackets.
         let goes_on = at > 0 && tokens[at - 1].text == "::" && at > 1 && tokens[at - 2].text == ">";
         if tokens[at].is_name() && !goes_on {
             let from = contents.paths.len();

@@ -1,4 +1,4 @@
-//! docs/RELIABILITY.md names tests; here is whether they exist.
+//! Every test that docs/RELIABILITY.md names exists.
 
 use super::rust_files;
 use std::collections::BTreeSet;
@@ -21,18 +21,18 @@ fn function(line: &str) -> Option<&str> {
     rest.find('(').map(|end| &rest[..end])
 }
 
-/// A row of a table, cell by cell; nothing for a line that is none.
+/// The cells of a table's row. `None` for a line outside a table.
 fn cells(line: &str) -> Option<Vec<&str>> {
     let inside = line.trim().strip_prefix('|')?.strip_suffix('|')?;
     Some(inside.split('|').map(str::trim).collect())
 }
 
-/// What is between backticks in a cell.
+/// The texts between backticks in a cell.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }
 
-/// What is wrong with the tables of faults: those whose third column has tests.
+/// Complaints about the tables of faults, which are those with a column of tests.
 fn complaints(page: &str, functions: &BTreeSet<String>) -> Vec<String> {
     let mut found = Vec::new();
     let mut is_matrix = false;

@@ -1,9 +1,9 @@
-//! The plan of the house as rules, and what breaks them.
+//! The rooms, the arrows between them, and the code that breaks the rules.
 
 use crate::paths::{Contents, NamedPath, contents};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A file, named from src on.
+/// A source file. Its name is the path below src.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) name: String,
@@ -124,8 +124,8 @@ pub(crate) fn violations(sources: &[Source]) -> Vec<String> {
     found
 }
 
-/// What lib.rs re-exports, and from which room: naming it by the front door is
-/// still using the room.
+/// The names that lib.rs re-exports, each with its room. A file that uses such a
+/// name uses the room.
 fn front(sources: &[Source], contents: &[Contents]) -> BTreeMap<String, String> {
     let lib = sources.iter().position(|source| source.name == "lib.rs");
     let paths = lib.map_or(&[][..], |at| &contents[at].paths);
@@ -155,7 +155,7 @@ fn of_the_binary(sources: &[Source], contents: &[Contents]) -> BTreeSet<String> 
 struct TestModule(String);
 
 impl TestModule {
-    /// Whether a file belongs to it, or to a module inside it.
+    /// Whether a file belongs to the module, or to a module inside it.
     fn covers(&self, file: &str) -> bool {
         let rest = file.strip_prefix(&self.0);
         rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
@@ -178,12 +178,12 @@ fn is_room(name: &str) -> bool {
     ARROWS.iter().any(|(room, _)| *room == name)
 }
 
-/// Where a file stands.
+/// The place of a file in the crate.
 struct File<'a> {
     name: &'a str,
-    /// Its module's path inside the crate.
+    /// The path of the file's module inside the crate.
     module: Vec<&'a str>,
-    /// The first of it; `lib` and `main` for the two roots.
+    /// The first segment of the module's path; `lib` and `main` for the two roots.
     room: &'a str,
 }
 
@@ -209,8 +209,8 @@ impl File<'_> {
             let complaint = "the binary uses the library as `eddyline::` only";
             return is_room(target).then(|| complaint.to_owned());
         }
-        // A macro or a nested module's own name is no room; a name from the
-        // front stands for the room it comes from.
+        // A macro or a nested module's own name is no room. A name that lib.rs
+        // re-exports stands for its room.
         let room = front.get(target).map_or(target, String::as_str);
         let allowed = match ARROWS.iter().find(|(from, _)| *from == self.room) {
             Some((_, allowed)) => *allowed,
@@ -252,8 +252,9 @@ impl File<'_> {
         Some(format!("`{name}` belongs in {rooms:?} only"))
     }
 
-    /// What a simulated kernel takes the place of is called from one file each,
-    /// or the tests' faults would miss it.
+    /// The simulated kernel replaces two files: the one of the calls on
+    /// descriptors and the one of epoll. Such a call elsewhere would miss the
+    /// tests' faults.
     fn seam(&self, path: &NamedPath) -> Option<String> {
         let names = |module: &[&str], names: &[&str]| {
             let rest = path
@@ -303,16 +304,34 @@ impl File<'_> {
             .any(|stream| path.contains(&["io", stream]));
         let starts_programs =
             path.contains(&["process", "Command"]) || is_whole("process").is_some();
-        // A simulation that fails leaves its trace behind; no node runs in it for
-        // anybody but its test.
+        // A failed simulation may write its trace to a file. It runs in a test,
+        // where no message comes from outside.
         let opens_files = path.starts_with(&["std", "fs"]) && self.room != "sim";
         if opens_files || starts_programs {
             return Some("no message may lead to a file or a program".to_owned());
         }
-        // The command line is answered before the protocol begins.
+        // The options are read, and answered, before the protocol begins.
         if names_stream && self.name != "options.rs" {
             return Some("stdin and stdout belong to the protocol".to_owned());
         }
         None
+    }
+}
+
+#[test]
+fn no_rooms_form_a_circle() {
+    // A room whose arrows all lead to rooms that are done is done as well.
+    let mut left: Vec<_> = ARROWS.to_vec();
+    let mut done: Vec<&str> = Vec::new();
+    while !left.is_empty() {
+        let before = left.len();
+        left.retain(|(room, arrows)| {
+            let is_done = arrows.iter().all(|to| done.contains(to));
+            if is_done {
+                done.push(room);
+            }
+            !is_done
+        });
+        assert!(left.len() < before, "these rooms form a circle: {left:?}");
     }
 }

@@ -1,8 +1,8 @@
-//! Both buffers of the wire beside models that are plainly right: all bytes at
-//! once, split at newlines; and a queue of bytes.
+//! Both buffers of the wire beside simple models: all bytes at once, split at
+//! newlines; and a queue of bytes.
 //!
-//! The line buffer is given its bytes in pieces of every size, the output buffer
-//! loses them in writes of every size. Neither may hold more than its bounds.
+//! The line buffer receives its bytes in pieces of every size. The output buffer loses
+//! them in writes of every size. Neither may take more memory than its bound.
 
 use super::input::Input;
 use super::memory::Meter;
@@ -10,10 +10,10 @@ use eddyline::wire::{
     HIGH_WATERMARK_BYTES, LOW_WATERMARK_BYTES, Line, LineBuffer, OutputBuffer, READ_BYTES,
 };
 
-/// How much of a line over the limit is shown.
+/// How many bytes of a line over the limit are shown.
 const EXCERPT_BYTES: usize = 80;
 
-/// All that one input may bring: enough to pass every bound several times.
+/// The most bytes that one input may bring: enough to pass every bound several times.
 const TOTAL_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) fn check(input: &[u8]) {
@@ -24,7 +24,7 @@ pub(crate) fn check(input: &[u8]) {
     }
 }
 
-/// A line as the model and the buffer tell it.
+/// A line that the model and the buffer must agree on.
 #[derive(Debug, PartialEq)]
 enum Found {
     Whole(Vec<u8>),
@@ -55,7 +55,7 @@ fn lines(input: &mut Input<'_>) {
                 let bytes = input.take(usize::from(step >> 3));
                 reader.read(bytes);
             }
-            // A run of one byte: up to 64 KiB, and past most limits.
+            // A run of one byte: up to 64 KiB, which is over most limits.
             4 | 5 => {
                 let bytes = vec![input.byte(); input.word()];
                 reader.read(&bytes);
@@ -83,7 +83,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads as the node does: what there is room for, then every whole line.
+    /// Reads as the node does: as many bytes as there is room for, then every whole line.
     fn read(&mut self, mut bytes: &[u8]) {
         self.stream.extend_from_slice(bytes);
         while !bytes.is_empty() {
@@ -103,7 +103,7 @@ impl Reader {
         }
     }
 
-    /// A block holds the limit and two reads; one that grows is there twice.
+    /// A block takes the limit and two reads. While it grows, it exists twice.
     fn check_memory(&self) {
         let block = self.limit + 2 * READ_BYTES;
         self.meter.assert_held_at_most(block);
@@ -123,7 +123,7 @@ impl Reader {
                 _ => Found::Whole(line.to_vec()),
             })
             .collect();
-        // What stands behind the last newline is a line only if it is something.
+        // The bytes after the last newline are a line, unless there are none.
         if expected.last() == Some(&Found::Whole(Vec::new())) {
             expected.pop();
         }
@@ -144,7 +144,7 @@ fn judged(line: Line<'_>, limit: usize) -> Found {
 
 fn output(input: &mut Input<'_>) {
     let mut output = OutputBuffer::default();
-    // All that was ever said, and how much of it was written.
+    // All bytes that were committed, and how many of them were written.
     let mut said: Vec<u8> = Vec::new();
     let mut written = 0;
     let mut is_behind = false;
@@ -164,7 +164,7 @@ fn output(input: &mut Input<'_>) {
                 output.commit(&mut draft);
                 said.extend(&bytes);
             }
-            // A message begun inside another one comes behind it.
+            // A message that is committed inside another one follows it.
             2 => {
                 let (outer, inner) = (message(), message());
                 let mut draft = output.begin();

@@ -26,7 +26,7 @@ pub(crate) enum Strange {
     NoInteger,
 }
 
-/// What the library says of a line that it takes for a message.
+/// The parts as a parser of the library found them.
 fn found(envelope: Envelope<'_>) -> Found {
     Found {
         src: envelope.src.into_owned(),

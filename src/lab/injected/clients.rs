@@ -33,7 +33,7 @@ pub(super) struct Client {
     random: Random,
     number: usize,
     manner: Manner,
-    /// What it sends. The bytes depend on the client and on the place.
+    /// The bytes to send. Each depends on the client and on its place.
     bytes: Vec<u8>,
     sent: usize,
     received: usize,

@@ -30,7 +30,7 @@ impl Node for Stubborn {
 }
 
 #[test]
-fn a_handler_that_asks_again_for_ever_does_not_hold_up_the_end() {
+fn a_handler_that_never_gives_up_does_not_delay_the_end() {
     kernel::install(Kernel::new(Random::new(1), Faults::none()));
     let streams = kernel::with(|kernel| {
         let parent = kernel.add_actor();

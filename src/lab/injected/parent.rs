@@ -30,7 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// The start of a diagnostic, where stderr and stdout are the same file.
 const DIAGNOSTIC: &[u8] = b"eddyline: ";
 
-/// What the ledger notes when the last byte of a line is in the pipe.
+/// The note that the ledger takes when the last byte of a line is in the pipe.
 enum Meaning {
     Request(u64),
     Reply(u64),

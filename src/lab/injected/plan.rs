@@ -354,7 +354,7 @@ fn noise(random: &mut Random) -> Vec<u8> {
         b"{\"src\":\"c1\",\"dest\":\"n1\"}",
         b"{\"src\":\"c1\",\"dest\":\"n9\",\"body\":{\"type\":\"echo\",\"msg_id\":1}}",
         b"{\"src\":\"n2\",\"dest\":\"n1\",\"body\":{\"type\":\"x\",\"in_reply_to\":99999}}",
-        b"{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"nobody\"}}",
+        b"{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"absent\"}}",
         b"\xff\xfe\x00",
     ];
     noise[draw::index(random, noise.len())].to_vec()

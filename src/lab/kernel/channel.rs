@@ -37,13 +37,13 @@ pub(super) enum Pace {
 
 #[derive(Debug)]
 pub(super) struct Channel {
-    /// What was written and not read.
+    /// The bytes that were written and not read.
     queue: VecDeque<u8>,
     capacity: usize,
     pace: Pace,
     read_total: u64,
     arrived_total: u64,
-    /// What had arrived when, for [`Channel::settled`].
+    /// Totals that had arrived, with their times, for [`Channel::settled`].
     arrivals: VecDeque<(Instant, u64)>,
     /// No more bytes will be written.
     pub(super) is_ended: bool,

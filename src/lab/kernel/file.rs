@@ -27,8 +27,7 @@ pub(crate) struct FileId(pub(super) usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ChannelId(pub(super) usize);
 
-/// The number of an actor, which stands for whatever is at the other end of a pipe
-/// or a connection.
+/// The number of an actor, a program at the other end of a pipe or a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ActorId(pub(super) usize);
 

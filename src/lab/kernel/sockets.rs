@@ -1,7 +1,7 @@
 //! The calls on sockets: socket, bind, listen, accept, connect, shutdown and the
 //! questions about them.
 //!
-//! What travels between two sockets is in [`network`](super::network).
+//! [`network`](super::network) has what travels between two sockets.
 
 use super::agenda::Happening;
 use super::faults::Fault;
@@ -15,7 +15,7 @@ use std::os::fd::RawFd;
 /// Port 0 asks for any port: the first free one from here on.
 const FIRST_FREE_PORT: u16 = 40_000;
 
-/// What a call fails with when the process or the machine has run out of something.
+/// The errors of a call when the process or the machine has run out of something.
 const OUT_OF_RESOURCES: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
 
 impl Kernel {

@@ -69,8 +69,8 @@ pub(crate) struct Kernel {
     pub(super) agenda: Agenda,
     actors: Vec<Stage>,
     violations: Vec<String>,
-    /// Counts whatever brings the process further: bytes, descriptors, real
-    /// events, time that it waited for. A loop that turns without any of it spins.
+    /// Counts everything that brings the process further: bytes, descriptors, real
+    /// events, time that it waited for. A loop that turns without it is spinning.
     pub(super) progress: u64,
     /// Made-up events for watches that were removed.
     pub(super) stale_events: u64,

@@ -1,7 +1,7 @@
 //! The simulated kernel against the real one: each test runs on both.
 //!
-//! What holds here is what the loop relies on. Without faults: what a fault may
-//! do is what the kernel may do.
+//! The loop relies on the behaviour that is checked here. The kernel has no faults in
+//! these tests.
 
 use super::faults::Faults;
 use super::state::Kernel;
@@ -80,8 +80,8 @@ impl Epoll {
         }
     }
 
-    /// What the next event of `fd` says. The real kernel has more of others, such
-    /// as that a half-close has reached the peer.
+    /// The flags of the next event of `fd`. Events of other descriptors are skipped: the
+    /// real kernel has more of them, for example when a half-close reaches the peer.
     #[track_caller]
     fn next(&self, fd: &Descriptor) -> EventFlags {
         let token = u64::try_from(fd.as_raw_fd()).unwrap();
@@ -100,7 +100,7 @@ impl Epoll {
     }
 }
 
-/// (read end, write end), neither of which blocks
+/// A pipe: read end, write end. Neither blocks.
 fn pipe() -> (Descriptor, Descriptor) {
     if is_installed() {
         let (read, write) = with(Kernel::pipe);
@@ -119,7 +119,7 @@ fn listener() -> (Descriptor, SocketAddr) {
     (listener, address)
 }
 
-/// (client, server), both watched for everything, and their first edges told
+/// A connection: client, server. Both are watched, and their first edges are taken.
 fn connection(epoll: &Epoll) -> (Descriptor, Descriptor) {
     let (listener, address) = listener();
     epoll.add(&listener, IN);
@@ -145,7 +145,7 @@ fn read(fd: &Descriptor, most: usize) -> Result<usize, Errno> {
     fd.read(&mut vec![0; most])
 }
 
-/// Writes until there is no room; returns how much went in.
+/// Writes until there is no room. Returns how many bytes were written.
 fn fill(fd: &Descriptor) -> usize {
     let mut total = 0;
     loop {
@@ -160,7 +160,7 @@ fn fill(fd: &Descriptor) -> usize {
 }
 
 #[test]
-fn each_write_is_one_edge_and_what_is_there_already_is_one_too() {
+fn each_write_is_an_edge_and_so_are_bytes_from_before_the_watch() {
     on_both(|| {
         let epoll = Epoll::new();
         let (reader, writer) = pipe();
@@ -169,7 +169,11 @@ fn each_write_is_one_edge_and_what_is_there_already_is_one_too() {
         assert_eq!(epoll.next(&reader), EventFlags::IN);
         epoll.nothing();
         writer.write(b"after").unwrap();
-        assert_eq!(epoll.next(&reader), EventFlags::IN, "nobody has read");
+        assert_eq!(
+            epoll.next(&reader),
+            EventFlags::IN,
+            "the first bytes are still unread"
+        );
         assert_eq!(read(&reader, 100), Ok(11));
         assert_eq!(read(&reader, 100), Err(Errno::AGAIN));
         epoll.nothing();
@@ -178,7 +182,7 @@ fn each_write_is_one_edge_and_what_is_there_already_is_one_too() {
 }
 
 #[test]
-fn an_edge_that_was_not_told_says_what_holds_when_it_is() {
+fn an_event_says_what_is_true_when_it_is_told() {
     on_both(|| {
         let epoll = Epoll::new();
         let (reader, writer) = pipe();
@@ -196,7 +200,7 @@ fn an_edge_that_was_not_told_says_what_holds_when_it_is() {
 }
 
 #[test]
-fn a_pipe_says_hup_to_its_reader_and_err_to_its_writer() {
+fn a_pipe_reports_hup_to_its_reader_and_err_to_its_writer() {
     on_both(|| {
         let epoll = Epoll::new();
         let (reader, writer) = pipe();
@@ -259,7 +263,7 @@ fn a_half_close_is_in_and_rdhup_and_leaves_the_other_direction_open() {
 }
 
 #[test]
-fn to_close_with_bytes_unread_is_a_reset() {
+fn closing_with_unread_bytes_resets_the_connection() {
     on_both(|| {
         let epoll = Epoll::new();
         let (client, server) = connection(&epoll);
@@ -270,7 +274,7 @@ fn to_close_with_bytes_unread_is_a_reset() {
         let all = BOTH | EventFlags::HUP | EventFlags::ERR;
         assert_eq!(epoll.next(&client), all);
         assert_eq!(read(&client, 10), Err(Errno::CONNRESET));
-        assert_eq!(read(&client, 10), Ok(0), "it is said once");
+        assert_eq!(read(&client, 10), Ok(0), "it is returned once");
         assert_eq!(client.write(b"x"), Err(Errno::PIPE));
         epoll.remove(&client);
     });
@@ -285,7 +289,7 @@ fn a_full_socket_is_writable_again_when_the_peer_has_read() {
         let mut sent = fill(&client);
         let mut received = 0;
         let mut told = false;
-        // What is under way takes its time to arrive, and to make room.
+        // Bytes take time to arrive, and to make room.
         while received < sent || !told {
             match read(&server, 100_000) {
                 Ok(count) => received += count,
@@ -316,7 +320,7 @@ fn a_refused_connection_is_an_error_of_the_socket() {
                 let all = BOTH | EventFlags::HUP | EventFlags::ERR;
                 assert_eq!(epoll.next(&client), all);
                 assert_eq!(client.take_error(), Err(Errno::CONNREFUSED));
-                assert_eq!(client.take_error(), Ok(()), "it is said once");
+                assert_eq!(client.take_error(), Ok(()), "it is returned once");
                 epoll.remove(&client);
             }
             other => panic!("{other:?}"),
@@ -326,7 +330,7 @@ fn a_refused_connection_is_an_error_of_the_socket() {
 }
 
 #[test]
-fn a_socket_that_is_not_connected_says_out_and_hup() {
+fn an_unconnected_socket_reports_out_and_hup() {
     on_both(|| {
         let epoll = Epoll::new();
         let socket = Descriptor::socket(AddressFamily::INET).unwrap();
@@ -337,7 +341,7 @@ fn a_socket_that_is_not_connected_says_out_and_hup() {
 }
 
 #[test]
-fn a_simulated_table_gives_out_the_lowest_number_that_is_free() {
+fn a_new_descriptor_gets_the_lowest_free_number() {
     install(Kernel::new(Random::new(1), Faults::none()));
     let (reader, writer) = pipe();
     let (first, second) = (reader.as_raw_fd(), writer.as_raw_fd());

@@ -1,4 +1,4 @@
-//! What one edge-triggered epoll watches, and the edges that it has yet to tell.
+//! The watches of an edge-triggered epoll, and the edges that it has yet to tell.
 //!
 //! A watch remembers one edge at most. Further edges before the process waits are
 //! part of the same event, as they are on Linux. The event says what is true when
@@ -26,7 +26,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// What this watch wants to know of `flags`.
+    /// The part of `flags` that this watch wants to know.
     pub(super) fn wanted(&self, flags: EventFlags) -> EventFlags {
         flags & self.interest.union(ALWAYS)
     }

@@ -27,12 +27,20 @@ pub(crate) fn parse_outlined<'a, T: Deserialize<'a>>(
 ) -> Result<T> {
     match T::deserialize(Body(body, outline)) {
         Ok(value) => Ok(value),
-        Err(error) => {
-            // Before the plain parser makes another one: it may be long.
-            drop(error);
-            parse_body(body, kind())
-        }
+        Err(error) => refuse(error, body, kind),
     }
+}
+
+/// Asks the plain parser why a body is not of a type, or for the value after all.
+#[cold]
+fn refuse<'a, T: Deserialize<'a>>(
+    error: JsonError,
+    body: &'a str,
+    kind: impl FnOnce() -> &'a str,
+) -> Result<T> {
+    // It may be long, and the plain parser will make another one.
+    drop(error);
+    parse_body(body, kind())
 }
 
 /// A JSON object that was scanned before, and where its fields lie.

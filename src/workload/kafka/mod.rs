@@ -244,7 +244,7 @@ fn check_commits(run: &Observed<'_>, anomalies: &mut Anomalies) {
             // own checker accepts that too.
             if most.is_none_or(|most| offset > most) && offset > 0 {
                 anomalies.add(format_args!(
-                    "n{} lists offset {offset} of key {key:?} as committed, and the highest \
+                    "n{} says that offset {offset} of key {key:?} is committed, and the highest \
                      offset of a commit is {most:?}",
                     list.node
                 ));
