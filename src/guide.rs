@@ -448,7 +448,7 @@
 //! It ends with `Everything looks good!`. The log lines of the nodes, and the output of
 //! `println!`, are in `store/latest/node-logs/`.
 //!
-//! What to read next: `examples/` has a node for each workload, and
+//! Read next: `examples/` has a node for each workload, and
 //! [`sim::workload`](crate::sim::workload) lists the checkers.
 //!
 //! [`Node`]: crate::Node

@@ -19,8 +19,8 @@
 //!
 //! # Invariants
 //! - `used_up` is a part of the readiness that the source was told.
-//! - A source that waits has used up what it needs next, or its owner serves it
-//!   again: no edge repeats what the source was told already.
+//! - A source that waits has used up the flag that it needs next, so that an edge will
+//!   set it again. Otherwise its owner must serve it again, because no edge is repeated.
 //! - A source that has finished is not served again.
 //!
 //! This room knows nothing else. So a state machine can be tested against events in

@@ -28,7 +28,7 @@ use std::time::Duration;
 /// ```
 /// # use eddyline::{Context, Result};
 /// async fn ask(cx: Context) -> Result<()> {
-///     let reply = cx.sync_rpc("n2", "who", &()).await?; // suspends this handler only
+///     let reply = cx.sync_rpc("n2", "status", &()).await?; // suspends this handler only
 ///     cx.log(format_args!("{} says {}", cx.node_id(), reply.raw_body()));
 ///     Ok(())
 /// }

@@ -17,8 +17,8 @@
 //!
 //! Read in this order: `context`, then `shared`; `messages`, `outbox` and `directory` for how a
 //! message leaves; `call`, `call_table` and `retry` for the life of a call; `sleep` and `timers`;
-//! `services`, `update` and `marks`; `operations` and `tcp_echo`. Requests and replies are
-//! views of a received message (`request`, `reply`), whose memory is used again.
+//! `services`, `update` and `marks`; `operations` and `tcp_echo`. Requests and replies
+//! are views of a `received_message`, whose memory is used again (`pools`).
 
 mod backoff;
 mod call;

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 /// Waits until a deadline; made by [`Context::sleep`](super::Context::sleep).
 ///
-/// It never ends early. It ends up to a millisecond late, or 20 ms while input is waiting,
-/// which the loop serves first. Dropping it disarms its timer.
+/// It never ends early. It ends up to two milliseconds late, because the wheel and epoll
+/// both round up to a millisecond. While input is waiting, which the loop serves first, it
+/// ends up to 20 ms late. Dropping it disarms its timer.
 ///
 /// A task that sleeps while [`TIMERS_MAX`](crate::session::TIMERS_MAX) timers are
 /// armed ends there, with error 11.

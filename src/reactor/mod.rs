@@ -22,7 +22,8 @@
 //! - A token in a list may be stale, because its source was removed. It is skipped.
 //! - A source is carried over for one turn: `wait` moves it to the queue.
 //! - A source that epoll refused is ready for its interest until it is removed.
-//! - Only an edge sets a flag, and only [`apply`](Reactor::apply) clears one.
+//! - An edge sets a flag, or `insert` for a descriptor that epoll refused. Only
+//!   [`apply`](Reactor::apply) clears one.
 //!
 //! # Where this comes from
 //! The token with a generation is calloop's. A turn's events are first merged into
@@ -135,7 +136,7 @@ impl<S: AsRawFd> Reactor<S> {
     ///
     /// epoll refuses some descriptors (EPERM: a regular file, /dev/null). Such a
     /// source is ready for `interest` until it is removed. It is carried over to the
-    /// next turn; later turns serve it only when it is carried over again.
+    /// next turn. After that, its own answers carry it over: it has no edges.
     pub(crate) fn insert(&mut self, source: S, interest: Interest) -> io::Result<Token> {
         let fd = source.as_raw_fd();
         let entry = self.slots.vacant_entry();

@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 
 /// A source and the reactor's own eight bytes next to it.
 ///
-/// The generation cannot be zero, which leaves the slab a value to mark a vacant
-/// slot with: a slot costs its source plus eight bytes, and no word for a tag.
+/// The generation cannot be zero. The slab uses that value to mark a vacant slot, so
+/// a slot costs its source plus eight bytes, without a word for a tag.
 #[derive(Debug)]
 pub(super) struct Slot<S> {
     /// Tells this source from earlier ones in the same slot.

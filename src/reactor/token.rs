@@ -15,7 +15,7 @@ pub(crate) struct Token {
 
 /// Half of the 64 bits that epoll keeps for each descriptor. 32 bits of index are
 /// more than the kernel has descriptors. 32 bits of generation repeat after four
-/// billion inserts; an old event waits in its batch for one turn.
+/// billion inserts. An old event waits in the queue for a few turns at most.
 const INDEX_BITS: u32 = 32;
 
 const _: () = assert!(

@@ -11,9 +11,11 @@
 //! | which output is written first | `outputs.rs` |
 //!
 //! # Invariants
-//! - Every step is bounded: no source, task or stream can keep the others from their turn.
+//! - Reads, writes and polls are bounded in each step. Timers that are due all fire, and
+//!   sources that have finished are all closed: their bound is their number.
 //! - The loop waits only if nothing is left to do: no source was carried over, no task is
-//!   ready, no operation has been asked for that has not begun.
+//!   ready, and every operation that was asked for has begun, or waits in a queue with a
+//!   deadline.
 //! - Only the step `close` closes a descriptor that the reactor knows. A readiness event
 //!   that still comes for a closed source is dropped, by the generation in its token.
 //!
@@ -40,7 +42,7 @@ use std::rc::Rc;
 /// all of them served, stdin and the timers waited 50 ms.
 const SOURCES_PER_TURN: usize = 256;
 
-/// After how many bytes from sockets a turn serves no further source: 1 MiB, about a
+/// After how many bytes from all sources a turn serves no further one: 1 MiB, about a
 /// millisecond's copying in and out again. 256 sources that take their whole
 /// [bound](crate::tcp) would take 50 ms together.
 const SOCKET_BYTES_PER_TURN: usize = 1 << 20;
@@ -123,7 +125,7 @@ impl EventLoop {
     /// after the tasks. A source may finish in any step, so closing comes last: no step
     /// has to ask whether an earlier one has closed its source.
     ///
-    /// The phase is decided last of all, when everything has been written that can be.
+    /// The phase is decided after the flush, when everything has been written that can be.
     pub(crate) fn turn(&mut self) -> io::Result<bool> {
         self.turns += 1;
         let is_timed = self.wait()?; // 1. wait
@@ -237,7 +239,7 @@ impl EventLoop {
         }
     }
 
-    /// What keeps the process from its end.
+    /// The work that keeps the process from its end.
     fn work(&self) -> Work {
         if !self.stdin.has_ended() {
             Work::Input
@@ -336,7 +338,7 @@ mod tests {
         time: VirtualClock,
         /// The readings before the pause, and when it ends.
         pause: Cell<Option<(u32, Instant)>>,
-        /// What happens meanwhile.
+        /// The event that happens meanwhile.
         meanwhile: Cell<Option<Box<dyn FnOnce()>>>,
     }
 
@@ -397,7 +399,7 @@ mod tests {
             world
         }
 
-        /// What is heard in a turn that begins at a time.
+        /// The messages that the node sends in a turn that begins at a time.
         fn turn_at(&mut self, millis: u64) -> String {
             self.clock.time.advance_to(Instant::from_millis(millis));
             assert!(self.event_loop.turn().unwrap());
@@ -469,7 +471,14 @@ mod tests {
         }
         noise(&world.stdin, 3);
         reply(&world.stdin, 2);
-        let heard: String = (1_100..1_110).map(|millis| world.turn_at(millis)).collect();
-        assert_eq!(heard.matches("ask_ok").count(), 2, "{heard}");
+        let mut heard = String::new();
+        for millis in 1_100..1_110 {
+            heard += &world.turn_at(millis);
+            if heard.matches("ask_ok").count() == 2 {
+                return;
+            }
+            assert!(!heard.contains("error"), "{heard}");
+        }
+        panic!("the replies are not read: {heard}");
     }
 }

@@ -37,7 +37,7 @@
 //! | 3 | 1,002 ms | empty | 1,002 ms (row 1) | ended by its reply in step 3 |
 //!
 //! Invariants: no timer fires before its deadline. A due timer fires at the latest in the
-//! first turn that is two turns and [`DEFER_MAX`] behind the turn that found it due.
+//! first turn that begins [`DEFER_MAX`] and two turns after the turn that found it due.
 //!
 //! Read next: `event_loop.rs`, whose step 4 asks for the decision; `time/wheel.rs`, which
 //! finds the timers.
@@ -50,8 +50,8 @@ use std::time::Duration;
 /// an endless flood of input each timer is late by this much.
 pub(crate) const DEFER_MAX: Duration = Duration::from_millis(20);
 
-/// How late a turn may find a timer due without a doubt: 5 ms. If it is later, the process
-/// stood still, perhaps behind the wait. One more wait asks for input before the timer
+/// A timer that is found due more than 5 ms late shows that the process stood still,
+/// perhaps between the wait and the look. One more wait asks for input before the timer
 /// fires. That costs one `epoll_wait` that returns at once.
 const LATE_MAX: Duration = Duration::from_millis(5);
 
@@ -87,7 +87,7 @@ impl Looks {
     ///
     /// `input_waits` says that stdin has more than the turn has read. It is false while
     /// backpressure holds stdin: when that ends is up to the reader of stdout, so timers
-    /// do not wait for it.
+    /// do not wait for it. Nor do they wait for sockets: deadlines of TCP are seconds long.
     pub(super) fn due_by(
         &mut self,
         deadline: Option<Instant>,
@@ -117,14 +117,15 @@ impl Looks {
     /// | 1 | later | | | now: none is due, but the wheel learns the time |
     /// | 2 | now or earlier | no | no | now |
     /// | 3 | now or earlier | no | before this look | the last look |
-    /// | 4 | now or earlier | yes | no | 20 ms ago, and the look before the last |
-    /// | 5 | now or earlier | yes | less than 20 ms ago | as row 4, and the look before it stood still |
+    /// | 4 | now or earlier | yes | no | 20 ms ago, or the look before the last if that is earlier |
+    /// | 5 | now or earlier | yes | less than 20 ms ago | as row 4, or the last look before the standstill if that is earlier |
     ///
     /// - Row 2: the turn has read all input that its wait reported.
-    /// - Row 3: for a timer that was due by the last look, this turn's wait has asked for
-    ///   input. For the others the next wait will.
-    /// - Row 4: however long turns take, two of them read a full pipe and the rest in the
-    ///   line buffer.
+    /// - Row 3: this turn's wait began after the last look. So all input that could beat a
+    ///   timer due by then has been read. For timers that became due later, the next wait
+    ///   asks for input first.
+    /// - Row 4: a timer waits for two turns even if they take longer than 20 ms. Two turns
+    ///   read a full pipe, and the lines that the line buffer still held.
     /// - Row 5: the 20 ms of a timer that became due in a standstill begin at its end.
     fn decide(&self, facts: Facts) -> (Instant, Option<Standstill>) {
         let Facts { deadline, now, .. } = facts;

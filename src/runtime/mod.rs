@@ -1,5 +1,5 @@
 //! The runtime: one thread that drives a session, the standard streams and sockets on
-//! the reactor. It is the only room that knows all others.
+//! the reactor. It is the only room that knows both the session and the descriptors.
 //!
 //! Everything that happens, happens in a *turn* of the loop:
 //!
@@ -19,8 +19,10 @@
 //! ```
 //!
 //! Invariants:
-//! - A turn never blocks but in step 1. A disk behind stdin or stdout is the exception.
-//! - Every step is bounded, so no source, task or stream keeps the others waiting.
+//! - A turn blocks in step 1 alone. The exceptions are a disk behind stdin or stdout, and
+//!   a descriptor that can only be polled before each call (`sys/access.rs`, *gated*).
+//! - Reads, writes and polls are bounded, so no source, task or stream keeps the others
+//!   waiting.
 //! - Handlers touch no descriptor. They ask for an operation, and the runtime answers
 //!   with its outcome.
 //!

@@ -114,7 +114,7 @@ impl Outputs {
         self.has_lost_reader
     }
 
-    /// What is still to be written.
+    /// The output that is still to be written.
     pub(super) fn unwritten(&self, session: &mut Session) -> Unwritten {
         if self.has_lost_reader {
             Unwritten::ReaderGone

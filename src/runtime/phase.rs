@@ -68,7 +68,7 @@ pub(super) enum Phase {
     Ended,
 }
 
-/// What keeps the process from its end. The first that applies counts.
+/// The work that keeps the process from its end. The first variant that applies counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
     /// stdin has not ended: there may be lines.
@@ -81,7 +81,7 @@ pub(super) enum Work {
     Nothing,
 }
 
-/// What is still to be written. The first that applies counts.
+/// The output that is still to be written. The first variant that applies counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unwritten {
     /// Nothing will ever be written: stdout has lost its reader.

@@ -193,11 +193,11 @@ mod tests {
     use std::time::Duration;
 
     /// Never built: there is no `init`.
-    struct Nobody;
+    struct Unbuilt;
 
-    impl Node for Nobody {
-        fn new(_: &Context) -> Nobody {
-            Nobody
+    impl Node for Unbuilt {
+        fn new(_: &Context) -> Unbuilt {
+            Unbuilt
         }
 
         async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
@@ -215,7 +215,7 @@ mod tests {
         let flood = flood.repeat(READS * READ_BYTES / flood.len());
         assert_eq!(rustix::io::write(&write_end, &flood), Ok(flood.len()));
         let clock = Rc::new(VirtualClock::default());
-        let mut session = Session::new(Nobody::new, Settings::default(), clock, |_| {});
+        let mut session = Session::new(Unbuilt::new, Settings::default(), clock, |_| {});
         let mut reactor = Reactor::new().unwrap();
         let mut stdin = Stdin::new(
             &mut reactor,

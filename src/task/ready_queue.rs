@@ -24,8 +24,8 @@
 //!   That is safe: the event of an eventfd stays with epoll until a wait takes it. So
 //!   the next wait returns at once.
 //!
-//! Both can be true in part: the loop sees the task, and the waker writes to the
-//! eventfd too. Then one wait returns early without need.
+//! Both can happen: the loop sees the task, and the waker writes to the eventfd as
+//! well. Then one wait returns early without need.
 //!
 //! The order within each side matters. If the loop looked at the queue first and set
 //! the flag afterwards, a waker could add its task and read the flag in between. The
@@ -160,8 +160,8 @@ impl SlotWaker {
         })
     }
 
-    /// Called before each poll. A wake during the poll adds the slot again, so what
-    /// it announces is not missed.
+    /// Called when the slot leaves the queue, before its poll. A wake during the poll
+    /// adds the slot again, so it is not missed.
     pub(super) fn taken_from_queue(&self) {
         self.queued.store(false, Ordering::SeqCst);
     }

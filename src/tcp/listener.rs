@@ -206,9 +206,8 @@ impl DescriptorReserve {
         self.is_unused = false;
     }
 
-    /// Keeps a descriptor in place of a released one that no client used. `accept` needs
-    /// a free descriptor even to find out that no client waits, and the turn may reach
-    /// its bound before a client comes.
+    /// Keeps a descriptor in place of a released one that no client used. The released one
+    /// may be unused because no client waited, or because the turn reached its bound.
     fn replace_unused(&mut self, fd: &Descriptor) {
         if std::mem::take(&mut self.is_unused) {
             // The descriptor was free a moment ago, and this is the only thread. If the

@@ -53,8 +53,8 @@
 //! - The earliest timer is on the lowest level that is not empty. Timers on a higher
 //!   level differ from the wheel's time in a higher digit, so they are due later.
 //! - Timers of one tick fire in the order in which they were armed. A cascade keeps the
-//!   order of its list. It appends to lists that are empty, since the lower levels are.
-//!   Later timers of the same tick are appended behind.
+//!   order of its list: it finds the lower levels empty and appends to their lists. Timers
+//!   that are armed later for the same tick are appended behind.
 //!
 //! # Where this comes from
 //! tokio's wheel has levels of 64 slots with a word of occupancy each, places a timer
@@ -62,7 +62,7 @@
 //! a level for every digit of the last deadline, so nothing wraps and nothing is
 //! clamped. Its nodes lie in a slab and are linked by index, so it is safe Rust and
 //! allocates only to grow. Since 4.8 Linux (`kernel/time/timer.c`) does not cascade,
-//! and lets far timers be late by an eighth. Here a deadline is a promise, and the
+//! and fires far timers late, by up to an eighth of their span. Here a deadline is a promise, and the
 //! order within a tick is part of replaying a run.
 //!
 //! The cost: a far timer is moved up to 7 times before it fires, and the loop may be

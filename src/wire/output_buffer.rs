@@ -18,7 +18,7 @@ use crate::memory::Retention;
 /// ```
 pub const HIGH_WATERMARK_BYTES: usize = 256 << 10;
 
-/// Below this many bytes the node reads again: 64 KiB, the size of a pipe, so that
+/// At this many bytes or fewer the node reads again: 64 KiB, the size of a pipe, so that
 /// the reader always has something to read while input waits.
 ///
 /// ```
