@@ -73,6 +73,7 @@
 //! - [`time`]: the clock and the timer wheel
 //! - [`task`]: the executor
 //! - [`wire`]: line and output buffers
+//! - [`workload`]: the workloads, their checkers and the faults, for any testbed
 //!
 //! The reactor, the sockets and the loop that drives them are private. Their source
 //! and `ARCHITECTURE.md` describe them.

@@ -37,7 +37,8 @@
 //! | 3 | 1,002 ms | empty | 1,002 ms (row 1) | ended by its reply in step 3 |
 //!
 //! Invariants: no timer fires before its deadline. A due timer fires at the latest in the
-//! first turn that begins [`DEFER_MAX`] and two turns after the turn that found it due.
+//! first turn that begins [`DEFER_MAX`] and two turns after the turn that found it due. If
+//! it became due in a standstill, the turn after that one counts.
 //!
 //! Read next: `event_loop.rs`, whose step 4 asks for the decision; `time/wheel.rs`, which
 //! finds the timers.
@@ -68,7 +69,8 @@ pub(super) struct Looks {
 struct Standstill {
     /// The last look before it.
     began: Instant,
-    /// The look that noticed it.
+    /// The first look whose wait began after it. In the turn that notices the standstill
+    /// this is still to come, and stands at the end of time.
     ended: Instant,
 }
 
@@ -118,7 +120,7 @@ impl Looks {
     /// | 2 | now or earlier | no | no | now |
     /// | 3 | now or earlier | no | before this look | the last look |
     /// | 4 | now or earlier | yes | no | 20 ms ago, or the look before the last if that is earlier |
-    /// | 5 | now or earlier | yes | less than 20 ms ago | as row 4, or the last look before the standstill if that is earlier |
+    /// | 5 | now or earlier | yes | and its end is later than row 4's time | as row 4, or the last look before the standstill if that is earlier |
     ///
     /// - Row 2: the turn has read all input that its wait reported.
     /// - Row 3: this turn's wait began after the last look. So all input that could beat a
@@ -126,25 +128,29 @@ impl Looks {
     ///   asks for input first.
     /// - Row 4: a timer waits for two turns even if they take longer than 20 ms. Two turns
     ///   read a full pipe, and the lines that the line buffer still held.
-    /// - Row 5: the 20 ms of a timer that became due in a standstill begin at its end.
+    /// - Row 5: a timer that became due in a standstill waits as if it were due at its end.
+    ///   The turn that notices the standstill may have waited, and read, before it.
     fn decide(&self, facts: Facts) -> (Instant, Option<Standstill>) {
         let Facts { deadline, now, .. } = facts;
+        let known = self.standstill.map(|gap| Standstill {
+            ended: gap.ended.min(now),
+            ..gap
+        });
         if deadline > now {
-            return (now, self.standstill);
+            return (now, known);
         }
         let stands_still = now.since(deadline.max(self.last)) > LATE_MAX;
         let noticed = stands_still.then_some(Standstill {
             began: self.last,
-            ended: now,
+            ended: Instant::MAX,
         });
         if !facts.input_waits {
             return (noticed.map_or(now, |gap| gap.began), noticed);
         }
-        // The earlier one of two standstills counts, until its 20 ms are over. If the
-        // later one did, slow turns would hold timers back for ever.
-        let recent = |gap: &Standstill| now.since(gap.ended) < DEFER_MAX;
-        let standstill = self.standstill.filter(recent).or(noticed);
         let due_by = self.before_last.min(before(now, DEFER_MAX));
+        // Of two standstills the earlier one counts while it holds timers back. If the later
+        // one did, slow turns would hold them back for ever.
+        let standstill = known.filter(|gap| gap.ended > due_by).or(noticed);
         let due_by = standstill.map_or(due_by, |gap| due_by.min(gap.began));
         (due_by, standstill)
     }
@@ -171,11 +177,9 @@ mod tests {
         }
     }
 
-    fn standstill(began: u64, ended: u64) -> Option<Standstill> {
-        Some(Standstill {
-            began: at(began),
-            ended: at(ended),
-        })
+    fn standstill(began: u64, ended: Instant) -> Option<Standstill> {
+        let began = at(began);
+        Some(Standstill { began, ended })
     }
 
     const LOOKS: Looks = Looks {
@@ -210,11 +214,11 @@ mod tests {
     fn row_3_what_became_due_in_a_standstill_waits_for_one_more_look() {
         // Due at 1,000 ms and noticed at 1,006: perhaps the wait ended in time, and
         // the process stood still behind it. So nothing fires.
-        let noticed = standstill(100, 1_006);
+        let noticed = standstill(100, Instant::MAX);
         assert_eq!(LOOKS.decide(facts(1_000, 1_006, false)), (at(100), noticed));
         // Due by the last look: this turn's wait has looked for it, so it fires. What
         // became due since then does not.
-        let noticed = standstill(100, 106);
+        let noticed = standstill(100, Instant::MAX);
         assert_eq!(LOOKS.decide(facts(99, 106, false)), (at(100), noticed));
     }
 
@@ -234,17 +238,23 @@ mod tests {
 
     #[test]
     fn row_5_after_a_standstill_its_timers_are_held_back_from_its_end_on() {
-        let after = |last, before_last| Looks {
+        let noticed = standstill(100, Instant::MAX);
+        assert_eq!(LOOKS.decide(facts(1_000, 2_000, true)), (at(98), noticed));
+        let after = |last, before_last, standstill| Looks {
             last: at(last),
             before_last: at(before_last),
-            standstill: standstill(100, 2_000),
+            standstill,
         };
-        let noticed = LOOKS.decide(facts(1_000, 2_000, true));
-        assert_eq!(noticed, (at(98), standstill(100, 2_000)));
-        let held = after(2_018, 2_017).decide(facts(1_000, 2_019, true));
-        assert_eq!(held, (at(100), standstill(100, 2_000)));
-        let fires = after(2_019, 2_018).decide(facts(1_000, 2_020, true));
-        assert_eq!(fires, (at(2_000), None));
+        let known = standstill(100, at(2_001));
+        let next = after(2_000, 100, noticed).decide(facts(1_000, 2_001, true));
+        assert_eq!(next, (at(100), known), "the first look after it");
+        let held = after(2_019, 2_018, known).decide(facts(1_000, 2_020, true));
+        assert_eq!(held, (at(100), known));
+        let fires = after(2_020, 2_019, known).decide(facts(1_000, 2_021, true));
+        assert_eq!(fires, (at(2_001), None));
+        // Two turns at least, also if they take longer than 20 ms.
+        let held = after(2_050, 2_000, known).decide(facts(1_000, 2_055, true));
+        assert_eq!(held, (at(100), known));
     }
 
     #[test]
@@ -260,7 +270,7 @@ mod tests {
                 fired.push(now);
             }
         }
-        assert_eq!(fired, [at(1_024)]);
+        assert_eq!(fired, [at(1_030)]);
     }
 
     /// A timer that waited for input was cancelled by its reply, and the process stood
@@ -274,11 +284,11 @@ mod tests {
             assert!(looks.due_by(first, at(now), true) < at(1_000), "held back");
         }
         let second = Some(at(1_050));
-        for now in [1_100, 1_101, 1_102, 1_119] {
+        for now in [1_100, 1_101, 1_102, 1_120] {
             let due_by = looks.due_by(second, at(now), true);
             assert!(due_by < at(1_050), "fired at {now} over its reply");
         }
-        assert!(looks.due_by(second, at(1_120), true) >= at(1_050));
+        assert!(looks.due_by(second, at(1_121), true) >= at(1_050));
     }
 
     /// When a timer has been held back for its 20 ms, it fires alone: one that became
@@ -315,25 +325,27 @@ mod tests {
                 // Earlier turns, which may have stood still for other timers.
                 let passed_ms = u64::try_from(now.since(at(0)).as_millis()).unwrap();
                 let deadline = at(passed_ms + 1 + random.below(40));
-                let (mut noticed, mut turns) = (None, 0);
+                // The looks that held the timer back.
+                let mut held_at = Vec::new();
                 loop {
                     now = now + Duration::from_millis(random.below(longest));
                     let input_waits = random.chance(0.9);
                     let last = looks.last;
                     let due_by = looks.due_by(Some(deadline), now, input_waits);
                     let is_due = deadline <= now;
-                    let since = *noticed.get_or_insert(now);
                     if !is_due {
-                        noticed = None;
                         assert!(due_by < deadline, "seed {seed}: early");
                         continue;
                     }
                     let has_fired = deadline <= due_by;
-                    let was_long = now.since(since) >= DEFER_MAX && turns >= 2;
+                    // From the second one on, in case the first one noticed a standstill.
+                    let second = held_at.get(1).copied().unwrap_or(now);
+                    let was_long = held_at.len() >= 3 && now.since(second) >= DEFER_MAX;
                     assert!(has_fired || !was_long, "seed {seed}: held back for ever");
                     if has_fired && input_waits {
                         let held = now.since(deadline);
-                        assert!(held >= DEFER_MAX && turns >= 2, "seed {seed}: {held:?}");
+                        let was_short = held_at.len() < 2 || held < DEFER_MAX;
+                        assert!(!was_short, "seed {seed}: {held:?}");
                     }
                     if has_fired && !input_waits && deadline > last {
                         let late = now.since(deadline);
@@ -342,7 +354,7 @@ mod tests {
                     if has_fired {
                         break;
                     }
-                    turns += 1;
+                    held_at.push(now);
                 }
             }
         }

@@ -82,7 +82,7 @@ impl Stdout {
                         ..Progress::idle(Next::Wait)
                     });
                 }
-                Err(error) if Output::has_lost_reader(&error) => {
+                Err(error) if self.output.has_lost_reader(&error) => {
                     return Ok(Progress::idle(Next::Finished(())));
                 }
                 Err(error) => {

@@ -98,12 +98,13 @@ impl Output {
     }
 
     /// Whether a write failed because no reader is left: a pipe or socket without its
-    /// other end, or a terminal that was hung up (EIO).
-    pub(crate) fn has_lost_reader(error: &io::Error) -> bool {
-        let errno = Errno::from_io_error(error);
-        [Errno::PIPE, Errno::CONNRESET, Errno::NOTCONN, Errno::IO]
-            .map(Some)
-            .contains(&errno)
+    /// other end, or a terminal that was hung up (EIO). EIO of a file is a failed disk.
+    pub(crate) fn has_lost_reader(&self, error: &io::Error) -> bool {
+        match Errno::from_io_error(error) {
+            Some(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => true,
+            Some(Errno::IO) => self.handle.is_terminal,
+            _ => false,
+        }
     }
 }
 
@@ -277,5 +278,16 @@ mod tests {
             .unwrap();
         let stderr = String::from_utf8_lossy(&shell.stderr);
         assert!(shell.status.success(), "{stderr}");
+    }
+
+    #[test]
+    fn an_input_output_error_is_a_lost_reader_on_a_terminal_only() {
+        let (_master, terminal) = testing::terminal();
+        let terminal = Output::from_fd(terminal).unwrap();
+        let file = Output::from_fd(testing::file()).unwrap();
+        assert!(terminal.has_lost_reader(&Errno::IO.into()), "hung up");
+        assert!(!file.has_lost_reader(&Errno::IO.into()), "a failed disk");
+        assert!(file.has_lost_reader(&Errno::PIPE.into()));
+        assert!(!file.has_lost_reader(&Errno::NOSPC.into()));
     }
 }
