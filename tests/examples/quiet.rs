@@ -28,7 +28,7 @@ const OPERATIONS: usize = 20;
 /// have one digit more, and a message may cross a tick.
 const GROWTH_MAX: f64 = 1.1;
 
-/// What the nodes and services have sent to each other.
+/// Counts of the messages among nodes and services.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Traffic {
     messages: usize,
