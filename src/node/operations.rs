@@ -127,6 +127,8 @@ pub(super) struct Operations {
     queue: VecDeque<(OperationId, Operation)>,
     /// The bytes that all of them carry.
     held_bytes: usize,
+    /// How many have no outcome yet.
+    in_flight: usize,
 }
 
 impl Operations {
@@ -149,6 +151,7 @@ impl Operations {
             )));
         }
         self.held_bytes += bytes;
+        self.in_flight += 1;
         let id = OperationId(self.entries.insert(Entry {
             state: OperationState::InFlight(None),
             bytes,
@@ -210,8 +213,12 @@ impl Operations {
     pub(super) fn complete(&mut self, id: OperationId, outcome: Result<Outcome>) -> Option<Waker> {
         let state = self.state(id)?;
         match std::mem::replace(state, OperationState::Done(outcome)) {
-            OperationState::InFlight(waker) => waker,
+            OperationState::InFlight(waker) => {
+                self.in_flight -= 1;
+                waker
+            }
             OperationState::Abandoned => {
+                self.in_flight -= 1;
                 self.remove(id);
                 None
             }
@@ -229,6 +236,11 @@ impl Operations {
         !self.queue.is_empty()
     }
 
+    /// The number of operations without an outcome.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
     /// The number of entries.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
@@ -238,6 +250,9 @@ impl Operations {
     pub(super) fn assert_invariants(&self) {
         let bytes: usize = self.entries.iter().map(|(_, entry)| entry.bytes).sum();
         assert_eq!(self.held_bytes, bytes, "the bytes of operations");
+        let is_in_flight = |entry: &Entry| !matches!(entry.state, OperationState::Done(_));
+        let in_flight = self.entries.iter().filter(|(_, entry)| is_in_flight(entry));
+        assert_eq!(self.in_flight, in_flight.count(), "operations in flight");
         for (id, _) in &self.queue {
             let entry = self.entries.get(id.0);
             assert!(
@@ -261,12 +276,23 @@ mod tests {
     }
 
     #[test]
+    fn an_outcome_that_no_future_takes_is_not_in_flight() {
+        let (mut operations, id) = with_a_send();
+        assert_eq!(operations.in_flight(), 1);
+        operations.next();
+        operations.complete(id, Err(Error::timeout("late")));
+        operations.assert_invariants();
+        assert_eq!((operations.in_flight(), operations.len()), (0, 1));
+    }
+
+    #[test]
     fn an_abandoned_operation_is_removed_when_it_is_completed() {
         let (mut operations, id) = with_a_send();
         assert!(operations.next().is_some());
         assert!(operations.abandon(id).is_some());
         operations.assert_invariants();
         assert_eq!((operations.len(), operations.held_bytes), (1, 5));
+        assert_eq!(operations.in_flight(), 1);
         operations.complete(id, Err(Error::timeout("late")));
         operations.assert_invariants();
         assert_eq!((operations.len(), operations.held_bytes), (0, 0));

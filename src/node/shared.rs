@@ -345,6 +345,11 @@ impl Shared {
         self.operations.borrow().has_queued()
     }
 
+    /// The number of operations without an outcome.
+    pub(crate) fn operations_in_flight(&self) -> usize {
+        self.operations.borrow().in_flight()
+    }
+
     /// Names the sender whose operations are submitted until the next call.
     pub(crate) fn set_requester(&self, requester: Option<NameId>) {
         self.requester.set(requester);

@@ -8,7 +8,9 @@
 //!    outcome, it takes it there with `Progress::map`.
 //! 4. An arm in step 7, where the finished source comes out of the reactor.
 //!
-//! The compiler asks for 2 to 4. The test is a loop with this one kind of source.
+//! Once the variant exists, the compiler asks for its arms. The test is a loop with
+//! this one kind of source. It calls rustix itself; in the program a source reads and
+//! writes through `sys::Descriptor`.
 
 use super::*;
 use std::os::fd::{OwnedFd, RawFd};

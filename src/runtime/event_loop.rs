@@ -243,7 +243,7 @@ impl EventLoop {
     fn work(&self) -> Work {
         if !self.stdin.has_ended() {
             Work::Input
-        } else if self.session.usage().operations > 0 {
+        } else if self.session.operations_in_flight() > 0 {
             Work::Operations
         } else if self.session.has_ready_tasks() {
             Work::Tasks

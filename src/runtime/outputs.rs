@@ -127,8 +127,10 @@ impl Outputs {
         }
     }
 
-    /// Gives the reader of stderr up.
+    /// Gives the reader of stderr up, if it has left lines unread.
     pub(super) fn close_stderr(&self) {
-        self.stderr.close();
+        if !self.stderr.is_empty() {
+            self.stderr.close();
+        }
     }
 }

@@ -21,6 +21,9 @@
 //! phase ends by itself, but serving, and flushing as long as stdout has a reader:
 //! every reply is written.
 //!
+//! While flushing, no deadline of the session or of TCP is acted on: a paused listener is
+//! retried only when a connection closes.
+//!
 //! Read next: `event_loop.rs`, whose `enter` carries out the last column of the table.
 
 use super::timing::TurnClock;
@@ -62,7 +65,7 @@ pub(super) enum Phase {
         /// When the reader of stderr is waited for no longer.
         deadline: Instant,
     },
-    /// Only messages are still written: the reader of stderr was given up.
+    /// Messages are still written. Lines are not waited for.
     FlushingStdout,
     /// Nothing is left to do.
     Ended,
@@ -107,7 +110,7 @@ impl Phase {
     /// | giving up | nothing | | | flushing | |
     /// | giving up | any other | | 1,000 turns are over | flushing | tells how many get no reply |
     /// | flushing | | nothing | | ended | |
-    /// | flushing | | messages or lines | 1 s is over | flushing stdout | closes stderr |
+    /// | flushing | | messages or lines | 1 s is over | flushing stdout | closes stderr if lines wait there |
     /// | flushing stdout | | no messages | | ended | |
     ///
     /// Where no row applies the phase stays. The clock is read only where the time

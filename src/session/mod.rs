@@ -375,6 +375,12 @@ impl Session {
         self.shared.has_operations()
     }
 
+    /// The number of operations without an outcome. An outcome that its future has not
+    /// taken is not counted: nothing outside of the session can end it.
+    pub(crate) fn operations_in_flight(&self) -> usize {
+        self.shared.operations_in_flight()
+    }
+
     /// Gives an operation its outcome, and makes its task ready.
     pub fn complete_operation(&mut self, id: OperationId, outcome: Result<Outcome>) {
         self.shared.complete_operation(id, outcome);
