@@ -141,6 +141,16 @@ impl CallTable {
         })
     }
 
+    /// The number of each call, and where it was sent if it still waits.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn states(&self) -> impl Iterator<Item = (u64, Option<NameId>)> {
+        let entries = self.entries.iter();
+        entries.map(|(&msg_id, entry)| match entry {
+            Entry::Waiting { dest, .. } => (msg_id, Some(*dest)),
+            Entry::Ended(_) => (msg_id, None),
+        })
+    }
+
     /// Checks what can be checked without the timers. Reads every entry.
     pub(super) fn assert_invariants(&self) {
         assert_eq!(

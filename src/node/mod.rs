@@ -37,6 +37,8 @@ mod retry;
 mod services;
 mod shared;
 mod sleep;
+#[cfg(any(test, feature = "microscope"))]
+mod snapshot;
 mod tcp_echo;
 mod timers;
 mod update;
@@ -58,6 +60,8 @@ pub use tcp_echo::TcpEcho;
 pub use timers::TIMERS_MAX;
 
 pub(crate) use shared::{Log, Shared, Task};
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use snapshot::SharedSnapshot;
 
 use crate::protocol::Result;
 use std::rc::Rc;

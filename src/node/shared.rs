@@ -433,6 +433,17 @@ impl Shared {
         self.input_ended.get()
     }
 
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn call_table(&self) -> std::cell::Ref<'_, CallTable> {
+        self.calls.borrow()
+    }
+
+    /// How many spawned tasks have not started.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(crate) fn spawned(&self) -> usize {
+        self.spawned.borrow().len()
+    }
+
     pub(super) fn marks(&self) -> &Marks {
         &self.marks
     }

@@ -29,6 +29,8 @@ use super::source::Source;
 use super::stdin::Stdin;
 use super::tcp_echo::TcpEcho;
 use super::timing::{TurnClock, earlier, timeout};
+#[cfg(any(test, feature = "microscope"))]
+use crate::microscope::Moment;
 use crate::node::{Context, Node};
 use crate::reactor::Reactor;
 use crate::session::{Session, Settings};
@@ -54,12 +56,12 @@ pub(crate) const TASK_POLLS_PER_TURN: usize = 200;
 /// A node process: a session, and the descriptors around it.
 pub(crate) struct EventLoop {
     clock: TurnClock,
-    reactor: Reactor<Source>,
-    session: Session,
-    stdin: Stdin,
+    pub(super) reactor: Reactor<Source>,
+    pub(super) session: Session,
+    pub(super) stdin: Stdin,
     outputs: Outputs,
-    tcp_echo: TcpEcho,
-    phase: Phase,
+    pub(super) tcp_echo: TcpEcho,
+    pub(super) phase: Phase,
     looks: Looks,
     /// How many turns have begun.
     turns: u64,
@@ -129,8 +131,10 @@ impl EventLoop {
     pub(crate) fn turn(&mut self) -> io::Result<bool> {
         self.turns += 1;
         let is_timed = self.wait()?; // 1. wait
+        look!(self.look(Moment::Waited { turn: self.turns }));
         if is_timed {
             self.clock.now(); // 2. read the clock
+            look!(self.look(Moment::Clock));
         }
         self.deliver(); // 3. deliver readiness, bounded
         if is_timed {
@@ -150,6 +154,7 @@ impl EventLoop {
         let deadline = self.next_deadline();
         let has_work = self.reactor.has_carried_over() || self.has_tasks();
         let timeout = timeout(has_work, deadline, || self.clock.fresh());
+        look!(self.look_at_wait(timeout));
         let waited = self.reactor.wait(timeout);
         self.session.ready_queue().unpark();
         waited.map(|()| deadline.is_some())
@@ -189,6 +194,11 @@ impl EventLoop {
             };
             bytes += progress.received_bytes;
             self.reactor.apply(token, &progress);
+            look!(self.look(Moment::Served {
+                token,
+                readiness,
+                progress
+            }));
             if bytes >= SOCKET_BYTES_PER_TURN {
                 break;
             }
@@ -204,6 +214,7 @@ impl EventLoop {
         let input_waits = self.stdin.has_more(&self.reactor);
         let due_by = self.looks.due_by(deadline, now, input_waits);
         self.session.expire(due_by);
+        look!(self.look(Moment::Expired { due_by, now }));
         self.tcp_echo.expire(&mut self.reactor, &mut self.session);
     }
 
@@ -235,6 +246,7 @@ impl EventLoop {
             }
             debug_assert!(next > self.phase, "{:?} became {next:?}", self.phase);
             self.enter(next, work);
+            look!(self.look(Moment::Phase));
             self.flush()?;
         }
     }
@@ -276,6 +288,7 @@ impl EventLoop {
     /// Writes, and lets stdin go on if the reader of stdout has caught up.
     fn flush(&mut self) -> io::Result<()> {
         self.outputs.flush(&mut self.reactor, &mut self.session)?;
+        look!(self.look(Moment::Flushed));
         self.stdin.resume(&mut self.reactor, &self.session);
         Ok(())
     }
@@ -283,6 +296,7 @@ impl EventLoop {
     fn close_finished(&mut self) {
         self.tcp_echo
             .close_finished(&mut self.reactor, &mut self.session);
+        look!(self.look(Moment::Closed));
         debug_assert!(!(self.phase.runs_tasks() && self.session.has_operations()));
     }
 

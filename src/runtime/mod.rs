@@ -36,6 +36,8 @@ mod options;
 mod outputs;
 mod phase;
 mod send_queue;
+#[cfg(any(test, feature = "microscope"))]
+mod snapshot;
 mod source;
 mod stdin;
 mod stdout;
@@ -56,6 +58,9 @@ pub(crate) use {
     expiry::DEFER_MAX,
     phase::{DRAIN_DEADLINE, LAST_TURNS_MAX},
 };
+
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use snapshot::LoopSnapshot;
 
 use crate::node::{Context, Node};
 use crate::sys::Streams;

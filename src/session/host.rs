@@ -10,6 +10,8 @@
 //!
 //! Read next: `task::Executor`, the slots and their wakers.
 
+#[cfg(any(test, feature = "microscope"))]
+use super::snapshot::{self, SessionSnapshot};
 use crate::node::{Context, Node, Request, Shared, TIMERS_MAX, Task};
 use crate::protocol::{Error, Quote, Result};
 use crate::task::{Executor, Finished, Panic, Polled, ReadyQueue, catch};
@@ -44,6 +46,8 @@ pub(super) trait Host {
     fn unanswered(&self) -> usize;
     /// The queue of woken tasks.
     fn ready_queue(&self) -> &Arc<ReadyQueue>;
+    #[cfg(any(test, feature = "microscope"))]
+    fn snapshot(&self, shared: &Shared) -> SessionSnapshot;
 }
 
 /// The work of a task.
@@ -130,6 +134,7 @@ where
             Some(Finished { payload, outcome }) => end(shared, payload, outcome),
             None => self.end_if_overrun(shared),
         }
+        look!(snapshot::polled(&self.executor, shared, false));
         Some(ReadyKind::Spawned)
     }
 
@@ -144,6 +149,7 @@ where
                 end(shared, payload, outcome);
             }
         }
+        look!(snapshot::polled(&self.executor, shared, false));
         Some(ReadyKind::Woken)
     }
 
@@ -213,6 +219,7 @@ where
                 self.end_if_overrun(shared);
             }
         }
+        look!(snapshot::polled(&self.executor, shared, true));
     }
 
     fn run(&mut self, shared: &Shared, polls: usize) -> bool {
@@ -252,6 +259,11 @@ where
 
     fn ready_queue(&self) -> &Arc<ReadyQueue> {
         self.executor.ready_queue()
+    }
+
+    #[cfg(any(test, feature = "microscope"))]
+    fn snapshot(&self, shared: &Shared) -> SessionSnapshot {
+        SessionSnapshot::of(&self.executor, shared)
     }
 }
 

@@ -18,10 +18,14 @@
 //! Read next: `host`, which runs the handlers; then the room `node`.
 
 mod host;
+#[cfg(any(test, feature = "microscope"))]
+mod snapshot;
 
 pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
 pub use host::{HELD_BYTES_MAX, TASKS_MAX};
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use snapshot::{OutputSnapshot, SessionSnapshot};
 
 use crate::node::{Context, Log, Node, Request, Shared};
 use crate::protocol::{
@@ -131,11 +135,13 @@ impl Session {
     /// until it waits or ends.
     pub fn receive(&mut self, line: &[u8]) {
         self.line_number += 1;
+        look!(crate::microscope::received(line));
         // Matched by reference. To move the envelope would take as long as to find the line.
         match &self.parser.parse(line) {
             Ok(envelope) => self.dispatch(envelope),
             Err(why) => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
         }
+        look!(crate::microscope::dispatched(self.snapshot()));
     }
 
     /// Counts and logs a line that was longer than `line_bytes_max`, the owner's limit.
@@ -368,6 +374,11 @@ impl Session {
     /// the handler had waited for something before, or the sender is not remembered.
     pub(crate) fn requester(&self, id: OperationId) -> Option<u32> {
         self.shared.requester(id)
+    }
+
+    #[cfg(any(test, feature = "microscope"))]
+    pub(crate) fn snapshot(&self) -> SessionSnapshot {
+        self.host.snapshot(&self.shared)
     }
 
     /// Whether [`next_operation`](Session::next_operation) would return one.

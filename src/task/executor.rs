@@ -181,6 +181,19 @@ impl<F: Future, P> Executor<F, P> {
         self.slots.iter().filter_map(|slot| slot.payload.as_ref())
     }
 
+    /// The slot of each task that has not ended, and its payload.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn tasks(&self) -> impl Iterator<Item = (u32, &P)> {
+        let slots = (0..).zip(&self.slots);
+        slots.filter_map(|(index, slot)| Some((index, slot.payload.as_ref()?)))
+    }
+
+    /// The slot whose task was polled last.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(crate) fn polled(&self) -> u32 {
+        self.polled
+    }
+
     /// Drops the task that was polled last, unless it has ended, and returns its
     /// payload. A panic of its destructor is caught.
     pub(crate) fn drop_polled(&mut self) -> Option<P> {

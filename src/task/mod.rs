@@ -24,7 +24,11 @@
 mod executor;
 mod panic;
 mod ready_queue;
+#[cfg(any(test, feature = "microscope"))]
+mod snapshot;
 
 pub use executor::{Executor, Finished, Polled};
 pub use panic::{Panic, capture_panic_places, catch};
 pub use ready_queue::ReadyQueue;
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use snapshot::TasksSnapshot;
