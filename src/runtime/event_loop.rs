@@ -288,8 +288,8 @@ impl EventLoop {
     /// Writes, and lets stdin go on if the reader of stdout has caught up.
     fn flush(&mut self) -> io::Result<()> {
         self.outputs.flush(&mut self.reactor, &mut self.session)?;
-        look!(self.look(Moment::Flushed));
         self.stdin.resume(&mut self.reactor, &self.session);
+        look!(self.look(Moment::Flushed));
         Ok(())
     }
 
