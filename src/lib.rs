@@ -108,7 +108,7 @@ mod inside;
 #[cfg(any(test, feature = "lab"))]
 pub mod lab;
 mod memory;
-#[cfg(all(target_os = "linux", any(test, feature = "microscope")))]
+#[cfg(any(test, feature = "microscope"))]
 pub mod microscope;
 pub mod node;
 pub mod protocol;

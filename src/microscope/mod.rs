@@ -23,7 +23,10 @@
 
 mod check;
 mod code;
+mod expiry;
 mod explain;
+#[cfg(feature = "microscope")]
+mod live;
 mod moment;
 mod patch;
 mod recorder;
@@ -39,7 +42,7 @@ pub use recording::{Recording, RecordingError};
 pub use scenarios::{NAMES, record};
 
 pub(crate) use check::check;
+#[cfg(feature = "microscope")]
+pub(crate) use live::Live;
 pub(crate) use moment::Moment;
-pub(crate) use recorder::{
-    Header, dispatched, edge, finish, is_on, look, polled, received, said, start, woken,
-};
+pub(crate) use recorder::{dispatched, edge, is_on, look, polled, received, said, woken};

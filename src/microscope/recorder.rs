@@ -11,9 +11,10 @@
 //! Read next: `sentence`, the words of an event.
 
 use super::code;
+use super::expiry;
 use super::moment::Moment;
 use super::patch::difference;
-use super::recording::{Event, Recording};
+use super::recording::{Event, Header, Recording};
 use super::sentence;
 use crate::reactor::{reason_words, words};
 use crate::runtime::LoopSnapshot;
@@ -22,7 +23,7 @@ use crate::source::{Next, Readiness};
 use crate::time::{Clock, Instant, MonotonicClock};
 use serde_json::{Map, Value, json};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How many events a recording has at most: 20,000, which a browser still steps through.
 /// Later ones are dropped, and the recording says so.
@@ -40,15 +41,6 @@ thread_local! {
     static RECORDER: RefCell<Option<Recorder>> = const { RefCell::new(None) };
 }
 
-/// The facts about a recording that its events do not have.
-#[derive(Debug, Clone)]
-pub(crate) struct Header {
-    pub(crate) name: String,
-    pub(crate) title: String,
-    pub(crate) about: String,
-    pub(crate) seed: Option<u64>,
-}
-
 struct Recorder {
     header: Header,
     clock: Option<MonotonicClock>,
@@ -56,7 +48,7 @@ struct Recorder {
     events: Vec<Event>,
     dropped: usize,
     turn: u64,
-    /// What the kernel has told since the wait began.
+    /// The edges that the kernel has told since the wait began.
     edges: Vec<(String, Vec<&'static str>)>,
     is_woken: bool,
     wait: Option<(Value, &'static str, u64)>,
@@ -379,75 +371,16 @@ impl Recorder {
         }
     }
 
-    /// Timers that have moved are cascades, and those that are gone have fired.
     fn expired(&mut self, due_by: Instant, now: Instant, state: Value) {
-        let before = places(&self.state["wheel"]);
-        let after = places(&state["wheel"]);
-        let fired: Vec<String> = before
-            .keys()
-            .filter(|id| !after.contains_key(*id))
-            .cloned()
-            .collect();
-        let mut moves: BTreeMap<(u64, u64), Vec<(String, (u64, u64))>> = BTreeMap::new();
-        for (id, &from) in &before {
-            let to = match after.get(id) {
-                Some(&to) => to,
-                // It has fired from level 0, wherever it was before.
-                None => {
-                    let deadline = self.state["wheel"]["timers"][id]["deadline_ms"].as_u64();
-                    (0, deadline.unwrap_or(0) % 64)
-                }
-            };
-            if to != from {
-                moves.entry(from).or_default().push((id.clone(), to));
+        let now_ms = now.as_nanos() / 1_000_000;
+        let changes = expiry::changes(&self.state, &state, now_ms);
+        for change in changes {
+            if let Some(cause) = change.wakes_as {
+                self.cause = cause;
             }
+            self.event("expire", change.kind, change.about, change.state);
         }
-        let ready = ready_tasks(&self.state);
-        let mut between = state.clone();
-        put_back(&mut between, &self.state, &fired);
-        hold_wakes(&mut between, ready);
-        for (from, moved) in moves {
-            let timers: Vec<&String> = moved.iter().map(|(id, _)| id).collect();
-            let to: BTreeSet<(u64, u64)> = moved.iter().map(|(_, to)| *to).collect();
-            let about = json!({ "from": from, "to": to, "timers": timers });
-            self.event("expire", "cascade", about, between.clone());
-        }
-        let mut fired: Vec<(u64, String)> = fired
-            .into_iter()
-            .map(|id| {
-                let deadline = self.state["wheel"]["timers"][&id]["deadline_ms"].as_u64();
-                (deadline.unwrap_or(0), id)
-            })
-            .collect();
-        fired.sort();
-        let mut woken = ready;
-        while !fired.is_empty() {
-            let (deadline, id) = fired.remove(0);
-            let owner = self.state["wheel"]["timers"][&id]["owner"].clone();
-            let late = (now.as_nanos() / 1_000_000).saturating_sub(deadline);
-            let about = json!({
-                "timer": id, "owner": owner, "deadline_ms": deadline, "late_ms": late,
-            });
-            let mut left = state.clone();
-            let rest: Vec<String> = fired.iter().map(|(_, id)| id.clone()).collect();
-            put_back(&mut left, &self.state, &rest);
-            // A call or a sleep wakes one task, in the order of the timers.
-            woken += usize::from(owner != "deadline of TCP");
-            hold_wakes(&mut left, woken);
-            self.cause = match owner.as_str() {
-                Some(owner) if owner.starts_with("call") => format!("the timeout of {owner}"),
-                _ => format!("timer {id}"),
-            };
-            self.event("expire", "fired", about, left);
-        }
-        let is_due =
-            |timer: &Value| timer["deadline_ms"].as_u64() <= Some(now.as_nanos() / 1_000_000);
-        let waiting = state["wheel"]["timers"].as_object();
-        let due = waiting
-            .into_iter()
-            .flatten()
-            .filter(|(_, timer)| is_due(timer));
-        let due: Vec<String> = due.map(|(id, _)| id.clone()).collect();
+        let due = expiry::due(&state, now_ms);
         if due_by < now && !due.is_empty() {
             let about = json!({
                 "timers": due, "due_by_ms": millis(due_by), "now_ms": millis(now),
@@ -554,52 +487,6 @@ impl Recorder {
             self.woken_by
                 .entry(slot.to_owned())
                 .or_insert_with(|| cause.clone());
-        }
-    }
-}
-
-/// The level and slot of each timer.
-fn places(wheel: &Value) -> BTreeMap<String, (u64, u64)> {
-    let mut places = BTreeMap::new();
-    for (level, slots) in wheel["levels"].as_object().into_iter().flatten() {
-        for (slot, timers) in slots.as_object().into_iter().flatten() {
-            for timer in timers.as_array().into_iter().flatten() {
-                let place = (level.parse().unwrap_or(0), slot.parse().unwrap_or(0));
-                places.insert(timer.as_str().unwrap_or_default().to_owned(), place);
-            }
-        }
-    }
-    places
-}
-
-fn ready_tasks(state: &Value) -> usize {
-    state["tasks"]["ready"].as_array().map_or(0, Vec::len)
-}
-
-/// Leaves only the first `count` tasks ready.
-fn hold_wakes(state: &mut Value, count: usize) {
-    let Some(ready) = state["tasks"]["ready"].as_array_mut() else {
-        return;
-    };
-    let held = ready.split_off(count.min(ready.len()));
-    for slot in held.iter().filter_map(Value::as_str) {
-        state["tasks"]["slots"][slot]["state"] = json!("waiting");
-    }
-}
-
-/// Puts timers that have fired since `before` back, on level 0, where they fire.
-fn put_back(state: &mut Value, before: &Value, timers: &[String]) {
-    for id in timers {
-        let timer = before["wheel"]["timers"][id].clone();
-        let slot = (timer["deadline_ms"].as_u64().unwrap_or(0) % 64).to_string();
-        state["wheel"]["timers"][id] = timer;
-        let level = &mut state["wheel"]["levels"]["0"];
-        if level.is_null() {
-            *level = json!({});
-        }
-        match &mut level[&slot] {
-            Value::Array(list) => list.push(json!(id)),
-            none => *none = json!([id]),
         }
     }
 }

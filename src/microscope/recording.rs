@@ -3,7 +3,6 @@
 //! It is one JSON object with an event on each line, so that two recordings can be
 //! compared by eye.
 
-use super::recorder::Header;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -12,6 +11,15 @@ use std::fmt::Write as _;
 /// The number of the file format. It grows when a page or a program that reads
 /// recordings of the last format would misread the new one.
 const FORMAT: u32 = 1;
+
+/// The facts about a recording that its events do not have.
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) about: String,
+    pub(crate) seed: Option<u64>,
+}
 
 /// A recorded run.
 ///

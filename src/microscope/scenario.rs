@@ -4,8 +4,8 @@
 //! reads its stdout, and the clients of its TCP echo server. The script says what it does
 //! and when. No fault is drawn, so a seed only decides how many nanoseconds a call takes.
 
-use super::recorder::{self, Header};
-use super::recording::Recording;
+use super::recorder;
+use super::recording::{Header, Recording};
 use crate::lab::scene::{
     Actor, ActorId, Bell, Fault, Faults, FileId, Kernel, KernelClock, Received, Shape, Subject,
     install, uninstall, with,
@@ -20,6 +20,9 @@ use std::time::Duration;
 
 /// How many turns a scenario may take: ten times what the longest one does.
 const TURNS_MAX: usize = 2_000;
+
+/// The port of the echo server.
+pub(super) const PORT: u16 = 7000;
 
 /// Something that the world does.
 #[derive(Debug, Clone)]
@@ -165,8 +168,7 @@ impl World {
             Act::End => self.ends = true,
             Act::Read(reads) => self.reads = reads,
             Act::Connect(client) => {
-                self.clients
-                    .insert(client, kernel.peer_connect(super::scenarios::PORT, id));
+                self.clients.insert(client, kernel.peer_connect(PORT, id));
             }
             Act::Send(client, bytes) => *self.unsent.entry(client).or_default() += bytes,
             Act::ClientReads(client, true) => _ = self.resting.remove(&client),

@@ -122,6 +122,8 @@ pub fn run_with<N: Node>(
     crate::task::capture_panic_places();
     let clock = Rc::new(MonotonicClock::start());
     let mut event_loop = EventLoop::new(build, &options, Streams::take()?, clock)?;
+    #[cfg(feature = "microscope")]
+    let recording = options.record.clone().map(crate::microscope::Live::start);
     let ended = loop {
         match event_loop.turn() {
             Ok(true) => {}
@@ -129,6 +131,10 @@ pub fn run_with<N: Node>(
             Err(error) => break Err(error),
         }
     };
+    #[cfg(feature = "microscope")]
+    if let Some(recording) = recording {
+        recording.save()?;
+    }
     // Destructors of the author's node and tasks run here, and may panic. The exit status
     // stays 0, since all replies are written.
     let _panic_at_the_end = crate::task::catch(|| drop(event_loop));
