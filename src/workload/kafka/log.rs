@@ -11,6 +11,13 @@ pub(super) struct Offsets {
     pub(super) offsets: BTreeMap<String, u64>,
 }
 
+/// The offsets at which a poll begins. A history that was read from a file may not tell
+/// some of them.
+#[derive(Debug, Deserialize)]
+struct Positions {
+    offsets: BTreeMap<String, Option<u64>>,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Send {
     pub(super) key: String,
@@ -123,7 +130,8 @@ impl Logs {
     /// no message.
     pub(super) fn check_polls(&self, history: &History, anomalies: &mut Anomalies) {
         for poll in history.done("poll") {
-            let (Some(Offsets { offsets }), Some(PollOk { msgs })) = (poll.asked(), poll.replied())
+            let (Some(Positions { offsets }), Some(PollOk { msgs })) =
+                (poll.asked(), poll.replied())
             else {
                 continue;
             };
@@ -135,7 +143,9 @@ impl Logs {
                     ));
                     continue;
                 };
-                let mut expected = asked;
+                let mut expected = asked
+                    .or(pairs.first().map(|(offset, _)| *offset))
+                    .unwrap_or(0);
                 for (offset, _) in pairs {
                     if offset < expected {
                         anomalies.add(format_args!(
@@ -148,7 +158,7 @@ impl Logs {
                              over {skipped}, which exists"
                         ));
                     }
-                    expected = expected.max(offset + 1);
+                    expected = expected.max(offset.saturating_add(1));
                 }
             }
         }
@@ -179,8 +189,12 @@ impl Logs {
         }
     }
 
-    /// Checks that each message that exists is polled by the clients that poll beyond it, and
+    /// Checks that each message that exists is polled: by the clients that poll beyond it, and
     /// by a final poll.
+    ///
+    /// A message is a lost write if messages behind it were polled and it never was, or if a
+    /// poll had it once and no final poll did. It is unseen if neither it nor a message
+    /// behind it was ever polled.
     pub(super) fn check_losses(&self, history: &History, anomalies: &mut Anomalies) {
         let finals = history.done("poll").any(|poll| poll.phase == Phase::Final);
         if !finals {
@@ -192,14 +206,23 @@ impl Logs {
                 .iter()
                 .filter_map(|msg| log.offset_of.get(msg))
                 .max();
-            for (&offset, msg) in &log.messages {
+            for (msg, &offset) in &log.offset_of {
                 let passed = highest.is_some_and(|&highest| offset < highest);
-                if passed && !log.polled.contains(msg) {
+                let (polled, at_the_end) = (
+                    log.polled.contains(msg),
+                    log.polled_at_the_end.contains(msg),
+                );
+                if !polled && passed {
                     anomalies.add(format_args!(
                         "lost write: message {msg} at offset {offset} of key {key:?} was never polled, \
                          and messages behind it were"
                     ));
-                } else if finals && !log.polled_at_the_end.contains(msg) {
+                } else if !polled && finals {
+                    anomalies.add(format_args!(
+                        "unseen: message {msg} at offset {offset} of key {key:?} was acknowledged, and \
+                         no poll ever had it"
+                    ));
+                } else if !at_the_end && finals {
                     anomalies.add(format_args!(
                         "lost write: message {msg} at offset {offset} of key {key:?} existed, and no \
                          final poll had it"

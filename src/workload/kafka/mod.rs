@@ -163,7 +163,7 @@ impl Workload for Kafka {
                         continue;
                     };
                     let position = consumer.positions.entry(key.clone()).or_default();
-                    *position = (*position).max(last + 1);
+                    *position = (*position).max(last.saturating_add(1));
                     consumer.uncommitted.insert(key, last);
                 }
             }
@@ -187,8 +187,9 @@ impl Workload for Kafka {
                 for (key, pairs) in last.replied::<PollOk>()?.msgs {
                     if let Some((offset, _)) = pairs.last() {
                         let position = offsets.entry(key).or_default();
-                        more |= offset + 1 > *position;
-                        *position = (*position).max(offset + 1);
+                        let next = offset.saturating_add(1);
+                        more |= next > *position;
+                        *position = (*position).max(next);
                     }
                 }
                 if !more {
