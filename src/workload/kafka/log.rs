@@ -42,8 +42,10 @@ pub(super) struct Logs {
 
 #[derive(Default)]
 struct Log {
-    /// The message at each offset.
+    /// The message at each offset: the first that a reply has put there.
     messages: BTreeMap<u64, u64>,
+    /// The other messages that replies have put at some offsets, and the nodes that did.
+    rivals: BTreeMap<u64, BTreeMap<u64, usize>>,
     /// The offset of each message.
     offset_of: BTreeMap<u64, u64>,
     polled: BTreeSet<u64>,
@@ -89,7 +91,25 @@ impl Logs {
                 }
             }
         }
+        logs.check_offsets(anomalies);
         logs
+    }
+
+    /// Checks that each offset has one message. A node that gives one offset to all must not
+    /// hide everything else, so each offset is one anomaly.
+    fn check_offsets(&self, anomalies: &mut Anomalies) {
+        for (key, log) in &self.keys {
+            for (offset, rivals) in &log.rivals {
+                let (first, more) = (log.messages[offset], rivals.len() - 1);
+                if let Some((msg, node)) = rivals.first_key_value() {
+                    anomalies.add(format_args!(
+                        "inconsistent offset {offset} of key {key:?}: message {msg} is there \
+                         according to n{node}, message {first} according to another reply, and \
+                         {more} others"
+                    ));
+                }
+            }
+        }
     }
 
     /// Notes the offset of a message.
@@ -106,12 +126,12 @@ impl Logs {
             self.keys.insert(key.to_owned(), Log::default());
         }
         let log = self.keys.entry(key.to_owned()).or_default();
-        let other = *log.messages.entry(offset).or_insert(msg);
-        if other != msg {
-            anomalies.add(format_args!(
-                "inconsistent offset {offset} of key {key:?}: message {msg} is there according \
-                 to n{node}, and message {other} according to another reply"
-            ));
+        if *log.messages.entry(offset).or_insert(msg) != msg {
+            log.rivals
+                .entry(offset)
+                .or_default()
+                .entry(msg)
+                .or_insert(node);
         }
         let known = *log.offset_of.entry(msg).or_insert(offset);
         if known != offset {
@@ -170,22 +190,33 @@ impl Logs {
         between.next().map(|(offset, _)| *offset)
     }
 
-    /// Checks that a client's sends to a key get ever higher offsets.
+    /// Checks that a client's sends to a key get ever higher offsets. Each client and key
+    /// is one anomaly: the first such send, and how many there are.
     pub(super) fn check_sends(&self, history: &History, anomalies: &mut Anomalies) {
         let mut last: BTreeMap<(&str, String), u64> = BTreeMap::new();
+        let mut wrong: BTreeMap<(&str, String), (String, usize)> = BTreeMap::new();
         for send in history.done("send") {
             let (Some(Send { key, msg }), Some(SendOk { offset })) = (send.asked(), send.replied())
             else {
                 continue;
             };
-            let before = last.insert((&*send.client, key.clone()), offset);
-            if before.is_some_and(|before| before >= offset) {
-                let (client, node) = (&send.client, send.node);
-                anomalies.add(format_args!(
-                    "non-monotonic send: n{node} put message {msg} of {client} at offset {offset} of \
-                     key {key:?}, not behind its last one at {before:?}"
-                ));
+            let log = (&*send.client, key);
+            let Some(before) = last.insert(log.clone(), offset) else {
+                continue;
+            };
+            if before >= offset {
+                let node = send.node;
+                let (_, count) = wrong.entry(log).or_insert_with(|| {
+                    let text = format!("n{node} put message {msg} at offset {offset}");
+                    (format!("{text}, not behind the last one at {before}"), 0)
+                });
+                *count += 1;
             }
+        }
+        for ((client, key), (first, count)) in wrong {
+            anomalies.add(format_args!(
+                "non-monotonic send: of {client} to key {key:?}, {count} times: first, {first}"
+            ));
         }
     }
 
