@@ -43,7 +43,7 @@ impl Context {
         Context { shared }
     }
 
-    pub(super) fn shared(&self) -> &Rc<Shared> {
+    pub(crate) fn shared(&self) -> &Rc<Shared> {
         &self.shared
     }
 
@@ -240,7 +240,8 @@ impl Context {
         Interval::new(self.shared.clone(), period)
     }
 
-    /// Runs a task beside the handlers. An error that it ends with is logged.
+    /// Runs a task beside the handlers. An error that it ends with is logged. A panic is
+    /// logged too, and ends the run in a simulation.
     ///
     /// ```
     /// # use eddyline::{Backoff, Context, Request, Result};

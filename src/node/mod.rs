@@ -96,7 +96,9 @@ pub trait Node: Sized + 'static {
     fn new(cx: &Context) -> Self;
 
     /// Runs beside the handlers, from just after `init_ok` on. It is the place for gossip and
-    /// other work that no request starts.
+    /// other work that no request starts. An error that it ends with is logged. In a
+    /// simulation such an error ends the run, for nothing does that work any more, and so
+    /// does a panic of this or of a spawned task.
     ///
     /// ```
     /// # use eddyline::{Context, Result};

@@ -114,6 +114,8 @@ pub(crate) struct Shared {
     spawned: RefCell<VecDeque<Task>>,
     /// Tasks that were dropped since the last log line about such tasks.
     tasks_dropped: Cell<u64>,
+    /// The first failure of `start`, or panic of a background task.
+    task_failure: RefCell<Option<String>>,
     operations: RefCell<Operations>,
     /// The sender of the request whose handler is being polled for the first time.
     requester: Cell<Option<NameId>>,
@@ -140,6 +142,7 @@ impl Shared {
             random: RefCell::new(random),
             spawned: RefCell::default(),
             tasks_dropped: Cell::new(0),
+            task_failure: RefCell::default(),
             operations: RefCell::default(),
             requester: Cell::new(None),
             marks: Marks::default(),
@@ -182,6 +185,18 @@ impl Shared {
 
     pub(crate) fn log(&self, text: fmt::Arguments<'_>) {
         (self.log)(text);
+    }
+
+    /// Logs that `start` has failed, or that a background task has panicked. The first of
+    /// these texts is kept for the host of the session: nothing else waits for the outcome.
+    pub(crate) fn log_task_failure(&self, text: fmt::Arguments<'_>) {
+        self.log(text);
+        let mut first = self.task_failure.borrow_mut();
+        first.get_or_insert_with(|| text.to_string());
+    }
+
+    pub(crate) fn take_task_failure(&self) -> Option<String> {
+        self.task_failure.take()
     }
 
     /// The id of a name that may be sent to, or error 1.

@@ -180,7 +180,15 @@ where
             return;
         };
         let cx = cx.clone();
-        shared.spawn(Box::pin(async move { node.start(cx).await }));
+        shared.spawn(Box::pin(async move {
+            let outcome = node.start(cx.clone()).await;
+            if let Err(error) = outcome {
+                let shared = cx.shared();
+                shared
+                    .log_task_failure(format_args!("the background task `start` failed: {error}"));
+            }
+            Ok(())
+        }));
     }
 
     fn handle(&mut self, shared: &Shared, cx: &Context, request: Request) {
@@ -265,7 +273,7 @@ fn end(shared: &Shared, request: Option<Request>, outcome: Result<JobResult, Box
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(error)) => shared.log(format_args!("a background task failed: {error}")),
-            Err(panic) => shared.log(format_args!("a background task {panic}")),
+            Err(panic) => shared.log_task_failure(format_args!("a background task {panic}")),
         }
         return;
     };

@@ -359,6 +359,11 @@ impl Session {
         self.shared.next_operation()
     }
 
+    /// The first failure of `start`, or panic of a background task, since the last call.
+    pub(crate) fn take_task_failure(&self) -> Option<String> {
+        self.shared.take_task_failure()
+    }
+
     /// The number of requests that want a reply, have none, and whose handlers have not ended.
     pub(crate) fn unanswered(&self) -> usize {
         self.host.unanswered()

@@ -2,6 +2,7 @@
 
 use eddyline::sim::workload::{Kafka, KafkaSummary};
 use eddyline::sim::{Failure, Latency, Simulation};
+use eddyline::time::Instant;
 use eddyline::{Context, Node, Request, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,6 +18,10 @@ enum Bug {
     PollsBackwards,
     SkipsOne,
     CommitsTooMuch,
+    /// Answers polls with nothing while the load lasts.
+    PollsNothingAtFirst,
+    /// The same, for one key.
+    HidesAKeyAtFirst,
 }
 
 /// n0 owns every key, and all others ask it.
@@ -94,6 +99,15 @@ impl Node for Logs {
     }
 
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        let is_early = cx.now() < Instant::from_millis(15_000);
+        if is_early && request.kind() == "poll" && self.bug == Bug::PollsNothingAtFirst {
+            return cx.reply(&request, &json!({ "msgs": {} }));
+        }
+        if is_early && request.kind() == "poll" && self.bug == Bug::HidesAKeyAtFirst {
+            let mut answer = self.answer(&request)?;
+            answer["msgs"].as_object_mut().map(|msgs| msgs.remove("3"));
+            return cx.reply(&request, &answer);
+        }
         if cx.node_id() == "n0" || self.bug == Bug::EverybodyOwns {
             return cx.reply(&request, &self.answer(&request)?);
         }
@@ -143,4 +157,13 @@ fn wrong_nodes_are_found_out() {
     assert!(failure(Bug::PollsBackwards).mentions("non-monotonic poll"));
     assert!(failure(Bug::SkipsOne).mentions("skipped"));
     assert!(failure(Bug::CommitsTooMuch).mentions("is committed"));
+}
+
+#[test]
+fn polls_that_return_nothing_during_the_load_are_found_out() {
+    let nothing = run(Bug::PollsNothingAtFirst, 1).unwrap_err();
+    assert!(nothing.mentions("no progress"), "{nothing}");
+    let hidden = run(Bug::HidesAKeyAtFirst, 1).unwrap_err();
+    assert!(hidden.mentions("polls of key \"3\" at n0"), "{hidden}");
+    assert!(!hidden.mentions("polls of key \"2\""), "{hidden}");
 }

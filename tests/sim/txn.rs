@@ -253,3 +253,20 @@ fn wrong_rw_registers_are_found_out() {
     assert!(halves.mentions("G1b"), "{halves}");
     assert!(failure(CopyBug::NeedsTheOthers).mentions("not available"));
 }
+
+#[test]
+fn cycles_of_writes_are_found_on_any_number_of_keys() {
+    for keys in 1..=3 {
+        for seed in 1..=12 {
+            let build = |_: &Context| Replicated {
+                bug: CopyBug::OneWriteAtATime,
+                database: RefCell::default(),
+            };
+            let workload = TxnRwRegister::new().keys(keys);
+            let workload = workload.model(ConsistencyModel::ReadUncommitted);
+            let simulation = Simulation::new(seed).clients(12);
+            let found = simulation.run_with(build, workload).unwrap_err();
+            assert!(found.mentions("G0"), "{keys} keys: {found}");
+        }
+    }
+}

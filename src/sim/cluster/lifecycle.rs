@@ -117,6 +117,7 @@ impl Cluster {
                 self.queue.push_late(at, Due::Wake(node, at));
             }
         }
+        let task_failure = session.take_task_failure();
         self.take_logs();
         let mut rest = &bytes[..];
         while let Some(end) = memchr::memchr(b'\n', rest) {
@@ -127,6 +128,9 @@ impl Cluster {
         self.scratch = bytes;
         if never_waits {
             let why = "its tasks do not stop: a million polls at one instant";
+            self.violate(node, "", why);
+        }
+        if let Some(why) = task_failure {
             self.violate(node, "", why);
         }
     }

@@ -4,6 +4,7 @@ use crate::workload::anomalies::Anomalies;
 use crate::workload::history::{History, Operation, Phase};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// `{key: offset}`, in three of the messages.
 #[derive(Debug, Deserialize)]
@@ -38,6 +39,45 @@ pub(super) struct PollOk {
 #[derive(Default)]
 pub(super) struct Logs {
     keys: BTreeMap<String, Log>,
+}
+
+/// How many polls of a key at a node have to be due, and how far apart the first and the last
+/// of them, before "none returned anything" is an anomaly. The span is Maelstrom's timeout
+/// of clients: a node may lag behind, but not longer than any client would wait for it.
+const DUE_MIN: usize = 20;
+const DUE_SPAN: Duration = Duration::from_secs(5);
+
+/// The polls of a key at a node, during the load.
+#[derive(Default)]
+struct Service {
+    /// The highest offset that the node has acknowledged.
+    acknowledged: Option<u64>,
+    /// How many polls asked for such an offset, and when the first and the last did.
+    due: usize,
+    first_due: Option<Duration>,
+    last_due: Duration,
+    has_returned: bool,
+}
+
+impl Service {
+    fn poll(&mut self, poll: &Operation, position: Option<u64>, returned: bool) {
+        if poll.phase == Phase::Final {
+            return;
+        }
+        self.has_returned |= returned;
+        if position.is_some() && position <= self.acknowledged {
+            self.due += 1;
+            self.first_due.get_or_insert(poll.invoked);
+            self.last_due = poll.invoked;
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        let span = self
+            .last_due
+            .saturating_sub(self.first_due.unwrap_or_default());
+        !self.has_returned && self.due >= DUE_MIN && span >= DUE_SPAN
+    }
 }
 
 #[derive(Default)]
@@ -180,6 +220,50 @@ impl Logs {
                     }
                     expected = expected.max(offset.saturating_add(1));
                 }
+            }
+        }
+    }
+
+    /// Checks that nodes serve polls during the load, not only at its end.
+    ///
+    /// No single poll has to return anything: Maelstrom allows a node to lag behind. But a
+    /// node that has acknowledged a message of a key knows that it exists. It is an anomaly
+    /// if for [`DUE_SPAN`] all its polls of the key, [`DUE_MIN`] or more, ask for such
+    /// messages and none returns any.
+    pub(super) fn check_progress(history: &History, anomalies: &mut Anomalies) {
+        let mut sends: Vec<&Operation> = history.done("send").collect();
+        sends.sort_by_key(|send| send.completed);
+        let mut sends = sends.into_iter().peekable();
+        let mut served: BTreeMap<(usize, String), Service> = BTreeMap::new();
+        for poll in history.done("poll") {
+            while let Some(send) = sends.next_if(|send| send.completed <= poll.invoked) {
+                if let (Some(Send { key, .. }), Some(SendOk { offset })) =
+                    (send.asked(), send.replied())
+                {
+                    let service = served.entry((send.node, key)).or_default();
+                    service.acknowledged = service.acknowledged.max(Some(offset));
+                }
+            }
+            let (Some(Positions { offsets }), Some(PollOk { msgs })) =
+                (poll.asked(), poll.replied())
+            else {
+                continue;
+            };
+            for (key, position) in offsets {
+                let returned = msgs.get(&key).is_some_and(|pairs| !pairs.is_empty());
+                if let Some(service) = served.get_mut(&(poll.node, key)) {
+                    service.poll(poll, position, returned);
+                }
+            }
+        }
+        for ((node, key), service) in served {
+            if service.is_none() {
+                let due = service.due;
+                anomalies.add(format_args!(
+                    "no progress: none of {due} polls of key {key:?} at n{node} during the load \
+                     returned a message, and n{node} itself had acknowledged messages that they \
+                     asked for"
+                ));
             }
         }
     }

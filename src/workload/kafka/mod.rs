@@ -205,6 +205,7 @@ impl Workload for Kafka {
         let logs = Logs::of(run.history, &mut anomalies);
         logs.check_polls(run.history, &mut anomalies);
         logs.check_sends(run.history, &mut anomalies);
+        Logs::check_progress(run.history, &mut anomalies);
         logs.check_losses(run.history, &mut anomalies);
         check_commits(run, &mut anomalies);
         anomalies.or(KafkaSummary {
