@@ -12,7 +12,7 @@
 //! known this way gets the offset null. Polls that belong to an assignment from the
 //! beginning (`seek-to-beginning?`) are the final ones.
 
-use super::Line;
+use super::line::Line;
 use crate::workload::history::{Operation, Request};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

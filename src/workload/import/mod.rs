@@ -16,12 +16,13 @@
 //! as there, and the reader pairs it with its invocation.
 
 mod kafka;
+mod line;
 mod shapes;
 
 use super::history::{History, Operation, Outcome, Phase};
 use crate::protocol::{Error, ErrorCode};
 use kafka::Consumers;
-use serde::Deserialize;
+use line::{Line, LineKind, Process};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -62,7 +63,7 @@ pub struct HistoryReader {
 pub struct HistoryError {
     /// The line, from 1. `None` if no line is wrong, but the name of the workload.
     pub line: Option<usize>,
-    /// What is wrong with it.
+    /// The mistake in it.
     pub why: String,
 }
 
@@ -76,39 +77,6 @@ impl fmt::Display for HistoryError {
 }
 
 impl std::error::Error for HistoryError {}
-
-#[derive(Deserialize)]
-struct Line {
-    time: u64,
-    r#type: LineKind,
-    process: Process,
-    f: String,
-    #[serde(default)]
-    value: Value,
-    #[serde(default)]
-    error: Value,
-    #[serde(default, rename = "final?")]
-    is_final: bool,
-    #[serde(default, rename = "seek-to-beginning?")]
-    from_the_beginning: bool,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum LineKind {
-    Invoke,
-    Ok,
-    Fail,
-    Info,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Process {
-    Client(u64),
-    /// The nemesis, or another part of the tester.
-    Tester(#[expect(dead_code, reason = "any name will do")] String),
-}
 
 /// How long a cluster has to recover before a read counts as final, in histories whose
 /// lines do not say so. Maelstrom waits twice as long.

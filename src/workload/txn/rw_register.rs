@@ -149,7 +149,7 @@ struct Registers<'a> {
     order: BTreeMap<(u64, Version), BTreeSet<i64>>,
 }
 
-/// What a transaction has last seen of a key.
+/// The last that a transaction has seen of a key.
 #[derive(Clone, Copy)]
 struct Sight {
     version: Version,
