@@ -52,7 +52,8 @@ fn runs() -> Vec<Run> {
             .read_to_string(&mut lines)
             .expect("text");
         let workload = option(&options, "-w").expect("a workload").to_owned();
-        let nodes = option(&options, "--node-count").map_or(1, |count| count.parse().unwrap());
+        let nodes =
+            option(&options, "--node-count").map_or(1, |count| count.parse().expect("a number"));
         let history = HistoryReader::new(&workload).nodes(nodes).read(&lines);
         Run {
             history: history.unwrap_or_else(|error| panic!("{name}: {error}")),

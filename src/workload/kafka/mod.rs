@@ -17,6 +17,10 @@ use std::collections::BTreeMap;
 /// `{msgs}`, `commit_offsets {offsets}`, `list_committed_offsets {keys}` ->
 /// `{offsets}`.
 ///
+/// Every message that was acknowledged or polled must be in a final poll. During the load a
+/// node may lag behind, but not for ever: its polls must return something of each key of
+/// which it has acknowledged messages.
+///
 /// ```
 /// use eddyline::workload::Kafka;
 ///

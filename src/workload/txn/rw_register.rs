@@ -35,6 +35,12 @@ use std::time::Duration;
 /// Maelstrom's `txn-rw-register`: `txn {txn: [["r", k, null], ["w", k, v]]}` ->
 /// `{txn}`; one to four operations in each, ten keys at a time.
 ///
+/// A register does not show its history, so the checker infers which value came before
+/// which: from the absence at the beginning, from what a transaction reads and writes one
+/// after the other, from final reads that agree, and, for strict serializability, from real
+/// time. Writes that no transaction reads and that are not the last ones have no order under
+/// the weaker models, so a cycle through them is not found.
+///
 /// ```
 /// use eddyline::workload::TxnRwRegister;
 ///
