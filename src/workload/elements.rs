@@ -260,3 +260,78 @@ fn whole_milliseconds(duration: Duration) -> Duration {
     let rest = duration.subsec_nanos() % 1_000_000;
     duration.saturating_sub(Duration::from_nanos(rest.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{GSet, HistoryReader, Observed, Workload};
+
+    /// Lines of operations that follow each other: `add` of an element, or a read.
+    fn history(operations: &[(&str, &str)]) -> History {
+        let mut lines = String::new();
+        for (number, (f, value)) in operations.iter().enumerate() {
+            let is_final = *f == "final";
+            let f = if is_final { "read" } else { f };
+            for (kind, at) in [("invoke", 0), ("ok", 5)] {
+                lines.push_str(&format!(
+                    "{{\"time\":{}000000,\"type\":\"{kind}\",\"process\":0,\"f\":\"{f}\",\
+                     \"value\":{value},\"final?\":{is_final}}}\n",
+                    number * 10 + at
+                ));
+            }
+        }
+        HistoryReader::new("g-set").read(&lines).unwrap()
+    }
+
+    fn found(operations: &[(&str, &str)]) -> Vec<String> {
+        let history = history(operations);
+        let checked = GSet::new().check(&Observed::of(&history));
+        checked.map_or_else(|anomalies| anomalies.found().to_vec(), |_| Vec::new())
+    }
+
+    #[test]
+    fn stale_reads_are_measured_and_allowed() {
+        let operations = [
+            ("add", "1"),
+            ("read", "[]"),
+            ("read", "[1]"),
+            ("final", "[1]"),
+        ];
+        let elements = GSet::elements(&history(&operations));
+        assert_eq!((elements.stable, elements.stale), (1, 1));
+        // It was known at 5 ms, and the last read without it began at 10 ms.
+        assert_eq!(elements.stable_latency(1.0), Duration::from_millis(5));
+        assert_eq!(found(&operations), [""; 0]);
+    }
+
+    #[test]
+    fn an_element_that_is_gone_is_lost() {
+        let found = found(&[("add", "1"), ("read", "[1]"), ("final", "[]")]);
+        assert!(found[0].starts_with("element 1 is lost: "), "{found:?}");
+        assert!(
+            found[1].starts_with("element 1 is lost at n0: "),
+            "{found:?}"
+        );
+        assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn an_element_that_one_final_read_does_not_have_is_lost_there() {
+        let found = found(&[("add", "1"), ("final", "[]"), ("final", "[1]")]);
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].starts_with("element 1 is lost at n0: "),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn elements_twice_and_elements_of_nothing_are_found() {
+        let twice = found(&[("add", "1"), ("final", "[1,1]")]);
+        assert!(twice[0].ends_with("has an element twice: 1"), "{twice:?}");
+        let strange = found(&[("add", "1"), ("final", "[1,2]")]);
+        assert!(strange[0].contains("element 2, which was never added"));
+        let none = found(&[("add", "1"), ("read", "[1]")]);
+        assert!(none[0].starts_with("no final read was answered"));
+    }
+}

@@ -4,6 +4,7 @@
 //! Each file has one line of JSON for each invocation and each completion.
 //! `verdicts.json` has the options of each run and what Maelstrom's checkers found.
 
+use eddyline::Random;
 use eddyline::sim::workload::{
     Anomalies, Broadcast, ConsistencyModel, Counter, Echo, Elements, GSet, History, HistoryReader,
     Kafka, LinKv, Observed, Phase, TxnListAppend, TxnRwRegister, UniqueIds, Workload,
@@ -360,4 +361,59 @@ fn the_kinds_of_the_transactions_anomalies_are_the_same() {
         theirs.extend(stricter(&run.name));
         assert_eq!(ours, theirs, "{}: {:#?}", run.name, found.texts);
     }
+}
+
+/// How many bytes of the beginning of a history are changed in many ways.
+const CHANGED_BYTES: usize = 3_000;
+
+#[test]
+fn no_damaged_history_makes_the_reader_or_a_checker_panic() {
+    let (mut read, mut refused) = (0, 0);
+    for (number, name) in (0..).zip(["bug-gset.1", "bug-kafka-lost.1", "py-kv-local.1", "txnla.3"])
+    {
+        let workload = ["g-set", "kafka", "lin-kv", "txn-list-append"][number];
+        let file = File::open(path(&format!("{name}.jsonl.gz"))).expect("the history");
+        let mut text = Vec::new();
+        GzDecoder::new(file).read_to_end(&mut text).expect("text");
+        text.truncate(CHANGED_BYTES);
+        let mut random = Random::new(7);
+        for _ in 0..300 {
+            let mut text = text.clone();
+            let mut below = |count: usize| {
+                let drawn = random.below(u64::try_from(count).expect("a length"));
+                usize::try_from(drawn).expect("below a length")
+            };
+            for _ in 0..1 + below(3) {
+                let with = b"0123456789999999[]{}\",:nu-e";
+                text[below(CHANGED_BYTES)] = with[below(with.len())];
+            }
+            let text = String::from_utf8_lossy(&text);
+            // The last line is not whole.
+            let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+            match HistoryReader::new(workload).read(whole) {
+                Ok(history) => {
+                    read += 1;
+                    let model = String::new();
+                    let verdict = Value::Null;
+                    let (name, workload) = (name.to_owned(), workload.to_owned());
+                    let run = Run {
+                        name,
+                        workload,
+                        model,
+                        verdict,
+                        history,
+                    };
+                    let _any = run.found();
+                }
+                Err(error) => {
+                    refused += 1;
+                    assert!(error.line.is_some(), "{error}");
+                }
+            }
+        }
+    }
+    assert!(
+        read > 100 && refused > 100,
+        "{read} read, {refused} refused"
+    );
 }
