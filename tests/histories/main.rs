@@ -297,12 +297,19 @@ const KAFKA_KINDS: [&str; 8] = [
 ];
 
 /// Anomalies that Maelstrom passes over, and that are found here on purpose, with the reason.
-const STRICTER: [(&str, &str, &str); 1] = [(
-    "bug-kafka-lost.1",
-    "non-monotonic send",
-    "a client waits for each send before it makes the next, so the next one comes behind it: \
-     Maelstrom compares only the sends inside one operation, and its operations have one send",
-)];
+const STRICTER: [(&str, &str, &str); 3] = [
+    (
+        "bug-kafka-lost.1",
+        "non-monotonic send",
+        "a client waits for each send before it makes the next, so the next one comes behind it: \
+         Maelstrom compares only the sends inside one operation, and its operations have one send",
+    ),
+    ("bug-txnla-nocas.1", "G1c-realtime", NO_TIME),
+    ("bug-txnla-nocas.1", "G2-item", NO_TIME),
+];
+
+const NO_TIME: &str = "Elle had no time to look for all cycles of this run, and its verdict says so: \
+                       \"cycle-search-timeout\"";
 
 fn stricter(name: &str) -> impl Iterator<Item = String> {
     let kinds = STRICTER.iter().filter(move |(run, _, _)| *run == name);
@@ -377,15 +384,23 @@ fn no_damaged_history_makes_the_reader_or_a_checker_panic() {
         GzDecoder::new(file).read_to_end(&mut text).expect("text");
         text.truncate(CHANGED_BYTES);
         let mut random = Random::new(7);
-        for _ in 0..300 {
+        for round in 0..300 {
             let mut text = text.clone();
             let mut below = |count: usize| {
                 let drawn = random.below(u64::try_from(count).expect("a length"));
                 usize::try_from(drawn).expect("below a length")
             };
+            // Half of the histories get other numbers only: most of them can be read.
+            let with: &[u8] = if round % 2 == 0 {
+                b"0123456789"
+            } else {
+                b"0123456789[]{}\",:nu-e"
+            };
             for _ in 0..1 + below(3) {
-                let with = b"0123456789999999[]{}\",:nu-e";
-                text[below(CHANGED_BYTES)] = with[below(with.len())];
+                let at = below(CHANGED_BYTES);
+                if round % 2 == 1 || text[at].is_ascii_digit() {
+                    text[at] = with[below(with.len())];
+                }
             }
             let text = String::from_utf8_lossy(&text);
             // The last line is not whole.
