@@ -103,7 +103,8 @@ impl Node for Logs {
         if is_early && request.kind() == "poll" && self.bug == Bug::PollsNothingAtFirst {
             return cx.reply(&request, &json!({ "msgs": {} }));
         }
-        if is_early && request.kind() == "poll" && self.bug == Bug::HidesAKeyAtFirst {
+        let hides = self.bug == Bug::HidesAKeyAtFirst && cx.node_id() == "n0";
+        if is_early && request.kind() == "poll" && hides {
             let mut answer = self.answer(&request)?;
             answer["msgs"].as_object_mut().map(|msgs| msgs.remove("3"));
             return cx.reply(&request, &answer);
