@@ -8,6 +8,18 @@
 //!   is applied once.
 //! - A leader's message contains all entries that the receiver has not confirmed. So
 //!   no message depends on an earlier one, which may be lost or late.
+//! - An operation costs five messages on five nodes, with two in each direction between
+//!   the leader and the client's node:
+//!
+//!   ```text
+//!   client's node ── propose ──> leader ── append ───> a third node
+//!   client's node <── append ─── leader <── appended ── a third node
+//!   client's node ── appended ─> leader
+//!   ```
+//!
+//!   The second `append` already says that the entry is committed. The leader knows that
+//!   a majority has it as soon as the receiver does. The other nodes get the entry with
+//!   the next heartbeat, or with an operation of their own clients.
 //! - Before an election, a candidate asks whether the others would vote for it (a
 //!   pre-vote). So it cannot replace a leader that is in contact with a
 //!   majority.
@@ -26,10 +38,14 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 use std::collections::{BTreeMap, BTreeSet};
-use std::{borrow::Cow, cell::RefCell, future::ready, rc::Rc, time::Duration};
+use std::time::Duration;
+use std::{borrow::Cow, cell::RefCell, cmp::Reverse, future::ready, ops::Range, rc::Rc};
 
-/// The time between two messages of the leader, and between two proposals of a request.
+/// The time after which the leader sends a node a message although there is no news.
 const TICK_EVERY: Duration = Duration::from_millis(50);
+
+/// The time between two proposals of a request that nothing else makes a node propose.
+const PROPOSE_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// How long the leader may be silent: six ticks, or a round trip of 100 ms each way.
 /// Each node draws its patience from one to two times this value, so that two nodes
@@ -78,11 +94,17 @@ struct Vote {
 }
 
 #[derive(Serialize, Deserialize)]
+struct Propose {
+    entries: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct Append<'a> {
     term: u64,
     /// The term and index of the entry before `entries`.
     prev: (u64, usize),
     entries: Cow<'a, [Entry]>,
+    /// What is committed once the receiver has `entries`.
     commit: usize,
 }
 
@@ -123,6 +145,12 @@ struct Raft {
     heard_from: BTreeMap<String, Instant>,
     /// On the leader: the index up to which each other node has confirmed the log.
     agreed: BTreeMap<String, usize>,
+    /// On the leader: the nodes that wait for an entry, and its index.
+    asked: BTreeSet<(String, usize)>,
+    /// On the leader: the nodes that were sent a message since the last tick.
+    sent: BTreeSet<String>,
+    /// On the leader: `commit` at the last tick.
+    commit_at_tick: usize,
     /// Entries count from 1. Entry 0 is the same on all nodes.
     log: Vec<Entry>,
     /// The index of the last committed entry. It is also the last applied one.
@@ -131,7 +159,14 @@ struct Raft {
     /// The ids of applied entries. It grows without bound, as the log does.
     done: BTreeSet<(String, String)>,
     /// The requests of clients that wait on this node.
-    waiting: BTreeMap<(String, String), Request>,
+    waiting: BTreeMap<(String, String), Waiting>,
+}
+
+struct Waiting {
+    request: Request,
+    entry: Entry,
+    /// When it was last proposed to a leader.
+    proposed: Option<Instant>,
 }
 
 impl Raft {
@@ -156,7 +191,9 @@ impl Raft {
         self.role != Role::Leader && cx.now().since(self.heard) >= self.patience
     }
 
-    /// On the leader: sends to all nodes, or steps down if no majority answers.
+    /// On the leader: steps down if no majority answers. Otherwise sends to the nodes
+    /// that were sent nothing since the last tick, or to all if nothing was committed
+    /// since then although entries wait.
     fn tick(&mut self, cx: &Context) {
         if self.role != Role::Leader {
             return;
@@ -166,7 +203,13 @@ impl Raft {
             self.follow(self.term, None);
         } else {
             self.put_off_election(cx);
-            self.append_to_all(cx);
+            let is_stuck = self.commit == self.commit_at_tick && self.last().1 > self.commit;
+            self.commit_at_tick = self.commit;
+            let sent = std::mem::take(&mut self.sent);
+            for peer in cx.peers().filter(|&peer| is_stuck || !sent.contains(peer)) {
+                self.append_to(cx, peer);
+            }
+            self.sent.clear();
         }
     }
 
@@ -215,37 +258,98 @@ impl Raft {
         self.leader = Some(cx.node_id().to_owned());
         self.heard_from = cx.peers().map(|peer| (peer.to_owned(), cx.now())).collect();
         self.agreed.clear();
+        self.asked.clear();
         let id = (cx.node_id().to_owned(), self.term.to_string());
         let (term, command) = (self.term, None);
-        self.on_propose(cx, Entry { term, id, command });
+        self.log.push(Entry { term, id, command });
+        cx.peers().for_each(|peer| self.append_to(cx, peer));
+        self.commit_agreed(cx);
     }
 
-    fn on_propose(&mut self, cx: &Context, entry: Entry) {
-        let mut coming = self.log[self.commit + 1..].iter();
-        let is_known = self.done.contains(&entry.id) || coming.any(|known| known.id == entry.id);
-        if self.role == Role::Leader && !is_known {
-            let term = self.term;
-            self.log.push(Entry { term, ..entry });
-            self.append_to_all(cx);
-            self.commit_agreed(cx);
+    /// Proposes a waiting request, unless that was done shortly before. The message has
+    /// all requests that have waited for a tick: their proposal may have been lost.
+    fn propose(&mut self, cx: &Context, id: &(String, String)) {
+        let Some(leader) = self.leader.clone() else {
+            return;
+        };
+        let has_waited = |request: &Waiting, time| {
+            let is_old = |at| cx.now().since(at) >= time;
+            request.proposed.is_none_or(is_old)
+        };
+        let is_due = |request| has_waited(request, PROPOSE_AGAIN_AFTER);
+        if !self.waiting.get(id).is_some_and(is_due) {
+            return;
+        }
+        let mut entries = Vec::new();
+        for request in self.waiting.values_mut() {
+            if has_waited(request, TICK_EVERY) && entries.len() < ENTRIES_MAX {
+                request.proposed = Some(cx.now());
+                entries.push(request.entry.clone());
+            }
+        }
+        if leader == cx.node_id() {
+            self.on_propose(cx, &leader, entries);
+        } else {
+            drop(cx.send(&leader, "propose", &Propose { entries }));
         }
     }
 
-    /// On the leader: sends each node the entries that it has not confirmed. A failed
-    /// send is treated like a lost message.
-    fn append_to_all(&self, cx: &Context) {
-        for peer in cx.peers() {
-            // A log that has the committed entries agrees on them with all others.
-            let prev = self.agreed.get(peer).map_or(self.commit, |&agreed| agreed);
-            let end = self.log.len().min(prev + 1 + ENTRIES_MAX);
-            let append = Append {
-                term: self.term,
-                prev: (self.log[prev].term, prev),
-                entries: Cow::Borrowed(&self.log[prev + 1..end]),
-                commit: self.commit,
-            };
-            drop(cx.send(peer, "append", &append));
+    /// On the leader: appends the entries that are new, and sends them to as few nodes as
+    /// make a majority. Those that answered last are the most likely to answer soon.
+    fn on_propose(&mut self, cx: &Context, from: &str, entries: Vec<Entry>) {
+        if self.role != Role::Leader {
+            return;
         }
+        let is_own = from == cx.node_id();
+        let end = self.log.len();
+        for entry in entries {
+            let index = self.index_of(&entry.id).unwrap_or(self.log.len());
+            if index == self.log.len() {
+                let term = self.term;
+                self.log.push(Entry { term, ..entry });
+            }
+            if !is_own {
+                self.asked.insert((from.to_owned(), index));
+            }
+        }
+        if self.log.len() > end {
+            let mut others: Vec<&str> = cx.peers().filter(|&peer| peer != from).collect();
+            others.sort_by_key(|&peer| Reverse(self.heard_from.get(peer)));
+            others.truncate(cx.majority() - if is_own { 1 } else { 2 });
+            others.iter().for_each(|peer| self.append_to(cx, peer));
+        }
+        self.commit_agreed(cx);
+    }
+
+    /// The index of an entry, or a later one that is committed.
+    fn index_of(&self, id: &(String, String)) -> Option<usize> {
+        if self.done.contains(id) {
+            return Some(self.commit);
+        }
+        (self.commit + 1..self.log.len()).find(|&index| self.log[index].id == *id)
+    }
+
+    /// The entries that the next message to a node contains: all that it has not
+    /// confirmed, or as many as fit. A log that has the committed entries agrees on them
+    /// with all others.
+    fn entries_for(&self, peer: &str) -> Range<usize> {
+        let prev = self.agreed.get(peer).map_or(self.commit, |&agreed| agreed);
+        prev + 1..self.log.len().min(prev + 1 + ENTRIES_MAX)
+    }
+
+    /// On the leader: sends a node the entries that it has not confirmed. A failed send
+    /// is treated like a lost message.
+    fn append_to(&mut self, cx: &Context, peer: &str) {
+        let entries = self.entries_for(peer);
+        let prev = entries.start - 1;
+        let append = Append {
+            term: self.term,
+            prev: (self.log[prev].term, prev),
+            entries: Cow::Borrowed(&self.log[entries]),
+            commit: self.commit_with(cx, peer),
+        };
+        drop(cx.send(peer, "append", &append));
+        self.sent.insert(peer.to_owned());
     }
 
     fn on_append(&mut self, cx: &Context, leader: &str, append: Append<'_>) {
@@ -283,17 +387,34 @@ impl Raft {
         }
     }
 
-    /// On the leader: commits the entries that a majority has, if the last of them is
-    /// from the leader's own term.
-    fn commit_agreed(&mut self, cx: &Context) {
-        let mut agreed: Vec<usize> = self.agreed.values().copied().collect();
+    /// On the leader: the last entry that a majority has, provided that `node` has its
+    /// next message. Only an entry of the leader's own term commits those before it:
+    /// a later leader could still replace an entry of an earlier term.
+    fn commit_with(&self, cx: &Context, node: &str) -> usize {
+        let agreed = |peer| match self.agreed.get(peer) {
+            _ if peer == node => self.entries_for(peer).end - 1,
+            agreed => agreed.copied().unwrap_or(0),
+        };
+        let mut agreed: Vec<usize> = cx.peers().map(agreed).collect();
         agreed.push(self.log.len() - 1);
-        agreed.sort_unstable_by(|one, other| other.cmp(one));
-        let index = agreed.get(cx.majority() - 1).copied().unwrap_or(0);
-        if index > self.commit && self.has(self.term, index) {
-            self.apply_to(cx, index);
-            self.append_to_all(cx);
+        agreed.sort_unstable_by_key(|&index| Reverse(index));
+        let index = agreed[cx.majority() - 1];
+        if self.has(self.term, index) {
+            return self.commit.max(index);
         }
+        self.commit
+    }
+
+    /// On the leader: applies what is committed, and sends to the nodes that wait for an
+    /// entry which their confirmation commits.
+    fn commit_agreed(&mut self, cx: &Context) {
+        self.apply_to(cx, self.commit_with(cx, cx.node_id()));
+        let asked = std::mem::take(&mut self.asked);
+        let is_ready = |(peer, index): &(String, usize)| *index <= self.commit_with(cx, peer);
+        let (ready, later) = asked.into_iter().partition(is_ready);
+        self.asked = later;
+        let ready: BTreeMap<String, usize> = BTreeSet::into_iter(ready).collect();
+        ready.keys().for_each(|peer| self.append_to(cx, peer));
     }
 
     fn apply_to(&mut self, cx: &Context, commit: usize) {
@@ -303,9 +424,10 @@ impl Raft {
             // The same request may have been proposed to two leaders.
             let is_new = self.done.insert(id.clone());
             if let Some(command) = command.filter(|_| is_new) {
-                match (self.waiting.remove(&id), self.execute(&command)) {
-                    (Some(request), Ok(fields)) => drop(cx.reply(&request, &fields)),
-                    (Some(request), Err(error)) => drop(cx.reply_error(&request, &error)),
+                let result = self.execute(&command);
+                match (self.waiting.remove(&id), result) {
+                    (Some(waiting), Ok(fields)) => drop(cx.reply(&waiting.request, &fields)),
+                    (Some(waiting), Err(error)) => drop(cx.reply_error(&waiting.request, &error)),
                     (None, _) => {}
                 }
             }
@@ -359,24 +481,26 @@ impl LinKv {
         let id = (request.src().to_owned(), msg_id.to_owned());
         let Command { .. } = request.body()?; // a wrong body: error 12
         let (term, command) = (0, Some(request.body()?));
-        let entry = Entry { term, id, command };
+        let waiting = Waiting {
+            request: request.clone(),
+            entry: Entry {
+                term,
+                id: id.clone(),
+                command,
+            },
+            proposed: None,
+        };
         let raft = || self.0.borrow_mut();
-        raft().waiting.insert(entry.id.clone(), request.clone());
-        let (begun, mut is_proposed) = (cx.now(), false);
+        raft().waiting.insert(id.clone(), waiting);
+        let begun = cx.now();
         while cx.now().since(begun) < HOLD_FOR && !request.is_answered() {
-            let leader = raft().leader.clone();
-            is_proposed |= leader.is_some();
-            match leader.as_deref() {
-                Some(leader) if leader == cx.node_id() => raft().on_propose(cx, entry.clone()),
-                Some(leader) => drop(cx.send(leader, "propose", &entry)),
-                None => {}
-            }
+            raft().propose(cx, &id);
             cx.sleep(TICK_EVERY).await;
         }
-        match raft().waiting.remove(&entry.id) {
+        match raft().waiting.remove(&id).map(|waiting| waiting.proposed) {
             None => Ok(()),
-            Some(_) if is_proposed => Err(Error::timeout("not committed yet; it may happen later")),
-            Some(_) => Err(Error::temporarily_unavailable("there is no leader")),
+            Some(Some(_)) => Err(Error::timeout("not committed yet; it may happen later")),
+            Some(None) => Err(Error::temporarily_unavailable("there is no leader")),
         }
     }
 }
@@ -406,7 +530,7 @@ impl Node for LinKv {
         match request.kind() {
             "read" | "write" | "cas" => self.carry_out(&cx, &request).await?,
             "request_vote" => cx.reply(&request, &raft().vote(&cx, peer, &request.body()?)?)?,
-            "propose" => raft().on_propose(&cx, request.body()?),
+            "propose" => raft().on_propose(&cx, peer, request.body::<Propose>()?.entries),
             "append" => raft().on_append(&cx, peer, request.body()?),
             "appended" => raft().on_appended(&cx, peer, &request.body()?),
             _ => cx.not_supported(&request)?,
