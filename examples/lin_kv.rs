@@ -8,18 +8,16 @@
 //!   is applied once.
 //! - A leader's message contains all entries that the receiver has not confirmed. So
 //!   no message depends on an earlier one, which may be lost or late.
-//! - An operation costs five messages on five nodes, with two in each direction between
-//!   the leader and the client's node:
+//! - On five nodes, an operation costs five messages:
 //!
 //!   ```text
-//!   client's node ── propose ──> leader ── append ───> a third node
-//!   client's node <── append ─── leader <── appended ── a third node
-//!   client's node ── appended ─> leader
+//!   client's node ─ propose ─> leader ─ append ──> a third node
+//!   client's node <─ append ── leader <─ appended ─ a third node
+//!   client's node ─ appended ─> leader
 //!   ```
 //!
-//!   The second `append` already says that the entry is committed. The leader knows that
-//!   a majority has it as soon as the receiver does. The other nodes get the entry with
-//!   the next heartbeat, or with an operation of their own clients.
+//!   The second `append` says already that the entry is committed: with the receiver, a
+//!   majority has it. Other nodes get the entry with their next message.
 //! - Before an election, a candidate asks whether the others would vote for it (a
 //!   pre-vote). So it cannot replace a leader that is in contact with a
 //!   majority.
@@ -41,11 +39,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use std::{borrow::Cow, cell::RefCell, cmp::Reverse, future::ready, ops::Range, rc::Rc};
 
-/// The time after which the leader sends a node a message although there is no news.
+/// The time between two messages of the leader to a node, if there is no news.
 const TICK_EVERY: Duration = Duration::from_millis(50);
 
-/// The time between two proposals of a request that nothing else makes a node propose.
-const PROPOSE_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// The time until a proposal or a request for a vote is repeated.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// How long the leader may be silent: six ticks, or a round trip of 100 ms each way.
 /// Each node draws its patience from one to two times this value, so that two nodes
@@ -73,12 +71,14 @@ enum Operation {
     Cas { from: Value, to: Value },
 }
 
+/// The client and the `msg_id` of a request.
+type Id = (String, String);
+
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Entry {
     /// The term of the leader that appended the entry.
     term: u64,
-    /// The client and its `msg_id`.
-    id: (String, String),
+    id: Id,
     /// `None` in a new leader's first entry, which commits entries of earlier terms.
     command: Option<Box<RawValue>>,
 }
@@ -157,15 +157,15 @@ struct Raft {
     commit: usize,
     store: BTreeMap<String, Value>,
     /// The ids of applied entries. It grows without bound, as the log does.
-    done: BTreeSet<(String, String)>,
+    done: BTreeSet<Id>,
     /// The requests of clients that wait on this node.
-    waiting: BTreeMap<(String, String), Waiting>,
+    waiting: BTreeMap<Id, Waiting>,
 }
 
 struct Waiting {
     request: Request,
     entry: Entry,
-    /// When it was last proposed to a leader.
+    /// When it was last proposed.
     proposed: Option<Instant>,
 }
 
@@ -266,26 +266,22 @@ impl Raft {
         self.commit_agreed(cx);
     }
 
-    /// Proposes a waiting request, unless that was done shortly before. The message has
-    /// all requests that have waited for a tick: their proposal may have been lost.
-    fn propose(&mut self, cx: &Context, id: &(String, String)) {
-        let Some(leader) = self.leader.clone() else {
+    /// Proposes a waiting request, if that was not done shortly before. Other requests
+    /// that have waited for a tick are in the message too.
+    fn propose(&mut self, cx: &Context, id: &Id) {
+        let waits = |request: &Waiting, time| {
+            let proposed = request.proposed;
+            proposed.is_none_or(|at| cx.now().since(at) >= time)
+        };
+        let request = self.waiting.get(id).filter(|it| waits(it, AGAIN_AFTER));
+        let (Some(_), Some(leader)) = (request, self.leader.clone()) else {
             return;
         };
-        let has_waited = |request: &Waiting, time| {
-            let is_old = |at| cx.now().since(at) >= time;
-            request.proposed.is_none_or(is_old)
-        };
-        let is_due = |request| has_waited(request, PROPOSE_AGAIN_AFTER);
-        if !self.waiting.get(id).is_some_and(is_due) {
-            return;
-        }
         let mut entries = Vec::new();
-        for request in self.waiting.values_mut() {
-            if has_waited(request, TICK_EVERY) && entries.len() < ENTRIES_MAX {
-                request.proposed = Some(cx.now());
-                entries.push(request.entry.clone());
-            }
+        let due = self.waiting.values_mut().filter(|it| waits(it, TICK_EVERY));
+        for request in due.take(ENTRIES_MAX) {
+            request.proposed = Some(cx.now());
+            entries.push(request.entry.clone());
         }
         if leader == cx.node_id() {
             self.on_propose(cx, &leader, entries);
@@ -295,19 +291,23 @@ impl Raft {
     }
 
     /// On the leader: appends the entries that are new, and sends them to as few nodes as
-    /// make a majority. Those that answered last are the most likely to answer soon.
+    /// make a majority: those that answered last, and are the most likely to answer.
     fn on_propose(&mut self, cx: &Context, from: &str, entries: Vec<Entry>) {
         if self.role != Role::Leader {
             return;
         }
         let is_own = from == cx.node_id();
-        let end = self.log.len();
+        let (term, end) = (self.term, self.log.len());
         for entry in entries {
-            let index = self.index_of(&entry.id).unwrap_or(self.log.len());
-            if index == self.log.len() {
-                let term = self.term;
-                self.log.push(Entry { term, ..entry });
-            }
+            let mut coming = self.commit + 1..self.log.len();
+            let index = match coming.find(|&index| self.log[index].id == entry.id) {
+                Some(index) => index,
+                None if self.done.contains(&entry.id) => self.commit,
+                None => {
+                    self.log.push(Entry { term, ..entry });
+                    self.log.len() - 1
+                }
+            };
             if !is_own {
                 self.asked.insert((from.to_owned(), index));
             }
@@ -321,24 +321,14 @@ impl Raft {
         self.commit_agreed(cx);
     }
 
-    /// The index of an entry, or a later one that is committed.
-    fn index_of(&self, id: &(String, String)) -> Option<usize> {
-        if self.done.contains(id) {
-            return Some(self.commit);
-        }
-        (self.commit + 1..self.log.len()).find(|&index| self.log[index].id == *id)
-    }
-
-    /// The entries that the next message to a node contains: all that it has not
-    /// confirmed, or as many as fit. A log that has the committed entries agrees on them
-    /// with all others.
+    /// The indexes of the entries in the next message to a node. A log that has the
+    /// committed entries agrees on them with all others.
     fn entries_for(&self, peer: &str) -> Range<usize> {
         let prev = self.agreed.get(peer).map_or(self.commit, |&agreed| agreed);
         prev + 1..self.log.len().min(prev + 1 + ENTRIES_MAX)
     }
 
-    /// On the leader: sends a node the entries that it has not confirmed. A failed send
-    /// is treated like a lost message.
+    /// On the leader. A failed send is treated like a lost message.
     fn append_to(&mut self, cx: &Context, peer: &str) {
         let entries = self.entries_for(peer);
         let prev = entries.start - 1;
@@ -387,9 +377,8 @@ impl Raft {
         }
     }
 
-    /// On the leader: the last entry that a majority has, provided that `node` has its
-    /// next message. Only an entry of the leader's own term commits those before it:
-    /// a later leader could still replace an entry of an earlier term.
+    /// On the leader: the last entry that is committed once `node` has its next message.
+    /// It is from the leader's own term: a later leader could replace an earlier one.
     fn commit_with(&self, cx: &Context, node: &str) -> usize {
         let agreed = |peer| match self.agreed.get(peer) {
             _ if peer == node => self.entries_for(peer).end - 1,
@@ -399,22 +388,27 @@ impl Raft {
         agreed.push(self.log.len() - 1);
         agreed.sort_unstable_by_key(|&index| Reverse(index));
         let index = agreed[cx.majority() - 1];
-        if self.has(self.term, index) {
-            return self.commit.max(index);
+        let is_own = self.has(self.term, index);
+        if is_own {
+            self.commit.max(index)
+        } else {
+            self.commit
         }
-        self.commit
     }
 
-    /// On the leader: applies what is committed, and sends to the nodes that wait for an
-    /// entry which their confirmation commits.
+    /// On the leader: commits what a majority has, and sends to the nodes that wait for
+    /// an entry which is committed once they have it.
     fn commit_agreed(&mut self, cx: &Context) {
         self.apply_to(cx, self.commit_with(cx, cx.node_id()));
-        let asked = std::mem::take(&mut self.asked);
-        let is_ready = |(peer, index): &(String, usize)| *index <= self.commit_with(cx, peer);
-        let (ready, later) = asked.into_iter().partition(is_ready);
-        self.asked = later;
-        let ready: BTreeMap<String, usize> = BTreeSet::into_iter(ready).collect();
-        ready.keys().for_each(|peer| self.append_to(cx, peer));
+        for peer in cx.peers() {
+            let commit = self.commit_with(cx, peer);
+            let asked = self.asked.len();
+            self.asked
+                .retain(|(node, index)| node != peer || *index > commit);
+            if self.asked.len() < asked {
+                self.append_to(cx, peer);
+            }
+        }
     }
 
     fn apply_to(&mut self, cx: &Context, commit: usize) {
@@ -424,10 +418,10 @@ impl Raft {
             // The same request may have been proposed to two leaders.
             let is_new = self.done.insert(id.clone());
             if let Some(command) = command.filter(|_| is_new) {
-                let result = self.execute(&command);
-                match (self.waiting.remove(&id), result) {
-                    (Some(waiting), Ok(fields)) => drop(cx.reply(&waiting.request, &fields)),
-                    (Some(waiting), Err(error)) => drop(cx.reply_error(&waiting.request, &error)),
+                let waiting = self.waiting.remove(&id).map(|waiting| waiting.request);
+                match (waiting, self.execute(&command)) {
+                    (Some(request), Ok(fields)) => drop(cx.reply(&request, &fields)),
+                    (Some(request), Err(error)) => drop(cx.reply_error(&request, &error)),
                     (None, _) => {}
                 }
             }
@@ -463,7 +457,7 @@ impl LinKv {
         let request = self.0.borrow_mut().stand(cx, pre);
         let ask = |peer| {
             let call = cx.sync_rpc(peer, "request_vote", &request);
-            let again = Backoff::new(TICK_EVERY).longest(TICK_EVERY);
+            let again = Backoff::new(AGAIN_AFTER).longest(AGAIN_AFTER);
             call.retry(again).timeout(self.0.borrow().patience)
         };
         let answers: FuturesUnordered<_> = cx.peers().map(ask).collect();
@@ -480,20 +474,24 @@ impl LinKv {
         let msg_id = request.msg_id().ok_or_else(missing)?;
         let id = (request.src().to_owned(), msg_id.to_owned());
         let Command { .. } = request.body()?; // a wrong body: error 12
-        let (term, command) = (0, Some(request.body()?));
-        let waiting = Waiting {
-            request: request.clone(),
-            entry: Entry {
-                term,
-                id: id.clone(),
-                command,
-            },
-            proposed: None,
+        let (command, proposed) = (Some(request.body()?), None);
+        let entry = Entry {
+            term: 0,
+            id: id.clone(),
+            command,
         };
+        let request = request.clone();
         let raft = || self.0.borrow_mut();
-        raft().waiting.insert(id.clone(), waiting);
+        raft().waiting.insert(
+            id.clone(),
+            Waiting {
+                request,
+                entry,
+                proposed,
+            },
+        );
         let begun = cx.now();
-        while cx.now().since(begun) < HOLD_FOR && !request.is_answered() {
+        while cx.now().since(begun) < HOLD_FOR && raft().waiting.contains_key(&id) {
             raft().propose(cx, &id);
             cx.sleep(TICK_EVERY).await;
         }
