@@ -9,25 +9,24 @@
 use eddyline::Node;
 use eddyline::sim::workload::LinKv;
 use eddyline::sim::{Cluster, Event, Fault, Latency, Partition, Simulation};
-use mutate::mutate;
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::time::Duration;
 
 #[allow(dead_code, reason = "its `main`")]
 mod sound {
-    mutate!("examples/lin_kv.rs");
+    mutate::mutate!("examples/lin_kv.rs");
 }
 
 #[allow(dead_code, reason = "its `main`")]
 mod votes_twice {
-    mutate!("examples/lin_kv.rs",
+    mutate::mutate!("examples/lin_kv.rs",
         "let is_given = self.voted.0 == self.term && self.voted.1 != candidate;" => "let is_given = false;");
 }
 
 #[allow(dead_code, reason = "its `main`")]
 mod compares_no_logs {
-    mutate!("examples/lin_kv.rs",
+    mutate::mutate!("examples/lin_kv.rs",
         "is_late || request.last < self.last()" => "is_late");
 }
 
@@ -36,13 +35,13 @@ mod compares_no_logs {
 
 #[allow(dead_code, reason = "its `main`")]
 mod sound_in_small_messages {
-    mutate!("examples/lin_kv.rs",
+    mutate::mutate!("examples/lin_kv.rs",
         "const ENTRIES_MAX: usize = 100;" => "const ENTRIES_MAX: usize = 1;");
 }
 
 #[allow(dead_code, reason = "its `main`")]
 mod counts_earlier_terms {
-    mutate!("examples/lin_kv.rs",
+    mutate::mutate!("examples/lin_kv.rs",
         "const ENTRIES_MAX: usize = 100;" => "const ENTRIES_MAX: usize = 1;",
         "let is_own = self.has(self.term, index);" => "let is_own = true;");
 }
