@@ -213,11 +213,15 @@ fn figure_8<N: Node>(seed: u64) -> (bool, Value) {
 
 #[test]
 fn a_leader_that_counts_entries_of_earlier_terms_is_found() {
-    let (lost, kept) = ((true, json!(1)), (false, json!(1)));
-    assert_eq!(figure_8::<counts_earlier_terms::LinKv>(0), lost);
-    assert_eq!(figure_8::<sound_in_small_messages::LinKv>(0), kept);
-    for seed in 1..10 {
+    let is_lost = |result: &(bool, Value)| *result == (true, json!(1));
+    let mut seeds = Vec::new();
+    for seed in 0..10 {
+        if is_lost(&figure_8::<counts_earlier_terms::LinKv>(seed)) {
+            seeds.push(seed);
+        }
         let sound = figure_8::<sound_in_small_messages::LinKv>(seed);
-        assert_ne!(sound, lost, "seed {seed}: a lost write");
+        assert!(!is_lost(&sound), "seed {seed}: a lost write");
     }
+    eprintln!("counts entries of earlier terms: found by the seeds {seeds:?}");
+    assert!(!seeds.is_empty());
 }
