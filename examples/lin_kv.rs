@@ -104,7 +104,7 @@ struct Append<'a> {
     /// The term and index of the entry before `entries`.
     prev: (u64, usize),
     entries: Cow<'a, [Entry]>,
-    /// What is committed once the receiver has `entries`.
+    /// The last entry that is committed once the receiver has `entries`.
     commit: usize,
 }
 
