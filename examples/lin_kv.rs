@@ -299,17 +299,13 @@ impl Raft {
         let is_own = from == cx.node_id();
         let (term, end) = (self.term, self.log.len());
         for entry in entries {
-            let mut coming = self.commit + 1..self.log.len();
-            let index = match coming.find(|&index| self.log[index].id == entry.id) {
-                Some(index) => index,
-                None if self.done.contains(&entry.id) => self.commit,
-                None => {
-                    self.log.push(Entry { term, ..entry });
-                    self.log.len() - 1
-                }
-            };
+            let mut coming = self.log[self.commit + 1..].iter();
+            if self.done.contains(&entry.id) || coming.any(|known| known.id == entry.id) {
+                continue;
+            }
+            self.log.push(Entry { term, ..entry });
             if !is_own {
-                self.asked.insert((from.to_owned(), index));
+                self.asked.insert((from.to_owned(), self.last().1));
             }
         }
         if self.log.len() > end {
