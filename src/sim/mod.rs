@@ -82,6 +82,7 @@
 //! the source: `cluster`, then `trace`.
 
 mod address;
+mod clocks;
 mod cluster;
 mod diagram;
 mod plan;
@@ -101,7 +102,9 @@ pub use trace::{Event, Loss, Record, Trace};
 
 // A test of a node needs these names beside those above.
 pub use crate::workload;
-pub use crate::workload::faults::{Fault, Latency, Nemesis, Partition};
+pub use crate::workload::faults::{
+    Fault, FaultKind, FaultSpan, Faults, Group, Latency, Nemesis, Partition,
+};
 pub use crate::workload::{
     Anomalies, History, Operation, Outcome, Phase, Request, Statistics, Workload,
 };

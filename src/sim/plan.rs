@@ -12,6 +12,8 @@ pub(super) struct Plan {
     pub(super) nodes: usize,
     pub(super) rpc_timeout: Duration,
     pub(super) conditions: Conditions,
+    /// How far a node's wall clock may be off.
+    pub(super) clock_skew: Duration,
     pub(super) faults: FaultPlan,
     pub(super) load: Load,
     /// Whether the conversation is kept.
@@ -27,10 +29,11 @@ impl Plan {
             nodes: 1,
             rpc_timeout: Settings::default().rpc_timeout,
             conditions: Conditions::default(),
+            clock_skew: Duration::ZERO,
             faults: FaultPlan {
                 partitions: Vec::new(),
                 faults: Vec::new(),
-                nemesis: Nemesis::every(Duration::from_secs(1)),
+                nemesis: Nemesis::default(),
             },
             load: Load {
                 clients: None,

@@ -70,6 +70,20 @@ impl Simulation {
         self
     }
 
+    /// How far the wall clock of each node may be off, forward or back: not at all. The
+    /// difference is drawn once, and a restart does not change it. A
+    /// [clock jump](Fault::ClockJump) adds to it.
+    ///
+    /// ```
+    /// # use {eddyline::sim::{Nemesis, Simulation}, std::time::Duration};
+    /// let simulation = Simulation::new(7).nodes(5).clock_skew(Duration::from_secs(2));
+    /// let simulation = simulation.nemesis(Nemesis::default().restarts().clock_jumps());
+    /// ```
+    pub fn clock_skew(mut self, most: Duration) -> Simulation {
+        self.plan.clock_skew = most;
+        self
+    }
+
     // The network between nodes, and to services. As in Maelstrom, clients sit beside
     // their node: their delays would hide anomalies.
 
@@ -153,7 +167,7 @@ impl Simulation {
         self
     }
 
-    /// Random faults at random times.
+    /// Random faults at random times. The [report](Report::faults) lists those that struck.
     pub fn nemesis(mut self, nemesis: Nemesis) -> Simulation {
         self.plan.faults.nemesis = nemesis;
         self
@@ -301,6 +315,7 @@ fn report<S>(cluster: &mut Cluster, history: History, cost: f64, summary: S) -> 
         summary,
         history,
         statistics: cluster.statistics(),
+        faults: cluster.faults().clone(),
         server_messages_per_operation: cost,
         elapsed: cluster.now(),
         logs: cluster.logs().map(str::to_owned).collect(),

@@ -94,6 +94,10 @@ impl Cluster {
             return self.lose(packet, Loss::Cut);
         }
         match packet.dest {
+            Address::Node(node) if packet.id < self.servers[node].first_message => {
+                self.statistics.to_the_dead += 1;
+                self.lose(packet, Loss::Down)
+            }
             Address::Node(node) => match &mut self.servers[node].life {
                 Life::Running(_) => {
                     self.note_arrival(&packet);

@@ -40,6 +40,7 @@ mod lifecycle;
 mod parts;
 
 use super::address::AddressBook;
+use super::clocks::WallClock;
 use super::plan::Plan;
 use super::queue::Queue;
 use super::rules::Violation;
@@ -47,7 +48,7 @@ use super::trace::{self, Fingerprint, Trace};
 use crate::random::Random;
 use crate::session::{Session, Settings};
 use crate::time::{Clock, Instant, VirtualClock};
-use crate::workload::faults::{Network, Schedule};
+use crate::workload::faults::{Faults, Network, Schedule};
 use crate::workload::{Happening, Services, Statistics, duration_below};
 use parts::{Due, Life, Mailbox, Server};
 use std::cell::RefCell;
@@ -125,6 +126,9 @@ pub struct Cluster {
     network: Network,
     next_message: u64,
     schedule: Schedule,
+    faults: Faults,
+    /// The wall clock of each node's machine.
+    walls: Vec<WallClock>,
     node_seeds: Random,
     partition_draws: Random,
     statistics: Statistics,
@@ -150,6 +154,7 @@ impl Cluster {
         let node_seeds = random.fork();
         let partition_draws = random.fork();
         let mut boots = random.fork();
+        let mut skews = random.fork();
         let mut cluster = Cluster {
             seed: plan.seed,
             clock: VirtualClock::default(),
@@ -165,6 +170,10 @@ impl Cluster {
             network,
             next_message: 0,
             schedule,
+            faults: Faults::new(plan.faults.asked()),
+            walls: (0..plan.nodes)
+                .map(|_| WallClock::skewed(plan.clock_skew, &mut skews))
+                .collect(),
             node_seeds,
             partition_draws,
             statistics: Statistics::default(),
@@ -180,7 +189,7 @@ impl Cluster {
             let at = Instant::ZERO + duration_below(&mut boots, BOOT_SPREAD);
             cluster.queue.push(at, Due::Boot(node));
         }
-        for (at, moment) in cluster.schedule.moments() {
+        for (at, moment) in cluster.schedule.moments(plan.load.duration) {
             let at = Instant::ZERO + at;
             cluster.queue.push(at, Due::Moment(moment));
         }
