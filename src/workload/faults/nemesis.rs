@@ -9,6 +9,12 @@ use std::time::Duration;
 /// The mean time between two changes of [`Nemesis::default`].
 const EVERY: Duration = Duration::from_secs(2);
 
+/// Two changes are at most this part of the load apart: a quarter. The client of a node that
+/// is killed waits 5 s for a reply, half of the default load. A node that is killed in the first
+/// quarter runs again when that client asks again. With a first half, and pauses as long as they
+/// were drawn, 14 of 20 seeds did not notice a node that repeats its ids after a restart.
+const LOAD_PARTS: u32 = 4;
+
 /// A jump of a clock is a power of two in milliseconds, up to this one: from 1 ms to 4 minutes.
 /// Jepsen's clock nemesis draws its jumps so.
 const JUMP_POWER_MAX: u64 = 18;
@@ -16,9 +22,10 @@ const JUMP_POWER_MAX: u64 = 18;
 /// Which random faults come, and how often.
 ///
 /// Faults of a nemesis come one at a time: something breaks, and is mended before the
-/// next thing breaks. The chosen kinds take turns, in a random order. The first fault comes in
-/// the first half of the load, however rare faults are. A majority of the nodes always
-/// stays up, unless [`groups`](Nemesis::groups) says otherwise.
+/// next thing breaks. The chosen kinds take turns, in a random order. However rare changes are,
+/// each follows the last within a quarter of the load, so that faults strike and end while there
+/// is load. A majority of the nodes always stays up, unless [`groups`](Nemesis::groups) says
+/// otherwise.
 ///
 /// ```
 /// use eddyline::sim::{Nemesis, Simulation};
@@ -172,6 +179,8 @@ impl Nemesis {
 pub(super) struct Adversary {
     nemesis: Nemesis,
     random: Random,
+    /// The longest time between two changes.
+    longest: Duration,
     /// The kinds whose turn is still to come, until all have had one.
     next: Vec<Attack>,
     /// Mends the fault that there is now.
@@ -179,10 +188,11 @@ pub(super) struct Adversary {
 }
 
 impl Adversary {
-    pub(super) fn new(nemesis: Nemesis, random: Random) -> Adversary {
+    pub(super) fn new(nemesis: Nemesis, random: Random, load: Duration) -> Adversary {
         Adversary {
-            nemesis,
             random,
+            longest: nemesis.every.saturating_mul(2).min(load / LOAD_PARTS),
+            nemesis,
             next: Vec::new(),
             remedy: Vec::new(),
         }
@@ -190,13 +200,7 @@ impl Adversary {
 
     /// The time until the next change.
     pub(super) fn pause(&mut self) -> Duration {
-        duration_below(&mut self.random, self.nemesis.every.saturating_mul(2))
-    }
-
-    /// The time until the first change: at most `limit`.
-    pub(super) fn first_pause(&mut self, limit: Duration) -> Duration {
-        let mean = self.nemesis.every.saturating_mul(2);
-        duration_below(&mut self.random, mean.min(limit))
+        duration_below(&mut self.random, self.longest)
     }
 
     /// The next change; nothing if there is none. `up` tells which nodes are neither paused nor
@@ -298,10 +302,11 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const LOAD: Duration = Duration::from_secs(10);
 
     /// Makes changes, and returns how many nodes were down at once at most.
     fn most_down(nemesis: Nemesis, changes: usize) -> usize {
-        let mut adversary = Adversary::new(nemesis, Random::new(2));
+        let mut adversary = Adversary::new(nemesis, Random::new(2), LOAD);
         let mut up = [true; 5];
         let mut most = 0;
         for _ in 0..changes {
@@ -345,7 +350,7 @@ mod tests {
     #[test]
     fn none_or_some_is_sometimes_none_and_none_breaks_nothing() {
         let nemesis = Nemesis::default().pauses().groups(&[Group::NoneOrSome]);
-        let mut adversary = Adversary::new(nemesis, Random::new(1));
+        let mut adversary = Adversary::new(nemesis, Random::new(1), LOAD);
         let mut sizes = [0; 4];
         for _ in 0..100 {
             let struck = adversary.next(&[true; 3]).len();
@@ -360,7 +365,7 @@ mod tests {
     #[test]
     fn the_kinds_take_turns() {
         let nemesis = Nemesis::default().partitions().pauses().clock_jumps();
-        let mut adversary = Adversary::new(nemesis, Random::new(3));
+        let mut adversary = Adversary::new(nemesis, Random::new(3), LOAD);
         for _ in 0..50 {
             let mut struck = Vec::new();
             for _ in 0..3 {
@@ -375,10 +380,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_fault_comes_within_its_limit() {
-        let mut adversary = Adversary::new(Nemesis::every(1000 * SECOND), Random::new(4));
-        for _ in 0..100 {
-            assert!(adversary.first_pause(5 * SECOND) < 5 * SECOND);
+    fn two_changes_are_never_further_apart_than_a_quarter_of_the_load() {
+        for (every, longest) in [(1000 * SECOND, LOAD / 4), (SECOND, 2 * SECOND)] {
+            let mut adversary = Adversary::new(Nemesis::every(every), Random::new(4), LOAD);
+            let pauses = (0..1000).map(|_| adversary.pause());
+            let most = pauses.max().unwrap_or_default();
+            assert!(most < longest && most > longest * 9 / 10, "{most:?}");
         }
     }
 }
