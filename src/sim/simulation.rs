@@ -49,7 +49,7 @@ pub struct Simulation {
 
 impl Simulation {
     /// A simulation of one node on a perfect network: 100 operations a second
-    /// for 10 s, and 10 s to recover.
+    /// for 10 s (20 s if nodes are killed), and 10 s to recover.
     pub fn new(seed: u64) -> Simulation {
         Simulation {
             plan: Plan::new(seed),
@@ -196,9 +196,10 @@ impl Simulation {
         self
     }
 
-    /// How long the load lasts: 10 s.
+    /// How long the load lasts: 10 s, or 20 s if nodes are killed. The client of a killed node
+    /// waits 5 s for its reply, and needs time to ask again.
     pub fn duration(mut self, duration: Duration) -> Simulation {
-        self.plan.load.duration = duration;
+        self.plan.duration = Some(duration);
         self
     }
 
@@ -294,7 +295,8 @@ fn run_once<W: Workload>(
     let mut cluster = Cluster::new(plan, spawn);
     let name = workload.name();
     let latency = plan.conditions.latency.mean();
-    let driver = Driver::new(&mut cluster, workload, &plan.load, plan.seed, latency);
+    let load = plan.load();
+    let driver = Driver::new(&mut cluster, workload, &load, plan.seed, latency);
     let finished = driver.run();
     let (history, cost) = (finished.history, finished.server_messages_per_operation);
     match finished.checked {

@@ -150,7 +150,7 @@ impl Cluster {
         let book = AddressBook::new(plan.nodes);
         let network = Network::new(plan.conditions.clone(), book.servers(), &mut random);
         let services = Services::new(random.fork());
-        let schedule = Schedule::new(plan.faults.clone(), random.fork(), plan.load.duration);
+        let schedule = Schedule::new(plan.faults.clone(), random.fork(), plan.load().duration);
         let node_seeds = random.fork();
         let partition_draws = random.fork();
         let mut boots = random.fork();

@@ -9,10 +9,8 @@ use std::time::Duration;
 /// The mean time between two changes of [`Nemesis::default`].
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Two changes are at most this part of the load apart: a quarter. The client of a node that
-/// is killed waits 5 s for a reply, half of the default load. A node that is killed in the first
-/// quarter runs again when that client asks again. With a first half, and pauses as long as they
-/// were drawn, 14 of 20 seeds did not notice a node that repeats its ids after a restart.
+/// Two changes are at most this part of the load apart: a quarter. So at least two faults
+/// strike and end while there is load, and clients come back to what was mended.
 const LOAD_PARTS: u32 = 4;
 
 /// A jump of a clock is a power of two in milliseconds, up to this one: from 1 ms to 4 minutes.

@@ -11,6 +11,11 @@ pub(super) struct Offsets {
     pub(super) offsets: BTreeMap<String, u64>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Keys {
+    pub(super) keys: Vec<String>,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Send {
     pub(super) key: String,
