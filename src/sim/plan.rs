@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) nodes: usize,
     pub(super) rpc_timeout: Duration,
     pub(super) conditions: Conditions,
+    /// Whether nodes and services take one message at a time.
+    pub(super) one_at_a_time: bool,
     /// How far a node's wall clock may be off.
     pub(super) clock_skew: Duration,
     pub(super) faults: FaultPlan,
@@ -39,6 +41,7 @@ impl Plan {
             nodes: 1,
             rpc_timeout: Settings::default().rpc_timeout,
             conditions: Conditions::default(),
+            one_at_a_time: false,
             clock_skew: Duration::ZERO,
             faults: FaultPlan {
                 partitions: Vec::new(),

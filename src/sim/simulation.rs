@@ -128,6 +128,22 @@ impl Simulation {
         self
     }
 
+    /// Nodes and services receive as in Maelstrom: each takes the message that is due next,
+    /// and waits until it is due. A request of a client that comes meanwhile waits too, so that
+    /// clients see much of the network's latency in their own requests. A link is looked at
+    /// when its message is taken. Otherwise each message arrives when it is due, and its link is
+    /// looked at then.
+    ///
+    /// ```
+    /// # use eddyline::sim::{Latency, Simulation};
+    /// let simulation = Simulation::new(7).nodes(25).latency(Latency::constant_ms(100));
+    /// let as_in_maelstrom = simulation.one_message_at_a_time();
+    /// ```
+    pub fn one_message_at_a_time(mut self) -> Simulation {
+        self.plan.one_at_a_time = true;
+        self
+    }
+
     // Faults. Times are counted from the start of the run. All faults end with the
     // load, even if they were scheduled for longer. A node that the cluster does not have
     // makes the run panic.

@@ -105,6 +105,40 @@ fn messages_on_their_way_to_a_node_are_lost_when_it_starts_again() {
 }
 
 #[test]
+fn a_receiver_that_takes_one_message_at_a_time_lets_clients_wait() {
+    let latency = Latency::constant_ms(100);
+    let waits = |simulation: Simulation| {
+        let mut cluster = simulation.nodes(2).latency(latency).build::<Forgetful>();
+        cluster.run_for(SECOND);
+        cluster.inject("c8", "n0", &json!({"type": "add", "msg_id": 1, "element": 1}));
+        cluster.run_for(Duration::from_millis(40));
+        // n1 has taken n0's message, which is due in 60 ms.
+        let before = cluster.now();
+        cluster.call("n1", "read", &()).unwrap();
+        cluster.now().since(before)
+    };
+    assert_eq!(waits(Simulation::new(1)), Duration::ZERO);
+    let one = waits(Simulation::new(1).one_message_at_a_time());
+    assert_eq!(one, Duration::from_millis(60));
+}
+
+#[test]
+fn a_receiver_that_takes_one_message_at_a_time_looks_at_the_link_when_it_takes_it() {
+    let latency = Latency::constant_ms(100);
+    let arrives = |simulation: Simulation| {
+        let mut cluster = simulation.nodes(2).latency(latency).build::<Forgetful>();
+        cluster.run_for(SECOND);
+        cluster.inject("c8", "n0", &json!({"type": "add", "msg_id": 1, "element": 1}));
+        cluster.run_for(Duration::from_millis(40));
+        cluster.apply(&Fault::Partition(Partition::Isolate(0)));
+        cluster.run_for(SECOND);
+        cluster.statistics().cut == 0
+    };
+    assert!(!arrives(Simulation::new(1)));
+    assert!(arrives(Simulation::new(1).one_message_at_a_time()));
+}
+
+#[test]
 fn groups_of_nodes_are_killed_and_paused_at_once() {
     let most = |group, seed| {
         let nemesis = Nemesis::default().pauses().restarts().groups(&[group]);

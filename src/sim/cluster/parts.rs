@@ -3,6 +3,7 @@
 
 use crate::session::Session;
 use crate::sim::address::Address;
+use crate::sim::queue::Queue;
 use crate::time::Instant;
 use crate::workload::faults::Moment;
 use serde_json::Value;
@@ -102,6 +103,14 @@ impl Server {
     pub(super) fn is_down(&self) -> bool {
         matches!(self.life, Life::Unborn | Life::Held | Life::Down)
     }
+}
+
+/// A receiver that takes one message at a time, as Maelstrom's threads do.
+pub(super) struct Receiver {
+    /// The messages for it, by the time at which they are due.
+    pub(super) waiting: Queue<Packet>,
+    /// Whether it has taken one that is not due yet.
+    pub(super) is_busy: bool,
 }
 
 /// A client, as the network sees it.
