@@ -110,7 +110,11 @@ fn a_receiver_that_takes_one_message_at_a_time_lets_clients_wait() {
     let waits = |simulation: Simulation| {
         let mut cluster = simulation.nodes(2).latency(latency).build::<Forgetful>();
         cluster.run_for(SECOND);
-        cluster.inject("c8", "n0", &json!({"type": "add", "msg_id": 1, "element": 1}));
+        cluster.inject(
+            "c8",
+            "n0",
+            &json!({"type": "add", "msg_id": 1, "element": 1}),
+        );
         cluster.run_for(Duration::from_millis(40));
         // n1 has taken n0's message, which is due in 60 ms.
         let before = cluster.now();
@@ -128,7 +132,11 @@ fn a_receiver_that_takes_one_message_at_a_time_looks_at_the_link_when_it_takes_i
     let arrives = |simulation: Simulation| {
         let mut cluster = simulation.nodes(2).latency(latency).build::<Forgetful>();
         cluster.run_for(SECOND);
-        cluster.inject("c8", "n0", &json!({"type": "add", "msg_id": 1, "element": 1}));
+        cluster.inject(
+            "c8",
+            "n0",
+            &json!({"type": "add", "msg_id": 1, "element": 1}),
+        );
         cluster.run_for(Duration::from_millis(40));
         cluster.apply(&Fault::Partition(Partition::Isolate(0)));
         cluster.run_for(SECOND);
