@@ -125,6 +125,7 @@ fn ids_that_are_made_of_a_clock_repeat() {
     let by_now = repeats(Bug::NowIsLife, &restarts);
     let now = repeats(Bug::NowInId, &restarts);
     let unix = repeats(Bug::UnixTimeInId, &jumps);
+    // A clock repeats a millisecond only if its jump is shorter than the time that it has run.
     eprintln!("of 20 seeds: {by_now}, {now}, {unix}");
-    assert!(by_now >= 18 && now >= 10 && unix >= 10);
+    assert!(by_now >= 18 && now >= 10 && unix >= 5);
 }

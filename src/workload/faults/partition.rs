@@ -7,7 +7,7 @@ use crate::workload::draws::shuffle;
 /// those to services that [`Links`](Partition::Links) names. Links to clients are never
 /// cut, because clients sit beside their node.
 ///
-/// As in Maelstrom, a link is looked at when a message arrives. A message that was
+/// A link is looked at when a message arrives. A message that was
 /// sent before the cut and arrives during it is lost. One that was sent during the cut
 /// and arrives after it is not.
 ///
