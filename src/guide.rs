@@ -339,10 +339,14 @@
 //!             .run::<Broadcast, _>(workload::Broadcast::new())
 //!             .unwrap();
 //!         assert!(report.summary.values > 400, "{:?}", report.summary);
+//!         assert!(report.faults.never_struck().is_empty(), "{report}");
 //!     }
 //! }
 //! # }
 //! ```
+//!
+//! The report lists each fault that [struck](crate::sim::Faults), with its nodes and its span.
+//! A kind of fault that was asked for and never struck is a run that shows nothing about it.
 //!
 //! Both tests pass now, and so does `it_survives_a_partition`. Five seeds are enough
 //! for every day. `EDDYLINE_SEEDS=500 cargo test` searches more thoroughly. The summary

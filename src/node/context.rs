@@ -196,9 +196,32 @@ impl Context {
         self.shared.settings().rpc_timeout
     }
 
-    /// The time now, by the node's clock; virtual in a simulation.
+    /// The time since this process began, by a clock that never goes backwards; virtual in a
+    /// simulation. Each life of a node begins at zero again.
+    ///
+    /// | for | use | because |
+    /// |---|---|---|
+    /// | deadlines, leases, durations | `now` | nothing sets this clock |
+    /// | ids | [`random`](Context::random), drawn once in [`Node::new`](crate::Node::new), and a counter | after a restart `now` repeats, and `unix_time` may |
+    /// | log lines, data for people | [`unix_time`](Context::unix_time) | it means the same on other machines, roughly |
     pub fn now(&self) -> Instant {
         self.shared.timers().now()
+    }
+
+    /// The time of day, as the time since the beginning of 1970 (UTC); virtual in a simulation.
+    ///
+    /// Clocks of two nodes differ, and a clock that is set jumps, forward or back. A simulation
+    /// does both: see [`clock_skew`](crate::sim::Simulation::clock_skew) and
+    /// [`clock_jumps`](crate::sim::Nemesis::clock_jumps). The table at [`now`](Context::now)
+    /// tells which of the two clocks fits.
+    ///
+    /// ```
+    /// # fn stamp(cx: &eddyline::Context) -> u128 {
+    /// cx.unix_time().as_millis()
+    /// # }
+    /// ```
+    pub fn unix_time(&self) -> Duration {
+        self.shared.timers().unix_time()
     }
 
     /// Calls `draw` with the node's random numbers. In a simulation they repeat with the

@@ -21,6 +21,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::Duration;
 
 /// How many timers may be armed before a task that asks for one more ends with error
 /// 11: 1,048,576. Each task can sleep, and each call has its own timer, so only a
@@ -80,6 +81,11 @@ impl Timers {
     /// taken before a long handler would make its timers early.
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    /// The time of day.
+    pub(super) fn unix_time(&self) -> Duration {
+        self.clock.unix_time()
     }
 
     /// Arms a timer. One whose deadline has passed is due in the next turn.

@@ -354,6 +354,10 @@ mod tests {
             }
             self.time.now()
         }
+
+        fn unix_time(&self) -> Duration {
+            self.time.unix_time()
+        }
     }
 
     /// The loop of a `Caller` on pipes.

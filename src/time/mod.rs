@@ -7,6 +7,6 @@ mod clock;
 mod instant;
 mod wheel;
 
-pub use clock::{Clock, MonotonicClock, VirtualClock};
+pub use clock::{Clock, MonotonicClock, VIRTUAL_UNIX_START, VirtualClock};
 pub use instant::Instant;
 pub use wheel::{TimerId, Wheel};

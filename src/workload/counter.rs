@@ -8,8 +8,9 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Maelstrom's `g-counter` and `pn-counter`: `add {delta}` and `read` ->
-/// `{value}`, half of each.
+/// Maelstrom's `g-counter` and `pn-counter`: `add {delta}` and `read` -> `{value}`. As there,
+/// half of the operations of a `pn-counter` add, and a third of those of a `g-counter`: it
+/// leaves out the negative ones.
 ///
 /// ```
 /// use eddyline::workload::Counter;
@@ -66,7 +67,12 @@ impl Workload for Counter {
     }
 
     fn next(&mut self, turn: Turn<'_>) -> Option<Request> {
-        if turn.random.chance(0.5) {
+        let reads = if self.decrements {
+            1.0 / 2.0
+        } else {
+            2.0 / 3.0
+        };
+        if turn.random.chance(reads) {
             return Some(Request::new("read", &()));
         }
         let delta = if self.decrements {

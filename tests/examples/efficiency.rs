@@ -12,11 +12,18 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 
 /// 25 nodes, 100 ms of latency, 100 operations a second for 20 s.
 fn measure(shape: Shape, seed: u64) -> BroadcastSummary {
-    let simulation = Simulation::new(seed)
+    measure_on(simulation(seed), shape)
+}
+
+fn simulation(seed: u64) -> Simulation {
+    Simulation::new(seed)
         .nodes(25)
         .latency(Latency::constant_ms(100))
         .rate(100.0)
-        .duration(Duration::from_secs(20));
+        .duration(Duration::from_secs(20))
+}
+
+fn measure_on(simulation: Simulation, shape: Shape) -> BroadcastSummary {
     let build = move |cx: &_| Broadcast::shaped(cx, shape);
     let report = simulation.run_with(build, workload::Broadcast::new());
     let summary = report.unwrap().summary;
@@ -43,13 +50,29 @@ fn gossip_glomers_3e_few_messages() {
     }
 }
 
+/// Maelstrom's receivers take one message at a time, so a client's request waits behind the
+/// messages of nodes. A value is known later, and its latency is lower: under the real Maelstrom
+/// 3d had 73 to 77 ms at the median and 97 to 99 ms at most, and 3e 238 to 246 and 278 to 282.
+#[test]
+fn gossip_glomers_3d_and_3e_with_receivers_as_in_maelstrom() {
+    for (shape, median, max) in [
+        (Shape::Direct, 60..=90, MS(110)),
+        (Shape::Hub, 200..=280, MS(330)),
+    ] {
+        let summary = measure_on(simulation(0).one_message_at_a_time(), shape);
+        let found = summary.stable_latency_median.as_millis();
+        assert!(median.contains(&found), "{summary:?}");
+        assert!(summary.stable_latency_max <= max, "{summary:?}");
+    }
+}
+
 #[test]
 fn gossip_glomers_5c_few_messages() {
     for seed in 0..3 {
         let simulation = Simulation::new(seed).nodes(2).clients(4).rate(1000.0);
         let report = simulation.run::<Kafka, _>(workload::Kafka::new()).unwrap();
         eprintln!("{:?}", report.summary);
-        assert!(report.summary.messages_per_operation <= 2.3);
+        assert!(report.summary.messages_per_operation <= 1.3);
         assert!(report.summary.availability > 0.999);
     }
 }

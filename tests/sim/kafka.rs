@@ -122,7 +122,13 @@ impl Node for Logs {
     }
 }
 
+/// Four long logs that all clients poll: bugs of long logs show.
 fn run(bug: Bug, seed: u64) -> Result<KafkaSummary, Box<Failure>> {
+    let workload = Kafka::new().keys(4).writes_per_key(u64::MAX).assign_all();
+    run_under(workload, bug, seed)
+}
+
+fn run_under(workload: Kafka, bug: Bug, seed: u64) -> Result<KafkaSummary, Box<Failure>> {
     let build = move |_: &Context| Logs {
         bug,
         logs: RefCell::default(),
@@ -134,7 +140,7 @@ fn run(bug: Bug, seed: u64) -> Result<KafkaSummary, Box<Failure>> {
         .clients(4)
         .latency(Latency::exponential_ms(10))
         .loss(0.01);
-    Ok(simulation.run_with(build, Kafka::new())?.summary)
+    Ok(simulation.run_with(build, workload)?.summary)
 }
 
 #[test]
@@ -148,6 +154,33 @@ fn a_correct_node_passes() {
             "{summary:?}"
         );
     }
+}
+
+#[test]
+fn keys_retire_and_polls_cover_assigned_keys_only() {
+    let summary = run_under(Kafka::new(), Bug::None, 1).unwrap();
+    assert!(summary.sent > 300, "{summary:?}");
+    assert!(summary.polled >= summary.sent, "{summary:?}");
+    let lost = run_under(Kafka::new(), Bug::ForgetsSome, 1).unwrap_err();
+    assert!(lost.mentions("lost write"), "{lost}");
+    let history = &lost.report.history;
+    let mut sends = std::collections::BTreeMap::new();
+    for send in history
+        .load()
+        .filter(|operation| operation.kind() == "send")
+    {
+        let key = send.asked::<Send>().unwrap().key;
+        *sends.entry(key).or_insert(0) += 1;
+    }
+    assert_eq!(sends.values().max(), Some(&16));
+    assert!(sends.len() > 20, "{sends:?}");
+    let polls = history
+        .load()
+        .filter(|operation| operation.kind() == "poll");
+    let keys = polls.map(|poll| poll.asked::<Offsets>().unwrap().offsets.len());
+    let keys: Vec<usize> = keys.collect();
+    let mean = keys.iter().sum::<usize>() / keys.len();
+    assert!(mean < 10 && keys.iter().all(|&keys| keys > 0), "{keys:?}");
 }
 
 #[test]

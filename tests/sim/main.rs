@@ -3,6 +3,7 @@
 mod broadcast;
 mod counter;
 mod echo;
+mod faults;
 mod g_set;
 mod kafka;
 mod lin_kv;

@@ -19,6 +19,11 @@ struct Positions {
     offsets: BTreeMap<String, Option<u64>>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Keys {
+    pub(super) keys: Vec<String>,
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct Send {
     pub(super) key: String,
