@@ -6,7 +6,7 @@
 use super::request::Request;
 use super::shared::Shared;
 use crate::protocol::{
-    Envelope, Error, ErrorBody, Fields, Numbers, Quote, ReplyKind, Result, write_fields,
+    Envelope, Error, ErrorFields, Fields, Numbers, Quote, ReplyKind, Result, write_fields,
     write_header, write_plain_header,
 };
 use serde::Serialize;
@@ -63,28 +63,20 @@ impl Shared {
     }
 
     pub(crate) fn reply_error(&self, request: &Request, error: &Error) -> Result<()> {
-        let body = ErrorBody {
-            code: error.code,
-            text: &error.text,
-        };
-        self.reply(request, ReplyKind::Error, &body)
+        self.reply(request, ReplyKind::Error, &ErrorFields(error))
     }
 
     /// Sends an error reply to a message that no handler has seen. A node without a name
     /// answers under the name that the message was sent to, and without a `msg_id`: number 0
     /// belongs to `init_ok`.
     pub(crate) fn refuse(&self, envelope: &Envelope<'_>, in_reply_to: &str, error: &Error) {
-        let body = ErrorBody {
-            code: error.code,
-            text: &error.text,
-        };
         let write = |out: &mut Vec<u8>, src: &str, msg_id| {
             let numbers = Numbers {
                 msg_id,
                 in_reply_to: Some(in_reply_to),
             };
             write_header(out, (src, &envelope.src), ("error", ""), numbers);
-            write_fields(out, Fields::Typed(&body))
+            write_fields(out, Fields::Typed(&ErrorFields(error)))
         };
         let written = match self.init() {
             Some(init) => self

@@ -5,6 +5,7 @@
 //! reads exactly the bodies that [`parse_body`] reads, and calls it for the text of
 //! the error when a body has another shape.
 
+use super::fast::ObjectFields;
 use super::quote::{JsonExcerpt, Quote, TEXT_BYTES_MAX, cut};
 use super::{Error, ErrorCode, Result};
 use serde::Deserialize;
@@ -53,7 +54,7 @@ struct ErrorJson<'a> {
     text: Option<&'a RawValue>,
 }
 
-/// The error that an `error` body of another node carries.
+/// The error that an `error` body of another node carries, with all its fields.
 pub(crate) fn error_of(body: &str) -> Error {
     let unusable = |why: &str| Error::crash(format!("an error reply without a usable code: {why}"));
     let ErrorJson { code, text } = match parse_body(body, "error") {
@@ -61,11 +62,28 @@ pub(crate) fn error_of(body: &str) -> Error {
         Err(why) => return unusable(&why.text),
     };
     match code.get().parse::<i64>() {
-        Ok(number) => Error::new(ErrorCode::from(number), text.map_or(String::new(), text_of)),
+        Ok(number) => {
+            let text = text.map_or(String::new(), text_of);
+            let mut error = Error::new(ErrorCode::from(number), text);
+            add_further(&mut error, body);
+            error
+        }
         Err(_) => {
             let code = JsonExcerpt(code.get());
             unusable(&format!("field `code`: expected an integer, not {code}"))
         }
+    }
+}
+
+/// Adds the fields that not every error has. A key that is no text ends them: it could not
+/// be written again.
+fn add_further(error: &mut Error, body: &str) {
+    let Ok(mut fields) = ObjectFields::of(body) else {
+        return;
+    };
+    while let Ok(Some(key)) = fields.next_key() {
+        let Ok(json) = fields.value() else { return };
+        error.add_received(&key, json);
     }
 }
 
@@ -79,6 +97,7 @@ fn text_of(text: &RawValue) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ErrorFields;
 
     fn text(value: &str) -> String {
         let error = error_of(&format!(r#"{{"code":20,"text":{value}}}"#));
@@ -96,6 +115,18 @@ mod tests {
         assert_eq!(text(r#""\ud800""#), r#""\ud800""#);
         let long = text(&format!("[\"{}\"]", "é".repeat(100)));
         assert_eq!(long, format!("[\"{}… (204 bytes)", "é".repeat(39)));
+    }
+
+    #[test]
+    fn an_error_keeps_every_further_field_as_it_came() {
+        let body = r#"{"type":"error","in_reply_to":7,"msg_id":1,"code":11,"text":"x",
+            "leader":"n3","term":18446744073709551616,"n":null,"de\u0065p":{"a":[1.0]}}"#;
+        let error = error_of(body);
+        assert_eq!(error.field::<&str>("leader"), Some("n3"));
+        assert_eq!(error.field::<&RawValue>("term").map(RawValue::get), Some("18446744073709551616"));
+        let json = serde_json::to_string(&ErrorFields(&error)).unwrap();
+        let whole = r#"{"code":11,"text":"x","leader":"n3","term":18446744073709551616,"n":null,"deep":{"a":[1.0]}}"#;
+        assert_eq!(json, whole);
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub use quote::Excerpt;
 pub use raw_request::RawRequest;
 
 pub(crate) use body::{error_of, parse_body, parse_value};
+pub(crate) use error::ErrorFields;
 pub(crate) use fast::{Outline, parse_outlined};
 pub(crate) use message::{ReplyKind, plain_front, write_plain_header};
 pub(crate) use quote::Quote;
