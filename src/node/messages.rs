@@ -6,8 +6,8 @@
 use super::request::Request;
 use super::shared::Shared;
 use crate::protocol::{
-    Envelope, Error, ErrorFields, Fields, Numbers, Quote, ReplyKind, Result, write_fields,
-    write_header, write_plain_header,
+    Envelope, Error, ErrorFields, Fields, Numbers, OwnHeader, Quote, ReplyKind, Result,
+    write_body, write_fields, write_header, write_plain_header,
 };
 use serde::Serialize;
 
@@ -42,23 +42,56 @@ impl Shared {
         // If serialising fails or panics, the caller still gets the error as its reply.
         let undo = UndoAnswer(request);
         self.outbox().write_numbered(|out, msg_id| {
+            let begin = out.len();
+            let numbers = (msg_id, in_reply_to);
             match self.front() {
                 Some(front) if request.is_plain() => {
-                    let numbers = (msg_id, in_reply_to);
                     write_plain_header(out, front, request.src(), kind, numbers);
                 }
-                _ => {
-                    let numbers = Numbers {
-                        msg_id: Some(msg_id),
-                        in_reply_to: Some(in_reply_to),
-                    };
-                    let addresses = (self.node_id(), request.src());
-                    write_header(out, addresses, kind.parts(), numbers);
-                }
+                _ => self.write_reply_header(out, request.src(), kind.parts(), numbers),
             }
-            write_fields(out, fields)
+            match write_body(out, fields)? {
+                None => Ok(()),
+                Some(own) => self.apply_own_header(&own, out, begin, (request.src(), kind), numbers),
+            }
         })?;
         std::mem::forget(undo);
+        Ok(())
+    }
+
+    fn write_reply_header(
+        &self,
+        out: &mut Vec<u8>,
+        dest: &str,
+        kind: (&str, &str),
+        (msg_id, in_reply_to): (u64, &str),
+    ) {
+        let numbers = Numbers {
+            msg_id: Some(msg_id),
+            in_reply_to: Some(in_reply_to),
+        };
+        write_header(out, (self.node_id(), dest), kind, numbers);
+    }
+
+    /// Checks the header keys among the fields of a reply that was written at `begin`. If they
+    /// give it another type, its header is written again.
+    #[cold]
+    fn apply_own_header(
+        &self,
+        own: &OwnHeader,
+        out: &mut Vec<u8>,
+        begin: usize,
+        (dest, kind): (&str, ReplyKind<'_>),
+        numbers: (u64, &str),
+    ) -> Result<()> {
+        if let Some(own_kind) = own.of_reply(kind, numbers)? {
+            let mut header = Vec::new();
+            self.write_reply_header(&mut header, dest, kind.parts(), numbers);
+            let fields = out.split_off(begin + header.len());
+            out.truncate(begin);
+            self.write_reply_header(out, dest, (&own_kind, ""), numbers);
+            out.extend_from_slice(&fields);
+        }
         Ok(())
     }
 
@@ -102,7 +135,10 @@ impl Shared {
         self.outbox().write(|out| {
             let numbers = Numbers::default();
             write_header(out, (self.node_id(), dest), (kind, ""), numbers);
-            write_fields(out, Fields::Typed(fields))
+            match write_body(out, Fields::Typed(fields))? {
+                None => Ok(()),
+                Some(own) => own.of_message(kind),
+            }
         })
     }
 }

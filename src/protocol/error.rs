@@ -1,6 +1,5 @@
 //! Maelstrom's errors: a code that programs act on, and a text for people.
 
-use super::fields::HEADER_KEYS;
 use super::quote::Quote;
 use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -331,7 +330,7 @@ impl Error {
 
 /// Whether a key of an error's body is neither in the header nor in every error.
 fn is_further(key: &str) -> bool {
-    !HEADER_KEYS.contains(&key) && !matches!(key, "code" | "text")
+    !matches!(key, "type" | "msg_id" | "in_reply_to" | "code" | "text")
 }
 
 /// All fields of an error's body besides its header.

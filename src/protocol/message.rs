@@ -5,7 +5,8 @@
 //! serialised before its number is known, or that is sent more than once.
 
 use super::fast::{ObjectFields, is_plain};
-use super::fields::{HEADER_KEYS, Keys, OneLine, write_object};
+use super::fields::{Keys, OneLine, write_object};
+use super::own_header::{HEADER_KEYS, OwnHeader, ReplyKind};
 use super::{Error, Result};
 use serde::Serialize;
 use serde_json::ser::Formatter as _;
@@ -26,7 +27,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy)]
 pub enum Fields<'a, T: ?Sized> {
     /// A value that serialises to a JSON object; `()` is an empty one. Fields that
-    /// are named like header keys are left out.
+    /// are named like header keys are left out. In a [`Content`] they must agree with it.
     Typed(&'a T),
     /// An object from elsewhere. Its fields go out as they came and in their order.
     /// The three header keys are left out.
@@ -71,25 +72,6 @@ pub fn write_header(
     write_numbers(out, numbers);
 }
 
-/// The type of a reply.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum ReplyKind<'a> {
-    /// The request's type with `_ok` appended.
-    Ok(&'a str),
-    /// `error`.
-    Error,
-}
-
-impl<'a> ReplyKind<'a> {
-    /// The type and its suffix, as [`write_header`] takes them.
-    pub(crate) fn parts(self) -> (&'a str, &'static str) {
-        match self {
-            ReplyKind::Ok(request) => (request, "_ok"),
-            ReplyKind::Error => ("error", ""),
-        }
-    }
-}
-
 /// The beginning of every message of a node, up to the receiver's name; `None` if
 /// the node's name needs escapes. It is made once, for [`write_plain_header`].
 pub(crate) fn plain_front(src: &str) -> Option<String> {
@@ -109,6 +91,9 @@ pub(crate) fn write_plain_header(
     let body = "\",\"body\":{\"type\":\"";
     match kind {
         ReplyKind::Ok(request) => put(out, [front, dest, body, request, "_ok\",\"msg_id\":"]),
+        ReplyKind::Named(kind) => {
+            put(out, [front, dest, body, &escaped(kind), "\",\"msg_id\":"]);
+        }
         ReplyKind::Error => put(out, [front, dest, body, "error\",\"msg_id\":"]),
     }
     out.extend_from_slice(digits(msg_id, &mut [0; 20]));
@@ -136,12 +121,33 @@ pub(crate) fn write_plain_header(
 /// # Ok::<(), eddyline::Error>(())
 /// ```
 pub fn write_fields<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: Fields<'_, T>) -> Result<()> {
+    write_body(out, fields).map(|_own_header| ())
+}
+
+/// As [`write_fields`], and returns the header keys that were left out. Of a raw object only
+/// the type is returned.
+pub(crate) fn write_body<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    fields: Fields<'_, T>,
+) -> Result<Option<Box<OwnHeader>>> {
+    let mut own = None;
     match fields {
-        Fields::Typed(fields) => write_typed(out, fields)?,
-        Fields::Raw(object) => write_own_fields(out, object)?,
+        Fields::Typed(fields) => write_typed(out, fields, &mut own)?,
+        Fields::Raw(object) => write_own_fields(out, object, |key, json| match key {
+            "type" => note_raw_kind(&mut own, json),
+            _ => Ok(()),
+        })?,
     }
     out.extend_from_slice(b"}}\n");
-    Ok(())
+    Ok(own)
+}
+
+#[cold]
+fn note_raw_kind(own: &mut Option<Box<OwnHeader>>, json: &str) -> Result<()> {
+    if !json.starts_with('"') && json != "null" {
+        return Err(Error::malformed_request("field `type`: not a string"));
+    }
+    own.get_or_insert_default().note("type", json.to_owned())
 }
 
 /// A body without its numbers, serialised before it is known when, or how
@@ -176,7 +182,8 @@ impl Content {
     /// ```
     ///
     /// # Errors
-    /// Error 13 when the fields do not serialise to a JSON object.
+    /// Error 13 when the fields do not serialise to a JSON object, or when typed fields have
+    /// another `type` than `kind`, or numbers.
     pub fn new<T: Serialize + ?Sized>(
         mut bytes: Vec<u8>,
         kind: &str,
@@ -185,7 +192,18 @@ impl Content {
         bytes.clear();
         bytes.extend_from_slice(escaped(kind).as_bytes());
         let kind_len = bytes.len();
-        write_fields(&mut bytes, fields)?;
+        match fields {
+            Fields::Typed(_) => {
+                if let Some(own) = write_body(&mut bytes, fields)? {
+                    own.of_message(kind)?;
+                }
+            }
+            // The body of a `RawRequest`, whose type is `kind`.
+            Fields::Raw(object) => {
+                write_own_fields(&mut bytes, object, |_key, _json| Ok(()))?;
+                bytes.extend_from_slice(b"}}\n");
+            }
+        }
         Ok(Content { bytes, kind_len })
     }
 
@@ -316,9 +334,13 @@ fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
 }
 
 /// Appends `,"key":value…`: an object's inside, joined to the header before it.
-fn write_typed<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: &T) -> Result<()> {
+fn write_typed<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    fields: &T,
+    own: &mut Option<Box<OwnHeader>>,
+) -> Result<()> {
     let begin = out.len();
-    let keys = write_object(out, fields)?;
+    let keys = write_object(out, fields, own)?;
     match &out[begin..] {
         [] | b"{}" => out.truncate(begin),
         object if keys == Keys::Any => {
@@ -326,7 +348,10 @@ fn write_typed<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: &T) -> Result<(
             let object = RawValue::from_string(object).map_err(unserialisable)?;
             out.truncate(begin);
             // An error here is the author's, so it is error 13 and not 12.
-            write_own_fields(out, &object).map_err(|error| Error::crash(error.text))?;
+            let note = |key: &str, json: &str| {
+                own.get_or_insert_default().note(key, json.to_owned())
+            };
+            write_own_fields(out, &object, note).map_err(|error| Error::crash(error.text))?;
         }
         _ => {
             out[begin] = b',';
@@ -336,14 +361,20 @@ fn write_typed<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: &T) -> Result<(
     Ok(())
 }
 
-/// Appends the fields of an object but for header keys, with values byte for byte.
-fn write_own_fields(out: &mut Vec<u8>, object: &RawValue) -> Result<()> {
+/// Appends the fields of an object but for header keys, with values byte for byte. The header
+/// keys and their values go to `note`.
+fn write_own_fields(
+    out: &mut Vec<u8>,
+    object: &RawValue,
+    mut note: impl FnMut(&str, &str) -> Result<()>,
+) -> Result<()> {
     let Ok(mut fields) = ObjectFields::of(object.get()) else {
         return Err(Error::malformed_request("not a JSON object"));
     };
     while let Some(key) = fields.next_key().map_err(|_| unusable_key())? {
         let value = fields.value().map_err(|_| unusable_key())?;
         if HEADER_KEYS.contains(&key.as_ref()) {
+            note(&key, value)?;
             continue;
         }
         match &key {

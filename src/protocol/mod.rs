@@ -10,6 +10,7 @@
 //! | `body.rs` | reading a body as the author's type, or as an error |
 //! | `message.rs` | writing a message |
 //! | `fields.rs` | writing the author's fields, without header keys |
+//! | `own_header.rs` | the header keys among an author's fields |
 //! | `error.rs` | the error codes, and [`Error`] |
 //! | `cluster.rs` | `init`, and the names of the services |
 //! | `raw_request.rs` | a request that is sent on |
@@ -25,6 +26,7 @@ mod error;
 mod fast;
 mod fields;
 mod message;
+mod own_header;
 mod quote;
 mod raw_request;
 
@@ -39,5 +41,6 @@ pub use raw_request::RawRequest;
 pub(crate) use body::{error_of, parse_body, parse_value};
 pub(crate) use error::ErrorFields;
 pub(crate) use fast::{Outline, parse_outlined};
-pub(crate) use message::{ReplyKind, plain_front, write_plain_header};
+pub(crate) use message::{plain_front, write_body, write_plain_header};
+pub(crate) use own_header::{OwnHeader, ReplyKind};
 pub(crate) use quote::Quote;
