@@ -7,10 +7,11 @@
 //! Read next: `shared`, the state behind every context.
 
 use super::call::Call;
+use super::reply_address::ReplyAddress;
 use super::request::Request;
 use super::shared::Shared;
 use super::sleep::{Interval, Sleep};
-use crate::protocol::{Content, Error, Fields, RawRequest, ReplyKind, Result};
+use crate::protocol::{Content, Error, ErrorFields, Fields, RawRequest, ReplyKind, Result};
 use crate::random::Random;
 use crate::time::Instant;
 use serde::Serialize;
@@ -77,6 +78,10 @@ impl Context {
     /// A request without a `msg_id` wants no reply and gets none. A request that has its
     /// reply already gets no second one.
     ///
+    /// If the fields have a `type`, as those of an enum with `#[serde(tag = "type")]` have, it
+    /// is the reply's type. Only the request's own type means `…_ok`: its whole body was
+    /// handed back.
+    ///
     /// ```
     /// # use eddyline::{Context, Request, Result};
     /// # use serde::Serialize;
@@ -91,14 +96,73 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// Error 13 if `fields` do not serialise to a JSON object.
+    /// Error 13 if `fields` do not serialise to a JSON object, or contradict the reply's
+    /// header: a `type` that is no string, a `msg_id` or an `in_reply_to` of another message.
     pub fn reply<T: Serialize + ?Sized>(&self, request: &Request, fields: &T) -> Result<()> {
         self.shared
             .reply(request, ReplyKind::Ok(request.kind()), fields)
     }
 
-    /// Answers a request with the fields of another message: a JSON object, whose `type`,
-    /// `msg_id` and `in_reply_to` are replaced by those of this reply. Together with
+    /// Answers a request with a reply of type `kind`. Otherwise as [`reply`](Context::reply).
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use serde_json::json;
+    /// # fn poll(cx: Context, request: Request, term: u64) -> Result<()> {
+    /// cx.reply_as(&request, "ballot", &json!({ "term": term }))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`reply`](Context::reply), and error 13 if `fields` have another `type` than `kind`.
+    pub fn reply_as<T: Serialize + ?Sized>(
+        &self,
+        request: &Request,
+        kind: &str,
+        fields: &T,
+    ) -> Result<()> {
+        self.shared.reply(request, ReplyKind::Named(kind), fields)
+    }
+
+    /// Answers a request that another node has received, with a reply of type `kind`. Its
+    /// sender need not be a name that this node has heard of. An address whose sender wants
+    /// no reply gets none.
+    ///
+    /// [`ReplyAddress`] has an example. This node cannot know whether another reply to the
+    /// same address was sent.
+    ///
+    /// # Errors
+    /// As [`reply_as`](Context::reply_as). Error 11 if too much output waits for a slow reader.
+    pub fn reply_to<T: Serialize + ?Sized>(
+        &self,
+        address: &ReplyAddress,
+        kind: &str,
+        fields: &T,
+    ) -> Result<()> {
+        self.shared
+            .reply_to(address, ReplyKind::Named(kind), fields)
+    }
+
+    /// Answers a request that another node has received with an error.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Error, Result, node::ReplyAddress};
+    /// # fn refuse(cx: Context, to: ReplyAddress) -> Result<()> {
+    /// let error = Error::temporarily_unavailable("not the leader any more").with("leader", "n3");
+    /// cx.reply_error_to(&to, &error)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Error 11 if too much output waits for a slow reader.
+    pub fn reply_error_to(&self, address: &ReplyAddress, error: &Error) -> Result<()> {
+        self.shared
+            .reply_to(address, ReplyKind::Error, &ErrorFields(error))
+    }
+
+    /// Answers a request with the reply of another node: a JSON object, whose `msg_id` and
+    /// `in_reply_to` are replaced by those of this reply. Its type is treated as in
+    /// [`reply`](Context::reply). Together with
     /// [`sync_rpc_raw`](Context::sync_rpc_raw) it passes a request on to another node:
     ///
     /// ```
@@ -110,7 +174,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// Error 12 if `fields` are not a JSON object.
+    /// Error 12 if `fields` are not a JSON object, or have a `type` that is no string.
     pub fn reply_raw(&self, request: &Request, fields: &RawValue) -> Result<()> {
         let fields = Fields::<()>::Raw(fields);
         self.shared
@@ -151,7 +215,8 @@ impl Context {
     /// # Errors
     /// Error 1 if `dest` is no node, no service and no sender seen before: nothing is sent.
     /// Error 11 if too much output waits for a slow reader. Error 13 if `fields` do not
-    /// serialise to a JSON object.
+    /// serialise to a JSON object, have another `type` than `kind`, or a number: a message
+    /// that wants no reply has none, and a call gets its number from this node.
     pub fn send<T: Serialize + ?Sized>(&self, dest: &str, kind: &str, fields: &T) -> Result<()> {
         self.shared.send(dest, kind, fields)
     }

@@ -3,11 +3,13 @@
 //!
 //! Read next: `outbox`.
 
+use super::received_message::Answer;
+use super::reply_address::ReplyAddress;
 use super::request::Request;
 use super::shared::Shared;
 use crate::protocol::{
-    Envelope, Error, ErrorFields, Fields, Numbers, OwnHeader, Quote, ReplyKind, Result,
-    write_body, write_fields, write_header, write_plain_header,
+    Envelope, Error, ErrorFields, Fields, Numbers, OwnHeader, Quote, ReplyKind, Result, write_body,
+    write_fields, write_header, write_plain_header,
 };
 use serde::Serialize;
 
@@ -31,7 +33,8 @@ impl Shared {
         let Some(in_reply_to) = request.msg_id() else {
             return Ok(());
         };
-        if request.replace_answered(true) {
+        let before = request.replace_answer(Answer::Sent);
+        if before == Answer::Sent {
             self.log(format_args!(
                 "a second reply to {} from {} was not sent",
                 Quote(request.kind()),
@@ -40,23 +43,54 @@ impl Shared {
             return Ok(());
         }
         // If serialising fails or panics, the caller still gets the error as its reply.
-        let undo = UndoAnswer(request);
-        self.outbox().write_numbered(|out, msg_id| {
+        let undo = UndoAnswer(request, before);
+        self.write_reply(
+            (request.src(), request.is_plain()),
+            in_reply_to,
+            kind,
+            fields,
+        )?;
+        std::mem::forget(undo);
+        Ok(())
+    }
+
+    /// Sends a reply to a request of which only the address is known.
+    pub(super) fn reply_to<T: Serialize + ?Sized>(
+        &self,
+        address: &ReplyAddress,
+        kind: ReplyKind<'_>,
+        fields: &T,
+    ) -> Result<()> {
+        let Some(in_reply_to) = address.number() else {
+            return Ok(());
+        };
+        self.outbox().check_room()?;
+        let dest = (address.name(), false);
+        self.write_reply(dest, in_reply_to, kind, Fields::Typed(fields))
+    }
+
+    /// Writes a reply. The flag beside the receiver's name says that this name and the
+    /// request's type are known to need no escapes.
+    fn write_reply<T: Serialize + ?Sized>(
+        &self,
+        (dest, is_plain): (&str, bool),
+        in_reply_to: &str,
+        kind: ReplyKind<'_>,
+        fields: Fields<'_, T>,
+    ) -> Result<()> {
+        let written = self.outbox().write_numbered(|out, msg_id| {
             let begin = out.len();
             let numbers = (msg_id, in_reply_to);
             match self.front() {
-                Some(front) if request.is_plain() => {
-                    write_plain_header(out, front, request.src(), kind, numbers);
-                }
-                _ => self.write_reply_header(out, request.src(), kind.parts(), numbers),
+                Some(front) if is_plain => write_plain_header(out, front, dest, kind, numbers),
+                _ => self.write_reply_header(out, dest, kind.parts(), numbers),
             }
             match write_body(out, fields)? {
                 None => Ok(()),
-                Some(own) => self.apply_own_header(&own, out, begin, (request.src(), kind), numbers),
+                Some(own) => self.apply_own_header(&own, out, begin, (dest, kind), numbers),
             }
-        })?;
-        std::mem::forget(undo);
-        Ok(())
+        });
+        written.map(|_msg_id| ())
     }
 
     fn write_reply_header(
@@ -143,11 +177,11 @@ impl Shared {
     }
 }
 
-/// Marks a request as unanswered again when it is dropped: its reply could not be written.
-struct UndoAnswer<'a>(&'a Request);
+/// Puts a request's state back when it is dropped: its reply could not be written.
+struct UndoAnswer<'a>(&'a Request, Answer);
 
 impl Drop for UndoAnswer<'_> {
     fn drop(&mut self) {
-        self.0.replace_answered(false);
+        self.0.replace_answer(self.1);
     }
 }

@@ -18,7 +18,8 @@
 //! Read in this order: `context`, then `shared`; `messages`, `outbox` and `directory` for how a
 //! message leaves; `call`, `call_table` and `retry` for the life of a call; `sleep` and `timers`;
 //! `services`, `update` and `marks`; `operations` and `tcp_echo`. Requests and replies
-//! are views of a `received_message`, whose memory is used again (`pools`).
+//! are views of a `received_message`, whose memory is used again (`pools`). `reply_address` is a
+//! request's address without its memory.
 
 mod backoff;
 mod call;
@@ -32,6 +33,7 @@ mod outbox;
 mod pools;
 mod received_message;
 mod reply;
+mod reply_address;
 mod request;
 mod retry;
 mod services;
@@ -50,6 +52,7 @@ pub use operations::{
     OPERATION_BYTES_MAX, OPERATIONS_MAX, Operation, OperationId, Outcome, TcpEchoStats,
 };
 pub use reply::Reply;
+pub use reply_address::ReplyAddress;
 pub use request::Request;
 pub use services::{Kv, Tso, TypedCall};
 pub use shared::{SPAWNED_MAX, Settings, Usage};

@@ -20,8 +20,27 @@ pub(crate) struct ReceivedMessage {
     msg_id: Option<Range<usize>>,
     body: Range<usize>,
     outline: Outline,
-    /// Whether a reply to it was sent.
-    pub(super) answered: Cell<bool>,
+    /// Whether a reply is still due. Only requests use it.
+    pub(super) answer: Cell<Answer>,
+}
+
+/// The answer that a request's sender gets from this node.
+///
+/// ```text
+///             reply, error
+///   due ─────────────────────────> sent
+///    │                              ^
+///    └─ reply_to, ignore ─> excused ┘ reply, error
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Answer {
+    /// If the handler ends without it, the log says so.
+    #[default]
+    Due,
+    /// Another node sends it, or none does. An error of the handler is still sent.
+    Excused,
+    /// There will be no second one.
+    Sent,
 }
 
 impl Recycle for Rc<ReceivedMessage> {
@@ -54,7 +73,7 @@ impl ReceivedMessage {
         };
         self.body = self.place(line, envelope.body);
         self.outline = envelope.outline;
-        self.answered.set(false);
+        self.answer.set(Answer::Due);
     }
 
     /// Where `part` lies in the copy of `line`. If it was not borrowed from `line`, it

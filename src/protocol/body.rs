@@ -123,7 +123,10 @@ mod tests {
             "leader":"n3","term":18446744073709551616,"n":null,"de\u0065p":{"a":[1.0]}}"#;
         let error = error_of(body);
         assert_eq!(error.field::<&str>("leader"), Some("n3"));
-        assert_eq!(error.field::<&RawValue>("term").map(RawValue::get), Some("18446744073709551616"));
+        assert_eq!(
+            error.field::<&RawValue>("term").map(RawValue::get),
+            Some("18446744073709551616")
+        );
         let json = serde_json::to_string(&ErrorFields(&error)).unwrap();
         let whole = r#"{"code":11,"text":"x","leader":"n3","term":18446744073709551616,"n":null,"deep":{"a":[1.0]}}"#;
         assert_eq!(json, whole);

@@ -348,9 +348,8 @@ fn write_typed<T: Serialize + ?Sized>(
             let object = RawValue::from_string(object).map_err(unserialisable)?;
             out.truncate(begin);
             // An error here is the author's, so it is error 13 and not 12.
-            let note = |key: &str, json: &str| {
-                own.get_or_insert_default().note(key, json.to_owned())
-            };
+            let note =
+                |key: &str, json: &str| own.get_or_insert_default().note(key, json.to_owned());
             write_own_fields(out, &object, note).map_err(|error| Error::crash(error.text))?;
         }
         _ => {

@@ -39,6 +39,7 @@ pub use quote::Excerpt;
 pub use raw_request::RawRequest;
 
 pub(crate) use body::{error_of, parse_body, parse_value};
+pub(crate) use envelope::is_json_integer;
 pub(crate) use error::ErrorFields;
 pub(crate) use fast::{Outline, parse_outlined};
 pub(crate) use message::{plain_front, write_body, write_plain_header};

@@ -89,7 +89,11 @@ impl OwnHeader {
         if let Some(own) = &self.in_reply_to
             && own != in_reply_to
         {
-            return Err(contradiction("in_reply_to", own, "the reply has another one"));
+            return Err(contradiction(
+                "in_reply_to",
+                own,
+                "the reply has another one",
+            ));
         }
         let Some(own) = self.kind()? else {
             return Ok(None);
@@ -196,13 +200,19 @@ mod tests {
         let text = "`type`: \"ballot\", but it is sent as \"vote\"";
         refused(of_reply(ReplyKind::Named("vote"), &ballot), text);
         refused(of_reply(ReplyKind::Error, &ballot), "sent as \"error\"");
-        refused(of_reply(poll, &[("type", "1"), ("type", "1")]), "stands twice");
+        refused(
+            of_reply(poll, &[("type", "1"), ("type", "1")]),
+            "stands twice",
+        );
     }
 
     #[test]
     fn a_message_may_name_its_own_type_only() {
         let of_message = |fields: &[_]| own(fields).and_then(|own| own.of_message("add"));
-        assert_eq!(of_message(&[("type", "\"add\""), ("msg_id", "null")]), Ok(()));
+        assert_eq!(
+            of_message(&[("type", "\"add\""), ("msg_id", "null")]),
+            Ok(())
+        );
         refused(of_message(&[("type", "\"read\"")]), "sent as \"add\"");
         refused(of_message(&[("msg_id", "1")]), "`msg_id`: 1");
         refused(of_message(&[("in_reply_to", "1")]), "`in_reply_to`: 1");

@@ -359,7 +359,7 @@ impl Session {
         self.shared.next_operation()
     }
 
-    /// The number of requests that want a reply, have none, and whose handlers have not ended.
+    /// The number of requests whose reply is due, and whose handlers have not ended.
     pub(crate) fn unanswered(&self) -> usize {
         self.host.unanswered()
     }
