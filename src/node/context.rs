@@ -7,6 +7,7 @@
 //! Read next: `shared`, the state behind every context.
 
 use super::call::Call;
+use super::observer::{Observed, Verdict};
 use super::reply_address::ReplyAddress;
 use super::request::Request;
 use super::shared::Shared;
@@ -331,6 +332,51 @@ impl Context {
     /// Error 11 if too many tasks are waiting to start already.
     pub fn try_spawn(&self, task: impl Future<Output = Result<()>> + 'static) -> Result<()> {
         self.shared.try_spawn(Box::pin(task))
+    }
+
+    /// Calls `observer` with each message that comes to this node or leaves it from now on:
+    /// requests, replies, replies to calls, errors and refusals. It decides whether the message
+    /// goes its way. The best place is [`Node::new`](super::Node::new): then the `init` is the
+    /// first message that it sees. There is one observer; a later one replaces it.
+    ///
+    /// A node that keeps a log of its messages:
+    ///
+    /// ```
+    /// use eddyline::{Context, node::{Direction, Verdict}};
+    /// use std::{cell::RefCell, rc::Rc};
+    ///
+    /// fn log_of(cx: &Context) -> Rc<RefCell<Vec<String>>> {
+    ///     let log = Rc::new(RefCell::new(Vec::new()));
+    ///     let lines = log.clone();
+    ///     cx.observe(move |message| {
+    ///         lines.borrow_mut().push(format!("{} {}", message.time, message.line()));
+    ///         Verdict::Pass
+    ///     });
+    ///     log
+    /// }
+    /// ```
+    ///
+    /// A node that loses a tenth of what it sends to its peers:
+    ///
+    /// ```
+    /// # use eddyline::{Context, node::{Direction, Verdict}};
+    /// fn lose_some(cx: &Context) {
+    ///     let dice = cx.clone();
+    ///     cx.observe(move |message| {
+    ///         let to_peer = dice.peers().any(|peer| peer == message.envelope.dest);
+    ///         let is_lost = message.direction == Direction::Out
+    ///             && to_peer
+    ///             && dice.random(|random| random.below(10) == 0);
+    ///         if is_lost { Verdict::Drop } else { Verdict::Pass }
+    ///     });
+    /// }
+    /// ```
+    ///
+    /// Messages that the observer sends itself are not shown to it. If it panics, the log says
+    /// so and the message goes its way. Lines that are no messages, and messages before `init`,
+    /// are not shown.
+    pub fn observe(&self, observer: impl FnMut(Observed<'_>) -> Verdict + 'static) {
+        self.shared.set_observer(Some(Box::new(observer)));
     }
 
     /// Writes a line for people to stderr. stdout carries messages only.

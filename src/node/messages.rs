@@ -78,17 +78,15 @@ impl Shared {
         kind: ReplyKind<'_>,
         fields: Fields<'_, T>,
     ) -> Result<()> {
-        let written = self.outbox().write_numbered(|out, msg_id| {
-            let begin = out.len();
+        let written = self.write_numbered(|out, msg_id| {
             let numbers = (msg_id, in_reply_to);
             match self.front() {
                 Some(front) if is_plain => write_plain_header(out, front, dest, kind, numbers),
                 _ => self.write_reply_header(out, dest, kind.parts(), numbers),
             }
-            match write_body(out, fields)? {
-                None => Ok(()),
-                Some(own) => self.apply_own_header(&own, out, begin, (dest, kind), numbers),
-            }
+            write_body(out, fields, |own, out| {
+                self.apply_own_header(own, out, (dest, kind), numbers)
+            })
         });
         written.map(|_msg_id| ())
     }
@@ -107,18 +105,19 @@ impl Shared {
         write_header(out, (self.node_id(), dest), kind, numbers);
     }
 
-    /// Checks the header keys among the fields of a reply that was written at `begin`. If they
-    /// give it another type, its header is written again.
+    /// Checks the header keys among the fields of the reply that `out` ends with. If they give
+    /// it another type, its header is written again.
     #[cold]
     fn apply_own_header(
         &self,
         own: &OwnHeader,
         out: &mut Vec<u8>,
-        begin: usize,
         (dest, kind): (&str, ReplyKind<'_>),
         numbers: (u64, &str),
     ) -> Result<()> {
         if let Some(own_kind) = own.of_reply(kind, numbers)? {
+            let line_end = out.iter().rposition(|&byte| byte == b'\n');
+            let begin = line_end.map_or(0, |end| end + 1);
             let mut header = Vec::new();
             self.write_reply_header(&mut header, dest, kind.parts(), numbers);
             let fields = out.split_off(begin + header.len());
@@ -147,10 +146,9 @@ impl Shared {
         };
         let written = match self.init() {
             Some(init) => self
-                .outbox()
                 .write_numbered(|out, msg_id| write(out, &init.node_id, Some(msg_id)))
                 .map(|_| ()),
-            None => self.outbox().write(|out| write(out, &envelope.dest, None)),
+            None => self.write(|out| write(out, &envelope.dest, None)),
         };
         if let Err(error) = written {
             self.log(format_args!("an error reply could not be sent: {error}"));
@@ -166,13 +164,10 @@ impl Shared {
     ) -> Result<()> {
         self.find(dest)?;
         self.outbox().check_room()?;
-        self.outbox().write(|out| {
+        self.write(|out| {
             let numbers = Numbers::default();
             write_header(out, (self.node_id(), dest), (kind, ""), numbers);
-            match write_body(out, Fields::Typed(fields))? {
-                None => Ok(()),
-                Some(own) => own.of_message(kind),
-            }
+            write_body(out, Fields::Typed(fields), |own, _| own.of_message(kind))
         })
     }
 }

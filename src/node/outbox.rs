@@ -8,7 +8,8 @@
 //! - [`Number`] takes back the `msg_id` of an unfinished message.
 //!
 //! Invariants: the output consists of whole lines, each with its newline, and every number
-//! below the next one was written in one message.
+//! below the next one was written in one message. (A message that the observer drops was
+//! written. It is cut off, and its number stays used.)
 //!
 //! Read next: `wire::OutputBuffer`, the buffer and its watermarks.
 
@@ -47,7 +48,7 @@ impl Outbox {
         };
         write(&mut draft.bytes)?;
         debug_assert!(
-            draft.bytes.ends_with(b"\n"),
+            draft.bytes.len() == draft.finished_bytes || draft.bytes.ends_with(b"\n"),
             "a message without its newline"
         );
         draft.finished_bytes = draft.bytes.len();

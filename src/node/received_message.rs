@@ -1,7 +1,7 @@
 //! A message that was received. Requests and replies are views of it.
 
 use crate::memory::{Recycle, held_bytes_max};
-use crate::protocol::{Envelope, MsgId, Outline, Result, parse_outlined};
+use crate::protocol::{Envelope, MsgId, Outline, Result, Subject, parse_outlined};
 use serde::Deserialize;
 use std::cell::Cell;
 use std::ops::Range;
@@ -114,10 +114,13 @@ impl ReceivedMessage {
         &self.text[self.body.clone()]
     }
 
-    /// The body as a type of the author's, or error 12.
+    /// The body as a type of the author's, or error 12. `subject` says how it was received.
     #[inline]
-    pub(super) fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        parse_outlined(self.raw_body(), &self.outline, || self.kind())
+    pub(super) fn body<'a, T: Deserialize<'a>>(
+        &'a self,
+        subject: fn(&'a str) -> Subject<'a>,
+    ) -> Result<T> {
+        parse_outlined(self.raw_body(), &self.outline, || subject(self.kind()))
     }
 
     /// Whether sender and type need no escapes as JSON strings.

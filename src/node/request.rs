@@ -5,7 +5,7 @@
 
 use super::received_message::{Answer, ReceivedMessage};
 use super::reply_address::ReplyAddress;
-use crate::protocol::Result;
+use crate::protocol::{Result, Subject};
 use serde::Deserialize;
 use std::rc::Rc;
 
@@ -84,11 +84,32 @@ impl Request {
     /// # }
     /// ```
     ///
+    /// One enum can stand for all requests. Then `match` needs no last arm for other types:
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use serde::Deserialize;
+    /// # use serde_json::json;
+    /// #[derive(Deserialize)]
+    /// #[serde(tag = "type", rename_all = "snake_case")]
+    /// enum Op {
+    ///     Read { key: String },
+    ///     Write { key: String, value: i64 },
+    /// }
+    ///
+    /// # fn handle(cx: Context, request: Request) -> Result<()> {
+    /// match request.body()? { // or error 10: this node does not know requests of type …
+    ///     Op::Read { key } => cx.reply(&request, &json!({ "value": key.len() })),
+    ///     Op::Write { key, value } => cx.reply(&request, &()),
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
-    /// Error 12 that names the field, if the body has another shape. With `?` it goes to the
-    /// caller.
+    /// Error 12 that names the field, if the body has another shape. Error 10, if it is an enum
+    /// with `#[serde(tag = "type")]` that has no such type. With `?` they go to the caller.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        self.message.body()
+        self.message.body(Subject::Request)
     }
 
     /// Whether sender and type need no escapes as JSON strings.

@@ -6,7 +6,8 @@
 //! the error when a body has another shape.
 
 use super::fast::ObjectFields;
-use super::quote::{JsonExcerpt, Quote, TEXT_BYTES_MAX, cut};
+use super::misfit::{has_unknown_type, parse_with_path};
+use super::quote::{JsonExcerpt, TEXT_BYTES_MAX, cut};
 use super::{Error, ErrorCode, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -16,28 +17,21 @@ use serde_json::value::RawValue;
 ///
 /// serde's text about a wrong string quotes all of it, up to six times as long with
 /// its escapes. The text is cut and dropped at once, so only one exists at a time.
+/// `misfit.rs` makes the text that is kept.
 pub(crate) fn parse_body<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
     let parsed = serde_json::from_str(body).ok();
     parsed.map_or_else(|| parse_with_path(body, kind), Ok)
 }
 
-/// Parses a body a second time, in a slower way that notes the path to each field.
+/// As [`parse_body`], for the body of a request. A type that the enum `T` does not have is
+/// error 10, because another node may know it.
 #[cold]
-fn parse_with_path<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
-    let mut json = serde_json::Deserializer::from_str(body);
-    let error = match serde_path_to_error::deserialize::<_, T>(&mut json) {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
-    };
-    let kind = Quote(kind);
-    let why = cut(error.inner(), TEXT_BYTES_MAX);
-    let is_in_a_field = error.path().iter().len() > 0;
-    Err(Error::malformed_request(if is_in_a_field {
-        let path = cut(error.path(), TEXT_BYTES_MAX);
-        format!("malformed {kind}: field `{path}`: {why}")
-    } else {
-        format!("malformed {kind}: {why}")
-    }))
+pub(super) fn parse_request<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
+    let parsed = parse_body(body, kind);
+    if parsed.is_err() && has_unknown_type::<T>(body, kind) {
+        return Err(Error::not_supported(kind));
+    }
+    parsed
 }
 
 /// Parses a JSON value, or says why it is not a `T`.

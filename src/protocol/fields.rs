@@ -2,13 +2,13 @@
 //!
 //! The header keys belong to the protocol. An author may hand the whole body of a
 //! request back, as other languages' libraries teach. Then each header key would
-//! stand twice in the message, and its readers could take either. So they are left
-//! out and noted here, and `own_header.rs` decides what becomes of them. A struct's
-//! field names cost nothing to compare. A map has its keys only at run time, so its
-//! JSON is searched once it is written.
+//! stand twice in the message, and its readers could take either. So an object that
+//! may have them is searched once it is written, and `own_header.rs` decides what
+//! becomes of them. A struct's field names cost nothing to compare. A map has its keys
+//! only at run time, so it is always searched.
 
 use super::Error;
-use super::own_header::{HEADER_KEYS, OwnHeader};
+use super::own_header::HEADER_KEYS;
 use serde::ser::{Impossible, SerializeStruct, Serializer};
 use serde::{Serialize, ser};
 use serde_json::Error as JsonError;
@@ -18,19 +18,17 @@ use std::io;
 /// serde_json's name for the only field of a `RawValue`, which is any JSON.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
-/// Appends `fields` as a JSON object, or nothing for `()`. Header keys that are left out
-/// are noted in `own`. Returns whether header keys may still be in it.
+/// Appends `fields` as a JSON object, or nothing for `()`. Returns whether header keys
+/// may be in it.
 pub(super) fn write_object<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     fields: &T,
-    own: &mut Option<Box<OwnHeader>>,
 ) -> Result<Keys, Error> {
     let mut json = serde_json::Serializer::with_formatter(out, OneLine);
     let mut keys = Keys::Own;
     let top = Top {
         json: &mut json,
         keys: &mut keys,
-        own,
     };
     fields
         .serialize(top)
@@ -73,14 +71,12 @@ impl Formatter for OneLine {
 struct Top<'a, 'b> {
     json: &'a mut Json<'b>,
     keys: &'a mut Keys,
-    own: &'a mut Option<Box<OwnHeader>>,
 }
 
-/// Serialises a struct, and leaves out fields that are named like header keys.
+/// Serialises a struct, and notices fields that are named like header keys.
 struct Struct<'a, 'b> {
     json: Compound<'a, &'b mut Vec<u8>, OneLine>,
     keys: &'a mut Keys,
-    own: &'a mut Option<Box<OwnHeader>>,
 }
 
 impl SerializeStruct for Struct<'_, '_> {
@@ -92,10 +88,7 @@ impl SerializeStruct for Struct<'_, '_> {
         key: &'static str,
         value: &T,
     ) -> Result<(), JsonError> {
-        if HEADER_KEYS.contains(&key) {
-            return note(self.own, key, value);
-        }
-        if key == RAW_VALUE {
+        if HEADER_KEYS.contains(&key) || key == RAW_VALUE {
             *self.keys = Keys::Any;
         }
         SerializeStruct::serialize_field(&mut self.json, key, value)
@@ -104,17 +97,6 @@ impl SerializeStruct for Struct<'_, '_> {
     fn end(self) -> Result<(), JsonError> {
         SerializeStruct::end(self.json)
     }
-}
-
-#[cold]
-fn note<T: Serialize + ?Sized>(
-    own: &mut Option<Box<OwnHeader>>,
-    key: &str,
-    value: &T,
-) -> Result<(), JsonError> {
-    let json = serde_json::to_string(value)?;
-    let noted = own.get_or_insert_default().note(key, json);
-    noted.map_err(|error| ser::Error::custom(error.text))
 }
 
 /// A body is an object. Any other value is refused before it is written.
@@ -148,7 +130,6 @@ impl<'a, 'b> Serializer for Top<'a, 'b> {
         Ok(Struct {
             json: self.json.serialize_struct(name, len)?,
             keys: self.keys,
-            own: self.own,
         })
     }
 

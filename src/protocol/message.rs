@@ -121,33 +121,27 @@ pub(crate) fn write_plain_header(
 /// # Ok::<(), eddyline::Error>(())
 /// ```
 pub fn write_fields<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: Fields<'_, T>) -> Result<()> {
-    write_body(out, fields).map(|_own_header| ())
+    write_body(out, fields, |_own_header, _out| Ok(()))
 }
 
-/// As [`write_fields`], and returns the header keys that were left out. Of a raw object only
-/// the type is returned.
+/// As [`write_fields`]. If header keys were left out, `decide` is called with them when the
+/// other fields are written. Of a raw object only the type is noted.
+#[inline(always)]
 pub(crate) fn write_body<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     fields: Fields<'_, T>,
-) -> Result<Option<Box<OwnHeader>>> {
-    let mut own = None;
+    decide: impl FnOnce(&OwnHeader, &mut Vec<u8>) -> Result<()>,
+) -> Result<()> {
     match fields {
-        Fields::Typed(fields) => write_typed(out, fields, &mut own)?,
-        Fields::Raw(object) => write_own_fields(out, object, |key, json| match key {
-            "type" => note_raw_kind(&mut own, json),
-            _ => Ok(()),
-        })?,
+        Fields::Typed(fields) => write_typed(out, fields, decide)?,
+        Fields::Raw(object) => {
+            let mut own = OwnHeader::default();
+            write_own_fields(out, object, |key, json| own.note_raw(key, json))?;
+            decide(&own, out)?;
+        }
     }
     out.extend_from_slice(b"}}\n");
-    Ok(own)
-}
-
-#[cold]
-fn note_raw_kind(own: &mut Option<Box<OwnHeader>>, json: &str) -> Result<()> {
-    if !json.starts_with('"') && json != "null" {
-        return Err(Error::malformed_request("field `type`: not a string"));
-    }
-    own.get_or_insert_default().note("type", json.to_owned())
+    Ok(())
 }
 
 /// A body without its numbers, serialised before it is known when, or how
@@ -194,9 +188,7 @@ impl Content {
         let kind_len = bytes.len();
         match fields {
             Fields::Typed(_) => {
-                if let Some(own) = write_body(&mut bytes, fields)? {
-                    own.of_message(kind)?;
-                }
+                write_body(&mut bytes, fields, |own, _| own.of_message(kind))?;
             }
             // The body of a `RawRequest`, whose type is `kind`.
             Fields::Raw(object) => {
@@ -337,20 +329,21 @@ fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
 fn write_typed<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     fields: &T,
-    own: &mut Option<Box<OwnHeader>>,
+    decide: impl FnOnce(&OwnHeader, &mut Vec<u8>) -> Result<()>,
 ) -> Result<()> {
     let begin = out.len();
-    let keys = write_object(out, fields, own)?;
+    let keys = write_object(out, fields)?;
     match &out[begin..] {
         [] | b"{}" => out.truncate(begin),
         object if keys == Keys::Any => {
             let object = String::from_utf8_lossy(object).into_owned();
             let object = RawValue::from_string(object).map_err(unserialisable)?;
             out.truncate(begin);
+            let mut own = OwnHeader::default();
             // An error here is the author's, so it is error 13 and not 12.
-            let note =
-                |key: &str, json: &str| own.get_or_insert_default().note(key, json.to_owned());
-            write_own_fields(out, &object, note).map_err(|error| Error::crash(error.text))?;
+            write_own_fields(out, &object, |key, json| own.note(key, json))
+                .map_err(|error| Error::crash(error.text))?;
+            decide(&own, out)?;
         }
         _ => {
             out[begin] = b',';

@@ -58,8 +58,7 @@ pub(crate) struct OwnHeader {
 
 impl OwnHeader {
     /// Notes one header key.
-    #[cold]
-    pub(super) fn note(&mut self, key: &str, json: String) -> Result<()> {
+    pub(super) fn note(&mut self, key: &str, json: &str) -> Result<()> {
         let place = match key {
             "type" => &mut self.kind,
             "msg_id" => &mut self.msg_id,
@@ -68,8 +67,17 @@ impl OwnHeader {
         if place.is_some() {
             return Err(Error::crash(format!("field `{key}` stands twice")));
         }
-        *place = Some(json).filter(|json| json != "null");
+        *place = Some(json.to_owned()).filter(|json| json != "null");
         Ok(())
+    }
+
+    /// Notes one header key of a raw object. Its numbers are another node's.
+    pub(super) fn note_raw(&mut self, key: &str, json: &str) -> Result<()> {
+        match key {
+            "type" if json.starts_with('"') || json == "null" => self.note(key, json),
+            "type" => Err(Error::malformed_request("field `type`: not a string")),
+            _ => Ok(()),
+        }
     }
 
     /// Checks the fields of a reply with number `msg_id` to the request `in_reply_to`. Returns
@@ -152,7 +160,7 @@ mod tests {
     fn own(fields: &[(&str, &str)]) -> Result<OwnHeader> {
         let mut own = OwnHeader::default();
         for (key, json) in fields {
-            own.note(key, (*json).to_owned())?;
+            own.note(key, json)?;
         }
         Ok(own)
     }

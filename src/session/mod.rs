@@ -23,10 +23,10 @@ pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MA
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
 pub use host::{HELD_BYTES_MAX, TASKS_MAX};
 
-use crate::node::{Context, Log, Node, Request, Shared};
+use crate::node::{Context, Direction, Log, Node, Request, Shared, Verdict};
 use crate::protocol::{
-    Envelope, Error, Excerpt, Header, Init, MsgId, Parser, Quote, ReplyKind, ReplyTo, Result,
-    parse_body,
+    Envelope, Error, Excerpt, Header, Init, Malformed, MsgId, Parser, Quote, ReplyKind, ReplyTo,
+    Result, parse_body,
 };
 use crate::task::ReadyQueue;
 use crate::time::{Clock, Instant, TimerId};
@@ -36,6 +36,9 @@ use std::cell::RefMut;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// U+FEFF in UTF-8. At the start of a text it says only that the text is Unicode.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A whole node without file descriptors.
 ///
@@ -134,8 +137,21 @@ impl Session {
         // Matched by reference. To move the envelope would take as long as to find the line.
         match &self.parser.parse(line) {
             Ok(envelope) => self.dispatch(envelope),
-            Err(why) => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
+            Err(why) => self.refuse_line(line, why),
         }
+    }
+
+    /// Logs a line that is not a message, unless it is one behind a byte order mark. Some
+    /// programs, PowerShell among them, write one at the start of a file or a pipe.
+    #[cold]
+    fn refuse_line(&mut self, line: &[u8], why: &Malformed) {
+        if self.line_number == 1
+            && let Some(line) = line.strip_prefix(BYTE_ORDER_MARK)
+            && let Ok(envelope) = &self.parser.parse(line)
+        {
+            return self.dispatch(envelope);
+        }
+        self.log_line(format_args!("not a message: {why}: {}", Excerpt(line)));
     }
 
     /// Counts and logs a line that was longer than `line_bytes_max`, the owner's limit.
@@ -151,6 +167,11 @@ impl Session {
     /// Decides the fate of a message: logged, refused, given to the call that it is a reply to, or
     /// given to a handler.
     fn dispatch(&mut self, envelope: &Envelope<'_>) {
+        if self.shared.is_observed()
+            && self.shared.observe(Direction::In, envelope) == Verdict::Drop
+        {
+            return;
+        }
         if let Identity::Named(cx) = &self.identity
             && envelope.dest != cx.node_id()
         {
@@ -208,6 +229,10 @@ impl Session {
                 self.log_line(format_args!("building the node {panic}"));
                 let text = format!("building the node panicked: {}", panic.message);
                 return self.refuse(envelope, &Error::crash(text));
+            }
+            if self.shared.is_observed() {
+                // The init has made the node, so it cannot be dropped.
+                let _verdict = self.shared.observe(Direction::In, envelope);
             }
             self.host.start(&self.shared, &cx);
             self.identity = Identity::Named(cx);
@@ -409,6 +434,13 @@ impl Session {
     /// The number of replies for which no call was waiting.
     pub fn ignored_replies(&self) -> u64 {
         self.shared.ignored_replies()
+    }
+}
+
+impl Drop for Session {
+    /// An observer may hold a context, which would keep it and this session's state for ever.
+    fn drop(&mut self) {
+        self.shared.set_observer(None);
     }
 }
 
