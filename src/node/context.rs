@@ -349,7 +349,7 @@ impl Context {
     ///     let log = Rc::new(RefCell::new(Vec::new()));
     ///     let lines = log.clone();
     ///     cx.observe(move |message| {
-    ///         lines.borrow_mut().push(format!("{} {}", message.time, message.line()));
+    ///         lines.borrow_mut().push(format!("{:?} {}", message.time, message.line()));
     ///         Verdict::Pass
     ///     });
     ///     log
