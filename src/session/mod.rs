@@ -141,17 +141,19 @@ impl Session {
         }
     }
 
-    /// Logs a line that is not a message, unless it is one behind a byte order mark. Some
-    /// programs, PowerShell among them, write one at the start of a file or a pipe.
+    /// Logs a line that is not a message. If it is the first one and begins with a byte order
+    /// mark, the rest of it is received: PowerShell, for example, writes the mark to a pipe.
+    ///
+    /// It calls `receive` in place of the parser, which has one caller and is part of it.
     #[cold]
     fn refuse_line(&mut self, line: &[u8], why: &Malformed) {
-        if self.line_number == 1
-            && let Some(line) = line.strip_prefix(BYTE_ORDER_MARK)
-            && let Ok(envelope) = &self.parser.parse(line)
-        {
-            return self.dispatch(envelope);
+        match line.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) if self.line_number == 1 && !rest.starts_with(BYTE_ORDER_MARK) => {
+                self.line_number = 0;
+                self.receive(rest);
+            }
+            _ => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
         }
-        self.log_line(format_args!("not a message: {why}: {}", Excerpt(line)));
     }
 
     /// Counts and logs a line that was longer than `line_bytes_max`, the owner's limit.
