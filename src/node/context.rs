@@ -376,7 +376,7 @@ impl Context {
     /// so and the message goes its way. Lines that are no messages, and messages before `init`,
     /// are not shown.
     pub fn observe(&self, observer: impl FnMut(Observed<'_>) -> Verdict + 'static) {
-        self.shared.set_observer(Some(Box::new(observer)));
+        self.shared.observe(Box::new(observer));
     }
 
     /// Writes a line for people to stderr. stdout carries messages only.

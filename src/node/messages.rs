@@ -78,7 +78,7 @@ impl Shared {
         kind: ReplyKind<'_>,
         fields: Fields<'_, T>,
     ) -> Result<()> {
-        let written = self.write_numbered(|out, msg_id| {
+        let written = self.outbox().write_numbered(|out, msg_id| {
             let numbers = (msg_id, in_reply_to);
             match self.front() {
                 Some(front) if is_plain => write_plain_header(out, front, dest, kind, numbers),
@@ -146,9 +146,10 @@ impl Shared {
         };
         let written = match self.init() {
             Some(init) => self
+                .outbox()
                 .write_numbered(|out, msg_id| write(out, &init.node_id, Some(msg_id)))
                 .map(|_| ()),
-            None => self.write(|out| write(out, &envelope.dest, None)),
+            None => self.outbox().write(|out| write(out, &envelope.dest, None)),
         };
         if let Err(error) = written {
             self.log(format_args!("an error reply could not be sent: {error}"));
@@ -164,7 +165,7 @@ impl Shared {
     ) -> Result<()> {
         self.find(dest)?;
         self.outbox().check_room()?;
-        self.write(|out| {
+        self.outbox().write(|out| {
             let numbers = Numbers::default();
             write_header(out, (self.node_id(), dest), (kind, ""), numbers);
             write_body(out, Fields::Typed(fields), |own, _| own.of_message(kind))

@@ -10,7 +10,9 @@
 //!              │
 //!      messages ── shared                  one for each node
 //!              │
-//!   call_table  directory  outbox  observer  operations  timers  marks
+//!   call_table  directory  outbox  operations  timers  marks
+//!                         │
+//!                      observer
 //! ```
 //!
 //! Arrows point down: no file imports from one above it, and there are no circles.

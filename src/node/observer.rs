@@ -7,11 +7,14 @@
 //! A node without an observer tests one flag for each message. (tower-http and tonic wrap a
 //! service in layers, which is free as well, but then the type of every handler changes.)
 //!
-//! Read next: `shared`, which calls it.
+//! Read next: `outbox`, through which every message leaves.
 
 use crate::protocol::Envelope;
-use crate::time::Instant;
+use crate::task::catch;
+use crate::time::{Clock, Instant};
 use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::rc::Rc;
 
 /// A message that an observer sees; [`Context::observe`](super::Context::observe) has
 /// examples.
@@ -74,35 +77,84 @@ pub(super) type Hook = Box<dyn FnMut(Observed<'_>) -> Verdict>;
 
 /// The place of the author's function.
 #[derive(Default)]
-pub(super) struct Observer {
+pub(crate) struct Observer {
     /// Whether there is one, also while it runs.
     is_set: Cell<bool>,
     /// Taken out while it runs: it may send messages itself, which it does not see.
-    hook: RefCell<Option<Hook>>,
+    watch: RefCell<Option<Watch>>,
+}
+
+/// The author's function, and what it is called with.
+struct Watch {
+    hook: Hook,
+    clock: Rc<dyn Clock>,
+    /// For its panics.
+    log: Rc<dyn Fn(fmt::Arguments<'_>)>,
 }
 
 impl Observer {
     #[inline(always)]
-    pub(super) fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         self.is_set.get()
     }
 
-    /// Sets the function, or removes it. Dropping the one before runs the author's code.
-    pub(super) fn set(&self, hook: Option<Hook>) {
-        self.is_set.set(hook.is_some());
-        let replaced = self.hook.replace(hook);
+    /// Sets the function.
+    pub(super) fn set(
+        &self,
+        hook: Hook,
+        clock: Rc<dyn Clock>,
+        log: Rc<dyn Fn(fmt::Arguments<'_>)>,
+    ) {
+        self.is_set.set(true);
+        let replaced = self.watch.replace(Some(Watch { hook, clock, log }));
+        // The author's code. It runs when nothing is borrowed.
         drop(replaced);
     }
 
-    /// Takes the function out; `None` while it runs.
-    pub(super) fn take(&self) -> Option<Hook> {
-        self.hook.take()
+    /// Removes the function.
+    pub(crate) fn remove(&self) {
+        self.is_set.set(false);
+        let removed = self.watch.take();
+        drop(removed);
     }
 
-    /// Puts the function back, unless it has set another one or was removed.
-    pub(super) fn put_back(&self, hook: Hook) {
-        if self.is_set() && self.hook.borrow().is_none() {
-            *self.hook.borrow_mut() = Some(hook);
+    /// Shows the function a message, and returns its decision.
+    #[cold]
+    pub(crate) fn decide(&self, direction: Direction, envelope: &Envelope<'_>) -> Verdict {
+        let Some(mut watch) = self.watch.take() else {
+            return Verdict::Pass;
+        };
+        let message = Observed {
+            direction,
+            time: watch.clock.now(),
+            envelope,
+        };
+        let decided = catch(|| (watch.hook)(message));
+        let decided = decided.unwrap_or_else(|panic| {
+            (watch.log)(format_args!("the observer {panic}"));
+            Verdict::Pass
+        });
+        // Put back, unless it has set another one or was removed.
+        let is_vacant = self.is_set() && self.watch.borrow().is_none();
+        if is_vacant {
+            *self.watch.borrow_mut() = Some(watch);
+        }
+        decided
+    }
+
+    /// Shows the function the line that `out` ends with, and cuts it off if it is dropped.
+    #[cold]
+    pub(super) fn decide_last_line(&self, out: &mut Vec<u8>) {
+        let Some((_newline, lines)) = out.split_last() else {
+            return;
+        };
+        let line_end = lines.iter().rposition(|&byte| byte == b'\n');
+        let begin = line_end.map_or(0, |end| end + 1);
+        let parsed = Envelope::parse(&lines[begin..]);
+        // A line of this node is a message, so it always parses.
+        debug_assert!(parsed.is_ok(), "{parsed:?}");
+        if parsed.is_ok_and(|envelope| self.decide(Direction::Out, &envelope) == Verdict::Drop) {
+            out.truncate(begin);
         }
     }
 }

@@ -3,7 +3,6 @@
 //! A request stays on its node: it is a piece of that node's memory. Its address is two texts.
 //! Read next: `messages`, which sends the reply.
 
-use super::request::Request;
 use crate::protocol::is_json_integer;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -47,10 +46,10 @@ pub struct ReplyAddress {
 }
 
 impl ReplyAddress {
-    pub(super) fn of(request: &Request) -> ReplyAddress {
+    pub(super) fn new(name: &str, number: Option<&str>) -> ReplyAddress {
         ReplyAddress {
-            name: request.src().to_owned(),
-            number: request.msg_id().map(str::to_owned),
+            name: name.to_owned(),
+            number: number.map(str::to_owned),
         }
     }
 

@@ -136,7 +136,7 @@ impl Request {
     /// [`ReplyAddress`] has an example.
     pub fn reply_to(&self) -> ReplyAddress {
         self.ignore();
-        ReplyAddress::of(self)
+        ReplyAddress::new(self.src(), self.msg_id())
     }
 
     /// Lets the request end without a reply: the log does not complain. It is for a node that

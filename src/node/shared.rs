@@ -18,7 +18,7 @@
 use super::call_table::{CALLS_MAX, CallTable, Entry};
 use super::directory::{Directory, NameId};
 use super::marks::Marks;
-use super::observer::{Direction, Hook, Observed, Observer, Verdict};
+use super::observer::{Hook, Observer};
 use super::operations::{Operation, OperationId, Operations, Outcome};
 use super::outbox::Outbox;
 use super::pools::Pools;
@@ -26,7 +26,6 @@ use super::received_message::ReceivedMessage;
 use super::timers::Timers;
 use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
 use crate::random::Random;
-use crate::task::catch;
 use crate::time::{Clock, Instant};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -94,7 +93,7 @@ pub struct Usage {
 }
 
 /// The function that writes log lines.
-pub(crate) type Log = Box<dyn Fn(fmt::Arguments<'_>)>;
+pub(crate) type Log = Rc<dyn Fn(fmt::Arguments<'_>)>;
 
 /// A task that runs beside the handlers.
 pub(crate) type Task = Pin<Box<dyn Future<Output = Result<()>>>>;
@@ -122,7 +121,6 @@ pub(crate) struct Shared {
     marks: Marks,
     input_ended: Cell<bool>,
     ignored_replies: Cell<u64>,
-    observer: Observer,
     pools: Pools,
     /// Steps since the invariants were checked last.
     steps_unchecked: Cell<usize>,
@@ -148,7 +146,6 @@ impl Shared {
             marks: Marks::default(),
             input_ended: Cell::new(false),
             ignored_replies: Cell::new(0),
-            observer: Observer::default(),
             pools: Pools::default(),
             steps_unchecked: Cell::new(0),
         }
@@ -216,80 +213,14 @@ impl Shared {
         self.front.get()?.as_deref()
     }
 
-    /// Appends one message to the output, unless the observer drops it.
-    pub(super) fn write(&self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
-        self.outbox.write(|out| {
-            write(out)?;
-            if self.is_observed() {
-                self.observe_out(out);
-            }
-            Ok(())
-        })
+    pub(crate) fn observer(&self) -> &Observer {
+        self.outbox.observer()
     }
 
-    /// As [`write`](Shared::write), with the next number. It is used up if the observer drops
-    /// the message, as if the network had lost it.
-    pub(super) fn write_numbered(
-        &self,
-        write: impl FnOnce(&mut Vec<u8>, u64) -> Result<()>,
-    ) -> Result<u64> {
-        self.outbox.write_numbered(|out, msg_id| {
-            write(out, msg_id)?;
-            if self.is_observed() {
-                self.observe_out(out);
-            }
-            Ok(())
-        })
-    }
-
-    // The observer.
-
-    #[inline(always)]
-    pub(crate) fn is_observed(&self) -> bool {
-        self.observer.is_set()
-    }
-
-    /// Sets the observer, or removes it.
-    pub(crate) fn set_observer(&self, hook: Option<Hook>) {
-        self.observer.set(hook);
-    }
-
-    /// Shows the observer a message, and returns its decision.
-    #[cold]
-    pub(crate) fn observe(&self, direction: Direction, envelope: &Envelope<'_>) -> Verdict {
-        let Some(mut hook) = self.observer.take() else {
-            return Verdict::Pass;
-        };
-        let time = self.timers.now();
-        let message = Observed {
-            direction,
-            time,
-            envelope,
-        };
-        let decided = catch(|| hook(message));
-        self.observer.put_back(hook);
-        decided.unwrap_or_else(|panic| {
-            self.log(format_args!("the observer {panic}"));
-            Verdict::Pass
-        })
-    }
-
-    /// Shows the observer the message that `out` ends with, and cuts it off if it is dropped.
-    #[cold]
-    fn observe_out(&self, out: &mut Vec<u8>) {
-        let Some((_newline, lines)) = out.split_last() else {
-            return;
-        };
-        let line_end = lines.iter().rposition(|&byte| byte == b'\n');
-        let begin = line_end.map_or(0, |end| end + 1);
-        match Envelope::parse(&lines[begin..]) {
-            Ok(envelope) if self.observe(Direction::Out, &envelope) == Verdict::Drop => {
-                out.truncate(begin);
-            }
-            Ok(_) => {}
-            // This is a defect of this library.
-            Err(why) => self.log(format_args!("the observer cannot see a message: {why}")),
-        }
+    /// Sets the author's function that sees each message.
+    pub(super) fn observe(&self, hook: Hook) {
+        let clock = self.timers.clock().clone();
+        self.observer().set(hook, clock, self.log.clone());
     }
 
     // Calls.
@@ -311,7 +242,7 @@ impl Shared {
         }
         // Cloned, because an observer may use the directory.
         let name = self.directory.borrow().shared_name(dest);
-        let msg_id = self.write_numbered(|out, msg_id| {
+        let msg_id = self.outbox.write_numbered(|out, msg_id| {
             content.write(out, self.node_id(), &name, msg_id);
             Ok(())
         })?;
@@ -575,7 +506,7 @@ mod tests {
     /// A node with one call in flight, and the call's number.
     fn with_a_call() -> (Shared, u64) {
         let clock = Rc::new(VirtualClock::default());
-        let shared = Shared::new(Settings::default(), clock, Box::new(|_| {}));
+        let shared = Shared::new(Settings::default(), clock, Rc::new(|_| {}));
         let dest = shared.find("lin-kv").expect("a service");
         let msg_id = shared.begin_call(dest, &content(), RPC_TIMEOUT, Waker::noop());
         shared.assert_invariants();

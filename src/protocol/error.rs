@@ -192,7 +192,7 @@ impl Error {
         }
     }
 
-    /// Adds a field to the error's body, for programs: a hint who leads, a time to wait.
+    /// Adds a field to the error's body, for programs: the name of the leader, a time to wait.
     /// A field of that name is replaced.
     ///
     /// If the value does not serialise, or the key is one that every error has (`type`,

@@ -120,7 +120,7 @@ impl Session {
         clock: Rc<dyn Clock>,
         log: impl Fn(fmt::Arguments<'_>) + 'static,
     ) -> Session {
-        let log: Log = Box::new(log);
+        let log: Log = Rc::new(log);
         Session {
             shared: Rc::new(Shared::new(settings, clock, log)),
             host: host(build),
@@ -169,9 +169,8 @@ impl Session {
     /// Decides the fate of a message: logged, refused, given to the call that it is a reply to, or
     /// given to a handler.
     fn dispatch(&mut self, envelope: &Envelope<'_>) {
-        if self.shared.is_observed()
-            && self.shared.observe(Direction::In, envelope) == Verdict::Drop
-        {
+        let observer = self.shared.observer();
+        if observer.is_set() && observer.decide(Direction::In, envelope) == Verdict::Drop {
             return;
         }
         if let Identity::Named(cx) = &self.identity
@@ -232,10 +231,8 @@ impl Session {
                 let text = format!("building the node panicked: {}", panic.message);
                 return self.refuse(envelope, &Error::crash(text));
             }
-            if self.shared.is_observed() {
-                // The init has made the node, so it cannot be dropped.
-                let _verdict = self.shared.observe(Direction::In, envelope);
-            }
+            // The init has made the node, so it cannot be dropped.
+            let _verdict = self.shared.observer().decide(Direction::In, envelope);
             self.host.start(&self.shared, &cx);
             self.identity = Identity::Named(cx);
         }
@@ -442,7 +439,7 @@ impl Session {
 impl Drop for Session {
     /// An observer may hold a context, which would keep it and this session's state for ever.
     fn drop(&mut self) {
-        self.shared.set_observer(None);
+        self.shared.observer().remove();
     }
 }
 
