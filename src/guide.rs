@@ -87,8 +87,8 @@
 //! ```
 //!
 //! You write only the fields of the workload. The library writes `type`, `msg_id` and
-//! `in_reply_to`. The type of a reply is the request's type followed by `_ok`. Send a
-//! few messages to the node by hand:
+//! `in_reply_to`. The type of a reply is the request's type followed by `_ok`, unless the
+//! fields have a `type`. Send a few messages to the node by hand:
 //!
 //! ```sh
 //! cargo run --quiet <<'END'
@@ -391,6 +391,95 @@
 //! - Errors of your own have numbers from 1000 on: `Error::new(1000, "sold out")`.
 //! - An error in a task of `start` or `spawn` has no caller. It is logged, and the task
 //!   ends. A loop that must continue does not use `?`; see `gossip` above.
+//!
+//! # Types, hints, and replies from another node
+//!
+//! This node is the follower of a leader. It shows four features that the broadcast did
+//! not need:
+//!
+//! - One enum stands for all messages. A type that it does not have is error 10.
+//! - A reply has a type of its own: `vote` is answered with `ballot`. A `type` among the
+//!   fields is the reply's type, and [`reply_as`](crate::Context::reply_as) names one for
+//!   fields without it.
+//! - An error carries a hint for programs. The caller reads it with
+//!   [`field`](crate::Error::field), and `?` passes it on.
+//! - The follower hands a request on, and the leader answers the client. The address of the
+//!   reply is a [`ReplyAddress`](crate::node::ReplyAddress) inside the message.
+//!
+//! ```
+//! use eddyline::node::ReplyAddress;
+//! # use eddyline::{Context, Error, Node, Request, Result};
+//! # use serde::{Deserialize, Serialize};
+//! # use std::{cell::{Cell, RefCell}, rc::Rc};
+//! # struct Raft { term: Cell<u64>, leader: RefCell<Option<String>>, sum: Cell<i64> }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! #[serde(tag = "type", rename_all = "snake_case")]
+//! enum Message {
+//!     Vote { term: u64 },
+//!     Ballot { term: u64, granted: bool },
+//!     Add { delta: i64 },
+//!     Forward { to: ReplyAddress, delta: i64 },
+//!     AddOk { sum: i64 },
+//! }
+//!
+//! # impl Node for Raft {
+//! # fn new(_: &Context) -> Self {
+//! #     Raft { term: Cell::new(0), leader: RefCell::new(None), sum: Cell::new(0) }
+//! # }
+//! async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+//!     match request.body()? {
+//!         Message::Vote { term } => {
+//!             let granted = term > self.term.get();
+//!             self.term.set(self.term.get().max(term));
+//!             cx.reply(&request, &Message::Ballot { term, granted })
+//!         }
+//!         Message::Add { delta } => match self.leader.borrow().as_deref() {
+//!             Some(leader) if leader == cx.node_id() => {
+//!                 self.sum.set(self.sum.get() + delta);
+//!                 cx.reply(&request, &Message::AddOk { sum: self.sum.get() })
+//!             }
+//!             Some(leader) => {
+//!                 let to = request.reply_to(); // the leader replies in place of this node
+//!                 cx.send(leader, "forward", &Message::Forward { to, delta })
+//!             }
+//!             None => {
+//!                 let error = Error::temporarily_unavailable("there is no leader now");
+//!                 Err(error.with("term", self.term.get()))
+//!             }
+//!         },
+//!         Message::Forward { to, delta } => {
+//!             self.sum.set(self.sum.get() + delta);
+//!             cx.reply_to(&to, "add_ok", &Message::AddOk { sum: self.sum.get() })
+//!         }
+//!         Message::Ballot { .. } | Message::AddOk { .. } => cx.not_supported(&request),
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! # An observer
+//!
+//! [`observe`](crate::Context::observe) calls a function with each message that the node
+//! receives or sends. A log of all messages, counters for each type, and traces are made in
+//! this way. The function may also drop a message, which is then lost as if by the network:
+//!
+//! ```
+//! # use eddyline::{Context, node::{Direction, Verdict}};
+//! # struct Chaotic;
+//! # impl Chaotic {
+//! fn new(cx: &Context) -> Self {
+//!     let dice = cx.clone();
+//!     cx.observe(move |message| {
+//!         let kind = message.envelope.header.kind.as_deref();
+//!         let is_gossip = message.direction == Direction::Out && kind == Some("gossip");
+//!         let is_lost = is_gossip && dice.random(|random| random.chance(0.1));
+//!         if is_lost { Verdict::Drop } else { Verdict::Pass }
+//!     });
+//!     Chaotic
+//! }
+//! # }
+//! ```
 //!
 //! # Timeouts and retry
 //!

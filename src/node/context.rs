@@ -7,10 +7,12 @@
 //! Read next: `shared`, the state behind every context.
 
 use super::call::Call;
+use super::observer::{Observed, Verdict};
+use super::reply_address::ReplyAddress;
 use super::request::Request;
 use super::shared::Shared;
 use super::sleep::{Interval, Sleep};
-use crate::protocol::{Content, Error, Fields, RawRequest, ReplyKind, Result};
+use crate::protocol::{Content, Error, ErrorFields, Fields, RawRequest, ReplyKind, Result};
 use crate::random::Random;
 use crate::time::Instant;
 use serde::Serialize;
@@ -77,6 +79,10 @@ impl Context {
     /// A request without a `msg_id` wants no reply and gets none. A request that has its
     /// reply already gets no second one.
     ///
+    /// If the fields have a `type`, as those of an enum with `#[serde(tag = "type")]` have, it
+    /// is the reply's type. Only the request's own type means `…_ok`: its whole body was
+    /// handed back.
+    ///
     /// ```
     /// # use eddyline::{Context, Request, Result};
     /// # use serde::Serialize;
@@ -91,14 +97,73 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// Error 13 if `fields` do not serialise to a JSON object.
+    /// Error 13 if `fields` do not serialise to a JSON object, or contradict the reply's
+    /// header: a `type` that is no string, a `msg_id` or an `in_reply_to` of another message.
     pub fn reply<T: Serialize + ?Sized>(&self, request: &Request, fields: &T) -> Result<()> {
         self.shared
             .reply(request, ReplyKind::Ok(request.kind()), fields)
     }
 
-    /// Answers a request with the fields of another message: a JSON object, whose `type`,
-    /// `msg_id` and `in_reply_to` are replaced by those of this reply. Together with
+    /// Answers a request with a reply of type `kind`. Otherwise as [`reply`](Context::reply).
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use serde_json::json;
+    /// # fn poll(cx: Context, request: Request, term: u64) -> Result<()> {
+    /// cx.reply_as(&request, "ballot", &json!({ "term": term }))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`reply`](Context::reply), and error 13 if `fields` have another `type` than `kind`.
+    pub fn reply_as<T: Serialize + ?Sized>(
+        &self,
+        request: &Request,
+        kind: &str,
+        fields: &T,
+    ) -> Result<()> {
+        self.shared.reply(request, ReplyKind::Named(kind), fields)
+    }
+
+    /// Answers a request that another node has received, with a reply of type `kind`. Its
+    /// sender need not be a name that this node has heard of. An address whose sender wants
+    /// no reply gets none.
+    ///
+    /// [`ReplyAddress`] has an example. This node cannot know whether another reply to the
+    /// same address was sent.
+    ///
+    /// # Errors
+    /// As [`reply_as`](Context::reply_as). Error 11 if too much output waits for a slow reader.
+    pub fn reply_to<T: Serialize + ?Sized>(
+        &self,
+        address: &ReplyAddress,
+        kind: &str,
+        fields: &T,
+    ) -> Result<()> {
+        self.shared
+            .reply_to(address, ReplyKind::Named(kind), fields)
+    }
+
+    /// Answers a request that another node has received with an error.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Error, Result, node::ReplyAddress};
+    /// # fn refuse(cx: Context, to: ReplyAddress) -> Result<()> {
+    /// let error = Error::temporarily_unavailable("not the leader any more").with("leader", "n3");
+    /// cx.reply_error_to(&to, &error)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Error 11 if too much output waits for a slow reader.
+    pub fn reply_error_to(&self, address: &ReplyAddress, error: &Error) -> Result<()> {
+        self.shared
+            .reply_to(address, ReplyKind::Error, &ErrorFields(error))
+    }
+
+    /// Answers a request with the reply of another node: a JSON object, whose `msg_id` and
+    /// `in_reply_to` are replaced by those of this reply. Its type is treated as in
+    /// [`reply`](Context::reply). Together with
     /// [`sync_rpc_raw`](Context::sync_rpc_raw) it passes a request on to another node:
     ///
     /// ```
@@ -110,7 +175,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// Error 12 if `fields` are not a JSON object.
+    /// Error 12 if `fields` are not a JSON object, or have a `type` that is no string.
     pub fn reply_raw(&self, request: &Request, fields: &RawValue) -> Result<()> {
         let fields = Fields::<()>::Raw(fields);
         self.shared
@@ -151,7 +216,8 @@ impl Context {
     /// # Errors
     /// Error 1 if `dest` is no node, no service and no sender seen before: nothing is sent.
     /// Error 11 if too much output waits for a slow reader. Error 13 if `fields` do not
-    /// serialise to a JSON object.
+    /// serialise to a JSON object, have another `type` than `kind`, or a number: a message
+    /// that wants no reply has none, and a call gets its number from this node.
     pub fn send<T: Serialize + ?Sized>(&self, dest: &str, kind: &str, fields: &T) -> Result<()> {
         self.shared.send(dest, kind, fields)
     }
@@ -290,6 +356,51 @@ impl Context {
     /// Error 11 if too many tasks are waiting to start already.
     pub fn try_spawn(&self, task: impl Future<Output = Result<()>> + 'static) -> Result<()> {
         self.shared.try_spawn(Box::pin(task))
+    }
+
+    /// Calls `observer` with each message that comes to this node or leaves it from now on:
+    /// requests, replies, replies to calls, errors and refusals. It decides whether the message
+    /// goes its way. The best place is [`Node::new`](super::Node::new): then the `init` is the
+    /// first message that it sees. There is one observer; a later one replaces it.
+    ///
+    /// A node that keeps a log of its messages:
+    ///
+    /// ```
+    /// use eddyline::{Context, node::{Direction, Verdict}};
+    /// use std::{cell::RefCell, rc::Rc};
+    ///
+    /// fn log_of(cx: &Context) -> Rc<RefCell<Vec<String>>> {
+    ///     let log = Rc::new(RefCell::new(Vec::new()));
+    ///     let lines = log.clone();
+    ///     cx.observe(move |message| {
+    ///         lines.borrow_mut().push(format!("{:?} {}", message.time, message.line()));
+    ///         Verdict::Pass
+    ///     });
+    ///     log
+    /// }
+    /// ```
+    ///
+    /// A node that loses a tenth of what it sends to its peers:
+    ///
+    /// ```
+    /// # use eddyline::{Context, node::{Direction, Verdict}};
+    /// fn lose_some(cx: &Context) {
+    ///     let dice = cx.clone();
+    ///     cx.observe(move |message| {
+    ///         let to_peer = dice.peers().any(|peer| peer == message.envelope.dest);
+    ///         let is_lost = message.direction == Direction::Out
+    ///             && to_peer
+    ///             && dice.random(|random| random.below(10) == 0);
+    ///         if is_lost { Verdict::Drop } else { Verdict::Pass }
+    ///     });
+    /// }
+    /// ```
+    ///
+    /// Messages that the observer sends itself are not shown to it. If it panics, the log says
+    /// so and the message goes its way. Lines that are no messages, and messages before `init`,
+    /// are not shown.
+    pub fn observe(&self, observer: impl FnMut(Observed<'_>) -> Verdict + 'static) {
+        self.shared.observe(Box::new(observer));
     }
 
     /// Writes a line for people to stderr. stdout carries messages only.

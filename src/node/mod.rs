@@ -11,14 +11,17 @@
 //!      messages ── shared                  one for each node
 //!              │
 //!   call_table  directory  outbox  operations  timers  marks
+//!                         │
+//!                      observer
 //! ```
 //!
 //! Arrows point down: no file imports from one above it, and there are no circles.
 //!
 //! Read in this order: `context`, then `shared`; `messages`, `outbox` and `directory` for how a
-//! message leaves; `call`, `call_table` and `retry` for the life of a call; `sleep` and `timers`;
+//! message leaves, `observer` for what sees it; `call`, `call_table` and `retry` for the life of a call; `sleep` and `timers`;
 //! `services`, `update` and `marks`; `operations` and `tcp_echo`. Requests and replies
-//! are views of a `received_message`, whose memory is used again (`pools`).
+//! are views of a `received_message`, whose memory is used again (`pools`). `reply_address` is a
+//! request's address without its memory.
 
 mod backoff;
 mod call;
@@ -27,11 +30,13 @@ mod context;
 mod directory;
 mod marks;
 mod messages;
+mod observer;
 mod operations;
 mod outbox;
 mod pools;
 mod received_message;
 mod reply;
+mod reply_address;
 mod request;
 mod retry;
 mod services;
@@ -46,10 +51,12 @@ pub use call::Call;
 pub use call_table::CALLS_MAX;
 pub use context::Context;
 pub use marks::Marked;
+pub use observer::{Direction, Observed, Verdict};
 pub use operations::{
     OPERATION_BYTES_MAX, OPERATIONS_MAX, Operation, OperationId, Outcome, TcpEchoStats,
 };
 pub use reply::Reply;
+pub use reply_address::ReplyAddress;
 pub use request::Request;
 pub use services::{Kv, Tso, TypedCall};
 pub use shared::{SPAWNED_MAX, Settings, Usage};

@@ -18,6 +18,7 @@
 use super::call_table::{CALLS_MAX, CallTable, Entry};
 use super::directory::{Directory, NameId};
 use super::marks::Marks;
+use super::observer::{Hook, Observer};
 use super::operations::{Operation, OperationId, Operations, Outcome};
 use super::outbox::Outbox;
 use super::pools::Pools;
@@ -92,7 +93,7 @@ pub struct Usage {
 }
 
 /// The function that writes log lines.
-pub(crate) type Log = Box<dyn Fn(fmt::Arguments<'_>)>;
+pub(crate) type Log = Rc<dyn Fn(fmt::Arguments<'_>)>;
 
 /// A task that runs beside the handlers.
 pub(crate) type Task = Pin<Box<dyn Future<Output = Result<()>>>>;
@@ -227,6 +228,16 @@ impl Shared {
         self.front.get()?.as_deref()
     }
 
+    pub(crate) fn observer(&self) -> &Observer {
+        self.outbox.observer()
+    }
+
+    /// Sets the author's function that sees each message.
+    pub(super) fn observe(&self, hook: Hook) {
+        let clock = self.timers.clock().clone();
+        self.observer().set(hook, clock, self.log.clone());
+    }
+
     // Calls.
 
     /// Sends a call's request, enters it in the table and arms its timer. `waker` is woken
@@ -244,14 +255,12 @@ impl Shared {
                 "{CALLS_MAX} calls of this node are waiting for replies already; try again later"
             )));
         }
-        let msg_id = {
-            let directory = self.directory.borrow();
-            let name = directory.name(dest);
-            self.outbox.write_numbered(|out, msg_id| {
-                content.write(out, self.node_id(), name, msg_id);
-                Ok(())
-            })?
-        };
+        // Cloned, because an observer may use the directory.
+        let name = self.directory.borrow().shared_name(dest);
+        let msg_id = self.outbox.write_numbered(|out, msg_id| {
+            content.write(out, self.node_id(), &name, msg_id);
+            Ok(())
+        })?;
         let deadline = self.timers.now() + timeout;
         let timer = self.timers.arm_call(deadline, msg_id);
         let waker = waker.clone();
@@ -512,7 +521,7 @@ mod tests {
     /// A node with one call in flight, and the call's number.
     fn with_a_call() -> (Shared, u64) {
         let clock = Rc::new(VirtualClock::default());
-        let shared = Shared::new(Settings::default(), clock, Box::new(|_| {}));
+        let shared = Shared::new(Settings::default(), clock, Rc::new(|_| {}));
         let dest = shared.find("lin-kv").expect("a service");
         let msg_id = shared.begin_call(dest, &content(), RPC_TIMEOUT, Waker::noop());
         shared.assert_invariants();

@@ -88,6 +88,10 @@ impl Timers {
         self.clock.unix_time()
     }
 
+    pub(super) fn clock(&self) -> &Rc<dyn Clock> {
+        &self.clock
+    }
+
     /// Arms a timer. One whose deadline has passed is due in the next turn.
     fn arm(&self, deadline: Instant, timer: Timer) -> TimerId {
         let mut wheel = self.wheel.borrow_mut();

@@ -40,7 +40,7 @@ pub(super) trait Host {
     fn is_ready(&self, shared: &Shared) -> bool;
     /// The number of tasks that have not ended.
     fn tasks(&self) -> usize;
-    /// The number of requests that want a reply, have none, and whose handlers have not ended.
+    /// The number of requests whose reply is due, and whose handlers have not ended.
     fn unanswered(&self) -> usize;
     /// The queue of woken tasks.
     fn ready_queue(&self) -> &Arc<ReadyQueue>;
@@ -255,16 +255,12 @@ where
 
     fn unanswered(&self) -> usize {
         let requests = self.executor.payloads().flatten();
-        requests.filter(|request| wants_reply(request)).count()
+        requests.filter(|request| request.is_due()).count()
     }
 
     fn ready_queue(&self) -> &Arc<ReadyQueue> {
         self.executor.ready_queue()
     }
-}
-
-fn wants_reply(request: &Request) -> bool {
-    request.msg_id().is_some() && !request.is_answered()
 }
 
 /// Ends a task: a handler's error becomes its reply, and every other failure is logged.
@@ -277,18 +273,17 @@ fn end(shared: &Shared, request: Option<Request>, outcome: Result<JobResult, Box
         }
         return;
     };
-    let wants_reply = wants_reply(&request);
     match outcome {
         Ok(Ok(())) => {
-            if wants_reply && request.is_last_clone() {
+            if request.is_due() && request.is_last_clone() {
                 log(shared, &request, format_args!("ended without a reply"));
             }
         }
-        Ok(Err(error)) if wants_reply => answer(shared, &request, &error),
+        Ok(Err(error)) if request.wants_reply() => answer(shared, &request, &error),
         Ok(Err(error)) => log(shared, &request, format_args!("failed: {error}")),
         Err(panic) => {
             log(shared, &request, format_args!("{panic}"));
-            if wants_reply {
+            if request.wants_reply() {
                 let text = format!("the handler panicked: {}", panic.message);
                 answer(shared, &request, &Error::crash(text));
             }

@@ -23,10 +23,10 @@ pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MA
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
 pub use host::{HELD_BYTES_MAX, TASKS_MAX};
 
-use crate::node::{Context, Log, Node, Request, Shared};
+use crate::node::{Context, Direction, Log, Node, Request, Shared, Verdict};
 use crate::protocol::{
-    Envelope, Error, Excerpt, Header, Init, MsgId, Parser, Quote, ReplyKind, ReplyTo, Result,
-    parse_body,
+    Envelope, Error, Excerpt, Header, Init, Malformed, MsgId, Parser, Quote, ReplyKind, ReplyTo,
+    Result, parse_body,
 };
 use crate::task::ReadyQueue;
 use crate::time::{Clock, Instant, TimerId};
@@ -36,6 +36,9 @@ use std::cell::RefMut;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// U+FEFF in UTF-8. At the start of a text it says only that the text is Unicode.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A whole node without file descriptors.
 ///
@@ -117,7 +120,7 @@ impl Session {
         clock: Rc<dyn Clock>,
         log: impl Fn(fmt::Arguments<'_>) + 'static,
     ) -> Session {
-        let log: Log = Box::new(log);
+        let log: Log = Rc::new(log);
         Session {
             shared: Rc::new(Shared::new(settings, clock, log)),
             host: host(build),
@@ -134,7 +137,22 @@ impl Session {
         // Matched by reference. To move the envelope would take as long as to find the line.
         match &self.parser.parse(line) {
             Ok(envelope) => self.dispatch(envelope),
-            Err(why) => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
+            Err(why) => self.refuse_line(line, why),
+        }
+    }
+
+    /// Logs a line that is not a message. If it is the first one and begins with a byte order
+    /// mark, the rest of it is received: PowerShell, for example, writes the mark to a pipe.
+    ///
+    /// It calls `receive` in place of the parser, which has one caller and is part of it.
+    #[cold]
+    fn refuse_line(&mut self, line: &[u8], why: &Malformed) {
+        match line.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) if self.line_number == 1 && !rest.starts_with(BYTE_ORDER_MARK) => {
+                self.line_number = 0;
+                self.receive(rest);
+            }
+            _ => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
         }
     }
 
@@ -151,6 +169,10 @@ impl Session {
     /// Decides the fate of a message: logged, refused, given to the call that it is a reply to, or
     /// given to a handler.
     fn dispatch(&mut self, envelope: &Envelope<'_>) {
+        let observer = self.shared.observer();
+        if observer.is_set() && observer.decide(Direction::In, envelope) == Verdict::Drop {
+            return;
+        }
         if let Identity::Named(cx) = &self.identity
             && envelope.dest != cx.node_id()
         {
@@ -209,6 +231,8 @@ impl Session {
                 let text = format!("building the node panicked: {}", panic.message);
                 return self.refuse(envelope, &Error::crash(text));
             }
+            // The init has made the node, so it cannot be dropped.
+            let _verdict = self.shared.observer().decide(Direction::In, envelope);
             self.host.start(&self.shared, &cx);
             self.identity = Identity::Named(cx);
         }
@@ -364,7 +388,7 @@ impl Session {
         self.shared.take_task_failure()
     }
 
-    /// The number of requests that want a reply, have none, and whose handlers have not ended.
+    /// The number of requests whose reply is due, and whose handlers have not ended.
     pub(crate) fn unanswered(&self) -> usize {
         self.host.unanswered()
     }
@@ -414,6 +438,13 @@ impl Session {
     /// The number of replies for which no call was waiting.
     pub fn ignored_replies(&self) -> u64 {
         self.shared.ignored_replies()
+    }
+}
+
+impl Drop for Session {
+    /// An observer may hold a context, which would keep it and this session's state for ever.
+    fn drop(&mut self) {
+        self.shared.observer().remove();
     }
 }
 

@@ -7,6 +7,8 @@ mod calls;
 mod handlers;
 mod life;
 mod limits;
+mod messages;
+mod observer;
 mod random_run;
 mod time;
 mod world;
