@@ -30,7 +30,12 @@ pub const HELD_BYTES_MAX: usize = 64 << 20;
 pub(super) trait Host {
     /// Builds the node.
     fn build(&mut self, cx: &Context) -> Result<(), Box<Panic>>;
-    /// Spawns the node's background task.
+    /// Begins the node's setup and polls it at once. `init` is answered by the session, with
+    /// the [end](Host::setup_end) of the setup.
+    fn set_up(&mut self, shared: &Shared, cx: &Context, init: Request);
+    /// Takes the end of the setup, if it has ended.
+    fn setup_end(&mut self) -> Option<SetupEnd>;
+    /// Starts the node's background task and polls it at once.
     fn start(&mut self, shared: &Shared, cx: &Context);
     /// Starts a request's handler and polls it at once.
     fn handle(&mut self, shared: &Shared, cx: &Context, request: Request);
@@ -55,6 +60,13 @@ enum Job<N> {
 /// The result of a job. The error is boxed, so that the result is one word and is returned in
 /// a register. Three copies of the space for an error would take a twentieth of an echo.
 type JobResult = std::result::Result<(), Box<Error>>;
+
+/// How a setup has ended, with the `init` that it belongs to.
+pub(super) struct SetupEnd {
+    pub(super) init: Request,
+    /// The author's error, or error 13 for a panic.
+    pub(super) result: Result<()>,
+}
 
 async fn run_job<N: Node>(job: Job<N>) -> JobResult {
     let result = match job {
@@ -82,6 +94,9 @@ struct TypedHost<N, B, R, F: Future> {
     /// itself, and if the destructors of both panicked, the process would abort.
     executor: Executor<F, Option<Request>>,
     node: Option<Rc<N>>,
+    /// The slot of the setup while it runs. Its payload is the `init`.
+    setup_slot: Option<u32>,
+    setup_end: Option<SetupEnd>,
     held_bytes: usize,
     /// The kind whose turn it is to be polled.
     next: ReadyKind,
@@ -104,6 +119,8 @@ where
         run_job,
         executor: Executor::new(),
         node: None,
+        setup_slot: None,
+        setup_end: None,
         held_bytes: 0,
         next: ReadyKind::Spawned,
     })
@@ -124,13 +141,19 @@ where
         if !shared.has_spawned() || !self.has_room() {
             return None;
         }
-        let future = (self.run_job)(Job::Background(shared.next_spawned()?));
+        let task = shared.next_spawned()?;
+        self.start_task(shared, task);
+        Some(ReadyKind::Spawned)
+    }
+
+    /// Starts a background task and polls it.
+    fn start_task(&mut self, shared: &Shared, task: Task) {
+        let future = (self.run_job)(Job::Background(task));
         shared.timers().task_begins();
         match self.executor.start(None, future) {
             Some(Finished { payload, outcome }) => end(shared, payload, outcome),
             None => self.end_if_overrun(shared),
         }
-        Some(ReadyKind::Spawned)
     }
 
     /// Polls the task that was woken first. Returns its kind, or `None` without one.
@@ -139,12 +162,21 @@ where
         match self.executor.run_one() {
             Polled::Nothing => return None,
             Polled::Pending => self.end_if_overrun(shared),
-            Polled::Finished(Finished { payload, outcome }) => {
-                self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
-                end(shared, payload, outcome);
-            }
+            Polled::Finished(finished) => self.end_polled(shared, finished),
         }
         Some(ReadyKind::Woken)
+    }
+
+    /// Ends the task that was just polled, and that had been pending before.
+    fn end_polled(&mut self, shared: &Shared, finished: Finished<Option<Request>, JobResult>) {
+        let Finished { payload, outcome } = finished;
+        self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
+        if self.setup_slot == Some(self.executor.polled_slot()) {
+            self.setup_slot = None;
+            self.setup_end = payload.map(|init| setup_end(init, outcome));
+        } else {
+            end(shared, payload, outcome);
+        }
     }
 
     /// Ends the task that was just polled with error 11 if it waits for a timer that it did
@@ -154,11 +186,11 @@ where
             return;
         }
         if let Some(payload) = self.executor.drop_polled() {
-            self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
             let error = Error::temporarily_unavailable(format!(
                 "{TIMERS_MAX} timers are armed already; try again later"
             ));
-            end(shared, payload, Ok(Err(Box::new(error))));
+            let outcome = Ok(Err(Box::new(error)));
+            self.end_polled(shared, Finished { payload, outcome });
         }
     }
 }
@@ -175,12 +207,34 @@ where
         Ok(())
     }
 
+    fn set_up(&mut self, shared: &Shared, cx: &Context, init: Request) {
+        let Some(node) = self.node.clone() else {
+            return;
+        };
+        let (cx, bytes) = (cx.clone(), init.held_bytes());
+        let setup = Job::Background(Box::pin(async move { node.setup(cx).await }));
+        let future = (self.run_job)(setup);
+        shared.timers().task_begins();
+        match self.executor.start(Some(init.clone()), future) {
+            Some(Finished { outcome, .. }) => self.setup_end = Some(setup_end(init, outcome)),
+            None => {
+                self.setup_slot = Some(self.executor.polled_slot());
+                self.held_bytes += bytes;
+                self.end_if_overrun(shared);
+            }
+        }
+    }
+
+    fn setup_end(&mut self) -> Option<SetupEnd> {
+        self.setup_end.take()
+    }
+
     fn start(&mut self, shared: &Shared, cx: &Context) {
         let Some(node) = self.node.clone() else {
             return;
         };
         let cx = cx.clone();
-        shared.spawn(Box::pin(async move { node.start(cx).await }));
+        self.start_task(shared, Box::pin(async move { node.start(cx).await }));
     }
 
     fn handle(&mut self, shared: &Shared, cx: &Context, request: Request) {
@@ -255,8 +309,16 @@ where
     }
 }
 
-fn wants_reply(request: &Request) -> bool {
+pub(super) fn wants_reply(request: &Request) -> bool {
     request.msg_id().is_some() && !request.is_answered()
+}
+
+fn setup_end(init: Request, outcome: Result<JobResult, Box<Panic>>) -> SetupEnd {
+    let result = match outcome {
+        Ok(result) => result.map_err(|error| *error),
+        Err(panic) => Err(Error::crash(format!("setup {panic}"))),
+    };
+    SetupEnd { init, result }
 }
 
 /// Ends a task: a handler's error becomes its reply, and every other failure is logged.

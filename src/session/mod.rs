@@ -15,13 +15,16 @@
 //! The session decides the fate of each line (`dispatch`). `runtime` drives it with real
 //! descriptors, `sim` on virtual time.
 //!
-//! Read next: `host`, which runs the handlers; then the room `node`.
+//! Read next: `identity`, how the node gets its name; `host`, which runs the handlers; then
+//! the room `node`.
 
 mod host;
+mod identity;
 
 pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
 pub use host::{HELD_BYTES_MAX, TASKS_MAX};
+pub use identity::{SETUP_BYTES_MAX, SETUP_REQUESTS_MAX};
 
 use crate::node::{Context, Log, Node, Request, Shared};
 use crate::protocol::{
@@ -31,8 +34,10 @@ use crate::protocol::{
 use crate::task::ReadyQueue;
 use crate::time::{Clock, Instant, TimerId};
 use crate::wire::OutputBuffer;
-use host::{Host, host};
+use host::{Host, SetupEnd, host, wants_reply};
+use identity::{Identity, SettingUp};
 use std::cell::RefMut;
+use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -95,19 +100,6 @@ pub struct Session {
     line_number: u64,
 }
 
-/// ```text
-///              init
-///   nameless ────────> named ───┐
-///                        ^      │ init again: the same identity only
-///                        └──────┘
-/// ```
-enum Identity {
-    /// No `init` has come. Every request is refused.
-    Nameless,
-    /// The node is built.
-    Named(Context),
-}
-
 impl Session {
     /// A session for the node that `build` makes when `init` has come. Lines for people go to
     /// `log`, without a newline.
@@ -151,23 +143,16 @@ impl Session {
     /// Decides the fate of a message: logged, refused, given to the call that it is a reply to, or
     /// given to a handler.
     fn dispatch(&mut self, envelope: &Envelope<'_>) {
-        if let Identity::Named(cx) = &self.identity
-            && envelope.dest != cx.node_id()
-        {
-            let (dest, own) = (Quote(&envelope.dest), Quote(cx.node_id()));
-            return self.log_line(format_args!(
-                "ignored: its destination is {dest}, not {own}"
-            ));
+        let Identity::Named(cx) = &self.identity else {
+            return self.dispatch_early(envelope);
+        };
+        if envelope.dest != cx.node_id() {
+            return self.log_other_destination(envelope, cx);
         }
-        let header = &envelope.header;
-        let is_reply = matches!(header.in_reply_to, ReplyTo::Call(_) | ReplyTo::Unknown);
-        if header.kind.as_deref() == Some("init") && !is_reply {
+        if is_init(envelope) {
             return self.init(envelope);
         }
-        let Identity::Named(cx) = &self.identity else {
-            let error = Error::temporarily_unavailable("this node has received no init yet");
-            return self.refuse(envelope, &error);
-        };
+        let header = &envelope.header;
         let src = self.shared.sender(&envelope.src);
         match header.in_reply_to {
             ReplyTo::Call(msg_id) => self.shared.complete_call(msg_id, src, envelope),
@@ -184,7 +169,47 @@ impl Session {
         }
     }
 
-    /// Builds the node, or answers a repeated `init`.
+    /// Decides the fate of a message to a node that does not serve yet: see the table on
+    /// the page of `identity`.
+    #[inline(never)]
+    fn dispatch_early(&mut self, envelope: &Envelope<'_>) {
+        if let Identity::SettingUp(SettingUp { cx, .. }) = &self.identity
+            && envelope.dest != cx.node_id()
+        {
+            return self.log_other_destination(envelope, cx);
+        }
+        if is_init(envelope) {
+            return self.init(envelope);
+        }
+        let Identity::SettingUp(setting_up) = &mut self.identity else {
+            let error = Error::temporarily_unavailable(match self.shared.init() {
+                None => "this node has received no init yet",
+                Some(_) => "the setup of this node has failed; try again later",
+            });
+            return self.refuse(envelope, &error);
+        };
+        let src = self.shared.sender(&envelope.src);
+        let refusal = match envelope.header.in_reply_to {
+            ReplyTo::Call(msg_id) => return self.shared.complete_call(msg_id, src, envelope),
+            ReplyTo::Unknown => return self.shared.ignore_reply(),
+            ReplyTo::Absent | ReplyTo::Invalid => {
+                malformed(&envelope.header).or_else(|| setting_up.check_room().err())
+            }
+        };
+        match refusal {
+            None => setting_up.wait(Request::new(self.shared.pools().keep(envelope))),
+            Some(error) => self.refuse(envelope, &error),
+        }
+    }
+
+    fn log_other_destination(&self, envelope: &Envelope<'_>, cx: &Context) {
+        let (dest, own) = (Quote(&envelope.dest), Quote(cx.node_id()));
+        self.log_line(format_args!(
+            "ignored: its destination is {dest}, not {own}"
+        ));
+    }
+
+    /// Builds the node and begins its setup, or answers a repeated `init`.
     #[inline(never)]
     fn init(&mut self, envelope: &Envelope<'_>) {
         if let Some(error) = malformed(&envelope.header) {
@@ -202,19 +227,76 @@ impl Session {
             return self.refuse(envelope, &error);
         }
         let request = Request::new(self.shared.pools().keep(envelope));
-        if let Identity::Nameless = self.identity {
-            let cx = Context::new(self.shared.clone());
-            if let Err(panic) = self.host.build(&cx) {
-                self.log_line(format_args!("building the node {panic}"));
-                let text = format!("building the node panicked: {}", panic.message);
-                return self.refuse(envelope, &Error::crash(text));
+        match &mut self.identity {
+            Identity::Nameless => {
+                let cx = Context::new(self.shared.clone());
+                if let Err(panic) = self.host.build(&cx) {
+                    self.log_line(format_args!("building the node {panic}"));
+                    let text = format!("building the node panicked: {}", panic.message);
+                    return self.refuse(envelope, &Error::crash(text));
+                }
+                self.host.set_up(&self.shared, &cx, request);
+                self.identity = Identity::SettingUp(SettingUp::new(cx));
+                self.end_setup();
             }
-            self.host.start(&self.shared, &cx);
-            self.identity = Identity::Named(cx);
+            Identity::SettingUp(setting_up) => match setting_up.check_room() {
+                Ok(()) => setting_up.wait(request),
+                Err(error) => self.refuse(envelope, &error),
+            },
+            Identity::Named(_) => self.answer_init(&request),
         }
-        self.shared.sender(&envelope.src);
-        if let Err(error) = self.shared.reply(&request, ReplyKind::Ok("init"), &()) {
-            self.log_line(format_args!("init could not be answered: {error}"));
+    }
+
+    /// Names the node if its setup has ended, and serves the requests that waited. If it has
+    /// failed, refuses them.
+    fn end_setup(&mut self) {
+        let Some(SetupEnd { init, result }) = self.host.setup_end() else {
+            return;
+        };
+        let identity = std::mem::replace(&mut self.identity, Identity::Nameless);
+        let Identity::SettingUp(setting_up) = identity else {
+            return;
+        };
+        let (cx, waiting) = setting_up.end();
+        if let Err(error) = result {
+            return self.refuse_waiting(&error, &init, &waiting);
+        }
+        self.identity = Identity::Named(cx.clone());
+        self.answer_init(&init);
+        self.host.start(&self.shared, &cx);
+        for request in waiting {
+            if request.kind() == "init" {
+                self.answer_init(&request);
+                continue;
+            }
+            self.shared.set_requester(self.shared.sender(request.src()));
+            self.host.handle(&self.shared, &cx, request);
+            self.shared.set_requester(None);
+        }
+    }
+
+    fn answer_init(&self, request: &Request) {
+        self.shared.sender(request.src());
+        if let Err(error) = self.shared.reply(request, ReplyKind::Ok("init"), &()) {
+            self.log(format_args!("init could not be answered: {error}"));
+        }
+    }
+
+    /// Answers everything that waited for a setup that has failed.
+    fn refuse_waiting(&self, error: &Error, init: &Request, waiting: &VecDeque<Request>) {
+        self.log(format_args!(
+            "setup has failed: {error}; the node serves no request until another init sets it up"
+        ));
+        let unavailable =
+            Error::temporarily_unavailable("the setup of this node has failed; try again later");
+        for request in std::iter::once(init).chain(waiting) {
+            let error = match request.kind() {
+                "init" => error,
+                _ => &unavailable,
+            };
+            if let Err(error) = self.shared.reply_error(request, error) {
+                self.log(format_args!("an error reply could not be sent: {error}"));
+            }
         }
     }
 
@@ -257,11 +339,16 @@ impl Session {
         self.shared.end_step();
     }
 
-    /// Polls up to `polls` tasks that are ready. Returns whether more are.
+    /// Polls up to `polls` tasks that are ready. Returns whether more are. If the node's setup
+    /// has ended, the requests that waited for it are handled.
     ///
     /// Spawned tasks and woken ones take turns. If only one kind is ready, it gets all polls.
     pub fn run_tasks(&mut self, polls: usize) -> bool {
-        let is_more_ready = self.host.run(&self.shared, polls);
+        let mut is_more_ready = self.host.run(&self.shared, polls);
+        if let Identity::SettingUp(_) = self.identity {
+            self.end_setup();
+            is_more_ready = self.has_ready_tasks();
+        }
         self.shared.end_step();
         is_more_ready
     }
@@ -359,9 +446,17 @@ impl Session {
         self.shared.next_operation()
     }
 
-    /// The number of requests that want a reply, have none, and whose handlers have not ended.
+    /// The number of requests that want a reply, have none, and whose handlers have not ended,
+    /// or have not begun.
     pub(crate) fn unanswered(&self) -> usize {
-        self.host.unanswered()
+        let waiting = match &self.identity {
+            Identity::SettingUp(setting_up) => {
+                let waiting = setting_up.waiting();
+                waiting.filter(|request| wants_reply(request)).count()
+            }
+            Identity::Nameless | Identity::Named(_) => 0,
+        };
+        waiting + self.host.unanswered()
     }
 
     /// The sender of the request that an operation was submitted for, as a number. `None` if
@@ -410,6 +505,15 @@ impl Session {
     pub fn ignored_replies(&self) -> u64 {
         self.shared.ignored_replies()
     }
+}
+
+#[inline(always)]
+fn is_init(envelope: &Envelope<'_>) -> bool {
+    let is_reply = matches!(
+        envelope.header.in_reply_to,
+        ReplyTo::Call(_) | ReplyTo::Unknown
+    );
+    envelope.header.kind.as_deref() == Some("init") && !is_reply
 }
 
 /// The error for a request with a malformed header.

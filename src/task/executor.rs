@@ -176,6 +176,11 @@ impl<F: Future, P> Executor<F, P> {
         }
     }
 
+    /// The slot of the task that was polled last.
+    pub(crate) fn polled_slot(&self) -> u32 {
+        self.polled
+    }
+
     /// The payloads of the tasks that have not ended.
     pub(crate) fn payloads(&self) -> impl Iterator<Item = &P> {
         self.slots.iter().filter_map(|slot| slot.payload.as_ref())

@@ -8,5 +8,6 @@ mod handlers;
 mod life;
 mod limits;
 mod random_run;
+mod setup;
 mod time;
 mod world;

@@ -277,11 +277,16 @@ pub(crate) struct World {
 impl World {
     /// A session that has received no init.
     pub(crate) fn nameless() -> World {
+        World::of(Probe::new)
+    }
+
+    /// A session of the node that `build` makes, before its init.
+    pub(crate) fn of<N: Node>(build: impl Fn(&Context) -> N + 'static) -> World {
         let clock = VirtualClock::default();
         let log = Rc::new(RefCell::new(Vec::new()));
         let lines = log.clone();
         let session = Session::new(
-            Probe::new,
+            build,
             Settings::default(),
             Rc::new(clock.clone()),
             move |text| lines.borrow_mut().push(text.to_string()),
