@@ -98,6 +98,12 @@
 //! END
 //! ```
 //!
+//! Three methods of [`Node`] have a part in the life of a node: `new` makes the value.
+//! [`setup`](Node::setup) makes it ready, and holds `init_ok` and all requests back
+//! meanwhile. [`start`](Node::start) then runs beside the handlers. A node that keeps a
+//! key in `lin-kv` creates it in `setup`: in `start` it could overwrite the first
+//! request's work.
+//!
 //! # A cluster in a test
 //!
 //! [`sim`](crate::sim) runs whole clusters inside `cargo test`, on virtual time. A

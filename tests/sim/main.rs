@@ -7,6 +7,7 @@ mod g_set;
 mod kafka;
 mod lin_kv;
 mod rules;
+mod setup;
 mod txn;
 mod unique_ids;
 
