@@ -5,7 +5,7 @@
 //!   waiting ──────────────────────────────> ended ──> (removed: its future takes the outcome)
 //!      │                                      │
 //!      ├── future dropped ────────────────────┴─────> (removed)
-//!      └── expiry after the end of input ───────────> (removed; the future stays pending)
+//!      └── expiry after the end of input ──> lost ──> (removed: future dropped)
 //! ```
 //!
 //! Invariants:
@@ -38,6 +38,13 @@ pub(super) enum Entry {
         dest: NameId,
         timer: TimerId,
         waker: Waker,
+        /// The slot of the task that waits.
+        slot: u32,
+    },
+    /// No reply can come any more, and the future stays pending.
+    Lost {
+        /// As while it was waiting.
+        slot: u32,
     },
     /// The reply, or the error that the call ends with.
     Ended(Result<Rc<ReceivedMessage>>),
@@ -52,8 +59,21 @@ pub(super) struct CallTable {
 
 impl CallTable {
     /// Enters a call that was just sent.
-    pub(super) fn insert(&mut self, msg_id: u64, dest: NameId, timer: TimerId, waker: Waker) {
-        let entry = Entry::Waiting { dest, timer, waker };
+    /// `slot` is that of the task that waits.
+    pub(super) fn insert(
+        &mut self,
+        msg_id: u64,
+        dest: NameId,
+        timer: TimerId,
+        waker: Waker,
+        slot: u32,
+    ) {
+        let entry = Entry::Waiting {
+            dest,
+            timer,
+            waker,
+            slot,
+        };
         let replaced = self.entries.insert(msg_id, entry);
         assert!(replaced.is_none(), "two calls have the number {msg_id}");
         self.waiting += 1;
@@ -63,7 +83,7 @@ impl CallTable {
     pub(super) fn dest(&self, msg_id: u64) -> Option<NameId> {
         match self.entries.get(&msg_id)? {
             Entry::Waiting { dest, .. } => Some(*dest),
-            Entry::Ended(_) => None,
+            Entry::Lost { .. } | Entry::Ended(_) => None,
         }
     }
 
@@ -86,7 +106,23 @@ impl CallTable {
                 self.waiting -= 1;
                 Some((timer, waker))
             }
-            Entry::Ended(_) => None,
+            Entry::Lost { .. } | Entry::Ended(_) => None,
+        }
+    }
+
+    /// Has a waiting call whose timer has fired wait for nothing. Returns its waker, which the
+    /// caller drops when nothing is borrowed.
+    pub(super) fn lose(&mut self, msg_id: u64) -> Option<Waker> {
+        let entry = self.entries.get_mut(&msg_id)?;
+        let &mut Entry::Waiting { slot, .. } = entry else {
+            return None;
+        };
+        match std::mem::replace(entry, Entry::Lost { slot }) {
+            Entry::Waiting { waker, .. } => {
+                self.waiting -= 1;
+                Some(waker)
+            }
+            Entry::Lost { .. } | Entry::Ended(_) => None,
         }
     }
 
@@ -95,20 +131,31 @@ impl CallTable {
         let hash_map::Entry::Occupied(entry) = self.entries.entry(msg_id) else {
             return None;
         };
-        if matches!(entry.get(), Entry::Waiting { .. }) {
+        if !matches!(entry.get(), Entry::Ended(_)) {
             return None;
         }
         match entry.remove() {
             Entry::Ended(outcome) => Some(outcome),
-            Entry::Waiting { .. } => None,
+            Entry::Waiting { .. } | Entry::Lost { .. } => None,
         }
     }
 
-    /// Has a waiting call wake `waker`. Returns the waker that is no longer needed: dropping it may
+    /// Has a waiting call wake `waker`, of the task in `slot`. Returns the waker that is no longer needed: dropping it may
     /// run the author's code, so the caller drops it when nothing is borrowed.
-    pub(super) fn set_waker(&mut self, msg_id: u64, waker: Waker) -> Waker {
+    pub(super) fn set_waker(&mut self, msg_id: u64, waker: Waker, slot: u32) -> Waker {
         match self.entries.get_mut(&msg_id) {
-            Some(Entry::Waiting { waker: known, .. }) => std::mem::replace(known, waker),
+            Some(Entry::Waiting {
+                waker: known,
+                slot: known_slot,
+                ..
+            }) => {
+                *known_slot = slot;
+                std::mem::replace(known, waker)
+            }
+            Some(Entry::Lost { slot: known_slot }) => {
+                *known_slot = slot;
+                waker
+            }
             Some(Entry::Ended(_)) | None => waker,
         }
     }
@@ -127,7 +174,8 @@ impl CallTable {
         self.waiting
     }
 
-    /// The number of entries: calls that wait, and ended ones whose outcome was not taken.
+    /// The number of entries: calls that wait, ended ones whose outcome was not taken, and
+    /// lost ones.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -137,6 +185,14 @@ impl CallTable {
         let entries = self.entries.iter();
         entries.filter_map(|(&msg_id, entry)| match entry {
             Entry::Waiting { timer, .. } => Some((msg_id, *timer)),
+            Entry::Lost { .. } | Entry::Ended(_) => None,
+        })
+    }
+
+    /// The slot of the task of each call without an outcome.
+    pub(super) fn callers(&self) -> impl Iterator<Item = u32> {
+        self.entries.values().filter_map(|entry| match entry {
+            Entry::Waiting { slot, .. } | Entry::Lost { slot } => Some(*slot),
             Entry::Ended(_) => None,
         })
     }
@@ -185,7 +241,7 @@ mod tests {
         let dest = Directory::default().find("lin-kv").expect("a service");
         let timer = Wheel::new(Instant::ZERO).insert(Instant::ZERO, ());
         let mut calls = CallTable::default();
-        calls.insert(7, dest, timer, Waker::noop().clone());
+        calls.insert(7, dest, timer, Waker::noop().clone(), 0);
         calls.assert_invariants();
         (calls, dest)
     }
@@ -213,6 +269,20 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_call_has_a_task_and_takes_no_reply() {
+        let (mut calls, dest) = with_a_call();
+        assert!(calls.lose(7).is_some());
+        assert!(calls.lose(7).is_none());
+        assert!(calls.end(7, dest, outcome).is_none());
+        assert!(calls.take_outcome(7).is_none());
+        calls.set_waker(7, Waker::noop().clone(), 3);
+        assert!(calls.callers().eq([3]));
+        calls.assert_invariants();
+        assert!(matches!(calls.remove(7), Some(Entry::Lost { slot: 3 })));
+        assert_eq!((calls.waiting(), calls.len()), (0, 0));
+    }
+
+    #[test]
     #[should_panic(expected = "the count of waiting calls")]
     fn a_wrong_count_of_waiting_calls_is_found() {
         let (mut calls, _) = with_a_call();
@@ -225,6 +295,6 @@ mod tests {
     fn a_number_that_is_used_twice_is_found() {
         let (mut calls, dest) = with_a_call();
         let timer = Wheel::new(Instant::ZERO).insert(Instant::ZERO, ());
-        calls.insert(7, dest, timer, Waker::noop().clone());
+        calls.insert(7, dest, timer, Waker::noop().clone(), 0);
     }
 }

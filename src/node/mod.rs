@@ -10,7 +10,7 @@
 //!              │
 //!      messages ── shared                  one for each node
 //!              │
-//!   call_table  directory  outbox  operations  timers  marks
+//!   call_table  directory  outbox  operations  timers  marks  waits
 //! ```
 //!
 //! Arrows point down: no file imports from one above it, and there are no circles.
@@ -40,6 +40,7 @@ mod sleep;
 mod tcp_echo;
 mod timers;
 mod update;
+mod waits;
 
 pub use backoff::Backoff;
 pub use call::Call;

@@ -6,7 +6,7 @@
 use super::received_message::ReceivedMessage;
 use crate::protocol::Result;
 use serde::Deserialize;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 /// A message for a handler.
 ///
@@ -103,6 +103,11 @@ impl Request {
     /// Whether a reply to it was sent.
     pub fn is_answered(&self) -> bool {
         self.message.answered.get()
+    }
+
+    /// A reference that does not keep it.
+    pub(super) fn downgrade(&self) -> Weak<ReceivedMessage> {
+        Rc::downgrade(&self.message)
     }
 
     /// Whether this is the only clone left.

@@ -23,11 +23,12 @@ use super::outbox::Outbox;
 use super::pools::Pools;
 use super::received_message::ReceivedMessage;
 use super::timers::Timers;
+use super::waits::Waits;
 use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
 use crate::random::Random;
 use crate::time::{Clock, Instant};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -115,6 +116,7 @@ pub(crate) struct Shared {
     /// Tasks that were dropped since the last log line about such tasks.
     tasks_dropped: Cell<u64>,
     operations: RefCell<Operations>,
+    waits: Waits,
     /// The sender of the request whose handler is being polled for the first time.
     requester: Cell<Option<NameId>>,
     marks: Marks,
@@ -141,6 +143,7 @@ impl Shared {
             spawned: RefCell::default(),
             tasks_dropped: Cell::new(0),
             operations: RefCell::default(),
+            waits: Waits::default(),
             requester: Cell::new(None),
             marks: Marks::default(),
             input_ended: Cell::new(false),
@@ -240,8 +243,9 @@ impl Shared {
         let deadline = self.timers.now() + timeout;
         let timer = self.timers.arm_call(deadline, msg_id);
         let waker = waker.clone();
+        let slot = self.waits.polled_slot();
         let mut calls = self.calls.borrow_mut();
-        calls.insert(msg_id, dest, timer, waker);
+        calls.insert(msg_id, dest, timer, waker, slot);
         Ok(msg_id)
     }
 
@@ -256,7 +260,8 @@ impl Shared {
             return Poll::Ready(outcome);
         }
         let waker = waker.clone();
-        let _replaced = self.calls.borrow_mut().set_waker(msg_id, waker);
+        let slot = self.waits.polled_slot();
+        let _replaced = self.calls.borrow_mut().set_waker(msg_id, waker, slot);
         Poll::Pending
     }
 
@@ -266,7 +271,7 @@ impl Shared {
         match removed {
             Some(Entry::Waiting { timer, .. }) => self.timers.disarm(timer),
             Some(Entry::Ended(Ok(reply))) => self.pools.recycle(reply),
-            Some(Entry::Ended(Err(_))) | None => {}
+            Some(Entry::Ended(Err(_)) | Entry::Lost { .. }) | None => {}
         }
     }
 
@@ -298,9 +303,9 @@ impl Shared {
     /// Ends a call whose timer has fired with error 0.
     fn expire_call(&self, msg_id: u64) {
         if self.input_ended.get() {
-            // No reply can come, and error 0 would blame the other node. The entry goes,
-            // and the call's future stays pending.
-            let _removed = self.calls.borrow_mut().remove(msg_id);
+            // No reply can come, and error 0 would blame the other node. The call's future
+            // stays pending.
+            let _waker = self.calls.borrow_mut().lose(msg_id);
             return;
         }
         let Some(dest) = self.calls.borrow().dest(msg_id) else {
@@ -433,6 +438,15 @@ impl Shared {
         self.input_ended.get()
     }
 
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
+    /// The slots of the tasks that wait for replies. Reads every entry.
+    pub(crate) fn callers(&self) -> HashSet<u32> {
+        self.calls.borrow().callers().collect()
+    }
+
     pub(super) fn marks(&self) -> &Marks {
         &self.marks
     }
@@ -525,7 +539,9 @@ mod tests {
         let dest = shared.find("lin-kv").expect("a service");
         shared.abandon_call(msg_id);
         let waker = Waker::noop().clone();
-        shared.calls.borrow_mut().insert(msg_id, dest, other, waker);
+        let mut calls = shared.calls.borrow_mut();
+        calls.insert(msg_id, dest, other, waker, 0);
+        drop(calls);
         shared.assert_invariants();
     }
 
@@ -537,18 +553,26 @@ mod tests {
         let dest = shared.find("lin-kv").expect("a service");
         let waker = Waker::noop().clone();
         let mut calls = shared.calls.borrow_mut();
-        calls.insert(msg_id + 1, dest, timer, waker);
+        calls.insert(msg_id + 1, dest, timer, waker, 0);
         drop(calls);
         shared.assert_invariants();
     }
 
     #[test]
-    fn a_call_that_expires_after_the_end_of_input_leaves_no_entry_and_no_error() {
+    fn a_call_that_expires_after_the_end_of_input_gets_no_error_and_still_has_its_task() {
         let (shared, msg_id) = with_a_call();
         shared.end_input();
         shared.expire(Instant::ZERO + RPC_TIMEOUT);
-        assert_eq!(shared.usage(), Usage::default());
+        let lost = Usage {
+            calls: 1,
+            ..Usage::default()
+        };
+        assert_eq!(shared.usage(), lost);
+        shared.waits.polled().set(7);
         assert!(shared.poll_call(msg_id, Waker::noop()).is_pending());
+        assert!(shared.callers().contains(&7));
         shared.assert_invariants();
+        shared.abandon_call(msg_id);
+        assert_eq!(shared.usage(), Usage::default());
     }
 }

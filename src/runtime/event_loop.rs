@@ -234,7 +234,7 @@ impl EventLoop {
                 return Ok(());
             }
             debug_assert!(next > self.phase, "{:?} became {next:?}", self.phase);
-            self.enter(next, work);
+            self.enter(next);
             self.flush()?;
         }
     }
@@ -247,16 +247,18 @@ impl EventLoop {
             Work::Operations
         } else if self.session.has_ready_tasks() {
             Work::Tasks
+        } else if self.session.may_go_on() {
+            Work::Handlers
         } else {
             Work::Nothing
         }
     }
 
-    /// Begins a phase, with the work that the one before has left.
-    fn enter(&mut self, phase: Phase, left: Work) {
+    /// Begins a phase.
+    fn enter(&mut self, phase: Phase) {
         match phase {
             Phase::GivingUp { .. } => self.tcp_echo.give_up(&mut self.reactor, &mut self.session),
-            Phase::Flushing { .. } if left != Work::Nothing => self.tell_unanswered(),
+            Phase::Flushing { .. } => self.tell_unanswered(),
             Phase::FlushingStdout => self.outputs.close_stderr(),
             _ => {}
         }
@@ -267,8 +269,8 @@ impl EventLoop {
         let unanswered = self.session.unanswered();
         if unanswered > 0 {
             self.session.log(format_args!(
-                "stdin has ended: requests that get no reply, since their handlers still \
-                 wait when their time is over: {unanswered}"
+                "stdin has ended: requests that get no reply, since their handlers still wait: \
+                 {unanswered}"
             ));
         }
     }

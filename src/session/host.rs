@@ -13,6 +13,7 @@
 use crate::node::{Context, Node, Request, Shared, TIMERS_MAX, Task};
 use crate::protocol::{Error, Quote, Result};
 use crate::task::{Executor, Finished, Panic, Polled, ReadyQueue, catch};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -47,6 +48,18 @@ pub(super) trait Host {
     fn tasks(&self) -> usize;
     /// The number of requests that want a reply, have none, and whose handlers have not ended.
     fn unanswered(&self) -> usize;
+    /// Whether a request may get its reply without another line.
+    ///
+    /// | a handler waits for | it goes on |
+    /// |---|---|
+    /// | a sleep, also beside calls | yes |
+    /// | calls, with or without retries | no |
+    /// | anything else that holds its waker: a thread, a task, a channel | yes |
+    /// | calls, and anything else but sleeps | no |
+    /// | nothing that holds its waker | no |
+    ///
+    /// Background tasks count as handlers if a request was kept and may be answered.
+    fn may_go_on(&self, shared: &Shared) -> bool;
     /// The queue of woken tasks.
     fn ready_queue(&self) -> &Arc<ReadyQueue>;
 }
@@ -102,12 +115,16 @@ struct TypedHost<N, B, R, F: Future> {
     next: ReadyKind,
 }
 
-/// A host for the node that `build` makes.
-pub(super) fn host<N: Node>(build: impl Fn(&Context) -> N + 'static) -> Box<dyn Host> {
-    boxed(build, run_job::<N>)
+/// A host for the node that `build` makes. It sets `polled` to the slot of each task that it
+/// polls.
+pub(super) fn host<N: Node>(
+    build: impl Fn(&Context) -> N + 'static,
+    polled: Rc<Cell<u32>>,
+) -> Box<dyn Host> {
+    boxed(build, run_job::<N>, polled)
 }
 
-fn boxed<N, B, R, F>(build: B, run_job: R) -> Box<dyn Host>
+fn boxed<N, B, R, F>(build: B, run_job: R, polled: Rc<Cell<u32>>) -> Box<dyn Host>
 where
     N: Node,
     B: Fn(&Context) -> N + 'static,
@@ -117,7 +134,7 @@ where
     Box::new(TypedHost {
         build,
         run_job,
-        executor: Executor::new(),
+        executor: Executor::with_polled(polled),
         node: None,
         setup_slot: None,
         setup_end: None,
@@ -300,8 +317,23 @@ where
     }
 
     fn unanswered(&self) -> usize {
-        let requests = self.executor.payloads().flatten();
+        let requests = self.executor.suspended();
+        let requests = requests.filter_map(|task| task.payload.as_ref());
         requests.filter(|request| wants_reply(request)).count()
+    }
+
+    fn may_go_on(&self, shared: &Shared) -> bool {
+        let waits = shared.waits();
+        let is_kept = waits.kept() > 0;
+        let tasks = || {
+            let suspended = self.executor.suspended();
+            suspended.filter(|task| task.may_be_woken && (is_kept || task.payload.is_some()))
+        };
+        if tasks().any(|task| waits.sleeps(task.slot)) {
+            return true;
+        }
+        let callers = shared.callers();
+        tasks().any(|task| !callers.contains(&task.slot))
     }
 
     fn ready_queue(&self) -> &Arc<ReadyQueue> {
@@ -336,6 +368,8 @@ fn end(shared: &Shared, request: Option<Request>, outcome: Result<JobResult, Box
         Ok(Ok(())) => {
             if wants_reply && request.is_last_clone() {
                 log(shared, &request, format_args!("ended without a reply"));
+            } else if wants_reply {
+                shared.waits().keep(&request);
             }
         }
         Ok(Err(error)) if wants_reply => answer(shared, &request, &error),

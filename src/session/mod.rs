@@ -110,9 +110,11 @@ impl Session {
         log: impl Fn(fmt::Arguments<'_>) + 'static,
     ) -> Session {
         let log: Log = Box::new(log);
+        let shared = Rc::new(Shared::new(settings, clock, log));
+        let polled = shared.waits().polled().clone();
         Session {
-            shared: Rc::new(Shared::new(settings, clock, log)),
-            host: host(build),
+            shared,
+            host: host(build, polled),
             identity: Identity::Nameless,
             parser: Parser::default(),
             line_number: 0,
@@ -446,8 +448,8 @@ impl Session {
         self.shared.next_operation()
     }
 
-    /// The number of requests that want a reply, have none, and whose handlers have not ended,
-    /// or have not begun.
+    /// The number of requests that want a reply, have none, and may get one: their handlers
+    /// have not begun or not ended, or they were kept.
     pub(crate) fn unanswered(&self) -> usize {
         let waiting = match &self.identity {
             Identity::SettingUp(setting_up) => {
@@ -456,7 +458,16 @@ impl Session {
             }
             Identity::Nameless | Identity::Named(_) => 0,
         };
-        waiting + self.host.unanswered()
+        waiting + self.host.unanswered() + self.shared.waits().kept()
+    }
+
+    /// Whether a handler waits for something that may come though stdin has ended: time, a
+    /// thread, a task. Replies cannot come. An owner that has ended the input goes on with its
+    /// turns while this is so, for as long as it likes.
+    ///
+    /// It costs a look at each task, and at each call if none of them sleeps.
+    pub fn may_go_on(&self) -> bool {
+        self.host.may_go_on(&self.shared)
     }
 
     /// The sender of the request that an operation was submitted for, as a number. `None` if

@@ -224,9 +224,10 @@ fn after_the_end_of_input_calls_end_without_a_reply() {
     assert!(world.bodies().is_empty());
 }
 
-/// A waiting call has an armed timer, also after the end of input.
+/// A waiting call has an armed timer, also after the end of input. One that has expired has
+/// none. Its entry tells which task waits for it, until the task is dropped.
 #[test]
-fn after_the_end_of_input_an_expired_call_has_neither_entry_nor_timer() {
+fn after_the_end_of_input_an_expired_call_has_no_timer_and_its_task_waits() {
     let mut world = World::new();
     world.ask(&proxy(7));
     world.session.end_input();
@@ -237,7 +238,9 @@ fn after_the_end_of_input_an_expired_call_has_neither_entry_nor_timer() {
     world.advance_to_ms(1000);
     let suspended = Usage {
         tasks: 2,
+        calls: 2,
         ..Usage::default()
     };
     assert_eq!(world.session.usage(), suspended);
+    assert!(!world.session.may_go_on());
 }
