@@ -121,6 +121,32 @@ impl Session {
         }
     }
 
+    /// Gives the node its name, as an `init` does that wants no reply: the node is built and
+    /// set up, and serves. An `init` that agrees is answered as ever, and another one is
+    /// refused with error 22.
+    ///
+    /// If the setup fails, the log says so, and an `init` may try again.
+    ///
+    /// ```
+    /// # use eddyline::{Result, protocol::Init, session::Session};
+    /// fn begin(session: &mut Session) -> Result<()> {
+    ///     let node_ids = vec!["n1".to_owned(), "n2".to_owned()];
+    ///     session.identify(&Init { node_id: "n1".to_owned(), node_ids })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Error 12 if a name is missing or wrong: see [`Init::check`].
+    pub fn identify(&mut self, init: &Init) -> Result<()> {
+        init.check()?;
+        let line = init.line(&init.node_id, None);
+        match &self.parser.parse(line.as_bytes()) {
+            Ok(envelope) => self.init(envelope),
+            Err(why) => return Err(Error::malformed_request(why.to_string())),
+        }
+        Ok(())
+    }
+
     /// Receives one line, without its newline. A request's handler runs at once,
     /// until it waits or ends.
     pub fn receive(&mut self, line: &[u8]) {
