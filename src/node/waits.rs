@@ -1,4 +1,4 @@
-//! What suspended tasks wait for. After the end of input this decides whether the process
+//! The waits of suspended tasks. After the end of input they decide whether the process
 //! waits for them.
 //!
 //! A task is known by its slot in the executor. A call notes the slot of the task that polls

@@ -136,9 +136,14 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// Error 12 if a name is missing or wrong: see [`Init::check`].
+    /// Error 12 if a name is missing or wrong: see [`Init::check`]. Error 22 if the node has
+    /// another identity already.
     pub fn identify(&mut self, init: &Init) -> Result<()> {
         init.check()?;
+        self.shared.identify(init.clone())?;
+        if !matches!(self.identity, Identity::Nameless) {
+            return Ok(());
+        }
         let line = init.line(&init.node_id, None);
         match &self.parser.parse(line.as_bytes()) {
             Ok(envelope) => self.init(envelope),

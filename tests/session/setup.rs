@@ -1,6 +1,7 @@
 //! The setup of a node: what it holds back, and what it lets through.
 
 use super::world::{INIT, World};
+use eddyline::protocol::Init;
 use eddyline::session::{SETUP_BYTES_MAX, SETUP_REQUESTS_MAX, Usage};
 use eddyline::{Context, Error, Node, Request, Result};
 use serde_json::{Value, json};
@@ -8,7 +9,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What a node does in its setup.
+/// The work of a setup.
 #[derive(Clone, Copy)]
 enum Setup {
     ReadyAtOnce,
@@ -78,14 +79,20 @@ struct Scene {
 impl Scene {
     /// A node that has received its init.
     fn new(setup: Setup) -> Scene {
+        let mut scene = Scene::nameless(setup);
+        scene.world.session.receive(INIT.as_bytes());
+        scene
+    }
+
+    /// A node that has received nothing.
+    fn nameless(setup: Setup) -> Scene {
         let setup = Rc::new(Cell::new(setup));
         let notes = Rc::new(RefCell::new(Vec::new()));
         let (its_setup, its_notes) = (setup.clone(), notes.clone());
-        let mut world = World::of(move |_| Noting {
+        let world = World::of(move |_| Noting {
             setup: its_setup.clone(),
             notes: its_notes.clone(),
         });
-        world.session.receive(INIT.as_bytes());
         Scene {
             world,
             setup,
@@ -276,4 +283,59 @@ fn a_setup_is_a_task_until_it_ends() {
     assert_eq!(scene.world.session.usage(), running);
     scene.world.advance_to_ms(10);
     scene.world.assert_idle();
+}
+
+fn identity(node_ids: &[&str]) -> Init {
+    Init {
+        node_id: "n1".to_owned(),
+        node_ids: node_ids.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_node_that_its_owner_names_is_set_up_and_serves_without_an_init() {
+    let mut scene = Scene::nameless(Setup::Sleeps);
+    let n1 = identity(&["n1", "n2", "n3"]);
+    scene.world.session.identify(&n1).unwrap();
+    scene.ask("waits", 7);
+    scene.world.advance_to_ms(10);
+    assert_eq!(scene.notes(), ["setup", "set up", "start", "waits"]);
+    assert_eq!(scene.heard(), ["hello", "waits_ok"]);
+    scene.world.session.receive(INIT.as_bytes());
+    assert_eq!(scene.heard(), ["init_ok"]);
+    scene
+        .world
+        .session
+        .identify(&identity(&["n1"]))
+        .unwrap_err();
+    scene.world.session.identify(&n1).unwrap();
+    assert!(scene.heard().is_empty());
+    assert!(scene.logged().is_empty(), "{}", scene.logged());
+}
+
+#[test]
+fn a_setup_that_fails_without_an_init_is_logged_and_an_init_tries_again() {
+    let mut scene = Scene::nameless(Setup::FailsAtOnce);
+    scene
+        .world
+        .session
+        .identify(&identity(&["n1", "n2", "n3"]))
+        .unwrap();
+    assert!(scene.heard().is_empty());
+    assert!(scene.logged().contains("on purpose"), "{}", scene.logged());
+    scene.setup.set(Setup::ReadyAtOnce);
+    scene.world.session.receive(INIT.as_bytes());
+    assert_eq!(scene.heard(), ["init_ok", "hello"]);
+}
+
+#[test]
+fn a_wrong_identity_is_refused_and_leaves_the_node_nameless() {
+    let mut scene = Scene::nameless(Setup::ReadyAtOnce);
+    let error = scene
+        .world
+        .session
+        .identify(&identity(&["n2"]))
+        .unwrap_err();
+    assert!(error.text.contains("is not among the nodes"), "{error}");
+    assert!(scene.notes().is_empty());
 }
