@@ -179,16 +179,28 @@ where
         match self.executor.run_one() {
             Polled::Nothing => return None,
             Polled::Pending => self.end_if_overrun(shared),
-            Polled::Finished(finished) => self.end_polled(shared, finished),
+            Polled::Finished(Finished { payload, outcome }) => {
+                self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
+                match self.setup_slot {
+                    None => end(shared, payload, outcome),
+                    Some(slot) => self.end_beside_setup(shared, slot, payload, outcome),
+                }
+            }
         }
         Some(ReadyKind::Woken)
     }
 
-    /// Ends the task that was just polled, and that had been pending before.
-    fn end_polled(&mut self, shared: &Shared, finished: Finished<Option<Request>, JobResult>) {
-        let Finished { payload, outcome } = finished;
-        self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
-        if self.setup_slot == Some(self.executor.polled_slot()) {
+    /// Ends the task that was just polled, which may be the setup in that slot.
+    #[cold]
+    #[inline(never)]
+    fn end_beside_setup(
+        &mut self,
+        shared: &Shared,
+        slot: u32,
+        payload: Option<Request>,
+        outcome: Result<JobResult, Box<Panic>>,
+    ) {
+        if slot == self.executor.polled_slot() {
             self.setup_slot = None;
             self.setup_end = payload.map(|init| setup_end(init, outcome));
         } else {
@@ -199,15 +211,24 @@ where
     /// Ends the task that was just polled with error 11 if it waits for a timer that it did
     /// not get. A sleep returns no error, so the task would wait for ever.
     fn end_if_overrun(&mut self, shared: &Shared) {
-        if !shared.timers().task_overran() {
-            return;
+        if shared.timers().task_overran() {
+            self.end_overrun(shared);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_overrun(&mut self, shared: &Shared) {
         if let Some(payload) = self.executor.drop_polled() {
             let error = Error::temporarily_unavailable(format!(
                 "{TIMERS_MAX} timers are armed already; try again later"
             ));
             let outcome = Ok(Err(Box::new(error)));
-            self.end_polled(shared, Finished { payload, outcome });
+            self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
+            match self.setup_slot {
+                None => end(shared, payload, outcome),
+                Some(slot) => self.end_beside_setup(shared, slot, payload, outcome),
+            }
         }
     }
 }
@@ -366,10 +387,8 @@ fn end(shared: &Shared, request: Option<Request>, outcome: Result<JobResult, Box
     let wants_reply = wants_reply(&request);
     match outcome {
         Ok(Ok(())) => {
-            if wants_reply && request.is_last_clone() {
-                log(shared, &request, format_args!("ended without a reply"));
-            } else if wants_reply {
-                shared.waits().keep(&request);
+            if wants_reply {
+                end_unanswered(shared, &request);
             }
         }
         Ok(Err(error)) if wants_reply => answer(shared, &request, &error),
@@ -383,6 +402,17 @@ fn end(shared: &Shared, request: Option<Request>, outcome: Result<JobResult, Box
         }
     }
     shared.pools().recycle_request(request);
+}
+
+/// Notes a request whose handler has ended without a reply. A clone may be answered later.
+#[cold]
+#[inline(never)]
+fn end_unanswered(shared: &Shared, request: &Request) {
+    if request.is_last_clone() {
+        log(shared, request, format_args!("ended without a reply"));
+    } else {
+        shared.waits().keep(request);
+    }
 }
 
 fn answer(shared: &Shared, request: &Request, error: &Error) {

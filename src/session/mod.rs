@@ -282,6 +282,8 @@ impl Session {
 
     /// Names the node if its setup has ended, and serves the requests that waited. If it has
     /// failed, refuses them.
+    #[cold]
+    #[inline(never)]
     fn end_setup(&mut self) {
         let Some(SetupEnd { init, result }) = self.host.setup_end() else {
             return;
@@ -377,13 +379,15 @@ impl Session {
     ///
     /// Spawned tasks and woken ones take turns. If only one kind is ready, it gets all polls.
     pub fn run_tasks(&mut self, polls: usize) -> bool {
-        let mut is_more_ready = self.host.run(&self.shared, polls);
-        if let Identity::SettingUp(_) = self.identity {
-            self.end_setup();
-            is_more_ready = self.has_ready_tasks();
-        }
+        let is_more_ready = self.host.run(&self.shared, polls);
         self.shared.end_step();
-        is_more_ready
+        match self.identity {
+            Identity::SettingUp(_) => {
+                self.end_setup();
+                self.has_ready_tasks()
+            }
+            Identity::Nameless | Identity::Named(_) => is_more_ready,
+        }
     }
 
     /// Whether [`run_tasks`](Session::run_tasks) would poll a task. The owner should not wait
