@@ -70,10 +70,7 @@ impl Case {
         // A request whose call gets no reply gets none itself, and is counted.
         let unanswered: Vec<String> = match self.unanswered() {
             0 => Vec::new(),
-            count => vec![format!(
-                "eddyline: stdin has ended: requests that get no reply, since their handlers \
-                 still wait: {count}"
-            )],
+            count => vec![support::unanswered(count)],
         };
         assert_eq!(ending.stderr, unanswered, "{} {how}", self.name);
     }
