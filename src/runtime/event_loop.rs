@@ -239,6 +239,13 @@ impl EventLoop {
         if is_serving && !self.stdin.has_ended() && !self.outputs.has_lost_reader() {
             return Ok(());
         }
+        self.advance_to_the_end()
+    }
+
+    /// Not inlined: every turn would save the registers that it needs.
+    #[cold]
+    #[inline(never)]
+    fn advance_to_the_end(&mut self) -> io::Result<()> {
         loop {
             let unwritten = self.outputs.unwritten(&mut self.session);
             let work = self.work();

@@ -339,3 +339,17 @@ fn a_wrong_identity_is_refused_and_leaves_the_node_nameless() {
     assert!(error.text.contains("is not among the nodes"), "{error}");
     assert!(scene.notes().is_empty());
 }
+
+#[test]
+fn a_setup_goes_on_after_the_end_of_the_input_unless_it_waits_for_a_reply() {
+    let mut scene = Scene::new(Setup::Sleeps);
+    scene.ask("waits", 7);
+    scene.world.session.end_input();
+    assert!(scene.world.session.may_go_on());
+    scene.world.advance_to_ms(10);
+    assert_eq!(scene.heard(), ["init_ok", "hello", "waits_ok"]);
+    assert!(!scene.world.session.may_go_on());
+    let mut scene = Scene::new(Setup::Calls);
+    scene.world.session.end_input();
+    assert!(!scene.world.session.may_go_on(), "no reply can come");
+}
