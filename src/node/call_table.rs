@@ -5,7 +5,7 @@
 //!   waiting ──────────────────────────────> ended ──> (removed: its future takes the outcome)
 //!      │                                      │
 //!      ├── future dropped ────────────────────┴─────> (removed)
-//!      └── expiry after the end of input ──> lost ──> (removed: future dropped)
+//!      └── expiry after the end of input ───────────> (removed; the future stays pending)
 //! ```
 //!
 //! Invariants:
@@ -41,11 +41,6 @@ pub(super) enum Entry {
         /// The slot of the task that waits.
         slot: u32,
     },
-    /// No reply can come any more, and the future stays pending.
-    Lost {
-        /// As while it was waiting.
-        slot: u32,
-    },
     /// The reply, or the error that the call ends with.
     Ended(Result<Rc<ReceivedMessage>>),
 }
@@ -55,6 +50,9 @@ pub(super) enum Entry {
 pub(super) struct CallTable {
     entries: HashMap<u64, Entry, BuildHasherDefault<MsgIdHasher>>,
     waiting: usize,
+    /// Calls that have expired after the end of input, and the slots of the tasks that wait
+    /// for them in vain.
+    lost: HashMap<u64, u32>,
 }
 
 impl CallTable {
@@ -83,7 +81,7 @@ impl CallTable {
     pub(super) fn dest(&self, msg_id: u64) -> Option<NameId> {
         match self.entries.get(&msg_id)? {
             Entry::Waiting { dest, .. } => Some(*dest),
-            Entry::Lost { .. } | Entry::Ended(_) => None,
+            Entry::Ended(_) => None,
         }
     }
 
@@ -106,24 +104,18 @@ impl CallTable {
                 self.waiting -= 1;
                 Some((timer, waker))
             }
-            Entry::Lost { .. } | Entry::Ended(_) => None,
+            Entry::Ended(_) => None,
         }
     }
 
-    /// Has a waiting call whose timer has fired wait for nothing. Returns its waker, which the
-    /// caller drops when nothing is borrowed.
-    pub(super) fn lose(&mut self, msg_id: u64) -> Option<Waker> {
-        let entry = self.entries.get_mut(&msg_id)?;
-        let &mut Entry::Waiting { slot, .. } = entry else {
-            return None;
-        };
-        match std::mem::replace(entry, Entry::Lost { slot }) {
-            Entry::Waiting { waker, .. } => {
-                self.waiting -= 1;
-                Some(waker)
-            }
-            Entry::Lost { .. } | Entry::Ended(_) => None,
+    /// Removes a call whose timer has fired and that no reply can end, and notes the task that
+    /// waits for it. The caller drops the entry when nothing is borrowed.
+    pub(super) fn lose(&mut self, msg_id: u64) -> Option<Entry> {
+        let removed = self.remove(msg_id);
+        if let Some(Entry::Waiting { slot, .. }) = &removed {
+            self.lost.insert(msg_id, *slot);
         }
+        removed
     }
 
     /// Takes the outcome of a call that has ended. Its entry goes with it.
@@ -131,17 +123,18 @@ impl CallTable {
         let hash_map::Entry::Occupied(entry) = self.entries.entry(msg_id) else {
             return None;
         };
-        if !matches!(entry.get(), Entry::Ended(_)) {
+        if matches!(entry.get(), Entry::Waiting { .. }) {
             return None;
         }
         match entry.remove() {
             Entry::Ended(outcome) => Some(outcome),
-            Entry::Waiting { .. } | Entry::Lost { .. } => None,
+            Entry::Waiting { .. } => None,
         }
     }
 
-    /// Has a waiting call wake `waker`, of the task in `slot`. Returns the waker that is no longer needed: dropping it may
-    /// run the author's code, so the caller drops it when nothing is borrowed.
+    /// Has a waiting call wake `waker`, of the task in `slot`. Returns the waker that is no
+    /// longer needed: dropping it may run the author's code, so the caller drops it when
+    /// nothing is borrowed.
     pub(super) fn set_waker(&mut self, msg_id: u64, waker: Waker, slot: u32) -> Waker {
         match self.entries.get_mut(&msg_id) {
             Some(Entry::Waiting {
@@ -152,10 +145,6 @@ impl CallTable {
                 *known_slot = slot;
                 std::mem::replace(known, waker)
             }
-            Some(Entry::Lost { slot: known_slot }) => {
-                *known_slot = slot;
-                waker
-            }
             Some(Entry::Ended(_)) | None => waker,
         }
     }
@@ -163,8 +152,12 @@ impl CallTable {
     /// Removes a call. The caller drops the entry when nothing is borrowed.
     pub(super) fn remove(&mut self, msg_id: u64) -> Option<Entry> {
         let removed = self.entries.remove(&msg_id);
-        if let Some(Entry::Waiting { .. }) = removed {
-            self.waiting -= 1;
+        match removed {
+            Some(Entry::Waiting { .. }) => self.waiting -= 1,
+            Some(Entry::Ended(_)) => {}
+            None => {
+                self.lost.remove(&msg_id);
+            }
         }
         removed
     }
@@ -174,8 +167,7 @@ impl CallTable {
         self.waiting
     }
 
-    /// The number of entries: calls that wait, ended ones whose outcome was not taken, and
-    /// lost ones.
+    /// The number of entries: calls that wait, and ended ones whose outcome was not taken.
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -185,16 +177,17 @@ impl CallTable {
         let entries = self.entries.iter();
         entries.filter_map(|(&msg_id, entry)| match entry {
             Entry::Waiting { timer, .. } => Some((msg_id, *timer)),
-            Entry::Lost { .. } | Entry::Ended(_) => None,
+            Entry::Ended(_) => None,
         })
     }
 
     /// The slot of the task of each call without an outcome.
     pub(super) fn callers(&self) -> impl Iterator<Item = u32> {
-        self.entries.values().filter_map(|entry| match entry {
-            Entry::Waiting { slot, .. } | Entry::Lost { slot } => Some(*slot),
+        let waiting = self.entries.values().filter_map(|entry| match entry {
+            Entry::Waiting { slot, .. } => Some(*slot),
             Entry::Ended(_) => None,
-        })
+        });
+        waiting.chain(self.lost.values().copied())
     }
 
     /// Checks what can be checked without the timers. Reads every entry.
@@ -272,14 +265,13 @@ mod tests {
     fn a_lost_call_has_a_task_and_takes_no_reply() {
         let (mut calls, dest) = with_a_call();
         assert!(calls.lose(7).is_some());
-        assert!(calls.lose(7).is_none());
         assert!(calls.end(7, dest, outcome).is_none());
         assert!(calls.take_outcome(7).is_none());
-        calls.set_waker(7, Waker::noop().clone(), 3);
-        assert!(calls.callers().eq([3]));
         calls.assert_invariants();
-        assert!(matches!(calls.remove(7), Some(Entry::Lost { slot: 3 })));
         assert_eq!((calls.waiting(), calls.len()), (0, 0));
+        assert!(calls.callers().eq([0]));
+        assert!(calls.remove(7).is_none(), "its future is dropped");
+        assert_eq!(calls.callers().count(), 0);
     }
 
     #[test]
