@@ -147,14 +147,7 @@ impl eddyline::Node for Author {
                 pending().await
             }
             "beat" => {
-                let context = cx.clone();
-                let mut ticks = cx.every(Duration::from_millis(100));
-                cx.spawn(async move {
-                    loop {
-                        context.send("n2", "heartbeat", &())?;
-                        ticks.tick().await;
-                    }
-                });
+                cx.spawn(beat(cx.clone()));
                 cx.reply(&request, &())
             }
             "nap" => {
@@ -178,6 +171,15 @@ impl eddyline::Node for Author {
 #[expect(clippy::print_stdout, reason = "the test is about this mistake")]
 fn print() {
     println!("printed by a handler");
+}
+
+/// Sends a heartbeat every 100 ms.
+async fn beat(cx: Context) -> Result<()> {
+    let mut ticks = cx.every(Duration::from_millis(100));
+    loop {
+        cx.send("n2", "heartbeat", &())?;
+        ticks.tick().await;
+    }
 }
 
 /// Waits for a thread that wakes the task only after the loop has gone to sleep.
