@@ -98,6 +98,17 @@
 //! END
 //! ```
 //!
+//! When the input ends, handlers that sleep or wait for a thread go on to their end. A
+//! handler that waits for a reply waits in vain, and a line on stderr counts such
+//! requests. Without the lines, on a terminal, the node prints an `init` to paste. A
+//! node that needs none has its name in [`Options::identity`](crate::Options).
+//!
+//! Three methods of [`Node`] have a part in the life of a node: `new` makes the value.
+//! [`setup`](Node::setup) makes it ready, and holds `init_ok` and all requests back
+//! meanwhile. [`start`](Node::start) then runs beside the handlers. A node that keeps a
+//! key in `lin-kv` creates it in `setup`: in `start` it could overwrite the first
+//! request's work.
+//!
 //! # A cluster in a test
 //!
 //! [`sim`](crate::sim) runs whole clusters inside `cargo test`, on virtual time. A

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         ("prints_reach_stderr_only", prints_reach_stderr_only),
         (
             "a_child_process_gets_neither_stdin_nor_stdout",
@@ -53,6 +53,10 @@ fn main() -> ExitCode {
         (
             "a_wake_from_a_thread_ends_the_wait",
             a_wake_from_a_thread_ends_the_wait,
+        ),
+        (
+            "lines_that_are_piped_in_are_answered_and_the_rest_is_counted",
+            lines_that_are_piped_in_are_answered_and_the_rest_is_counted,
         ),
     ];
     for (name, test) in tests {
@@ -142,6 +146,19 @@ impl eddyline::Node for Author {
                 cx.reply(&request, &())?;
                 pending().await
             }
+            "beat" => {
+                cx.spawn(beat(cx.clone()));
+                cx.reply(&request, &())
+            }
+            "nap" => {
+                cx.sleep(Duration::from_millis(150)).await;
+                cx.reply(&request, &())
+            }
+            "call" => {
+                let call = cx.sync_rpc("n2", "ping", &());
+                call.timeout(Duration::from_millis(10)).await?;
+                cx.reply(&request, &())
+            }
             "be_woken" => {
                 be_woken_by_a_thread().await;
                 cx.reply(&request, &())
@@ -154,6 +171,15 @@ impl eddyline::Node for Author {
 #[expect(clippy::print_stdout, reason = "the test is about this mistake")]
 fn print() {
     println!("printed by a handler");
+}
+
+/// Sends a heartbeat every 100 ms.
+async fn beat(cx: Context) -> Result<()> {
+    let mut ticks = cx.every(Duration::from_millis(100));
+    loop {
+        cx.send("n2", "heartbeat", &())?;
+        ticks.tick().await;
+    }
 }
 
 /// Waits for a thread that wakes the task only after the loop has gone to sleep.
@@ -306,4 +332,36 @@ fn a_wake_from_a_thread_ends_the_wait() {
         assert_ok(&mut node, "be_woken");
     }
     node.finish_quietly();
+}
+
+// People check a node by piping a few lines into it. A handler that sleeps or waits for a
+// thread goes on, and heartbeats go on meanwhile. A call cannot get its reply, and its
+// timeout blames no other node.
+fn lines_that_are_piped_in_are_answered_and_the_rest_is_counted() {
+    let mut node = author();
+    let request = |kind: &str| client(&format!(r#"{{"type":"{kind}","msg_id":{ID}}}"#));
+    let lines = ["beat", "call", "nap", "be_woken"].map(request).join("\n") + "\n";
+    node.write(lines.as_bytes());
+    let ending = node.finish();
+    let kind = |line: &String| {
+        let line: Value = serde_json::from_str(line).expect("a message");
+        line["body"]["type"].as_str().expect("a type").to_owned()
+    };
+    let mut kinds: Vec<String> = ending.stdout.iter().map(kind).collect();
+    kinds.sort_unstable();
+    let expected = [
+        "be_woken_ok",
+        "beat_ok",
+        "heartbeat",
+        "heartbeat",
+        "nap_ok",
+        "ping",
+    ];
+    assert_eq!(kinds, expected);
+    assert_eq!(ending.stderr.len(), 1, "{ending:?}");
+    let line = &ending.stderr[0];
+    assert!(
+        line.contains("get no reply") && line.ends_with(": 1"),
+        "{line}"
+    );
 }

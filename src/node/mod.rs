@@ -10,7 +10,7 @@
 //!              │
 //!      messages ── shared                  one for each node
 //!              │
-//!   call_table  directory  outbox  operations  timers  marks
+//!   call_table  directory  outbox  operations  timers  marks  waits
 //!                         │
 //!                      observer
 //! ```
@@ -45,6 +45,7 @@ mod sleep;
 mod tcp_echo;
 mod timers;
 mod update;
+mod waits;
 
 pub use backoff::Backoff;
 pub use call::Call;
@@ -102,8 +103,40 @@ pub trait Node: Sized + 'static {
     /// Builds the node when its `init` message has come.
     fn new(cx: &Context) -> Self;
 
-    /// Runs beside the handlers, from just after `init_ok` on. It is the place for gossip and
-    /// other work that no request starts. An error that it ends with is logged. In a
+    /// Makes the node ready, before it answers `init` and before it serves. It is the place for
+    /// work that all requests need done: a default that is written to a key-value service, a
+    /// log that is read. It is ready at once unless the node says otherwise.
+    ///
+    /// ```
+    /// # use eddyline::{Context, ErrorCode, Result};
+    /// # use std::rc::Rc;
+    /// # struct Counter;
+    /// # impl Counter {
+    /// /// Creates the counter's key, unless another node has.
+    /// async fn setup(self: Rc<Self>, cx: Context) -> Result<()> {
+    ///     match cx.seq_kv().cas_or_create("counter", 0, 0).await {
+    ///         Err(error) if error.code != ErrorCode::PreconditionFailed => Err(error),
+    ///         _ => Ok(()),
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// Requests that arrive meanwhile wait, and are handled after it in their order.
+    /// Beyond [`SETUP_REQUESTS_MAX`](crate::session::SETUP_REQUESTS_MAX) of them, or
+    /// [`SETUP_BYTES_MAX`](crate::session::SETUP_BYTES_MAX), further ones are refused with
+    /// error 11. Replies to the calls of the setup come through.
+    ///
+    /// An error that it returns answers the `init`, and is logged. The node then has no name,
+    /// and the requests that waited are refused with error 11. Another `init` builds the node
+    /// and sets it up again; tasks that the failed setup has spawned run on.
+    fn setup(self: Rc<Self>, cx: Context) -> impl Future<Output = Result<()>> {
+        let _nothing_to_do = cx;
+        async { Ok(()) }
+    }
+
+    /// Runs beside the handlers. It begins just after `init_ok`, and before the first
+    /// request's handler. It is the place for gossip and other work that no request starts. An error that it ends with is logged. In a
     /// simulation such an error ends the run, for nothing does that work any more, and so
     /// does a panic of this or of a spawned task.
     ///

@@ -7,7 +7,7 @@ use super::received_message::{Answer, ReceivedMessage};
 use super::reply_address::ReplyAddress;
 use crate::protocol::{Result, Subject};
 use serde::Deserialize;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 /// A message for a handler.
 ///
@@ -166,6 +166,11 @@ impl Request {
     /// Whether a reply may still be sent.
     pub(crate) fn wants_reply(&self) -> bool {
         self.msg_id().is_some() && !self.is_answered()
+    }
+
+    /// A reference that does not keep it.
+    pub(super) fn downgrade(&self) -> Weak<ReceivedMessage> {
+        Rc::downgrade(&self.message)
     }
 
     /// Whether this is the only clone left.

@@ -130,7 +130,7 @@ impl Retry {
             .backoff
             .next_pause(&mut self.shared.random().borrow_mut());
         let until = (now + pause).min(deadline);
-        self.pause = Some(Sleep::until(self.shared.clone(), until));
+        self.pause = Some(Sleep::inside_a_call(self.shared.clone(), until));
         Ok(())
     }
 

@@ -24,11 +24,12 @@ use super::outbox::Outbox;
 use super::pools::Pools;
 use super::received_message::ReceivedMessage;
 use super::timers::Timers;
+use super::waits::Waits;
 use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
 use crate::random::Random;
 use crate::time::{Clock, Instant};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -118,6 +119,7 @@ pub(crate) struct Shared {
     /// The first failure of `start`, or panic of a background task.
     task_failure: RefCell<Option<String>>,
     operations: RefCell<Operations>,
+    waits: Waits,
     /// The sender of the request whose handler is being polled for the first time.
     requester: Cell<Option<NameId>>,
     marks: Marks,
@@ -145,6 +147,7 @@ impl Shared {
             tasks_dropped: Cell::new(0),
             task_failure: RefCell::default(),
             operations: RefCell::default(),
+            waits: Waits::default(),
             requester: Cell::new(None),
             marks: Marks::default(),
             input_ended: Cell::new(false),
@@ -264,8 +267,9 @@ impl Shared {
         let deadline = self.timers.now() + timeout;
         let timer = self.timers.arm_call(deadline, msg_id);
         let waker = waker.clone();
+        let slot = self.waits.polled_slot();
         let mut calls = self.calls.borrow_mut();
-        calls.insert(msg_id, dest, timer, waker);
+        calls.insert(msg_id, dest, timer, waker, slot);
         Ok(msg_id)
     }
 
@@ -280,7 +284,8 @@ impl Shared {
             return Poll::Ready(outcome);
         }
         let waker = waker.clone();
-        let _replaced = self.calls.borrow_mut().set_waker(msg_id, waker);
+        let slot = self.waits.polled_slot();
+        let _replaced = self.calls.borrow_mut().set_waker(msg_id, waker, slot);
         Poll::Pending
     }
 
@@ -324,7 +329,7 @@ impl Shared {
         if self.input_ended.get() {
             // No reply can come, and error 0 would blame the other node. The entry goes,
             // and the call's future stays pending.
-            let _removed = self.calls.borrow_mut().remove(msg_id);
+            let _removed = self.calls.borrow_mut().lose(msg_id);
             return;
         }
         let Some(dest) = self.calls.borrow().dest(msg_id) else {
@@ -457,6 +462,15 @@ impl Shared {
         self.input_ended.get()
     }
 
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
+    /// The slots of the tasks that wait for replies. Reads every entry.
+    pub(crate) fn callers(&self) -> HashSet<u32> {
+        self.calls.borrow().callers().collect()
+    }
+
     pub(super) fn marks(&self) -> &Marks {
         &self.marks
     }
@@ -549,7 +563,9 @@ mod tests {
         let dest = shared.find("lin-kv").expect("a service");
         shared.abandon_call(msg_id);
         let waker = Waker::noop().clone();
-        shared.calls.borrow_mut().insert(msg_id, dest, other, waker);
+        let mut calls = shared.calls.borrow_mut();
+        calls.insert(msg_id, dest, other, waker, 0);
+        drop(calls);
         shared.assert_invariants();
     }
 
@@ -561,7 +577,7 @@ mod tests {
         let dest = shared.find("lin-kv").expect("a service");
         let waker = Waker::noop().clone();
         let mut calls = shared.calls.borrow_mut();
-        calls.insert(msg_id + 1, dest, timer, waker);
+        calls.insert(msg_id + 1, dest, timer, waker, 0);
         drop(calls);
         shared.assert_invariants();
     }
@@ -574,5 +590,8 @@ mod tests {
         assert_eq!(shared.usage(), Usage::default());
         assert!(shared.poll_call(msg_id, Waker::noop()).is_pending());
         shared.assert_invariants();
+        assert_eq!(shared.callers().len(), 1, "its task waits in vain");
+        shared.abandon_call(msg_id);
+        assert!(shared.callers().is_empty());
     }
 }

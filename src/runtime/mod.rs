@@ -109,7 +109,7 @@ pub fn run<N: Node>() -> io::Result<()> {
 /// ```
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run`], and when the [`identity`](Options::identity) among the options is none.
 pub fn run_with<N: Node>(
     build: impl Fn(&Context) -> N + 'static,
     options: Options,

@@ -14,8 +14,10 @@
 
 use super::panic::{Panic, catch};
 use super::ready_queue::{ReadyQueue, SlotWaker};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -69,8 +71,17 @@ pub struct Executor<F: Future, P> {
     /// How many slots in `free` are warm.
     warm: usize,
     ready: Arc<ReadyQueue>,
-    /// The slot whose task was polled last.
-    polled: u32,
+    /// The slot whose task is being polled, or was polled last. Others may look at it.
+    polled: Rc<Cell<u32>>,
+}
+
+/// A task that has not ended.
+pub(crate) struct Suspended<'a, P> {
+    pub(crate) slot: u32,
+    pub(crate) payload: &'a P,
+    /// Whether a waker of the slot exists elsewhere. Without one the task is never polled
+    /// again, unless it is in the ready queue.
+    pub(crate) may_be_woken: bool,
 }
 
 struct Slot<F, P> {
@@ -90,12 +101,17 @@ impl<F: Future, P> Default for Executor<F, P> {
 impl<F: Future, P> Executor<F, P> {
     /// An executor without tasks. The first task fixes its types.
     pub fn new() -> Executor<F, P> {
+        Executor::with_polled(Rc::default())
+    }
+
+    /// As [`new`](Executor::new). It sets `polled` to the slot of each task that it polls.
+    pub(crate) fn with_polled(polled: Rc<Cell<u32>>) -> Executor<F, P> {
         Executor {
             slots: Vec::new(),
             free: VecDeque::new(),
             warm: 0,
             ready: Arc::new(ReadyQueue::default()),
-            polled: 0,
+            polled,
         }
     }
 
@@ -176,15 +192,27 @@ impl<F: Future, P> Executor<F, P> {
         }
     }
 
-    /// The payloads of the tasks that have not ended.
-    pub(crate) fn payloads(&self) -> impl Iterator<Item = &P> {
-        self.slots.iter().filter_map(|slot| slot.payload.as_ref())
+    /// The slot of the task that was polled last.
+    pub(crate) fn polled_slot(&self) -> u32 {
+        self.polled.get()
+    }
+
+    /// The tasks that have not ended.
+    pub(crate) fn suspended(&self) -> impl Iterator<Item = Suspended<'_, P>> {
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| {
+            Some(Suspended {
+                slot: index,
+                payload: slot.payload.as_ref()?,
+                // The slot itself holds two: the signal, and the waker that tasks clone.
+                may_be_woken: Arc::strong_count(&slot.signal) > 2,
+            })
+        })
     }
 
     /// Drops the task that was polled last, unless it has ended, and returns its
     /// payload. A panic of its destructor is caught.
     pub(crate) fn drop_polled(&mut self) -> Option<P> {
-        let index = self.polled;
+        let index = self.polled.get();
         let slot = self.slots.get_mut(index as usize)?;
         let payload = slot.payload.take()?;
         if let Some(place) = &mut slot.place {
@@ -209,7 +237,7 @@ impl<F: Future, P> Executor<F, P> {
     }
 
     fn poll(&mut self, index: u32) -> Option<Finished<P, F::Output>> {
-        self.polled = index;
+        self.polled.set(index);
         let slot = &mut self.slots[index as usize];
         let place = slot.place.as_mut()?;
         let mut context = Context::from_waker(&slot.waker);
@@ -264,7 +292,6 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
     use std::future::poll_fn;
-    use std::rc::Rc;
 
     type Boxed = Pin<Box<dyn Future<Output = u32>>>;
 
@@ -365,6 +392,29 @@ mod tests {
             matches!(executor.start("next", boxed(async { 3 })), Some(done) if matches!(done.outcome, Ok(3)))
         );
         assert!(executor.is_empty());
+    }
+
+    #[test]
+    fn a_task_without_a_waker_elsewhere_is_never_woken() {
+        let mut executor: Executor<Boxed, &str> = Executor::new();
+        let wakers = Rc::new(RefCell::new(Vec::new()));
+        executor.start("waits", waits(wakers.clone()));
+        executor.start("for ever", boxed(std::future::pending()));
+        let may_be_woken = |executor: &Executor<Boxed, &'static str>| -> Vec<_> {
+            let suspended = executor.suspended();
+            suspended
+                .map(|task| (*task.payload, task.may_be_woken))
+                .collect()
+        };
+        assert_eq!(
+            may_be_woken(&executor),
+            [("waits", true), ("for ever", false)]
+        );
+        wakers.take();
+        assert_eq!(
+            may_be_woken(&executor),
+            [("waits", false), ("for ever", false)]
+        );
     }
 
     #[test]

@@ -121,6 +121,11 @@ impl Alone {
         self.session.usage()
     }
 
+    /// Whether a handler waits for something else than replies.
+    pub fn may_go_on(&self) -> bool {
+        self.session.may_go_on()
+    }
+
     pub fn end_input(&mut self) {
         self.session.end_input();
     }

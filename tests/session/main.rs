@@ -10,5 +10,6 @@ mod limits;
 mod messages;
 mod observer;
 mod random_run;
+mod setup;
 mod time;
 mod world;

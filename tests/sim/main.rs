@@ -8,6 +8,7 @@ mod g_set;
 mod kafka;
 mod lin_kv;
 mod rules;
+mod setup;
 mod tasks;
 mod txn;
 mod unique_ids;
