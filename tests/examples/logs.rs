@@ -65,7 +65,9 @@ fn kafka_does_not_lose_double_or_reorder_messages() {
     over_seeds(|seed| {
         let simulation = lossy(seed).duplication(0.05).nemesis(partitions().pauses());
         let simulation = simulation.duration(LOAD).trace();
-        let mut report = simulation.run::<Kafka, _>(workload::Kafka::new())?;
+        // All clients poll all of four keys: the load that the bound follows from.
+        let workload = workload::Kafka::new().keys(4).writes_per_key(u64::MAX);
+        let mut report = simulation.run::<Kafka, _>(workload.assign_all())?;
         let (polled, in_touch) = (polled(&report), in_touch(&report));
         eprintln!("kafka, seed {seed}: {polled} polled, {in_touch:?} in touch");
         let least = POLLED_PER_SECOND * in_touch.as_secs_f64();
