@@ -10,6 +10,7 @@ use super::call::Call;
 use super::request::Request;
 use super::shared::Shared;
 use super::sleep::{Interval, Sleep};
+use super::task_handle::TaskHandle;
 use crate::protocol::{Content, Error, Fields, RawRequest, ReplyKind, Result};
 use crate::random::Random;
 use crate::time::Instant;
@@ -240,7 +241,8 @@ impl Context {
         Interval::new(self.shared.clone(), period)
     }
 
-    /// Runs a task beside the handlers. An error that it ends with is logged.
+    /// Runs a task beside the handlers. Its handle can be awaited, aborted, or dropped: then the
+    /// task runs on, and an error that it ends with is logged.
     ///
     /// ```
     /// # use eddyline::{Backoff, Context, Request, Result};
@@ -255,17 +257,31 @@ impl Context {
     /// ```
     ///
     /// If [`SPAWNED_MAX`](crate::session::SPAWNED_MAX) tasks are waiting to start already, the
-    /// task is dropped and the log says so.
-    pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
-        self.shared.spawn(Box::pin(task));
+    /// task is dropped. Awaiting its handle ends with error 11. Without that the log says so.
+    pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) -> TaskHandle {
+        self.spawn_returning(task)
     }
 
-    /// As [`spawn`](Context::spawn), but the caller learns that the task was dropped.
+    /// As [`spawn`](Context::spawn), for a task with a result. (For [`spawn`](Context::spawn) the
+    /// compiler knows the type of a task that loops for ever.)
+    ///
+    /// [`TaskHandle`] has an example.
+    pub fn spawn_returning<T: 'static>(
+        &self,
+        task: impl Future<Output = Result<T>> + 'static,
+    ) -> TaskHandle<T> {
+        TaskHandle::spawn(self.shared.clone(), task)
+    }
+
+    /// As [`spawn`](Context::spawn), but the caller learns at once that the task was dropped.
     ///
     /// # Errors
     /// Error 11 if too many tasks are waiting to start already.
-    pub fn try_spawn(&self, task: impl Future<Output = Result<()>> + 'static) -> Result<()> {
-        self.shared.try_spawn(Box::pin(task))
+    pub fn try_spawn(
+        &self,
+        task: impl Future<Output = Result<()>> + 'static,
+    ) -> Result<TaskHandle> {
+        self.spawn(task).into_accepted()
     }
 
     /// Writes a line for people to stderr. stdout carries messages only.

@@ -392,16 +392,31 @@ impl Shared {
     /// Takes a task in. If too many wait to start, drops it and counts it for the log.
     pub(crate) fn spawn(&self, task: Task) {
         if self.try_spawn(task).is_err() {
-            self.tasks_dropped.set(self.tasks_dropped.get() + 1);
+            self.count_dropped_task();
         }
+    }
+
+    /// Counts a task that was dropped because too many wait to start, for the log.
+    pub(super) fn count_dropped_task(&self) {
+        self.tasks_dropped.set(self.tasks_dropped.get() + 1);
+    }
+
+    /// The error for the author of a task that was dropped because too many wait to start.
+    pub(super) fn too_many_spawned() -> Error {
+        Error::temporarily_unavailable(format!(
+            "{SPAWNED_MAX} tasks are waiting to start already; try again later"
+        ))
+    }
+
+    /// Logs the error of a task that nothing awaits.
+    pub(crate) fn log_failed_task(&self, error: &Error) {
+        self.log(format_args!("a background task failed: {error}"));
     }
 
     /// Takes a task in. If too many wait to start, drops it and returns error 11.
     pub(crate) fn try_spawn(&self, task: Task) -> Result<()> {
         if self.spawned.borrow().len() >= SPAWNED_MAX {
-            return Err(Error::temporarily_unavailable(format!(
-                "{SPAWNED_MAX} tasks are waiting to start already; try again later"
-            )));
+            return Err(Shared::too_many_spawned());
         }
         self.spawned.borrow_mut().push_back(task);
         Ok(())

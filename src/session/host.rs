@@ -10,7 +10,7 @@
 //!
 //! Read next: `task::Executor`, the slots and their wakers.
 
-use crate::node::{Context, Node, Request, Shared, TIMERS_MAX, Task};
+use crate::node::{Context, Node, Request, Shared, Task, too_many_timers};
 use crate::protocol::{Error, Quote, Result};
 use crate::task::{Executor, Finished, Panic, Polled, ReadyQueue, catch};
 use std::rc::Rc;
@@ -155,10 +155,7 @@ where
         }
         if let Some(payload) = self.executor.drop_polled() {
             self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
-            let error = Error::temporarily_unavailable(format!(
-                "{TIMERS_MAX} timers are armed already; try again later"
-            ));
-            end(shared, payload, Ok(Err(Box::new(error))));
+            end(shared, payload, Ok(Err(Box::new(too_many_timers()))));
         }
     }
 }
@@ -264,7 +261,7 @@ fn end(shared: &Shared, request: Option<Request>, outcome: Result<JobResult, Box
     let Some(request) = request else {
         match outcome {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => shared.log(format_args!("a background task failed: {error}")),
+            Ok(Err(error)) => shared.log_failed_task(&error),
             Err(panic) => shared.log(format_args!("a background task {panic}")),
         }
         return;
