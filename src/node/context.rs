@@ -192,6 +192,22 @@ impl Context {
         Call::new(self.shared.clone(), dest, content)
     }
 
+    /// How many calls of this node wait for a reply or for the end of their time. A call with
+    /// retries counts once for each request without a reply.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Error, Result};
+    /// # fn admit(cx: &Context) -> Result<()> {
+    /// if cx.pending_calls() > 1_000 {
+    ///     return Err(Error::temporarily_unavailable("the store is behind"));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pending_calls(&self) -> usize {
+        self.shared.usage().calls_waiting
+    }
+
     /// The time that a call waits unless it has a timeout of its own.
     pub fn rpc_timeout(&self) -> Duration {
         self.shared.settings().rpc_timeout

@@ -43,7 +43,7 @@ mod timers;
 mod update;
 
 pub use backoff::Backoff;
-pub use call::Call;
+pub use call::{Call, Sent};
 pub use call_table::CALLS_MAX;
 pub use context::Context;
 pub use marks::Marked;

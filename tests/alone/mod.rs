@@ -7,6 +7,7 @@ use eddyline::session::{Session, Settings, Usage};
 use eddyline::time::{Clock, Instant, VirtualClock};
 use eddyline::{Context, Node, Request, Result};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 pub struct Alone {
     clock: VirtualClock,
     session: Session,
+    log: Rc<RefCell<Vec<String>>>,
 }
 
 /// The function that the node runs for each request. See [`act!`](crate::act).
@@ -39,8 +41,16 @@ impl Alone {
         let clock = VirtualClock::default();
         let settings = Settings::default();
         let time = Rc::new(clock.clone());
-        let session = Session::new(Actor::<A>::new, settings, time, |_| {});
-        let mut alone = Alone { clock, session };
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let lines = log.clone();
+        let session = Session::new(Actor::<A>::new, settings, time, move |text| {
+            lines.borrow_mut().push(text.to_string());
+        });
+        let mut alone = Alone {
+            clock,
+            session,
+            log,
+        };
         let init = json!({"type": "init", "msg_id": 1, "node_id": "n1",
             "node_ids": ["n1", "n2", "n3"]});
         alone.receive("c0", init);
@@ -119,6 +129,11 @@ impl Alone {
 
     pub fn usage(&self) -> Usage {
         self.session.usage()
+    }
+
+    /// The lines for people since the last call.
+    pub fn logged(&mut self) -> Vec<String> {
+        self.log.take()
     }
 
     pub fn end_input(&mut self) {
