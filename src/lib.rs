@@ -117,7 +117,7 @@ pub mod wire;
 pub mod workload;
 
 pub use node::{
-    Backoff, Call, Context, Kv, Node, Reply, Request, Sent, TaskHandle, Tso, TypedCall,
+    Backoff, Call, Context, Kv, Node, Reply, Request, Sent, TaskHandle, Tso, TypedCall, Unblock,
 };
 pub use protocol::{Error, ErrorCode, Result};
 pub use random::Random;

@@ -10,6 +10,7 @@ use eddyline::{Context, Request, Result};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::future::{pending, poll_fn};
 use std::panic::panic_any;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 10] = [
         ("prints_reach_stderr_only", prints_reach_stderr_only),
         (
             "a_child_process_gets_neither_stdin_nor_stdout",
@@ -53,6 +54,22 @@ fn main() -> ExitCode {
         (
             "a_wake_from_a_thread_ends_the_wait",
             a_wake_from_a_thread_ends_the_wait,
+        ),
+        (
+            "a_closure_that_blocks_delays_no_other_handler",
+            a_closure_that_blocks_delays_no_other_handler,
+        ),
+        (
+            "a_panic_in_a_closure_is_error_13_and_the_pool_goes_on",
+            a_panic_in_a_closure_is_error_13_and_the_pool_goes_on,
+        ),
+        (
+            "one_handler_among_many_that_holds_the_loop_is_named",
+            one_handler_among_many_that_holds_the_loop_is_named,
+        ),
+        (
+            "a_node_at_rest_wakes_no_thread",
+            a_node_at_rest_wakes_no_thread,
         ),
     ];
     for (name, test) in tests {
@@ -144,6 +161,31 @@ impl eddyline::Node for Author {
             }
             "be_woken" => {
                 be_woken_by_a_thread().await;
+                cx.reply(&request, &())
+            }
+            "unblock" => {
+                let body: Value = request.body()?;
+                let slept_ms = body["ms"].as_u64().unwrap_or(0);
+                let name = cx.unblock(move || {
+                    thread::sleep(Duration::from_millis(slept_ms));
+                    thread::current().name().map(str::to_owned)
+                });
+                let name = name.await?;
+                cx.reply(&request, &json!({ "thread": name }))
+            }
+            "panic_in_closure" => {
+                cx.unblock(|| panic!("on a thread")).await?;
+                cx.reply(&request, &())
+            }
+            "hold" => {
+                thread::sleep(Duration::from_millis(300));
+                cx.reply(&request, &())
+            }
+            "hold_in_background" => {
+                cx.spawn(async {
+                    thread::sleep(Duration::from_millis(300));
+                    Ok(())
+                });
                 cx.reply(&request, &())
             }
             _ => cx.not_supported(&request),
@@ -305,5 +347,90 @@ fn a_wake_from_a_thread_ends_the_wait() {
     for _ in 0..TIMES {
         assert_ok(&mut node, "be_woken");
     }
+    node.finish_quietly();
+}
+
+/// The names and the numbers of voluntary switches of the node's threads.
+fn threads(node: &Node) -> BTreeMap<String, u64> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", node.process().pid)).expect("a process");
+    let thread = |task: std::io::Result<fs::DirEntry>| {
+        let status = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+        let value = |key: &str| {
+            let line = status.lines().find(|line| line.starts_with(key))?;
+            line.split_whitespace().nth(1).map(str::to_owned)
+        };
+        let switches = value("voluntary_ctxt_switches:")?.parse().ok()?;
+        Some((value("Name:")?, switches))
+    };
+    tasks.filter_map(thread).collect()
+}
+
+// The first thread for closures starts with the first closure. Echoes are answered meanwhile.
+fn a_closure_that_blocks_delays_no_other_handler() {
+    let mut node = author();
+    assert!(!threads(&node).contains_key("eddyline-work"));
+    node.send(&client(r#"{"type":"unblock","msg_id":1,"ms":500}"#));
+    let begun = std::time::Instant::now();
+    for msg_id in 2..5 {
+        let echo = format!(r#"{{"type":"echo","msg_id":{msg_id},"echo":1}}"#);
+        let reply = node.ask(&client(&echo));
+        assert_eq!(reply["body"]["in_reply_to"], msg_id);
+    }
+    assert!(threads(&node).contains_key("eddyline-work"));
+    let reply = node.reply();
+    assert!(begun.elapsed() >= Duration::from_millis(490));
+    let expected = json!({"type": "unblock_ok", "in_reply_to": 1, "thread": "eddyline-work"});
+    assert_body(&reply, "c1", &expected);
+    node.finish_quietly();
+}
+
+fn a_panic_in_a_closure_is_error_13_and_the_pool_goes_on() {
+    let mut node = author();
+    for _ in 0..3 {
+        let reply = ask(&mut node, "panic_in_closure");
+        let text = assert_error(&reply, "c1", ID, 13);
+        assert!(text.contains("on a thread"), "{text}");
+        let line = node.stderr_line();
+        assert!(line.contains("a closure of unblock panicked: on a thread"));
+        assert!(line.contains(file!()), "no place: {line}");
+    }
+    let reply = ask(&mut node, "unblock");
+    assert_eq!(reply["body"]["thread"], "eddyline-work");
+    node.finish_quietly();
+}
+
+// The offender is the 300th of 600 requests that arrive together. Then one in the background, after
+// the pause between two reports.
+fn one_handler_among_many_that_holds_the_loop_is_named() {
+    let mut node = author();
+    let echoes: String = (0..300)
+        .map(|msg_id| client(&format!(r#"{{"type":"echo","msg_id":{msg_id},"echo":1}}"#)) + "\n")
+        .collect();
+    let hold = client(r#"{"type":"hold","msg_id":1000}"#);
+    node.write(format!("{echoes}{hold}\n{echoes}").as_bytes());
+    let line = node.stderr_line();
+    assert!(line.contains(r#"the handler of "hold" from "c1" held the loop for at least "#));
+    (0..601).for_each(|_| _ = node.reply());
+    thread::sleep(Duration::from_millis(1_100));
+    assert_ok(&mut node, "hold_in_background");
+    let line = node.stderr_line();
+    assert!(line.contains("a background task held the loop"), "{line}");
+    node.finish_quietly();
+}
+
+// The watchdog sleeps when the node has waited for a second, and not while it works.
+fn a_node_at_rest_wakes_no_thread() {
+    let mut node = author();
+    let switches = |node: &Node| threads(node)["eddyline-watch"];
+    let mut before = switches(&node);
+    support::wait_until("the watchdog sleeps", || {
+        thread::sleep(Duration::from_millis(200));
+        let now = switches(&node);
+        std::mem::replace(&mut before, now) == now
+    });
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(switches(&node), before);
+    ask(&mut node, "hold"); // it is awake again in time
+    assert!(node.stderr_line().contains("held the loop"));
     node.finish_quietly();
 }

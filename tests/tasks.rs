@@ -1,5 +1,5 @@
-//! Checks the handles of tasks, calls that are sent first and awaited later, and what can be asked
-//! about calls. All on virtual time.
+//! Checks the handles of tasks, calls that are sent first and awaited later, what can be asked about
+//! calls, closures that block, and the report of a poll that holds the loop. All on virtual time.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -7,12 +7,15 @@ mod alone;
 
 use alone::Alone;
 use eddyline::session::{SPAWNED_MAX, TIMERS_MAX, Usage};
+use eddyline::task::{Threads, Watch, Work};
 use eddyline::{Backoff, Context, Error, ErrorCode, Result, Sent, TaskHandle};
 use futures_util::future::{join_all, select};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -410,4 +413,196 @@ fn a_call_that_has_ended_tells_its_tries() {
         }
     }
     alone.ends_with(json!({"type": "act_ok", "tries": [1, 3, 0]}));
+}
+
+// Closures that block.
+
+act!(Unblocks, |cx, request| {
+    let before = cx.now();
+    let sum = cx.unblock(|| (1..=10).sum::<u64>()).await?;
+    let panics = cx.unblock(|| panic!("in the closure") as u8);
+    let error = shown(panics.await);
+    assert_eq!(cx.now(), before, "it takes no virtual time");
+    cx.reply(&request, &json!({"sum": sum, "error": error}))
+});
+
+#[test]
+fn on_virtual_time_a_closure_runs_at_once() {
+    let mut alone = Alone::acting::<Unblocks>();
+    let error = json!([13, "a closure of unblock panicked: in the closure"]);
+    alone.ends_with(json!({"type": "act_ok", "sum": 55, "error": error}));
+    let logged = alone.logged();
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert!(logged[0].contains("in the closure"));
+}
+
+/// Runs closures when the test says so, or refuses them.
+#[derive(Clone, Default)]
+struct ByHand {
+    waiting: Rc<RefCell<Vec<Work>>>,
+    refuses: bool,
+}
+
+impl Threads for ByHand {
+    fn run(&self, work: Work) -> std::result::Result<(), String> {
+        if self.refuses {
+            return Err("all threads are busy".to_owned());
+        }
+        self.waiting.borrow_mut().push(work);
+        Ok(())
+    }
+}
+
+impl ByHand {
+    /// Runs the closure that has waited longest.
+    fn run_one(&self) {
+        let work = self.waiting.borrow_mut().remove(0);
+        work();
+    }
+}
+
+act!(UnblocksOne, |cx, request| {
+    let sum = cx.unblock(|| 7).await?;
+    cx.reply(&request, &json!({ "sum": sum }))
+});
+
+#[test]
+fn the_task_is_woken_when_its_closure_has_ended() {
+    let threads = ByHand::default();
+    let mut alone = Alone::with_threads::<UnblocksOne>(threads.clone());
+    alone.advance(10);
+    assert_eq!(alone.sent(), []);
+    threads.run_one();
+    alone.advance(0);
+    alone.ends_with(json!({"type": "act_ok", "sum": 7}));
+}
+
+#[test]
+fn a_closure_that_is_refused_is_error_11() {
+    let threads = ByHand {
+        refuses: true,
+        ..ByHand::default()
+    };
+    let mut alone = Alone::with_threads::<UnblocksOne>(threads);
+    let text = "all threads are busy; try again later";
+    alone.ends_with(json!({"type": "error", "code": 11, "text": text}));
+}
+
+static RAN: AtomicBool = AtomicBool::new(false);
+
+act!(DropsClosures, |cx, request| {
+    drop(cx.unblock(|| RAN.store(true, Ordering::SeqCst)));
+    let queued = pin!(cx.unblock(|| RAN.store(true, Ordering::SeqCst)));
+    let sleep = pin!(cx.sleep(MS(1)));
+    select(queued, sleep).await;
+    cx.reply(&request, &())
+});
+
+#[test]
+fn a_closure_whose_future_is_dropped_never_starts() {
+    let threads = ByHand::default();
+    let mut alone = Alone::with_threads::<DropsClosures>(threads.clone());
+    assert_eq!(threads.waiting.borrow().len(), 1, "one was never awaited");
+    alone.advance(1);
+    alone.ends_with(json!({"type": "act_ok"}));
+    threads.run_one();
+    assert!(!RAN.load(Ordering::SeqCst));
+}
+
+// Polls that hold the loop.
+
+thread_local! {
+    /// The watch of the node of this test.
+    static WATCH: RefCell<Option<Arc<Watch>>> = const { RefCell::new(None) };
+}
+
+/// Holds the loop for that many ticks.
+fn hold(ticks: u64) {
+    WATCH.with_borrow(|watch| {
+        let watch = watch.as_ref().into_iter();
+        watch.for_each(|watch| (0..ticks).for_each(|_| watch.tick()));
+    });
+}
+
+act!(Holds, |cx, request| {
+    let body: Value = request.body()?;
+    let ticks = body["ticks"].as_u64().unwrap_or(0);
+    match request.kind() {
+        "hold_later" => {
+            cx.sleep(MS(1)).await;
+            hold(ticks);
+        }
+        "hold_and_wait" => {
+            hold(ticks);
+            cx.sleep(MS(1)).await;
+        }
+        "hold_in_background" => {
+            cx.spawn(async move {
+                hold(ticks);
+                Ok(())
+            });
+        }
+        _ => hold(ticks),
+    }
+    cx.reply(&request, &())
+});
+
+/// A node whose handlers hold the loop as their requests say.
+fn holder() -> Alone {
+    let alone = Alone::acting::<Holds>();
+    WATCH.set(Some(alone.watch()));
+    alone
+}
+
+fn hold_for(alone: &mut Alone, kind: &str, ticks: u64) {
+    alone.receive("c1", json!({"type": kind, "ticks": ticks}));
+}
+
+#[test]
+fn a_poll_that_holds_the_loop_is_named_and_no_other() {
+    let mut alone = holder();
+    hold_for(&mut alone, "quick", 4);
+    hold_for(&mut alone, "quick", 4);
+    assert!(alone.logged().is_empty(), "each poll is counted alone");
+    for (kind, named) in [
+        ("hold", r#"the handler of "hold" from "c1""#),
+        ("hold_later", r#"the handler of "hold_later" from "c1""#),
+        (
+            "hold_and_wait",
+            r#"the handler of "hold_and_wait" from "c1""#,
+        ),
+        ("hold_in_background", "a background task"),
+    ] {
+        hold_for(&mut alone, "quick", 0);
+        hold_for(&mut alone, kind, 5);
+        alone.advance(1);
+        hold_for(&mut alone, "quick", 0);
+        let logged = alone.logged();
+        assert_eq!(logged.len(), 1, "{logged:?}");
+        let line = format!("{named} held the loop for at least 100 ms");
+        assert!(logged[0].starts_with(&line), "{logged:?}");
+        alone.advance(1_000);
+    }
+}
+
+#[test]
+fn polls_that_hold_the_loop_are_reported_once_a_second() {
+    let mut alone = holder();
+    for _ in 0..100 {
+        hold_for(&mut alone, "hold", 21);
+    }
+    let logged = alone.logged();
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert!(logged[0].contains("500 ms"), "{logged:?}");
+    alone.advance(999);
+    hold_for(&mut alone, "hold", 5);
+    assert!(alone.logged().is_empty());
+    alone.advance(1);
+    hold_for(&mut alone, "hold", 5);
+    let logged = alone.logged();
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert!(
+        logged[0].contains("since the last such line: 100"),
+        "{logged:?}"
+    );
 }

@@ -11,6 +11,7 @@ use super::request::Request;
 use super::shared::Shared;
 use super::sleep::{Interval, Sleep};
 use super::task_handle::TaskHandle;
+use super::unblock::Unblock;
 use crate::protocol::{Content, Error, Fields, RawRequest, ReplyKind, Result};
 use crate::random::Random;
 use crate::time::Instant;
@@ -44,7 +45,7 @@ impl Context {
         Context { shared }
     }
 
-    pub(super) fn shared(&self) -> &Rc<Shared> {
+    pub(crate) fn shared(&self) -> &Rc<Shared> {
         &self.shared
     }
 
@@ -298,6 +299,38 @@ impl Context {
         task: impl Future<Output = Result<()>> + 'static,
     ) -> Result<TaskHandle> {
         self.spawn(task).into_accepted()
+    }
+
+    /// Runs a closure that blocks or computes for long on another thread, and waits for its result.
+    /// It suspends this handler only.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Error, Request, Result};
+    /// # use serde_json::json;
+    /// # async fn load(cx: Context, request: Request) -> Result<()> {
+    /// let text = cx.unblock(|| std::fs::read_to_string("/etc/hostname")).await?;
+    /// let name = text.map_err(|error| Error::crash(error.to_string()))?;
+    /// cx.reply(&request, &json!({ "name": name }))
+    /// # }
+    /// ```
+    ///
+    /// - The closure starts when this is first awaited. [`spawn`](Context::spawn) starts it while the
+    ///   handler goes on.
+    /// - It owns all that it uses: clone what it needs before, and change the node with its result.
+    /// - If this is dropped, a closure that waits for a thread never runs. One that runs goes on to
+    ///   its end, and its result is dropped.
+    /// - Up to 16 closures run at once. If they wait for each other, none may end.
+    /// - At the end of the process, a closure that runs is cut off.
+    /// - In a simulation it runs at once, on the node's thread, and takes no virtual time.
+    ///
+    /// # Errors
+    /// Error 11 if 16,384 closures are waiting for a thread already, or no thread can be started.
+    /// Error 13 if the closure panics. The panic is logged too.
+    pub fn unblock<T: Send + 'static>(
+        &self,
+        closure: impl FnOnce() -> T + Send + 'static,
+    ) -> Unblock<T> {
+        Unblock::new(self.shared.clone(), closure)
     }
 
     /// Writes a line for people to stderr. stdout carries messages only.

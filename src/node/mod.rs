@@ -7,7 +7,7 @@
 //!   services  update  tcp_echo             clients that a context makes
 //!              │
 //!   context ── call ── retry ── sleep      what a handler holds and awaits
-//!              │       task_handle
+//!              │       task_handle, unblock
 //!      messages ── shared                  one for each node
 //!              │
 //!   call_table  directory  outbox  operations  timers  marks
@@ -16,7 +16,7 @@
 //! Arrows point down: no file imports from one above it, and there are no circles.
 //!
 //! Read in this order: `context`, then `shared`; `messages`, `outbox` and `directory` for how a
-//! message leaves; `call`, `call_table` and `retry` for the life of a call; `sleep` and `timers`; `task_handle`;
+//! message leaves; `call`, `call_table` and `retry` for the life of a call; `sleep` and `timers`; `task_handle` and `unblock`;
 //! `services`, `update` and `marks`; `operations` and `tcp_echo`. Requests and replies
 //! are views of a `received_message`, whose memory is used again (`pools`).
 
@@ -40,6 +40,7 @@ mod sleep;
 mod task_handle;
 mod tcp_echo;
 mod timers;
+mod unblock;
 mod update;
 
 pub use backoff::Backoff;
@@ -58,6 +59,7 @@ pub use sleep::{Interval, Sleep};
 pub use task_handle::TaskHandle;
 pub use tcp_echo::TcpEcho;
 pub use timers::TIMERS_MAX;
+pub use unblock::Unblock;
 
 pub(crate) use shared::{Log, Shared, Task};
 pub(crate) use timers::too_many_timers;

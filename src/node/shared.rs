@@ -25,6 +25,7 @@ use super::received_message::ReceivedMessage;
 use super::timers::Timers;
 use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
 use crate::random::Random;
+use crate::task::{Inline, Threads};
 use crate::time::{Clock, Instant};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
@@ -121,6 +122,7 @@ pub(crate) struct Shared {
     input_ended: Cell<bool>,
     ignored_replies: Cell<u64>,
     pools: Pools,
+    threads: RefCell<Rc<dyn Threads>>,
     /// Steps since the invariants were checked last.
     steps_unchecked: Cell<usize>,
 }
@@ -146,6 +148,7 @@ impl Shared {
             input_ended: Cell::new(false),
             ignored_replies: Cell::new(0),
             pools: Pools::default(),
+            threads: RefCell::new(Rc::new(Inline)),
             steps_unchecked: Cell::new(0),
         }
     }
@@ -454,6 +457,14 @@ impl Shared {
 
     pub(crate) fn pools(&self) -> &Pools {
         &self.pools
+    }
+
+    pub(crate) fn set_threads(&self, threads: Rc<dyn Threads>) {
+        let _replaced = self.threads.replace(threads);
+    }
+
+    pub(super) fn threads(&self) -> Rc<dyn Threads> {
+        self.threads.borrow().clone()
     }
 
     /// How much is in use. The tasks that run are not counted: the session's host has them.

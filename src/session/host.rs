@@ -10,9 +10,10 @@
 //!
 //! Read next: `task::Executor`, the slots and their wakers.
 
+use super::held::{self, Held};
 use crate::node::{Context, Node, Request, Shared, Task, too_many_timers};
 use crate::protocol::{Error, Quote, Result};
-use crate::task::{Executor, Finished, Panic, Polled, ReadyQueue, catch};
+use crate::task::{Executor, Finished, Panic, Polled, ReadyQueue, Watch, catch};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub(super) trait Host {
     fn unanswered(&self) -> usize;
     /// The queue of woken tasks.
     fn ready_queue(&self) -> &Arc<ReadyQueue>;
+    /// The watch over polls that hold the loop.
+    fn watch(&self) -> &Arc<Watch>;
 }
 
 /// The work of a task.
@@ -85,6 +88,7 @@ struct TypedHost<N, B, R, F: Future> {
     held_bytes: usize,
     /// The kind whose turn it is to be polled.
     next: ReadyKind,
+    held: Held,
 }
 
 /// A host for the node that `build` makes.
@@ -106,6 +110,7 @@ where
         node: None,
         held_bytes: 0,
         next: ReadyKind::Spawned,
+        held: Held::default(),
     })
 }
 
@@ -127,8 +132,8 @@ where
         let future = (self.run_job)(Job::Background(shared.next_spawned()?));
         shared.timers().task_begins();
         match self.executor.start(None, future) {
-            Some(Finished { payload, outcome }) => end(shared, payload, outcome),
-            None => self.end_if_overrun(shared),
+            Some(finished) => self.end(shared, finished),
+            None => self.look_at_pending(shared),
         }
         Some(ReadyKind::Spawned)
     }
@@ -138,18 +143,35 @@ where
         shared.timers().task_begins();
         match self.executor.run_one() {
             Polled::Nothing => return None,
-            Polled::Pending => self.end_if_overrun(shared),
-            Polled::Finished(Finished { payload, outcome }) => {
-                self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
-                end(shared, payload, outcome);
+            Polled::Pending => self.look_at_pending(shared),
+            Polled::Finished(finished) => {
+                let request = finished.payload.as_ref();
+                self.held_bytes -= request.map_or(0, Request::held_bytes);
+                self.end(shared, finished);
             }
         }
         Some(ReadyKind::Woken)
     }
 
-    /// Ends the task that was just polled with error 11 if it waits for a timer that it did
-    /// not get. A sleep returns no error, so the task would wait for ever.
-    fn end_if_overrun(&mut self, shared: &Shared) {
+    /// Ends a task whose future has ended.
+    #[inline]
+    fn end(&mut self, shared: &Shared, finished: Finished<Option<Request>, JobResult>) {
+        let Finished { payload, outcome } = finished;
+        if self.held.has_ticked() {
+            let polled = held::Polled::of(payload.as_ref());
+            self.held.look(shared, polled);
+        }
+        end(shared, payload, outcome);
+    }
+
+    /// Looks at the task that was just polled, and waits. It ends with error 11 if it waits for a
+    /// timer that it did not get: a sleep returns no error, so the task would wait for ever.
+    fn look_at_pending(&mut self, shared: &Shared) {
+        if self.held.has_ticked() {
+            let payload = self.executor.polled();
+            let polled = held::Polled::of(payload.and_then(Option::as_ref));
+            self.held.look(shared, polled);
+        }
         if !shared.timers().task_overran() {
             return;
         }
@@ -168,7 +190,11 @@ where
     F: Future<Output = JobResult>,
 {
     fn build(&mut self, cx: &Context) -> Result<(), Box<Panic>> {
-        self.node = Some(Rc::new(catch(|| (self.build)(cx))?));
+        let built = catch(|| (self.build)(cx));
+        if self.held.has_ticked() {
+            self.held.look(cx.shared(), held::Polled::Building);
+        }
+        self.node = Some(Rc::new(built?));
         Ok(())
     }
 
@@ -204,10 +230,10 @@ where
         let future = (self.run_job)(job);
         shared.timers().task_begins();
         match self.executor.start(Some(request), future) {
-            Some(Finished { payload, outcome }) => end(shared, payload, outcome),
+            Some(finished) => self.end(shared, finished),
             None => {
                 self.held_bytes += bytes;
-                self.end_if_overrun(shared);
+                self.look_at_pending(shared);
             }
         }
     }
@@ -249,6 +275,10 @@ where
 
     fn ready_queue(&self) -> &Arc<ReadyQueue> {
         self.executor.ready_queue()
+    }
+
+    fn watch(&self) -> &Arc<Watch> {
+        self.held.watch()
     }
 }
 

@@ -17,6 +17,7 @@
 //!
 //! Read next: `host`, which runs the handlers; then the room `node`.
 
+mod held;
 mod host;
 
 pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
@@ -28,7 +29,7 @@ use crate::protocol::{
     Envelope, Error, Excerpt, Header, Init, MsgId, Parser, Quote, ReplyKind, ReplyTo, Result,
     parse_body,
 };
-use crate::task::ReadyQueue;
+use crate::task::{ReadyQueue, Threads, Watch};
 use crate::time::{Clock, Instant, TimerId};
 use crate::wire::OutputBuffer;
 use host::{Host, host};
@@ -313,6 +314,29 @@ impl Session {
     /// ```
     pub fn ready_queue(&self) -> &Arc<ReadyQueue> {
         self.host.ready_queue()
+    }
+
+    /// The watch over polls that hold the loop. Its owner ticks it while the session is in a turn, and
+    /// clears it when a turn begins. Then a handler that held the loop is named on the log.
+    ///
+    /// ```
+    /// # fn watch(session: &eddyline::session::Session) {
+    /// use eddyline::task::Watch;
+    /// let watch = session.watch().clone();
+    /// std::thread::spawn(move || loop {
+    ///     std::thread::sleep(Watch::TICK);
+    ///     watch.tick();
+    /// });
+    /// # }
+    /// ```
+    pub fn watch(&self) -> &Arc<Watch> {
+        self.host.watch()
+    }
+
+    /// Sets the threads for closures that block. Without them each closure runs at once, in the poll
+    /// that starts it.
+    pub fn set_threads(&mut self, threads: impl Threads + 'static) {
+        self.shared.set_threads(Rc::new(threads));
     }
 
     /// The bytes to write. The borrow must end before the next call.

@@ -181,6 +181,11 @@ impl<F: Future, P> Executor<F, P> {
         self.slots.iter().filter_map(|slot| slot.payload.as_ref())
     }
 
+    /// The payload of the task that was polled last, unless it has ended.
+    pub(crate) fn polled(&self) -> Option<&P> {
+        self.slots.get(self.polled as usize)?.payload.as_ref()
+    }
+
     /// Drops the task that was polled last, unless it has ended, and returns its
     /// payload. A panic of its destructor is caught.
     pub(crate) fn drop_polled(&mut self) -> Option<P> {

@@ -4,11 +4,13 @@
 #![allow(dead_code, unreachable_pub, reason = "no test file uses all of it")]
 
 use eddyline::session::{Session, Settings, Usage};
+use eddyline::task::{Inline, Threads, Watch};
 use eddyline::time::{Clock, Instant, VirtualClock};
 use eddyline::{Context, Node, Request, Result};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A node that runs one function for every request.
@@ -38,14 +40,20 @@ impl<A: Act> Node for Actor<A> {
 impl Alone {
     /// n1 of three nodes. It is initialised, and has one request of c1 with `msg_id` 1.
     pub fn acting<A: Act>() -> Alone {
+        Alone::with_threads::<A>(Inline)
+    }
+
+    /// As [`acting`](Alone::acting), with a place for closures that block.
+    pub fn with_threads<A: Act>(threads: impl Threads + 'static) -> Alone {
         let clock = VirtualClock::default();
         let settings = Settings::default();
         let time = Rc::new(clock.clone());
         let log = Rc::new(RefCell::new(Vec::new()));
         let lines = log.clone();
-        let session = Session::new(Actor::<A>::new, settings, time, move |text| {
+        let mut session = Session::new(Actor::<A>::new, settings, time, move |text| {
             lines.borrow_mut().push(text.to_string());
         });
+        session.set_threads(threads);
         let mut alone = Alone {
             clock,
             session,
@@ -134,6 +142,10 @@ impl Alone {
     /// The lines for people since the last call.
     pub fn logged(&mut self) -> Vec<String> {
         self.log.take()
+    }
+
+    pub fn watch(&self) -> Arc<Watch> {
+        self.session.watch().clone()
     }
 
     pub fn end_input(&mut self) {
