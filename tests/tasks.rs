@@ -7,14 +7,14 @@ mod alone;
 
 use alone::Alone;
 use eddyline::session::{SPAWNED_MAX, TIMERS_MAX, Usage};
-use eddyline::task::{Threads, Watch, Work};
+use eddyline::task::{Threads, Work};
+use eddyline::time::VirtualClock;
 use eddyline::{Backoff, Context, Error, ErrorCode, Result, Sent, TaskHandle};
 use futures_util::future::{join_all, select};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -512,37 +512,33 @@ fn a_closure_whose_future_is_dropped_never_starts() {
 // Polls that hold the loop.
 
 thread_local! {
-    /// The watch of the node of this test.
-    static WATCH: RefCell<Option<Arc<Watch>>> = const { RefCell::new(None) };
+    /// The clock of the node of this test.
+    static CLOCK: RefCell<VirtualClock> = RefCell::default();
 }
 
-/// Holds the loop for that many ticks.
-fn hold(ticks: u64) {
-    WATCH.with_borrow(|watch| {
-        let watch = watch.as_ref().into_iter();
-        watch.for_each(|watch| (0..ticks).for_each(|_| watch.tick()));
-    });
+/// Holds the loop for that long.
+fn hold(ms: u64) {
+    CLOCK.with_borrow(|clock| clock.advance(MS(ms)));
 }
 
 act!(Holds, |cx, request| {
-    let body: Value = request.body()?;
-    let ticks = body["ticks"].as_u64().unwrap_or(0);
+    let ms = request.body::<Value>()?["ms"].as_u64().unwrap_or(0);
     match request.kind() {
         "hold_later" => {
             cx.sleep(MS(1)).await;
-            hold(ticks);
+            hold(ms);
         }
         "hold_and_wait" => {
-            hold(ticks);
+            hold(ms);
             cx.sleep(MS(1)).await;
         }
         "hold_in_background" => {
             cx.spawn(async move {
-                hold(ticks);
+                hold(ms);
                 Ok(())
             });
         }
-        _ => hold(ticks),
+        _ => hold(ms),
     }
     cx.reply(&request, &())
 });
@@ -550,20 +546,33 @@ act!(Holds, |cx, request| {
 /// A node whose handlers hold the loop as their requests say.
 fn holder() -> Alone {
     let alone = Alone::acting::<Holds>();
-    WATCH.set(Some(alone.watch()));
+    CLOCK.set(alone.clock());
     alone
 }
 
-fn hold_for(alone: &mut Alone, kind: &str, ticks: u64) {
-    alone.receive("c1", json!({"type": kind, "ticks": ticks}));
+fn holding(kind: &str, ms: u64) -> Value {
+    json!({"type": kind, "ms": ms})
+}
+
+#[track_caller]
+fn assert_named(alone: &mut Alone, named: &str, held_ms: u64) {
+    let logged = alone.logged();
+    assert_eq!(logged.len(), 1, "{logged:?}");
+    let line = format!("{named} held the loop for {held_ms} ms");
+    assert!(logged[0].starts_with(&line), "{logged:?}");
 }
 
 #[test]
-fn a_poll_that_holds_the_loop_is_named_and_no_other() {
+fn the_only_poll_of_a_turn_that_holds_the_loop_is_named() {
     let mut alone = holder();
-    hold_for(&mut alone, "quick", 4);
-    hold_for(&mut alone, "quick", 4);
-    assert!(alone.logged().is_empty(), "each poll is counted alone");
+    for _ in 0..10 {
+        alone.receive("c1", holding("quick", 99));
+        alone.advance(500);
+    }
+    assert!(
+        alone.logged().is_empty(),
+        "each poll counts alone, and waits do not"
+    );
     for (kind, named) in [
         ("hold", r#"the handler of "hold" from "c1""#),
         ("hold_later", r#"the handler of "hold_later" from "c1""#),
@@ -571,38 +580,52 @@ fn a_poll_that_holds_the_loop_is_named_and_no_other() {
             "hold_and_wait",
             r#"the handler of "hold_and_wait" from "c1""#,
         ),
-        ("hold_in_background", "a background task"),
     ] {
-        hold_for(&mut alone, "quick", 0);
-        hold_for(&mut alone, kind, 5);
+        alone.receive("c1", holding(kind, 100));
         alone.advance(1);
-        hold_for(&mut alone, "quick", 0);
-        let logged = alone.logged();
-        assert_eq!(logged.len(), 1, "{logged:?}");
-        let line = format!("{named} held the loop for at least 100 ms");
-        assert!(logged[0].starts_with(&line), "{logged:?}");
+        assert_named(&mut alone, named, 100);
         alone.advance(1_000);
     }
+}
+
+/// The first one is one of many, and from then on each is named, also in the background.
+#[test]
+fn a_handler_among_many_that_holds_the_loop_again_is_named() {
+    let quick = || (0..300).map(|_| holding("quick", 0));
+    let mut alone = holder();
+    let many = quick().chain([holding("hold", 300)]).chain(quick());
+    alone.receive_all("c1", many.clone());
+    assert_named(
+        &mut alone,
+        "one of 64 handlers and tasks (the next one will be named, and a \
+        stopped process looks the same)",
+        300,
+    );
+    alone.advance(1_000);
+    alone.receive_all("c1", many.clone());
+    assert_named(&mut alone, r#"the handler of "hold" from "c1""#, 300);
+    alone.advance(1_000);
+    let background = quick().chain([holding("hold_in_background", 300)]);
+    alone.receive_all("c1", background.chain(quick()));
+    assert_named(&mut alone, "a background task", 300);
+    // After ten seconds polls are timed in groups again.
+    alone.advance(10_000);
+    alone.receive_all("c1", many);
+    let logged = alone.logged();
+    assert!(logged[0].starts_with("one of 64"), "{logged:?}");
 }
 
 #[test]
 fn polls_that_hold_the_loop_are_reported_once_a_second() {
     let mut alone = holder();
-    for _ in 0..100 {
-        hold_for(&mut alone, "hold", 21);
-    }
+    alone.receive_all("c1", (0..9).map(|_| holding("hold", 100)));
+    assert_named(&mut alone, r#"the handler of "hold" from "c1""#, 100);
+    alone.advance(1_000);
+    alone.receive("c1", holding("hold", 250));
     let logged = alone.logged();
-    assert_eq!(logged.len(), 1, "{logged:?}");
-    assert!(logged[0].contains("500 ms"), "{logged:?}");
-    alone.advance(999);
-    hold_for(&mut alone, "hold", 5);
-    assert!(alone.logged().is_empty());
-    alone.advance(1);
-    hold_for(&mut alone, "hold", 5);
-    let logged = alone.logged();
-    assert_eq!(logged.len(), 1, "{logged:?}");
+    assert!(logged[0].contains("250 ms"), "{logged:?}");
     assert!(
-        logged[0].contains("since the last such line: 100"),
+        logged[0].contains("more since the last such line"),
         "{logged:?}"
     );
 }

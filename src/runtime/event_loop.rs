@@ -28,13 +28,12 @@ use super::phase::{Phase, Work};
 use super::source::Source;
 use super::stdin::Stdin;
 use super::tcp_echo::TcpEcho;
-use super::thread_pool::ThreadPool;
 use super::timing::{TurnClock, earlier, timeout};
-use super::watchdog::Watchdog;
 use crate::node::{Context, Node};
 use crate::reactor::Reactor;
 use crate::session::{Session, Settings};
 use crate::sys::Streams;
+use crate::task::Threads;
 use crate::time::{Clock, Instant};
 use std::io;
 use std::rc::Rc;
@@ -67,8 +66,6 @@ pub(crate) struct EventLoop {
     turns: u64,
     /// Tasks were still ready when the last turn had polled its share.
     has_tasks_left: bool,
-    /// `None` in tests, where time is virtual, and if the system has no thread for it.
-    watchdog: Option<Watchdog>,
 }
 
 impl EventLoop {
@@ -106,15 +103,12 @@ impl EventLoop {
             looks: Looks::default(),
             turns: 0,
             has_tasks_left: false,
-            watchdog: None,
         })
     }
 
-    /// Gives the loop what a process has beside it: threads for closures that block, and the watchdog.
-    pub(crate) fn start_threads(&mut self) {
-        self.session.set_threads(ThreadPool::new());
-        let (watch, queue) = (self.session.watch(), self.session.ready_queue());
-        self.watchdog = Watchdog::start(watch.clone(), queue.clone()).ok();
+    /// Sets the threads for closures that block.
+    pub(crate) fn set_threads(&mut self, threads: impl Threads + 'static) {
+        self.session.set_threads(threads);
     }
 
     /// How many events came for sources that had been closed.
@@ -164,9 +158,6 @@ impl EventLoop {
         let timeout = timeout(has_work, deadline, || self.clock.fresh());
         let waited = self.reactor.wait(timeout);
         self.session.ready_queue().unpark();
-        if let Some(watchdog) = &self.watchdog {
-            watchdog.turn_begins();
-        }
         waited.map(|()| deadline.is_some())
     }
 

@@ -28,7 +28,7 @@
 //!
 //! Read next: `event_loop.rs`, the turn; `timing.rs`, `expiry.rs` and `phase.rs`, its
 //! decisions; `stdin.rs` and `outputs.rs`, the standard streams; `tcp_echo.rs`;
-//! `thread_pool.rs` and `watchdog.rs`, the threads beside the loop.
+//! `thread_pool.rs`, the threads beside the loop.
 
 mod diagnostics;
 mod event_loop;
@@ -45,7 +45,8 @@ mod tcp_sends;
 mod tcp_server;
 mod thread_pool;
 mod timing;
-mod watchdog;
+
+use thread_pool::ThreadPool;
 
 pub(crate) use event_loop::EventLoop;
 pub use options::Options;
@@ -120,7 +121,7 @@ pub fn run_with<N: Node>(
     crate::task::capture_panic_places();
     let clock = Rc::new(MonotonicClock::start());
     let mut event_loop = EventLoop::new(build, &options, Streams::take()?, clock)?;
-    event_loop.start_threads();
+    event_loop.set_threads(ThreadPool::new());
     let ended = loop {
         match event_loop.turn() {
             Ok(true) => {}

@@ -10,10 +10,10 @@
 //!
 //! Read next: `task::Executor`, the slots and their wakers.
 
-use super::held::{self, Held};
+use super::stopwatch::{self, Stopwatch};
 use crate::node::{Context, Node, Request, Shared, Task, too_many_timers};
 use crate::protocol::{Error, Quote, Result};
-use crate::task::{Executor, Finished, Panic, Polled, ReadyQueue, Watch, catch};
+use crate::task::{Executor, Finished, Panic, Polled, ReadyQueue, catch};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -35,6 +35,8 @@ pub(super) trait Host {
     fn start(&mut self, shared: &Shared, cx: &Context);
     /// Starts a request's handler and polls it at once.
     fn handle(&mut self, shared: &Shared, cx: &Context, request: Request);
+    /// Ends a batch of requests: the time until the next one is not a handler's.
+    fn rest(&mut self, shared: &Shared);
     /// Polls up to `polls` tasks that are ready. Returns whether more are.
     fn run(&mut self, shared: &Shared, polls: usize) -> bool;
     /// Whether a task is ready to be polled.
@@ -45,8 +47,6 @@ pub(super) trait Host {
     fn unanswered(&self) -> usize;
     /// The queue of woken tasks.
     fn ready_queue(&self) -> &Arc<ReadyQueue>;
-    /// The watch over polls that hold the loop.
-    fn watch(&self) -> &Arc<Watch>;
 }
 
 /// The work of a task.
@@ -88,7 +88,7 @@ struct TypedHost<N, B, R, F: Future> {
     held_bytes: usize,
     /// The kind whose turn it is to be polled.
     next: ReadyKind,
-    held: Held,
+    stopwatch: Stopwatch,
 }
 
 /// A host for the node that `build` makes.
@@ -110,7 +110,7 @@ where
         node: None,
         held_bytes: 0,
         next: ReadyKind::Spawned,
-        held: Held::default(),
+        stopwatch: Stopwatch::default(),
     })
 }
 
@@ -131,47 +131,46 @@ where
         }
         let future = (self.run_job)(Job::Background(shared.next_spawned()?));
         shared.timers().task_begins();
-        match self.executor.start(None, future) {
-            Some(finished) => self.end(shared, finished),
-            None => self.look_at_pending(shared),
+        let timed = self.stopwatch.begin(shared);
+        let started = self.executor.start(None, future);
+        if let Some(since) = timed {
+            self.stopwatch
+                .ended(shared, since, stopwatch::Polled::Background);
+        }
+        match started {
+            Some(Finished { payload, outcome }) => end(shared, payload, outcome),
+            None => self.end_if_overrun(shared),
         }
         Some(ReadyKind::Spawned)
     }
 
     /// Polls the task that was woken first. Returns its kind, or `None` without one.
     fn poll_woken(&mut self, shared: &Shared) -> Option<ReadyKind> {
+        let woken = self.executor.next_woken()?;
         shared.timers().task_begins();
-        match self.executor.run_one() {
+        let timed = self.stopwatch.begin(shared);
+        let polled = self.executor.poll_woken(woken);
+        if let Some(since) = timed {
+            let payload = match &polled {
+                Polled::Finished(finished) => Some(&finished.payload),
+                Polled::Pending | Polled::Nothing => self.executor.polled(),
+            };
+            self.stopwatch.ended(shared, since, of(payload));
+        }
+        match polled {
             Polled::Nothing => return None,
-            Polled::Pending => self.look_at_pending(shared),
-            Polled::Finished(finished) => {
-                let request = finished.payload.as_ref();
-                self.held_bytes -= request.map_or(0, Request::held_bytes);
-                self.end(shared, finished);
+            Polled::Pending => self.end_if_overrun(shared),
+            Polled::Finished(Finished { payload, outcome }) => {
+                self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
+                end(shared, payload, outcome);
             }
         }
         Some(ReadyKind::Woken)
     }
 
-    /// Ends a task whose future has ended.
-    #[inline]
-    fn end(&mut self, shared: &Shared, finished: Finished<Option<Request>, JobResult>) {
-        let Finished { payload, outcome } = finished;
-        if self.held.has_ticked() {
-            let polled = held::Polled::of(payload.as_ref());
-            self.held.look(shared, polled);
-        }
-        end(shared, payload, outcome);
-    }
-
-    /// Looks at the task that was just polled, and waits. It ends with error 11 if it waits for a
-    /// timer that it did not get: a sleep returns no error, so the task would wait for ever.
-    fn look_at_pending(&mut self, shared: &Shared) {
-        if self.held.has_ticked() {
-            let payload = self.executor.polled();
-            let polled = held::Polled::of(payload.and_then(Option::as_ref));
-            self.held.look(shared, polled);
-        }
+    /// Ends the task that was just polled with error 11 if it waits for a timer that it did
+    /// not get. A sleep returns no error, so the task would wait for ever.
+    fn end_if_overrun(&mut self, shared: &Shared) {
         if !shared.timers().task_overran() {
             return;
         }
@@ -190,10 +189,10 @@ where
     F: Future<Output = JobResult>,
 {
     fn build(&mut self, cx: &Context) -> Result<(), Box<Panic>> {
+        let began = cx.now();
         let built = catch(|| (self.build)(cx));
-        if self.held.has_ticked() {
-            self.held.look(cx.shared(), held::Polled::Building);
-        }
+        let (shared, polled) = (cx.shared(), stopwatch::Polled::Building);
+        self.stopwatch.ended(shared, began, polled);
         self.node = Some(Rc::new(built?));
         Ok(())
     }
@@ -229,13 +228,24 @@ where
         // future. `run_job` calls it when it is polled, where panics are caught.
         let future = (self.run_job)(job);
         shared.timers().task_begins();
-        match self.executor.start(Some(request), future) {
-            Some(finished) => self.end(shared, finished),
+        let timed = self.stopwatch.begin(shared);
+        let started = self.executor.start(Some(request), future);
+        if let Some(since) = timed {
+            let finished = started.as_ref().map(|finished| &finished.payload);
+            let payload = finished.or_else(|| self.executor.polled());
+            self.stopwatch.ended(shared, since, of(payload));
+        }
+        match started {
+            Some(Finished { payload, outcome }) => end(shared, payload, outcome),
             None => {
                 self.held_bytes += bytes;
-                self.look_at_pending(shared);
+                self.end_if_overrun(shared);
             }
         }
+    }
+
+    fn rest(&mut self, shared: &Shared) {
+        self.stopwatch.rest(shared);
     }
 
     fn run(&mut self, shared: &Shared, polls: usize) -> bool {
@@ -254,9 +264,11 @@ where
                 Some(ReadyKind::Woken) | None => ReadyKind::Spawned,
             };
             if polled.is_none() {
+                self.stopwatch.rest(shared);
                 return false;
             }
         }
+        self.stopwatch.rest(shared);
         self.is_ready(shared)
     }
 
@@ -276,10 +288,12 @@ where
     fn ready_queue(&self) -> &Arc<ReadyQueue> {
         self.executor.ready_queue()
     }
+}
 
-    fn watch(&self) -> &Arc<Watch> {
-        self.held.watch()
-    }
+/// The code of a task with this payload.
+fn of(payload: Option<&Option<Request>>) -> stopwatch::Polled<'_> {
+    let request = payload.and_then(Option::as_ref);
+    request.map_or(stopwatch::Polled::Background, stopwatch::Polled::Handler)
 }
 
 fn wants_reply(request: &Request) -> bool {

@@ -17,8 +17,8 @@
 //!
 //! Read next: `host`, which runs the handlers; then the room `node`.
 
-mod held;
 mod host;
+mod stopwatch;
 
 pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
@@ -29,7 +29,7 @@ use crate::protocol::{
     Envelope, Error, Excerpt, Header, Init, MsgId, Parser, Quote, ReplyKind, ReplyTo, Result,
     parse_body,
 };
-use crate::task::{ReadyQueue, Threads, Watch};
+use crate::task::{ReadyQueue, Threads};
 use crate::time::{Clock, Instant, TimerId};
 use crate::wire::OutputBuffer;
 use host::{Host, host};
@@ -137,6 +137,12 @@ impl Session {
             Ok(envelope) => self.dispatch(envelope),
             Err(why) => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
         }
+    }
+
+    /// Says that no further line follows for now. The session times its handlers by groups, and the
+    /// owner's own work between two batches of lines is then not taken for a handler's.
+    pub(crate) fn rest(&mut self) {
+        self.host.rest(&self.shared);
     }
 
     /// Counts and logs a line that was longer than `line_bytes_max`, the owner's limit.
@@ -314,23 +320,6 @@ impl Session {
     /// ```
     pub fn ready_queue(&self) -> &Arc<ReadyQueue> {
         self.host.ready_queue()
-    }
-
-    /// The watch over polls that hold the loop. Its owner ticks it while the session is in a turn, and
-    /// clears it when a turn begins. Then a handler that held the loop is named on the log.
-    ///
-    /// ```
-    /// # fn watch(session: &eddyline::session::Session) {
-    /// use eddyline::task::Watch;
-    /// let watch = session.watch().clone();
-    /// std::thread::spawn(move || loop {
-    ///     std::thread::sleep(Watch::TICK);
-    ///     watch.tick();
-    /// });
-    /// # }
-    /// ```
-    pub fn watch(&self) -> &Arc<Watch> {
-        self.host.watch()
     }
 
     /// Sets the threads for closures that block. Without them each closure runs at once, in the poll

@@ -111,11 +111,6 @@ impl ReadyQueue {
         self.parked.store(false, Ordering::SeqCst);
     }
 
-    /// Whether the loop waits, or is about to, and no wake has come since.
-    pub fn is_parked(&self) -> bool {
-        self.parked.load(Ordering::SeqCst)
-    }
-
     /// Whether no task is ready.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()

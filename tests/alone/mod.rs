@@ -4,13 +4,12 @@
 #![allow(dead_code, unreachable_pub, reason = "no test file uses all of it")]
 
 use eddyline::session::{Session, Settings, Usage};
-use eddyline::task::{Inline, Threads, Watch};
+use eddyline::task::{Inline, Threads};
 use eddyline::time::{Clock, Instant, VirtualClock};
 use eddyline::{Context, Node, Request, Result};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A node that runs one function for every request.
@@ -69,9 +68,7 @@ impl Alone {
 
     /// Delivers a message and runs all tasks that are ready.
     pub fn receive(&mut self, src: &str, body: Value) {
-        let line = json!({"src": src, "dest": "n1", "body": body}).to_string();
-        self.session.receive(line.as_bytes());
-        while self.session.run_tasks(100) {}
+        self.receive_all(src, [body]);
     }
 
     /// The destinations and bodies of the messages sent since the last call.
@@ -144,8 +141,17 @@ impl Alone {
         self.log.take()
     }
 
-    pub fn watch(&self) -> Arc<Watch> {
-        self.session.watch().clone()
+    pub fn clock(&self) -> VirtualClock {
+        self.clock.clone()
+    }
+
+    /// Delivers messages as one batch, and runs all tasks that are ready.
+    pub fn receive_all(&mut self, src: &str, bodies: impl IntoIterator<Item = Value>) {
+        for body in bodies {
+            let line = json!({"src": src, "dest": "n1", "body": body}).to_string();
+            self.session.receive(line.as_bytes());
+        }
+        while self.session.run_tasks(100) {}
     }
 
     pub fn end_input(&mut self) {
