@@ -119,11 +119,7 @@ impl eddyline::Node for Author {
                 cx.reply(&request, &())
             }
             "run_children" => {
-                let echo = Command::new("/bin/echo").arg("printed by a child").status();
-                // If `cat` had the node's stdin, it would wait for ever.
-                let cat = Command::new("/bin/cat").status();
-                let succeeded =
-                    [echo, cat].map(|status| status.is_ok_and(|status| status.success()));
+                let succeeded = cx.unblock(run_children).await?;
                 cx.reply(&request, &json!({ "succeeded": succeeded }))
             }
             "panic_at_once" => panic!("first line\nsecond line"),
@@ -191,6 +187,14 @@ impl eddyline::Node for Author {
 #[expect(clippy::print_stdout, reason = "the test is about this mistake")]
 fn print() {
     println!("printed by a handler");
+}
+
+/// Runs two programs, and tells which succeeded.
+fn run_children() -> [bool; 2] {
+    let echo = Command::new("/bin/echo").arg("printed by a child").status();
+    // If `cat` had the node's stdin, it would wait for ever.
+    let cat = Command::new("/bin/cat").status();
+    [echo, cat].map(|status| status.is_ok_and(|status| status.success()))
 }
 
 /// Waits for a thread that wakes the task only after the loop has gone to sleep.
@@ -389,8 +393,8 @@ fn a_panic_in_a_closure_is_error_13_and_the_pool_goes_on() {
     node.finish_quietly();
 }
 
-// Alone in its turn it is named at once. Among 600 requests that arrive together it is named too,
-// because an earlier one was not. A task in the background is named as such.
+// Alone in its turn it is named at once. Among 600 requests that arrive together it is named the
+// second time. A task in the background is named as such.
 fn a_handler_that_holds_the_loop_is_named() {
     let mut node = author();
     assert_ok(&mut node, "hold");
@@ -401,13 +405,13 @@ fn a_handler_that_holds_the_loop_is_named() {
         .map(|msg_id| client(&format!(r#"{{"type":"echo","msg_id":{msg_id},"echo":1}}"#)) + "\n")
         .collect();
     let hold = client(r#"{"type":"hold","msg_id":1000}"#);
-    for expected in ["eddyline: one of ", named] {
-        thread::sleep(Duration::from_millis(1_000)); // the pause between two lines
+    thread::sleep(Duration::from_millis(1_000)); // the pause between two lines
+    for _ in 0..2 {
         node.write(format!("{echoes}{hold}\n{echoes}").as_bytes());
-        let line = node.stderr_line();
-        assert!(line.starts_with(expected), "{line}");
         (0..601).for_each(|_| _ = node.reply());
     }
+    let line = node.stderr_line();
+    assert!(line.starts_with(named), "{line}");
     thread::sleep(Duration::from_millis(1_000));
     assert_ok(&mut node, "hold_in_background");
     let line = node.stderr_line();

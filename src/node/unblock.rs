@@ -25,6 +25,13 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 /// A closure that runs on another thread; made by [`Context::unblock`](super::Context::unblock), where
 /// its rules are.
+///
+/// ```
+/// # use eddyline::{Context, Result, Unblock};
+/// fn digest(cx: &Context, data: Vec<u8>) -> Unblock<u64> {
+///     cx.unblock(move || data.iter().map(|&byte| u64::from(byte)).sum())
+/// }
+/// ```
 #[must_use = "the closure runs only when this is awaited"]
 pub struct Unblock<T> {
     shared: Rc<Shared>,

@@ -12,8 +12,9 @@
 //!
 //! - A poll that is timed alone and was long is named: type, sender, time. The only request of a turn
 //!   is always alone.
-//! - A group that took long is reported without names. Then each poll is timed alone for a while, so
-//!   the next long one is named.
+//! - After a group that took long, each poll is timed alone for a while, so the next long one is named.
+//!   If the group took very long, a line says so at once, without a name. A shorter stop may be the
+//!   scheduler's: a group is most of a turn, and other processes may take the processor in it.
 //!
 //! A long handler in a flood is thus named from its second time on. A watchdog thread that looks at a
 //! count of polls would name it the first time, and was tried: a second thread makes each wait of the
@@ -33,14 +34,18 @@ use std::time::Duration;
 /// notices it.
 const HELD_MIN: Duration = Duration::from_millis(100);
 
+/// A group that takes so long is reported: 1 s. A scheduler with far more to do than it has processors
+/// stops a process for 100 ms now and then, but hardly for a second.
+const GROUP_HELD_MIN: Duration = Duration::from_secs(1);
+
 /// How many polls a group has at most: 64. Two readings of the clock are then less than 1 ns a poll.
 const GROUP_MAX: u32 = 64;
 
 /// How many times larger the next group of a turn is: 4.
 const GROUP_GROWTH: u32 = 4;
 
-/// How long each poll is timed alone after a group that took long: 10 s.
-const ALONE_FOR: Duration = Duration::from_secs(10);
+/// How long each poll is timed alone after a group that took long: a minute.
+const ALONE_FOR: Duration = Duration::from_secs(60);
 
 /// How long no line is written after a line: 1 s. A handler that is always slow fills no log.
 const REPORT_PAUSE: Duration = Duration::from_secs(1);
@@ -126,20 +131,26 @@ impl Stopwatch {
     /// Looks at the polls since the last one that was timed alone.
     fn end_group(&mut self, shared: &Shared, now: Instant) {
         let polls = self.group - self.left;
-        if polls > 0 && self.look(shared, self.group_began, now, Polled::Group(polls)) {
-            self.alone_until = now + ALONE_FOR;
+        if polls == 0 || now.since(self.group_began) < HELD_MIN {
+            return;
         }
+        self.alone_until = now + ALONE_FOR;
+        self.look(shared, self.group_began, now, Polled::Group(polls));
     }
 
-    /// Reports code that ran for long, unless there was a line a moment ago. Returns whether it was long.
-    fn look(&mut self, shared: &Shared, since: Instant, now: Instant, polled: Polled<'_>) -> bool {
+    /// Reports code that ran for long, unless there was a line a moment ago.
+    fn look(&mut self, shared: &Shared, since: Instant, now: Instant, polled: Polled<'_>) {
         let took = now.since(since);
-        if took < HELD_MIN {
-            return false;
+        let held_min = match polled {
+            Polled::Group(_) => GROUP_HELD_MIN,
+            Polled::Handler(_) | Polled::Background | Polled::Building => HELD_MIN,
+        };
+        if took < held_min {
+            return;
         }
         if now < self.no_report_before {
             self.unreported += 1;
-            return true;
+            return;
         }
         self.no_report_before = now + REPORT_PAUSE;
         let more = std::mem::take(&mut self.unreported);
@@ -148,7 +159,6 @@ impl Stopwatch {
             "{polled} held the loop for {held_ms} ms, while everything else waited; \
              give long or blocking work to cx.unblock ({more} more since the last such line)"
         ));
-        true
     }
 }
 
