@@ -186,7 +186,11 @@ mod tests {
         let pool = ThreadPool::new();
         let (sender, receiver) = mpsc::channel();
         for _ in 0..100 {
-            while pool.0.lock().idle < pool.0.lock().threads {
+            let is_idle = || {
+                let queue = pool.0.lock();
+                queue.idle == queue.threads
+            };
+            while !is_idle() {
                 thread::yield_now();
             }
             let sender = sender.clone();

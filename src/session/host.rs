@@ -124,6 +124,11 @@ where
         self.executor.len() < TASKS_MAX
     }
 
+    /// Whether a task is ready to be polled.
+    fn has_ready(&self, shared: &Shared) -> bool {
+        shared.has_spawned() && self.has_room() || !self.executor.ready_queue().is_empty()
+    }
+
     /// Starts the next spawned task and polls it. Returns its kind, or `None` without one.
     fn start_spawned(&mut self, shared: &Shared) -> Option<ReadyKind> {
         if !shared.has_spawned() || !self.has_room() {
@@ -166,6 +171,29 @@ where
             }
         }
         Some(ReadyKind::Woken)
+    }
+
+    /// Polls up to `polls` tasks that are ready. Returns whether more are.
+    fn poll_ready(&mut self, shared: &Shared, polls: usize) -> bool {
+        for _ in 0..polls {
+            // The kinds take turns. A kind without a ready task leaves its poll to the other.
+            let polled = match self.next {
+                ReadyKind::Spawned => self
+                    .start_spawned(shared)
+                    .or_else(|| self.poll_woken(shared)),
+                ReadyKind::Woken => self
+                    .poll_woken(shared)
+                    .or_else(|| self.start_spawned(shared)),
+            };
+            self.next = match polled {
+                Some(ReadyKind::Spawned) => ReadyKind::Woken,
+                Some(ReadyKind::Woken) | None => ReadyKind::Spawned,
+            };
+            if polled.is_none() {
+                return false;
+            }
+        }
+        self.has_ready(shared)
     }
 
     /// Ends the task that was just polled with error 11 if it waits for a timer that it did
@@ -249,31 +277,14 @@ where
     }
 
     fn run(&mut self, shared: &Shared, polls: usize) -> bool {
-        for _ in 0..polls {
-            // The kinds take turns. A kind without a ready task leaves its poll to the other.
-            let polled = match self.next {
-                ReadyKind::Spawned => self
-                    .start_spawned(shared)
-                    .or_else(|| self.poll_woken(shared)),
-                ReadyKind::Woken => self
-                    .poll_woken(shared)
-                    .or_else(|| self.start_spawned(shared)),
-            };
-            self.next = match polled {
-                Some(ReadyKind::Spawned) => ReadyKind::Woken,
-                Some(ReadyKind::Woken) | None => ReadyKind::Spawned,
-            };
-            if polled.is_none() {
-                self.stopwatch.rest(shared);
-                return false;
-            }
-        }
+        // Most turns of a node that only answers have no task to poll.
+        let is_more_ready = self.has_ready(shared) && self.poll_ready(shared, polls);
         self.stopwatch.rest(shared);
-        self.is_ready(shared)
+        is_more_ready
     }
 
     fn is_ready(&self, shared: &Shared) -> bool {
-        shared.has_spawned() && self.has_room() || !self.executor.ready_queue().is_empty()
+        self.has_ready(shared)
     }
 
     fn tasks(&self) -> usize {

@@ -139,8 +139,8 @@ impl Session {
         }
     }
 
-    /// Says that no further line follows for now. The session times its handlers by groups, and the
-    /// owner's own work between two batches of lines is then not taken for a handler's.
+    /// Says that no further line follows for now. The session times its handlers, and the owner's own
+    /// work between two batches of lines is then not taken for a handler's.
     pub(crate) fn rest(&mut self) {
         self.host.rest(&self.shared);
     }

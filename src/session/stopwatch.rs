@@ -2,25 +2,29 @@
 //!
 //! A handler that computes or blocks between two `.await`s stops everything else, and its author
 //! should be told which handler it was. To time each poll would cost an echo one part in forty: the
-//! clock takes 25 ns. So polls are timed in groups that grow:
+//! clock takes 25 ns. So only the first poll of a turn is timed alone, and the others together:
 //!
 //! ```text
-//!   polls of a turn   1   2   3   4 … 7   8   9 … 24   25   26 … 89   90 …
-//!   timed             x   └┘  x   └───┘   x   └────┘   x    └─────┘   x
-//!                     alone   alone       alone        alone          alone
+//!                 a poll ends                        a poll begins
+//!   first alone ───────────────> together: not timed ─────────────┐
+//!        ^  ^                        │   ^                        │
+//!        │  └── rest: not long ──────┤   └────────────────────────┘
+//!        │                           │
+//!        │ a minute is over          └── rest: long ──> each alone
+//!        └───────────────────────────────────────────────────┘
 //! ```
 //!
-//! - A poll that is timed alone and was long is named: type, sender, time. The only request of a turn
-//!   is always alone.
-//! - After a group that took long, each poll is timed alone for a while, so the next long one is named.
-//!   If the group took very long, a line says so at once, without a name. A shorter stop may be the
-//!   scheduler's: a group is most of a turn, and other processes may take the processor in it.
+//! - A poll that is timed alone and was long is named: type, sender, time. The only poll of a turn is
+//!   always timed alone.
+//! - After polls that took long together, each poll is timed alone for a while, so the next long one is
+//!   named. If they took very long, a line says so at once, without a name. A shorter stop may be the
+//!   scheduler's: other processes may take the processor in the middle of a turn.
 //!
 //! A long handler in a flood is thus named from its second time on. A watchdog thread that looks at a
 //! count of polls would name it the first time, and was tried: a second thread makes each wait of the
-//! loop 10 ns slower, because the C library then guards its system calls, and it would wake while the
-//! node rests. Timing when a timer fires late, as Node.js' libraries do, names no handler at all. tokio's
-//! console times every poll.
+//! loop 40 instructions longer, because the C library then guards its system calls, and it would wake
+//! while the node rests. To measure how late a timer fires, as Node.js' libraries do, names no handler
+//! at all. tokio's console times every poll.
 //!
 //! The time is that of the session's clock. On virtual time no poll takes any.
 
@@ -34,17 +38,11 @@ use std::time::Duration;
 /// notices it.
 const HELD_MIN: Duration = Duration::from_millis(100);
 
-/// A group that takes so long is reported: 1 s. A scheduler with far more to do than it has processors
-/// stops a process for 100 ms now and then, but hardly for a second.
-const GROUP_HELD_MIN: Duration = Duration::from_secs(1);
+/// Polls that take so long together are reported: 1 s. A scheduler with far more to do than it has
+/// processors stops a process for 100 ms now and then, but hardly for a second.
+const TOGETHER_HELD_MIN: Duration = Duration::from_secs(1);
 
-/// How many polls a group has at most: 64. Two readings of the clock are then less than 1 ns a poll.
-const GROUP_MAX: u32 = 64;
-
-/// How many times larger the next group of a turn is: 4.
-const GROUP_GROWTH: u32 = 4;
-
-/// How long each poll is timed alone after a group that took long: a minute.
+/// How long each poll is timed alone after polls that took long together: a minute.
 const ALONE_FOR: Duration = Duration::from_secs(60);
 
 /// How long no line is written after a line: 1 s. A handler that is always slow fills no log.
@@ -53,16 +51,16 @@ const REPORT_PAUSE: Duration = Duration::from_secs(1);
 /// Times the polls of a host, and reports long ones.
 #[derive(Default)]
 pub(super) struct Stopwatch {
-    /// Polls of the group that are still to come. At 0 the next poll is timed alone.
-    left: u32,
-    /// The size of the group; 0 before the first poll after a rest, and while each poll is timed alone.
-    group: u32,
-    /// When the last poll that was timed alone ended, and the group began.
-    group_began: Instant,
+    /// The next poll is not timed alone, since one was timed in this turn.
+    is_together: bool,
+    /// How many polls were not timed alone since the last one that was.
+    together: u32,
+    /// When the last poll that was timed alone ended.
+    together_since: Instant,
     /// Until then each poll is timed alone.
     alone_until: Instant,
     no_report_before: Instant,
-    /// Long polls and groups since the last line.
+    /// Long polls since the last line.
     unreported: u64,
 }
 
@@ -73,27 +71,19 @@ pub(super) enum Polled<'a> {
     Background,
     /// The author's `new`.
     Building,
-    /// So many polls that were not timed alone.
-    Group(u32),
+    /// So many polls that were timed together.
+    Together(u32),
 }
 
 impl Stopwatch {
     /// A poll begins. Returns the time if it is timed alone: then [`ended`](Stopwatch::ended) follows.
     #[inline]
     pub(super) fn begin(&mut self, shared: &Shared) -> Option<Instant> {
-        if let Some(left) = self.left.checked_sub(1) {
-            self.left = left;
+        if self.is_together {
+            self.together = self.together.wrapping_add(1);
             return None;
         }
-        Some(self.begin_alone(shared))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn begin_alone(&mut self, shared: &Shared) -> Instant {
-        let now = shared.timers().now();
-        self.end_group(shared, now);
-        now
+        Some(shared.timers().now())
     }
 
     /// A poll that was timed alone has ended.
@@ -102,18 +92,14 @@ impl Stopwatch {
     pub(super) fn ended(&mut self, shared: &Shared, since: Instant, polled: Polled<'_>) {
         let now = shared.timers().now();
         self.look(shared, since, now, polled);
-        self.group_began = now;
-        self.group = match now < self.alone_until {
-            true => 0,
-            false => (self.group * GROUP_GROWTH).clamp(1, GROUP_MAX),
-        };
-        self.left = self.group;
+        self.together_since = now;
+        self.is_together = now >= self.alone_until;
     }
 
     /// No poll follows for a while: time is not counted from here to the next poll.
     #[inline]
     pub(super) fn rest(&mut self, shared: &Shared) {
-        if self.group > 0 {
+        if self.is_together {
             self.end_turn(shared);
         }
     }
@@ -121,28 +107,23 @@ impl Stopwatch {
     #[cold]
     #[inline(never)]
     fn end_turn(&mut self, shared: &Shared) {
-        if self.left < self.group {
-            self.end_group(shared, shared.timers().now());
-        }
-        self.group = 0;
-        self.left = 0;
-    }
-
-    /// Looks at the polls since the last one that was timed alone.
-    fn end_group(&mut self, shared: &Shared, now: Instant) {
-        let polls = self.group - self.left;
-        if polls == 0 || now.since(self.group_began) < HELD_MIN {
+        self.is_together = false;
+        let polls = std::mem::take(&mut self.together);
+        if polls == 0 {
             return;
         }
-        self.alone_until = now + ALONE_FOR;
-        self.look(shared, self.group_began, now, Polled::Group(polls));
+        let now = shared.timers().now();
+        if now.since(self.together_since) >= HELD_MIN {
+            self.alone_until = now + ALONE_FOR;
+            self.look(shared, self.together_since, now, Polled::Together(polls));
+        }
     }
 
     /// Reports code that ran for long, unless there was a line a moment ago.
     fn look(&mut self, shared: &Shared, since: Instant, now: Instant, polled: Polled<'_>) {
         let took = now.since(since);
         let held_min = match polled {
-            Polled::Group(_) => GROUP_HELD_MIN,
+            Polled::Together(_) => TOGETHER_HELD_MIN,
             Polled::Handler(_) | Polled::Background | Polled::Building => HELD_MIN,
         };
         if took < held_min {
@@ -171,7 +152,7 @@ impl fmt::Display for Polled<'_> {
             }
             Polled::Background => write!(f, "a background task"),
             Polled::Building => write!(f, "building the node"),
-            Polled::Group(polls) => write!(
+            Polled::Together(polls) => write!(
                 f,
                 "one of {polls} handlers and tasks (the next one will be named, and a stopped process \
                  looks the same)"
