@@ -5,13 +5,10 @@
 //! clock takes 25 ns. So only the first poll of a turn is timed alone, and the others together:
 //!
 //! ```text
-//!                 a poll ends                        a poll begins
-//!   first alone ───────────────> together: not timed ─────────────┐
-//!        ^  ^                        │   ^                        │
-//!        │  └── rest: not long ──────┤   └────────────────────────┘
-//!        │                           │
-//!        │ a minute is over          └── rest: long ──> each alone
-//!        └───────────────────────────────────────────────────┘
+//!   a turn                  first poll │ second poll … last poll │ rest
+//!   usually                   alone    │        together         │
+//!   for a minute after polls
+//!   that took long together   alone    │ alone … alone           │
 //! ```
 //!
 //! - A poll that is timed alone and was long is named: type, sender, time. The only poll of a turn is
@@ -51,17 +48,21 @@ const REPORT_PAUSE: Duration = Duration::from_secs(1);
 /// Times the polls of a host, and reports long ones.
 #[derive(Default)]
 pub(super) struct Stopwatch {
-    /// The next poll is not timed alone, since one was timed in this turn.
-    is_together: bool,
-    /// How many polls were not timed alone since the last one that was.
-    together: u32,
-    /// When the last poll that was timed alone ended.
-    together_since: Instant,
+    next: Timing,
     /// Until then each poll is timed alone.
     alone_until: Instant,
     no_report_before: Instant,
     /// Long polls since the last line.
     unreported: u64,
+}
+
+/// How the next poll is timed.
+#[derive(Default)]
+enum Timing {
+    #[default]
+    Alone,
+    /// With the `polls` since the first poll of the turn has ended.
+    Together { polls: u32, since: Instant },
 }
 
 /// The code that was polled.
@@ -79,11 +80,13 @@ impl Stopwatch {
     /// A poll begins. Returns the time if it is timed alone: then [`ended`](Stopwatch::ended) follows.
     #[inline]
     pub(super) fn begin(&mut self, shared: &Shared) -> Option<Instant> {
-        if self.is_together {
-            self.together = self.together.wrapping_add(1);
-            return None;
+        match &mut self.next {
+            Timing::Together { polls, .. } => {
+                *polls = polls.wrapping_add(1);
+                None
+            }
+            Timing::Alone => Some(shared.timers().now()),
         }
-        Some(shared.timers().now())
     }
 
     /// A poll that was timed alone has ended.
@@ -92,30 +95,32 @@ impl Stopwatch {
     pub(super) fn ended(&mut self, shared: &Shared, since: Instant, polled: Polled<'_>) {
         let now = shared.timers().now();
         self.look(shared, since, now, polled);
-        self.together_since = now;
-        self.is_together = now >= self.alone_until;
+        if now >= self.alone_until {
+            self.next = Timing::Together {
+                polls: 0,
+                since: now,
+            };
+        }
     }
 
     /// No poll follows for a while: time is not counted from here to the next poll.
     #[inline]
     pub(super) fn rest(&mut self, shared: &Shared) {
-        if self.is_together {
-            self.end_turn(shared);
+        if let Timing::Together { polls, since } = self.next {
+            self.next = Timing::Alone;
+            if polls > 0 {
+                self.look_together(shared, polls, since);
+            }
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn end_turn(&mut self, shared: &Shared) {
-        self.is_together = false;
-        let polls = std::mem::take(&mut self.together);
-        if polls == 0 {
-            return;
-        }
+    fn look_together(&mut self, shared: &Shared, polls: u32, since: Instant) {
         let now = shared.timers().now();
-        if now.since(self.together_since) >= HELD_MIN {
+        if now.since(since) >= HELD_MIN {
             self.alone_until = now + ALONE_FOR;
-            self.look(shared, self.together_since, now, Polled::Together(polls));
+            self.look(shared, since, now, Polled::Together(polls));
         }
     }
 
