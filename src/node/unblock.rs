@@ -27,7 +27,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 /// its rules are.
 ///
 /// ```
-/// # use eddyline::{Context, Result, Unblock};
+/// # use eddyline::{Context, Unblock};
 /// fn digest(cx: &Context, data: Vec<u8>) -> Unblock<u64> {
 ///     cx.unblock(move || data.iter().map(|&byte| u64::from(byte)).sum())
 /// }
