@@ -1,11 +1,11 @@
 //! The targets of the Gossip Glomers: messages per operation, and the time until a value
 //! is in every read. `cargo test --test examples -- --nocapture gossip` prints the
-//! results.
+//! results. And the messages per operation of Raft: `-- --nocapture raft`.
 
 use super::broadcast::{Broadcast, Shape};
-use super::kafka::Kafka;
+use super::{kafka::Kafka, lin_kv::LinKv};
 use eddyline::sim::workload::{self, BroadcastSummary};
-use eddyline::sim::{Latency, Simulation};
+use eddyline::sim::{Latency, Nemesis, Simulation};
 use std::time::Duration;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -51,5 +51,39 @@ fn gossip_glomers_5c_few_messages() {
         eprintln!("{:?}", report.summary);
         assert!(report.summary.messages_per_operation <= 2.3);
         assert!(report.summary.availability > 0.999);
+    }
+}
+
+/// An operation costs five messages, or four at the leader itself. The rest is for heartbeats,
+/// elections, and proposals and entries that are sent again.
+const RAFT_MESSAGES_MAX: f64 = 6.0;
+
+#[test]
+fn raft_needs_few_messages() {
+    for (latency_ms, clients) in [(0, 20), (10, 20), (100, 60)] {
+        let calm = Nemesis::every(Duration::from_secs(5));
+        for nemesis in [calm.clone(), calm.partitions()] {
+            for seed in 0..3 {
+                let simulation = Simulation::new(seed)
+                    .nodes(5)
+                    .clients(clients)
+                    .latency(Latency::constant_ms(latency_ms))
+                    .nemesis(nemesis.clone())
+                    .rate(100.0)
+                    .duration(Duration::from_secs(20));
+                // Few clients share a key, so that the check of the history is cheap.
+                let workload = workload::LinKv::new().keys(clients);
+                let report = simulation.run::<LinKv, _>(workload).unwrap();
+                let messages = report.server_messages_per_operation;
+                let made = report.history.load().count();
+                eprintln!(
+                    "raft, {latency_ms} ms, {nemesis:?}: {made} operations, {messages:.2} messages"
+                );
+                assert!(
+                    messages <= RAFT_MESSAGES_MAX,
+                    "seed {seed}: {messages} at {latency_ms} ms"
+                );
+            }
+        }
     }
 }
