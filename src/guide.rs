@@ -401,7 +401,8 @@
 //!   changed something. Answer with error 0 or 13 in that case.
 //! - Errors of your own have numbers from 1000 on: `Error::new(1000, "sold out")`.
 //! - An error in a task of `start` or `spawn` has no caller. It is logged, and the task
-//!   ends. A loop that must continue does not use `?`; see `gossip` above.
+//!   ends. A loop that must continue does not use `?`; see `gossip` above. If the handle of a
+//!   spawned task is awaited, the error belongs to the code that awaits it.
 //!
 //! # Types, hints, and replies from another node
 //!
@@ -512,6 +513,71 @@
 //! ```
 //!
 //! Maelstrom's clients give up after five seconds, so a later reply is useless.
+//!
+//! A call sends its request when it is first awaited. [`send`](crate::Call::send) sends it at once,
+//! so that it leaves before a reply that is written after it, and before the other calls are
+//! awaited. [`tries`](crate::Call::tries) tells how often a call sent its request, and
+//! [`pending_calls`](crate::Context::pending_calls) how many calls wait. This handler starts all
+//! calls, answers, and then waits:
+//!
+//! ```
+//! # use eddyline::{Context, Request, Result};
+//! # async fn store(cx: Context, request: Request) -> Result<()> {
+//! let calls: Vec<_> = cx.peers().map(|peer| cx.sync_rpc(peer, "store", &()).send()).collect();
+//! cx.reply(&request, &())?;
+//! for call in calls {
+//!     if let Err(error) = call.await {
+//!         cx.log(format_args!("not stored: {error}")); // `?` would forget the other calls
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Tasks beside the handlers
+//!
+//! [`spawn`](crate::Context::spawn) runs a task beside the handlers and returns its
+//! [handle](crate::TaskHandle). Await the handle for the task's result, abort it to end the task
+//! with its timers and calls, or drop it to let the task run. A follower that expects heartbeats
+//! replaces its alarm each time:
+//!
+//! ```
+//! # use eddyline::{Context, Request, Result, TaskHandle};
+//! # use std::{cell::RefCell, rc::Rc, time::Duration};
+//! # struct Follower { alarm: RefCell<Option<TaskHandle>> }
+//! # impl Follower {
+//! # async fn stand_for_election(self: Rc<Self>, _: Context) -> Result<()> { Ok(()) }
+//! fn heartbeat(self: Rc<Self>, cx: Context, request: &Request) -> Result<()> {
+//!     let (node, context) = (self.clone(), cx.clone());
+//!     let alarm = cx.spawn(async move {
+//!         context.sleep(Duration::from_millis(300)).await;
+//!         node.stand_for_election(context).await
+//!     });
+//!     if let Some(earlier) = self.alarm.replace(Some(alarm)) {
+//!         earlier.abort();
+//!     }
+//!     cx.reply(request, &())
+//! }
+//! # }
+//! ```
+//!
+//! # Work that blocks
+//!
+//! A handler that computes for long, or waits for a disk, stops the whole node until its next
+//! `.await`. If that takes a tenth of a second, a line on stderr names the handler. Give such work to
+//! [`unblock`](crate::Context::unblock): it runs on another thread, and only this handler waits.
+//!
+//! ```
+//! # use eddyline::{Context, Request, Result};
+//! # use serde_json::json;
+//! # fn count_primes(below: u64) -> u64 { below }
+//! # async fn primes(cx: Context, request: Request) -> Result<()> {
+//! let count = cx.unblock(|| count_primes(100_000_000)).await?;
+//! cx.reply(&request, &json!({ "count": count }))
+//! # }
+//! ```
+//!
+//! In a simulation the closure runs at once and takes no virtual time, so a run still replays.
 //!
 //! # When to use the services
 //!

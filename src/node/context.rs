@@ -12,6 +12,8 @@ use super::reply_address::ReplyAddress;
 use super::request::Request;
 use super::shared::Shared;
 use super::sleep::{Interval, Sleep};
+use super::task_handle::TaskHandle;
+use super::unblock::Unblock;
 use crate::protocol::{Content, Error, ErrorFields, Fields, RawRequest, ReplyKind, Result};
 use crate::random::Random;
 use crate::time::Instant;
@@ -257,6 +259,22 @@ impl Context {
         Call::new(self.shared.clone(), dest, content)
     }
 
+    /// How many calls of this node wait for a reply or for the end of their time. A call with
+    /// retries counts once for each request without a reply.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Error, Result};
+    /// # fn admit(cx: &Context) -> Result<()> {
+    /// if cx.pending_calls() > 1_000 {
+    ///     return Err(Error::temporarily_unavailable("the store is behind"));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pending_calls(&self) -> usize {
+        self.shared.usage().calls_waiting
+    }
+
     /// The time that a call waits unless it has a timeout of its own.
     pub fn rpc_timeout(&self) -> Duration {
         self.shared.settings().rpc_timeout
@@ -329,7 +347,8 @@ impl Context {
         Interval::new(self.shared.clone(), period)
     }
 
-    /// Runs a task beside the handlers. An error that it ends with is logged. A panic is
+    /// Runs a task beside the handlers. Its handle can be awaited, aborted, or dropped: then the
+    /// task runs on, and an error that it ends with is logged. A panic is
     /// logged too, and ends the run in a simulation.
     ///
     /// ```
@@ -345,17 +364,63 @@ impl Context {
     /// ```
     ///
     /// If [`SPAWNED_MAX`](crate::session::SPAWNED_MAX) tasks are waiting to start already, the
-    /// task is dropped and the log says so.
-    pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
-        self.shared.spawn(Box::pin(task));
+    /// task is dropped. Awaiting its handle ends with error 11. Without that the log says so.
+    pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) -> TaskHandle {
+        self.spawn_returning(task)
     }
 
-    /// As [`spawn`](Context::spawn), but the caller learns that the task was dropped.
+    /// As [`spawn`](Context::spawn), for a task with a result. (For [`spawn`](Context::spawn) the
+    /// compiler knows the type of a task that loops for ever.)
+    ///
+    /// [`TaskHandle`] has an example.
+    pub fn spawn_returning<T: 'static>(
+        &self,
+        task: impl Future<Output = Result<T>> + 'static,
+    ) -> TaskHandle<T> {
+        TaskHandle::spawn(self.shared.clone(), task)
+    }
+
+    /// As [`spawn`](Context::spawn), but the caller learns at once that the task was dropped.
     ///
     /// # Errors
     /// Error 11 if too many tasks are waiting to start already.
-    pub fn try_spawn(&self, task: impl Future<Output = Result<()>> + 'static) -> Result<()> {
-        self.shared.try_spawn(Box::pin(task))
+    pub fn try_spawn(
+        &self,
+        task: impl Future<Output = Result<()>> + 'static,
+    ) -> Result<TaskHandle> {
+        self.spawn(task).into_accepted()
+    }
+
+    /// Runs a closure that blocks or computes for long on another thread, and waits for its result.
+    /// It suspends this handler only.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Error, Request, Result};
+    /// # use serde_json::json;
+    /// # async fn load(cx: Context, request: Request) -> Result<()> {
+    /// let text = cx.unblock(|| std::fs::read_to_string("/etc/hostname")).await?;
+    /// let name = text.map_err(|error| Error::crash(error.to_string()))?;
+    /// cx.reply(&request, &json!({ "name": name }))
+    /// # }
+    /// ```
+    ///
+    /// - The closure starts when this is first awaited. [`spawn`](Context::spawn) starts it while the
+    ///   handler goes on.
+    /// - It owns all that it uses: clone what it needs before, and change the node with its result.
+    /// - If this is dropped, a closure that waits for a thread never runs. One that runs goes on to
+    ///   its end, and its result is dropped.
+    /// - Up to 16 closures run at once. If they wait for each other, none may end.
+    /// - At the end of the process, a closure that runs is cut off.
+    /// - In a simulation it runs at once, on the node's thread, and takes no virtual time.
+    ///
+    /// # Errors
+    /// Error 11 if 16,384 closures are waiting for a thread already, or no thread can be started.
+    /// Error 13 if the closure panics. The panic is logged too.
+    pub fn unblock<T: Send + 'static>(
+        &self,
+        closure: impl FnOnce() -> T + Send + 'static,
+    ) -> Unblock<T> {
+        Unblock::new(self.shared.clone(), closure)
     }
 
     /// Calls `observer` with each message that comes to this node or leaves it from now on:

@@ -7,7 +7,7 @@
 //!   services  update  tcp_echo             clients that a context makes
 //!              │
 //!   context ── call ── retry ── sleep      what a handler holds and awaits
-//!              │
+//!              │       task_handle, unblock
 //!      messages ── shared                  one for each node
 //!              │
 //!   call_table  directory  outbox  operations  timers  marks  waits
@@ -18,7 +18,8 @@
 //! Arrows point down: no file imports from one above it, and there are no circles.
 //!
 //! Read in this order: `context`, then `shared`; `messages`, `outbox` and `directory` for how a
-//! message leaves, `observer` for what sees it; `call`, `call_table` and `retry` for the life of a call; `sleep` and `timers`;
+//! message leaves, `observer` for what sees it; `call`, `call_table` and `retry` for the life of
+//! a call; `sleep` and `timers`; `task_handle` and `unblock`;
 //! `services`, `update` and `marks`; `operations` and `tcp_echo`. Requests and replies
 //! are views of a `received_message`, whose memory is used again (`pools`). `reply_address` is a
 //! request's address without its memory.
@@ -42,13 +43,15 @@ mod retry;
 mod services;
 mod shared;
 mod sleep;
+mod task_handle;
 mod tcp_echo;
 mod timers;
+mod unblock;
 mod update;
 mod waits;
 
 pub use backoff::Backoff;
-pub use call::Call;
+pub use call::{Call, Sent};
 pub use call_table::CALLS_MAX;
 pub use context::Context;
 pub use marks::Marked;
@@ -62,10 +65,13 @@ pub use request::Request;
 pub use services::{Kv, Tso, TypedCall};
 pub use shared::{SPAWNED_MAX, Settings, Usage};
 pub use sleep::{Interval, Sleep};
+pub use task_handle::TaskHandle;
 pub use tcp_echo::TcpEcho;
 pub use timers::TIMERS_MAX;
+pub use unblock::Unblock;
 
 pub(crate) use shared::{Log, Shared, Task};
+pub(crate) use timers::too_many_timers;
 
 use crate::protocol::Result;
 use std::rc::Rc;

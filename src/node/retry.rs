@@ -106,6 +106,11 @@ impl Retry {
         }
     }
 
+    /// How many requests were sent.
+    pub(super) fn tries(&self) -> u32 {
+        self.sent
+    }
+
     fn now(&self) -> Instant {
         self.shared.timers().now()
     }

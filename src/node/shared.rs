@@ -27,6 +27,7 @@ use super::timers::Timers;
 use super::waits::Waits;
 use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
 use crate::random::Random;
+use crate::task::{Inline, Threads};
 use crate::time::{Clock, Instant};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashSet, VecDeque};
@@ -126,6 +127,7 @@ pub(crate) struct Shared {
     input_ended: Cell<bool>,
     ignored_replies: Cell<u64>,
     pools: Pools,
+    threads: RefCell<Rc<dyn Threads>>,
     /// Steps since the invariants were checked last.
     steps_unchecked: Cell<usize>,
 }
@@ -153,6 +155,7 @@ impl Shared {
             input_ended: Cell::new(false),
             ignored_replies: Cell::new(0),
             pools: Pools::default(),
+            threads: RefCell::new(Rc::new(Inline)),
             steps_unchecked: Cell::new(0),
         }
     }
@@ -418,19 +421,27 @@ impl Shared {
 
     // Spawned tasks.
 
-    /// Takes a task in. If too many wait to start, drops it and counts it for the log.
-    pub(crate) fn spawn(&self, task: Task) {
-        if self.try_spawn(task).is_err() {
-            self.tasks_dropped.set(self.tasks_dropped.get() + 1);
-        }
+    /// Counts a task that was dropped because too many wait to start, for the log.
+    pub(super) fn count_dropped_task(&self) {
+        self.tasks_dropped.set(self.tasks_dropped.get() + 1);
+    }
+
+    /// The error for the author of a task that was dropped because too many wait to start.
+    pub(super) fn too_many_spawned() -> Error {
+        Error::temporarily_unavailable(format!(
+            "{SPAWNED_MAX} tasks are waiting to start already; try again later"
+        ))
+    }
+
+    /// Logs the error of a task that nothing awaits.
+    pub(crate) fn log_failed_task(&self, error: &Error) {
+        self.log(format_args!("a background task failed: {error}"));
     }
 
     /// Takes a task in. If too many wait to start, drops it and returns error 11.
     pub(crate) fn try_spawn(&self, task: Task) -> Result<()> {
         if self.spawned.borrow().len() >= SPAWNED_MAX {
-            return Err(Error::temporarily_unavailable(format!(
-                "{SPAWNED_MAX} tasks are waiting to start already; try again later"
-            )));
+            return Err(Shared::too_many_spawned());
         }
         self.spawned.borrow_mut().push_back(task);
         Ok(())
@@ -477,6 +488,14 @@ impl Shared {
 
     pub(crate) fn pools(&self) -> &Pools {
         &self.pools
+    }
+
+    pub(crate) fn set_threads(&self, threads: Rc<dyn Threads>) {
+        let _replaced = self.threads.replace(threads);
+    }
+
+    pub(super) fn threads(&self) -> Rc<dyn Threads> {
+        self.threads.borrow().clone()
     }
 
     /// How much is in use. The tasks that run are not counted: the session's host has them.

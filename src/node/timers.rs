@@ -16,6 +16,7 @@
 //!
 //! Read next: `time/wheel.rs`, how the wheel finds the earliest timer; `call_table.rs`.
 
+use crate::protocol::Error;
 use crate::time::{Clock, Instant, TimerId, Wheel};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -39,6 +40,13 @@ pub const TIMERS_MAX: usize = 1 << 20;
 /// The owner's keys have this bit, and message numbers count up from 0 and never reach
 /// it. A third variant of [`Timer`] would make every armed timer 8 bytes larger.
 const OWNER: u64 = 1 << 63;
+
+/// The error of a task that would arm one timer more.
+pub(crate) fn too_many_timers() -> Error {
+    Error::temporarily_unavailable(format!(
+        "{TIMERS_MAX} timers are armed already; try again later"
+    ))
+}
 
 /// An armed timer.
 enum Timer {

@@ -100,7 +100,8 @@ impl Waits {
 
 /// Whether a clone of the request exists, and its reply is due.
 fn is_open(kept: &Weak<ReceivedMessage>) -> bool {
-    kept.upgrade().is_some_and(|kept| kept.answer.get() == Answer::Due)
+    kept.upgrade()
+        .is_some_and(|kept| kept.answer.get() == Answer::Due)
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ use crate::protocol::Init;
 use crate::reactor::Reactor;
 use crate::session::{Session, Settings};
 use crate::sys::Streams;
+use crate::task::Threads;
 use crate::time::{Clock, Instant};
 use std::io;
 use std::rc::Rc;
@@ -116,6 +117,11 @@ impl EventLoop {
             // The first turn does not wait if something was said or begun already.
             has_tasks_left: is_terminal || options.identity.is_some(),
         })
+    }
+
+    /// Sets the threads for closures that block.
+    pub(crate) fn set_threads(&mut self, threads: impl Threads + 'static) {
+        self.session.set_threads(threads);
     }
 
     /// How many events came for sources that had been closed.

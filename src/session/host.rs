@@ -10,7 +10,8 @@
 //!
 //! Read next: `task::Executor`, the slots and their wakers.
 
-use crate::node::{Context, Node, Request, Shared, TIMERS_MAX, Task};
+use super::stopwatch::{self, Stopwatch};
+use crate::node::{Context, Node, Request, Shared, Task, too_many_timers};
 use crate::protocol::{Error, Quote, Result};
 use crate::task::{Executor, Finished, Panic, Polled, ReadyQueue, catch};
 use std::cell::Cell;
@@ -40,6 +41,8 @@ pub(super) trait Host {
     fn start(&mut self, shared: &Shared, cx: &Context);
     /// Starts a request's handler and polls it at once.
     fn handle(&mut self, shared: &Shared, cx: &Context, request: Request);
+    /// Ends a batch of requests: the time until the next one is not a handler's.
+    fn rest(&mut self, shared: &Shared);
     /// Polls up to `polls` tasks that are ready. Returns whether more are.
     fn run(&mut self, shared: &Shared, polls: usize) -> bool;
     /// Whether a task is ready to be polled.
@@ -113,6 +116,7 @@ struct TypedHost<N, B, R, F: Future> {
     held_bytes: usize,
     /// The kind whose turn it is to be polled.
     next: ReadyKind,
+    stopwatch: Stopwatch,
 }
 
 /// A host for the node that `build` makes. It sets `polled` to the slot of each task that it
@@ -140,6 +144,7 @@ where
         setup_end: None,
         held_bytes: 0,
         next: ReadyKind::Spawned,
+        stopwatch: Stopwatch::default(),
     })
 }
 
@@ -151,6 +156,11 @@ where
     /// Whether another task may start.
     fn has_room(&self) -> bool {
         self.executor.len() < TASKS_MAX
+    }
+
+    /// Whether a task is ready to be polled.
+    fn has_ready(&self, shared: &Shared) -> bool {
+        shared.has_spawned() && self.has_room() || !self.executor.ready_queue().is_empty()
     }
 
     /// Starts the next spawned task and polls it. Returns its kind, or `None` without one.
@@ -167,7 +177,13 @@ where
     fn start_task(&mut self, shared: &Shared, task: Task) {
         let future = (self.run_job)(Job::Background(task));
         shared.timers().task_begins();
-        match self.executor.start(None, future) {
+        let timed = self.stopwatch.begin(shared);
+        let started = self.executor.start(None, future);
+        if let Some(since) = timed {
+            self.stopwatch
+                .ended(shared, since, stopwatch::Polled::Background);
+        }
+        match started {
             Some(Finished { payload, outcome }) => end(shared, payload, outcome),
             None => self.end_if_overrun(shared),
         }
@@ -175,8 +191,18 @@ where
 
     /// Polls the task that was woken first. Returns its kind, or `None` without one.
     fn poll_woken(&mut self, shared: &Shared) -> Option<ReadyKind> {
+        let woken = self.executor.next_woken()?;
         shared.timers().task_begins();
-        match self.executor.run_one() {
+        let timed = self.stopwatch.begin(shared);
+        let polled = self.executor.poll_woken(woken);
+        if let Some(since) = timed {
+            let payload = match &polled {
+                Polled::Finished(finished) => Some(&finished.payload),
+                Polled::Pending | Polled::Nothing => self.executor.polled(),
+            };
+            self.stopwatch.ended(shared, since, of(payload));
+        }
+        match polled {
             Polled::Nothing => return None,
             Polled::Pending => self.end_if_overrun(shared),
             Polled::Finished(Finished { payload, outcome }) => {
@@ -208,6 +234,29 @@ where
         }
     }
 
+    /// Polls up to `polls` tasks that are ready. Returns whether more are.
+    fn poll_ready(&mut self, shared: &Shared, polls: usize) -> bool {
+        for _ in 0..polls {
+            // The kinds take turns. A kind without a ready task leaves its poll to the other.
+            let polled = match self.next {
+                ReadyKind::Spawned => self
+                    .start_spawned(shared)
+                    .or_else(|| self.poll_woken(shared)),
+                ReadyKind::Woken => self
+                    .poll_woken(shared)
+                    .or_else(|| self.start_spawned(shared)),
+            };
+            self.next = match polled {
+                Some(ReadyKind::Spawned) => ReadyKind::Woken,
+                Some(ReadyKind::Woken) | None => ReadyKind::Spawned,
+            };
+            if polled.is_none() {
+                return false;
+            }
+        }
+        self.has_ready(shared)
+    }
+
     /// Ends the task that was just polled with error 11 if it waits for a timer that it did
     /// not get. A sleep returns no error, so the task would wait for ever.
     fn end_if_overrun(&mut self, shared: &Shared) {
@@ -220,10 +269,7 @@ where
     #[inline(never)]
     fn end_overrun(&mut self, shared: &Shared) {
         if let Some(payload) = self.executor.drop_polled() {
-            let error = Error::temporarily_unavailable(format!(
-                "{TIMERS_MAX} timers are armed already; try again later"
-            ));
-            let outcome = Ok(Err(Box::new(error)));
+            let outcome = Ok(Err(Box::new(too_many_timers())));
             self.held_bytes -= payload.as_ref().map_or(0, Request::held_bytes);
             match self.setup_slot {
                 None => end(shared, payload, outcome),
@@ -241,7 +287,11 @@ where
     F: Future<Output = JobResult>,
 {
     fn build(&mut self, cx: &Context) -> Result<(), Box<Panic>> {
-        self.node = Some(Rc::new(catch(|| (self.build)(cx))?));
+        let began = cx.now();
+        let built = catch(|| (self.build)(cx));
+        let (shared, polled) = (cx.shared(), stopwatch::Polled::Building);
+        self.stopwatch.ended(shared, began, polled);
+        self.node = Some(Rc::new(built?));
         Ok(())
     }
 
@@ -306,7 +356,14 @@ where
         // future. `run_job` calls it when it is polled, where panics are caught.
         let future = (self.run_job)(job);
         shared.timers().task_begins();
-        match self.executor.start(Some(request), future) {
+        let timed = self.stopwatch.begin(shared);
+        let started = self.executor.start(Some(request), future);
+        if let Some(since) = timed {
+            let finished = started.as_ref().map(|finished| &finished.payload);
+            let payload = finished.or_else(|| self.executor.polled());
+            self.stopwatch.ended(shared, since, of(payload));
+        }
+        match started {
             Some(Finished { payload, outcome }) => end(shared, payload, outcome),
             None => {
                 self.held_bytes += bytes;
@@ -315,30 +372,19 @@ where
         }
     }
 
+    fn rest(&mut self, shared: &Shared) {
+        self.stopwatch.rest(shared);
+    }
+
     fn run(&mut self, shared: &Shared, polls: usize) -> bool {
-        for _ in 0..polls {
-            // The kinds take turns. A kind without a ready task leaves its poll to the other.
-            let polled = match self.next {
-                ReadyKind::Spawned => self
-                    .start_spawned(shared)
-                    .or_else(|| self.poll_woken(shared)),
-                ReadyKind::Woken => self
-                    .poll_woken(shared)
-                    .or_else(|| self.start_spawned(shared)),
-            };
-            self.next = match polled {
-                Some(ReadyKind::Spawned) => ReadyKind::Woken,
-                Some(ReadyKind::Woken) | None => ReadyKind::Spawned,
-            };
-            if polled.is_none() {
-                return false;
-            }
-        }
-        self.is_ready(shared)
+        // Most turns of a node that only answers have no task to poll.
+        let is_more_ready = self.has_ready(shared) && self.poll_ready(shared, polls);
+        self.stopwatch.rest(shared);
+        is_more_ready
     }
 
     fn is_ready(&self, shared: &Shared) -> bool {
-        shared.has_spawned() && self.has_room() || !self.executor.ready_queue().is_empty()
+        self.has_ready(shared)
     }
 
     fn tasks(&self) -> usize {
@@ -378,12 +424,18 @@ fn setup_end(init: Request, outcome: Result<JobResult, Box<Panic>>) -> SetupEnd 
     SetupEnd { init, result }
 }
 
+/// The code of a task with this payload.
+fn of(payload: Option<&Option<Request>>) -> stopwatch::Polled<'_> {
+    let request = payload.and_then(Option::as_ref);
+    request.map_or(stopwatch::Polled::Background, stopwatch::Polled::Handler)
+}
+
 /// Ends a task: a handler's error becomes its reply, and every other failure is logged.
 fn end(shared: &Shared, request: Option<Request>, outcome: Result<JobResult, Box<Panic>>) {
     let Some(request) = request else {
         match outcome {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => shared.log(format_args!("a background task failed: {error}")),
+            Ok(Err(error)) => shared.log_failed_task(&error),
             Err(panic) => shared.log_task_failure(format_args!("a background task {panic}")),
         }
         return;

@@ -20,6 +20,7 @@
 
 mod host;
 mod identity;
+mod stopwatch;
 
 pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
@@ -31,7 +32,7 @@ use crate::protocol::{
     Envelope, Error, Excerpt, Header, Init, Malformed, MsgId, Parser, Quote, ReplyKind, ReplyTo,
     Result, parse_body,
 };
-use crate::task::ReadyQueue;
+use crate::task::{ReadyQueue, Threads};
 use crate::time::{Clock, Instant, TimerId};
 use crate::wire::OutputBuffer;
 use host::{Host, SetupEnd, host};
@@ -180,6 +181,12 @@ impl Session {
             }
             _ => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
         }
+    }
+
+    /// Says that no further line follows for now. The session times its handlers, and the owner's own
+    /// work between two batches of lines is then not taken for a handler's.
+    pub(crate) fn rest(&mut self) {
+        self.host.rest(&self.shared);
     }
 
     /// Counts and logs a line that was longer than `line_bytes_max`, the owner's limit.
@@ -462,6 +469,12 @@ impl Session {
     /// ```
     pub fn ready_queue(&self) -> &Arc<ReadyQueue> {
         self.host.ready_queue()
+    }
+
+    /// Sets the threads for closures that block. Without them each closure runs at once, in the poll
+    /// that starts it.
+    pub fn set_threads(&mut self, threads: impl Threads + 'static) {
+        self.shared.set_threads(Rc::new(threads));
     }
 
     /// The bytes to write. The borrow must end before the next call.

@@ -52,6 +52,9 @@ pub enum Polled<P, T> {
     Finished(Finished<P, T>),
 }
 
+/// The slot of a task that was taken out of the queue.
+pub(crate) struct Woken(u32);
+
 /// Runs futures of one type `F`, each with a payload `P` that comes back when
 /// it ends.
 ///
@@ -177,13 +180,25 @@ impl<F: Future, P> Executor<F, P> {
     /// assert_eq!((finished.payload, finished.outcome.unwrap()), ("counts", 2));
     /// ```
     pub fn run_one(&mut self) -> Polled<P, F::Output> {
-        let Some(index) = self.ready.pop() else {
-            return Polled::Nothing;
-        };
+        match self.next_woken() {
+            Some(woken) => self.poll_woken(woken),
+            None => Polled::Nothing,
+        }
+    }
+
+    /// Takes the task that was woken first out of the queue. [`poll_woken`](Executor::poll_woken) must
+    /// follow.
+    pub(crate) fn next_woken(&mut self) -> Option<Woken> {
+        self.ready.pop().map(Woken)
+    }
+
+    /// Polls a task that was taken out of the queue.
+    pub(crate) fn poll_woken(&mut self, Woken(index): Woken) -> Polled<P, F::Output> {
         let slot = &self.slots[index as usize];
         slot.signal.taken_from_queue();
         if slot.payload.is_none() {
             // Woken after it ended.
+            self.polled.set(index);
             return Polled::Pending;
         }
         match self.poll(index) {
@@ -207,6 +222,11 @@ impl<F: Future, P> Executor<F, P> {
                 may_be_woken: Arc::strong_count(&slot.signal) > 2,
             })
         })
+    }
+
+    /// The payload of the task that was polled last, unless it has ended.
+    pub(crate) fn polled(&self) -> Option<&P> {
+        self.slots.get(self.polled.get() as usize)?.payload.as_ref()
     }
 
     /// Drops the task that was polled last, unless it has ended, and returns its

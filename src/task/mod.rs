@@ -19,12 +19,14 @@
 //! - No wake is lost, on any thread: the page of `ready_queue.rs` has
 //!   the proof.
 //!
-//! Read `executor.rs` first, then `ready_queue.rs`.
+//! Read `executor.rs` first, then `ready_queue.rs`. `threads.rs` is the place for closures that block.
 
 mod executor;
 mod panic;
 mod ready_queue;
+mod threads;
 
 pub use executor::{Executor, Finished, Polled};
 pub use panic::{Panic, capture_panic_places, catch};
 pub use ready_queue::ReadyQueue;
+pub use threads::{Inline, Threads, Work};
