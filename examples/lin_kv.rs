@@ -8,6 +8,16 @@
 //!   is applied once.
 //! - A leader's message contains all entries that the receiver has not confirmed. So
 //!   no message depends on an earlier one, which may be lost or late.
+//! - On five nodes, an operation costs five messages:
+//!
+//!   ```text
+//!   client's node ─ propose ─> leader ─ append ──> a third node
+//!   client's node <─ append ── leader <─ appended ─ a third node
+//!   client's node ─ appended ─> leader
+//!   ```
+//!
+//!   The second `append` says already that the entry is committed: with the receiver, a
+//!   majority has it. Other nodes get the entry with their next message.
 //! - Before an election, a candidate asks whether the others would vote for it (a
 //!   pre-vote). So it cannot replace a leader that is in contact with a
 //!   majority.
@@ -26,10 +36,14 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 use std::collections::{BTreeMap, BTreeSet};
-use std::{borrow::Cow, cell::RefCell, future::ready, rc::Rc, time::Duration};
+use std::time::Duration;
+use std::{borrow::Cow, cell::RefCell, cmp::Reverse, future::ready, ops::Range, rc::Rc};
 
-/// The time between two messages of the leader, and between two proposals of a request.
+/// The time between two messages of the leader to a node, if there is no news.
 const TICK_EVERY: Duration = Duration::from_millis(50);
+
+/// The time until a proposal or a request for a vote is repeated.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// How long the leader may be silent: six ticks, or a round trip of 100 ms each way.
 /// Each node draws its patience from one to two times this value, so that two nodes
@@ -57,12 +71,14 @@ enum Operation {
     Cas { from: Value, to: Value },
 }
 
+/// The client and the `msg_id` of a request.
+type Id = (String, String);
+
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Entry {
     /// The term of the leader that appended the entry.
     term: u64,
-    /// The client and its `msg_id`.
-    id: (String, String),
+    id: Id,
     /// `None` in a new leader's first entry, which commits entries of earlier terms.
     command: Option<Box<RawValue>>,
 }
@@ -78,11 +94,17 @@ struct Vote {
 }
 
 #[derive(Serialize, Deserialize)]
+struct Propose {
+    entries: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
 struct Append<'a> {
     term: u64,
     /// The term and index of the entry before `entries`.
     prev: (u64, usize),
     entries: Cow<'a, [Entry]>,
+    /// The last entry that is committed once the receiver has `entries`.
     commit: usize,
 }
 
@@ -123,15 +145,28 @@ struct Raft {
     heard_from: BTreeMap<String, Instant>,
     /// On the leader: the index up to which each other node has confirmed the log.
     agreed: BTreeMap<String, usize>,
+    /// On the leader: the nodes that wait for an entry, and its index.
+    asked: BTreeSet<(String, usize)>,
+    /// On the leader: the nodes that were sent a message since the last tick.
+    sent: BTreeSet<String>,
+    /// On the leader: `commit` at the last tick.
+    commit_at_tick: usize,
     /// Entries count from 1. Entry 0 is the same on all nodes.
     log: Vec<Entry>,
     /// The index of the last committed entry. It is also the last applied one.
     commit: usize,
     store: BTreeMap<String, Value>,
     /// The ids of applied entries. It grows without bound, as the log does.
-    done: BTreeSet<(String, String)>,
+    done: BTreeSet<Id>,
     /// The requests of clients that wait on this node.
-    waiting: BTreeMap<(String, String), Request>,
+    waiting: BTreeMap<Id, Waiting>,
+}
+
+struct Waiting {
+    request: Request,
+    entry: Entry,
+    /// When it was last proposed.
+    proposed: Option<Instant>,
 }
 
 impl Raft {
@@ -156,7 +191,9 @@ impl Raft {
         self.role != Role::Leader && cx.now().since(self.heard) >= self.patience
     }
 
-    /// On the leader: sends to all nodes, or steps down if no majority answers.
+    /// On the leader: steps down if no majority answers. Otherwise sends to the nodes
+    /// that were sent nothing since the last tick, or to all if nothing was committed
+    /// since then although entries wait.
     fn tick(&mut self, cx: &Context) {
         if self.role != Role::Leader {
             return;
@@ -166,7 +203,13 @@ impl Raft {
             self.follow(self.term, None);
         } else {
             self.put_off_election(cx);
-            self.append_to_all(cx);
+            let is_stuck = self.commit == self.commit_at_tick && self.last().1 > self.commit;
+            self.commit_at_tick = self.commit;
+            let sent = std::mem::take(&mut self.sent);
+            for peer in cx.peers().filter(|&peer| is_stuck || !sent.contains(peer)) {
+                self.append_to(cx, peer);
+            }
+            self.sent.clear();
         }
     }
 
@@ -215,37 +258,86 @@ impl Raft {
         self.leader = Some(cx.node_id().to_owned());
         self.heard_from = cx.peers().map(|peer| (peer.to_owned(), cx.now())).collect();
         self.agreed.clear();
+        self.asked.clear();
         let id = (cx.node_id().to_owned(), self.term.to_string());
         let (term, command) = (self.term, None);
-        self.on_propose(cx, Entry { term, id, command });
+        self.log.push(Entry { term, id, command });
+        cx.peers().for_each(|peer| self.append_to(cx, peer));
+        self.commit_agreed(cx);
     }
 
-    fn on_propose(&mut self, cx: &Context, entry: Entry) {
-        let mut coming = self.log[self.commit + 1..].iter();
-        let is_known = self.done.contains(&entry.id) || coming.any(|known| known.id == entry.id);
-        if self.role == Role::Leader && !is_known {
-            let term = self.term;
+    /// Proposes a waiting request, if that was not done shortly before. Other requests
+    /// that have waited for a tick are in the message too.
+    fn propose(&mut self, cx: &Context, id: &Id) {
+        let waits = |request: &Waiting, time| {
+            let proposed = request.proposed;
+            proposed.is_none_or(|at| cx.now().since(at) >= time)
+        };
+        let request = self.waiting.get(id).filter(|it| waits(it, AGAIN_AFTER));
+        let (Some(_), Some(leader)) = (request, self.leader.clone()) else {
+            return;
+        };
+        let mut entries = Vec::new();
+        let due = self.waiting.values_mut().filter(|it| waits(it, TICK_EVERY));
+        for request in due.take(ENTRIES_MAX) {
+            request.proposed = Some(cx.now());
+            entries.push(request.entry.clone());
+        }
+        if leader == cx.node_id() {
+            self.on_propose(cx, &leader, entries);
+        } else {
+            drop(cx.send(&leader, "propose", &Propose { entries }));
+        }
+    }
+
+    /// On the leader: appends the entries that are new, and sends them to as few nodes as
+    /// make a majority: those that answered last, and are the most likely to answer.
+    /// Most Rafts, such as etcd's, send them to all: at the cost of twice the messages, the
+    /// fastest answers count, and a lost message delays nothing.
+    fn on_propose(&mut self, cx: &Context, from: &str, entries: Vec<Entry>) {
+        if self.role != Role::Leader {
+            return;
+        }
+        let is_own = from == cx.node_id();
+        let (term, end) = (self.term, self.log.len());
+        for entry in entries {
+            let mut coming = self.log[self.commit + 1..].iter();
+            if self.done.contains(&entry.id) || coming.any(|known| known.id == entry.id) {
+                continue;
+            }
             self.log.push(Entry { term, ..entry });
-            self.append_to_all(cx);
-            self.commit_agreed(cx);
+            if !is_own {
+                self.asked.insert((from.to_owned(), self.last().1));
+            }
         }
+        if self.log.len() > end {
+            let mut others: Vec<&str> = cx.peers().filter(|&peer| peer != from).collect();
+            others.sort_by_key(|&peer| Reverse(self.heard_from.get(peer)));
+            others.truncate(cx.majority() - if is_own { 1 } else { 2 });
+            others.iter().for_each(|peer| self.append_to(cx, peer));
+        }
+        self.commit_agreed(cx);
     }
 
-    /// On the leader: sends each node the entries that it has not confirmed. A failed
-    /// send is treated like a lost message.
-    fn append_to_all(&self, cx: &Context) {
-        for peer in cx.peers() {
-            // A log that has the committed entries agrees on them with all others.
-            let prev = self.agreed.get(peer).map_or(self.commit, |&agreed| agreed);
-            let end = self.log.len().min(prev + 1 + ENTRIES_MAX);
-            let append = Append {
-                term: self.term,
-                prev: (self.log[prev].term, prev),
-                entries: Cow::Borrowed(&self.log[prev + 1..end]),
-                commit: self.commit,
-            };
-            drop(cx.send(peer, "append", &append));
-        }
+    /// The indexes of the entries in the next message to a node. A log that has the
+    /// committed entries agrees on them with all others.
+    fn entries_for(&self, peer: &str) -> Range<usize> {
+        let prev = self.agreed.get(peer).map_or(self.commit, |&agreed| agreed);
+        prev + 1..self.log.len().min(prev + 1 + ENTRIES_MAX)
+    }
+
+    /// On the leader. A failed send is treated like a lost message.
+    fn append_to(&mut self, cx: &Context, peer: &str) {
+        let entries = self.entries_for(peer);
+        let prev = entries.start - 1;
+        let append = Append {
+            term: self.term,
+            prev: (self.log[prev].term, prev),
+            entries: Cow::Borrowed(&self.log[entries]),
+            commit: self.commit_with(cx, peer),
+        };
+        drop(cx.send(peer, "append", &append));
+        self.sent.insert(peer.to_owned());
     }
 
     fn on_append(&mut self, cx: &Context, leader: &str, append: Append<'_>) {
@@ -283,16 +375,37 @@ impl Raft {
         }
     }
 
-    /// On the leader: commits the entries that a majority has, if the last of them is
-    /// from the leader's own term.
-    fn commit_agreed(&mut self, cx: &Context) {
-        let mut agreed: Vec<usize> = self.agreed.values().copied().collect();
+    /// On the leader: the last entry that is committed once `node` has its next message.
+    /// It is from the leader's own term: a later leader could replace an earlier one.
+    fn commit_with(&self, cx: &Context, node: &str) -> usize {
+        let agreed = |peer| match self.agreed.get(peer) {
+            _ if peer == node => self.entries_for(peer).end - 1,
+            agreed => agreed.copied().unwrap_or(0),
+        };
+        let mut agreed: Vec<usize> = cx.peers().map(agreed).collect();
         agreed.push(self.log.len() - 1);
-        agreed.sort_unstable_by(|one, other| other.cmp(one));
-        let index = agreed.get(cx.majority() - 1).copied().unwrap_or(0);
-        if index > self.commit && self.has(self.term, index) {
-            self.apply_to(cx, index);
-            self.append_to_all(cx);
+        agreed.sort_unstable_by_key(|&index| Reverse(index));
+        let index = agreed[cx.majority() - 1];
+        let is_own = self.has(self.term, index);
+        if is_own {
+            self.commit.max(index)
+        } else {
+            self.commit
+        }
+    }
+
+    /// On the leader: commits what a majority has, and sends to the nodes that wait for
+    /// an entry which is committed once they have it.
+    fn commit_agreed(&mut self, cx: &Context) {
+        self.apply_to(cx, self.commit_with(cx, cx.node_id()));
+        for peer in cx.peers() {
+            let commit = self.commit_with(cx, peer);
+            let asked = self.asked.len();
+            self.asked
+                .retain(|(node, index)| node != peer || *index > commit);
+            if self.asked.len() < asked {
+                self.append_to(cx, peer);
+            }
         }
     }
 
@@ -303,7 +416,8 @@ impl Raft {
             // The same request may have been proposed to two leaders.
             let is_new = self.done.insert(id.clone());
             if let Some(command) = command.filter(|_| is_new) {
-                match (self.waiting.remove(&id), self.execute(&command)) {
+                let waiting = self.waiting.remove(&id).map(|waiting| waiting.request);
+                match (waiting, self.execute(&command)) {
                     (Some(request), Ok(fields)) => drop(cx.reply(&request, &fields)),
                     (Some(request), Err(error)) => drop(cx.reply_error(&request, &error)),
                     (None, _) => {}
@@ -341,7 +455,7 @@ impl LinKv {
         let request = self.0.borrow_mut().stand(cx, pre);
         let ask = |peer| {
             let call = cx.sync_rpc(peer, "request_vote", &request);
-            let again = Backoff::new(TICK_EVERY).longest(TICK_EVERY);
+            let again = Backoff::new(AGAIN_AFTER).longest(AGAIN_AFTER);
             call.retry(again).timeout(self.0.borrow().patience)
         };
         let answers: FuturesUnordered<_> = cx.peers().map(ask).collect();
@@ -358,25 +472,31 @@ impl LinKv {
         let msg_id = request.msg_id().ok_or_else(missing)?;
         let id = (request.src().to_owned(), msg_id.to_owned());
         let Command { .. } = request.body()?; // a wrong body: error 12
-        let (term, command) = (0, Some(request.body()?));
-        let entry = Entry { term, id, command };
+        let (command, proposed) = (Some(request.body()?), None);
+        let entry = Entry {
+            term: 0,
+            id: id.clone(),
+            command,
+        };
+        let request = request.clone();
         let raft = || self.0.borrow_mut();
-        raft().waiting.insert(entry.id.clone(), request.clone());
-        let (begun, mut is_proposed) = (cx.now(), false);
-        while cx.now().since(begun) < HOLD_FOR && !request.is_answered() {
-            let leader = raft().leader.clone();
-            is_proposed |= leader.is_some();
-            match leader.as_deref() {
-                Some(leader) if leader == cx.node_id() => raft().on_propose(cx, entry.clone()),
-                Some(leader) => drop(cx.send(leader, "propose", &entry)),
-                None => {}
-            }
+        raft().waiting.insert(
+            id.clone(),
+            Waiting {
+                request,
+                entry,
+                proposed,
+            },
+        );
+        let begun = cx.now();
+        while cx.now().since(begun) < HOLD_FOR && raft().waiting.contains_key(&id) {
+            raft().propose(cx, &id);
             cx.sleep(TICK_EVERY).await;
         }
-        match raft().waiting.remove(&entry.id) {
+        match raft().waiting.remove(&id).map(|waiting| waiting.proposed) {
             None => Ok(()),
-            Some(_) if is_proposed => Err(Error::timeout("not committed yet; it may happen later")),
-            Some(_) => Err(Error::temporarily_unavailable("there is no leader")),
+            Some(Some(_)) => Err(Error::timeout("not committed yet; it may happen later")),
+            Some(None) => Err(Error::temporarily_unavailable("there is no leader")),
         }
     }
 }
@@ -406,7 +526,7 @@ impl Node for LinKv {
         match request.kind() {
             "read" | "write" | "cas" => self.carry_out(&cx, &request).await?,
             "request_vote" => cx.reply(&request, &raft().vote(&cx, peer, &request.body()?)?)?,
-            "propose" => raft().on_propose(&cx, request.body()?),
+            "propose" => raft().on_propose(&cx, peer, request.body::<Propose>()?.entries),
             "append" => raft().on_append(&cx, peer, request.body()?),
             "appended" => raft().on_appended(&cx, peer, &request.body()?),
             _ => cx.not_supported(&request)?,

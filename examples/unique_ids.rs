@@ -16,7 +16,8 @@ use std::rc::Rc;
 
 pub(crate) struct UniqueIds {
     /// A random number for this run of the process. A node that is killed and
-    /// started again has the same name and a counter of zero.
+    /// started again has the same name and a counter of zero. Its clocks would not tell the two
+    /// apart: one begins at zero again, and the other may have been set back.
     run: u64,
     next: Cell<u64>,
 }

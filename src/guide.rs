@@ -87,8 +87,8 @@
 //! ```
 //!
 //! You write only the fields of the workload. The library writes `type`, `msg_id` and
-//! `in_reply_to`. The type of a reply is the request's type followed by `_ok`. Send a
-//! few messages to the node by hand:
+//! `in_reply_to`. The type of a reply is the request's type followed by `_ok`, unless the
+//! fields have a `type`. Send a few messages to the node by hand:
 //!
 //! ```sh
 //! cargo run --quiet <<'END'
@@ -97,6 +97,17 @@
 //! {"src":"c1","dest":"n0","body":{"type":"read","msg_id":2}}
 //! END
 //! ```
+//!
+//! When the input ends, handlers that sleep or wait for a thread go on to their end. A
+//! handler that waits for a reply waits in vain, and a line on stderr counts such
+//! requests. Without the lines, on a terminal, the node prints an `init` to paste. A
+//! node that needs none has its name in [`Options::identity`](crate::Options).
+//!
+//! Three methods of [`Node`] have a part in the life of a node: `new` makes the value.
+//! [`setup`](Node::setup) makes it ready, and holds `init_ok` and all requests back
+//! meanwhile. [`start`](Node::start) then runs beside the handlers. A node that keeps a
+//! key in `lin-kv` creates it in `setup`: in `start` it could overwrite the first
+//! request's work.
 //!
 //! # A cluster in a test
 //!
@@ -339,10 +350,14 @@
 //!             .run::<Broadcast, _>(workload::Broadcast::new())
 //!             .unwrap();
 //!         assert!(report.summary.values > 400, "{:?}", report.summary);
+//!         assert!(report.faults.never_struck().is_empty(), "{report}");
 //!     }
 //! }
 //! # }
 //! ```
+//!
+//! The report lists each fault that [struck](crate::sim::Faults), with its nodes and its span.
+//! A kind of fault that was asked for and never struck is a run that shows nothing about it.
 //!
 //! Both tests pass now, and so does `it_survives_a_partition`. Five seeds are enough
 //! for every day. `EDDYLINE_SEEDS=500 cargo test` searches more thoroughly. The summary
@@ -386,7 +401,97 @@
 //!   changed something. Answer with error 0 or 13 in that case.
 //! - Errors of your own have numbers from 1000 on: `Error::new(1000, "sold out")`.
 //! - An error in a task of `start` or `spawn` has no caller. It is logged, and the task
-//!   ends. A loop that must continue does not use `?`; see `gossip` above.
+//!   ends. A loop that must continue does not use `?`; see `gossip` above. If the handle of a
+//!   spawned task is awaited, the error belongs to the code that awaits it.
+//!
+//! # Types, hints, and replies from another node
+//!
+//! This node is the follower of a leader. It shows four features that the broadcast did
+//! not need:
+//!
+//! - One enum stands for all messages. A type that it does not have is error 10.
+//! - A reply has a type of its own: `vote` is answered with `ballot`. A `type` among the
+//!   fields is the reply's type, and [`reply_as`](crate::Context::reply_as) names one for
+//!   fields without it.
+//! - An error carries a hint for programs. The caller reads it with
+//!   [`field`](crate::Error::field), and `?` passes it on.
+//! - The follower hands a request on, and the leader answers the client. The address of the
+//!   reply is a [`ReplyAddress`](crate::node::ReplyAddress) inside the message.
+//!
+//! ```
+//! use eddyline::node::ReplyAddress;
+//! # use eddyline::{Context, Error, Node, Request, Result};
+//! # use serde::{Deserialize, Serialize};
+//! # use std::{cell::{Cell, RefCell}, rc::Rc};
+//! # struct Raft { term: Cell<u64>, leader: RefCell<Option<String>>, sum: Cell<i64> }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! #[serde(tag = "type", rename_all = "snake_case")]
+//! enum Message {
+//!     Vote { term: u64 },
+//!     Ballot { term: u64, granted: bool },
+//!     Add { delta: i64 },
+//!     Forward { to: ReplyAddress, delta: i64 },
+//!     AddOk { sum: i64 },
+//! }
+//!
+//! # impl Node for Raft {
+//! # fn new(_: &Context) -> Self {
+//! #     Raft { term: Cell::new(0), leader: RefCell::new(None), sum: Cell::new(0) }
+//! # }
+//! async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+//!     match request.body()? {
+//!         Message::Vote { term } => {
+//!             let granted = term > self.term.get();
+//!             self.term.set(self.term.get().max(term));
+//!             cx.reply(&request, &Message::Ballot { term, granted })
+//!         }
+//!         Message::Add { delta } => match self.leader.borrow().as_deref() {
+//!             Some(leader) if leader == cx.node_id() => {
+//!                 self.sum.set(self.sum.get() + delta);
+//!                 cx.reply(&request, &Message::AddOk { sum: self.sum.get() })
+//!             }
+//!             Some(leader) => {
+//!                 let to = request.reply_to(); // the leader replies in place of this node
+//!                 cx.send(leader, "forward", &Message::Forward { to, delta })
+//!             }
+//!             None => {
+//!                 let error = Error::temporarily_unavailable("there is no leader now");
+//!                 Err(error.with("term", self.term.get()))
+//!             }
+//!         },
+//!         Message::Forward { to, delta } => {
+//!             self.sum.set(self.sum.get() + delta);
+//!             cx.reply_to(&to, "add_ok", &Message::AddOk { sum: self.sum.get() })
+//!         }
+//!         Message::Ballot { .. } | Message::AddOk { .. } => cx.not_supported(&request),
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! # An observer
+//!
+//! [`observe`](crate::Context::observe) calls a function with each message that the node
+//! receives or sends. A log of all messages, counters for each type, and traces are made in
+//! this way. The function may also drop a message, which is then lost as if by the network:
+//!
+//! ```
+//! # use eddyline::{Context, node::{Direction, Verdict}};
+//! # struct Chaotic;
+//! # impl Chaotic {
+//! fn new(cx: &Context) -> Self {
+//!     let dice = cx.clone();
+//!     cx.observe(move |message| {
+//!         let kind = message.envelope.header.kind.as_deref();
+//!         let is_gossip = message.direction == Direction::Out && kind == Some("gossip");
+//!         let is_lost = is_gossip && dice.random(|random| random.chance(0.1));
+//!         if is_lost { Verdict::Drop } else { Verdict::Pass }
+//!     });
+//!     Chaotic
+//! }
+//! # }
+//! ```
 //!
 //! # Timeouts and retry
 //!
@@ -408,6 +513,71 @@
 //! ```
 //!
 //! Maelstrom's clients give up after five seconds, so a later reply is useless.
+//!
+//! A call sends its request when it is first awaited. [`send`](crate::Call::send) sends it at once,
+//! so that it leaves before a reply that is written after it, and before the other calls are
+//! awaited. [`tries`](crate::Call::tries) tells how often a call sent its request, and
+//! [`pending_calls`](crate::Context::pending_calls) how many calls wait. This handler starts all
+//! calls, answers, and then waits:
+//!
+//! ```
+//! # use eddyline::{Context, Request, Result};
+//! # async fn store(cx: Context, request: Request) -> Result<()> {
+//! let calls: Vec<_> = cx.peers().map(|peer| cx.sync_rpc(peer, "store", &()).send()).collect();
+//! cx.reply(&request, &())?;
+//! for call in calls {
+//!     if let Err(error) = call.await {
+//!         cx.log(format_args!("not stored: {error}")); // `?` would forget the other calls
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Tasks beside the handlers
+//!
+//! [`spawn`](crate::Context::spawn) runs a task beside the handlers and returns its
+//! [handle](crate::TaskHandle). Await the handle for the task's result, abort it to end the task
+//! with its timers and calls, or drop it to let the task run. A follower that expects heartbeats
+//! replaces its alarm each time:
+//!
+//! ```
+//! # use eddyline::{Context, Request, Result, TaskHandle};
+//! # use std::{cell::RefCell, rc::Rc, time::Duration};
+//! # struct Follower { alarm: RefCell<Option<TaskHandle>> }
+//! # impl Follower {
+//! # async fn stand_for_election(self: Rc<Self>, _: Context) -> Result<()> { Ok(()) }
+//! fn heartbeat(self: Rc<Self>, cx: Context, request: &Request) -> Result<()> {
+//!     let (node, context) = (self.clone(), cx.clone());
+//!     let alarm = cx.spawn(async move {
+//!         context.sleep(Duration::from_millis(300)).await;
+//!         node.stand_for_election(context).await
+//!     });
+//!     if let Some(earlier) = self.alarm.replace(Some(alarm)) {
+//!         earlier.abort();
+//!     }
+//!     cx.reply(request, &())
+//! }
+//! # }
+//! ```
+//!
+//! # Work that blocks
+//!
+//! A handler that computes for long, or waits for a disk, stops the whole node until its next
+//! `.await`. If that takes a tenth of a second, a line on stderr names the handler. Give such work to
+//! [`unblock`](crate::Context::unblock): it runs on another thread, and only this handler waits.
+//!
+//! ```
+//! # use eddyline::{Context, Request, Result};
+//! # use serde_json::json;
+//! # fn count_primes(below: u64) -> u64 { below }
+//! # async fn primes(cx: Context, request: Request) -> Result<()> {
+//! let count = cx.unblock(|| count_primes(100_000_000)).await?;
+//! cx.reply(&request, &json!({ "count": count }))
+//! # }
+//! ```
+//!
+//! In a simulation the closure runs at once and takes no virtual time, so a run still replays.
 //!
 //! # When to use the services
 //!

@@ -131,7 +131,9 @@ pub mod time;
 pub mod wire;
 pub mod workload;
 
-pub use node::{Backoff, Call, Context, Kv, Node, Reply, Request, Tso, TypedCall};
+pub use node::{
+    Backoff, Call, Context, Kv, Node, Reply, Request, Sent, TaskHandle, Tso, TypedCall, Unblock,
+};
 pub use protocol::{Error, ErrorCode, Result};
 pub use random::Random;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
 //! The command line of the binary.
 
 use eddyline::Options;
+use eddyline::protocol::Init;
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZero;
 use std::process::ExitCode;
@@ -15,6 +16,9 @@ tcp_echo_send and tcp_echo_stats. Diagnostics go to stderr.
 Usage: eddyline [OPTIONS]
 
 Options:
+  --node NAME              Name of this node. It then serves without an init.
+                           [default: the init gives it]
+  --nodes NAME,NAME,...    Names of all nodes, its own too. [default: its own]
   --rpc-timeout-ms N       Time limit of a call to another node, in milliseconds.
                            The call then ends with error 0. [default: 1000]
   --line-bytes-max N       Longest accepted input line, in bytes; at least 1024.
@@ -61,8 +65,19 @@ fn read(mut arguments: lexopt::Parser) -> Result<Choice, lexopt::Error> {
     use lexopt::prelude::{Long, Short};
 
     let mut choice = Choice::Run(Options::default());
+    let (mut node, mut nodes) = (None, None);
     while let Some(argument) = arguments.next()? {
         match (argument, &mut choice) {
+            (Long("node"), Choice::Run(_)) => {
+                node = Some(value(&mut arguments, "--node", "a name")?);
+            }
+            (Long("nodes"), Choice::Run(_)) => {
+                nodes = Some(value(
+                    &mut arguments,
+                    "--nodes",
+                    "names with commas between",
+                )?);
+            }
             (Long("rpc-timeout-ms"), Choice::Run(options)) => {
                 let millis = value(&mut arguments, "--rpc-timeout-ms", "a whole number")?;
                 options.rpc_timeout = Duration::from_millis(millis);
@@ -92,7 +107,29 @@ fn read(mut arguments: lexopt::Parser) -> Result<Choice, lexopt::Error> {
             (other, _) => return Err(other.unexpected()),
         }
     }
+    if let Choice::Run(options) = &mut choice {
+        options.identity = identity(node, nodes)?;
+    }
     Ok(choice)
+}
+
+/// The identity that `--node` and `--nodes` give.
+fn identity(node: Option<String>, nodes: Option<String>) -> Result<Option<Init>, lexopt::Error> {
+    let Some(node_id) = node else {
+        return match nodes {
+            None => Ok(None),
+            Some(_) => Err("--nodes needs --node, the name of this node".into()),
+        };
+    };
+    let node_ids = match nodes {
+        Some(nodes) => nodes.split(',').map(str::to_owned).collect(),
+        None => vec![node_id.clone()],
+    };
+    let init = Init { node_id, node_ids };
+    match init.check() {
+        Ok(()) => Ok(Some(init)),
+        Err(error) => Err(format!("invalid --node or --nodes: {}", error.text).into()),
+    }
 }
 
 /// Reads the value of `option`. The error names the option, its value and what is

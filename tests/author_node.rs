@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 10] = [
         ("prints_reach_stderr_only", prints_reach_stderr_only),
         (
             "a_child_process_gets_neither_stdin_nor_stdout",
@@ -53,6 +53,22 @@ fn main() -> ExitCode {
         (
             "a_wake_from_a_thread_ends_the_wait",
             a_wake_from_a_thread_ends_the_wait,
+        ),
+        (
+            "lines_that_are_piped_in_are_answered_and_the_rest_is_counted",
+            lines_that_are_piped_in_are_answered_and_the_rest_is_counted,
+        ),
+        (
+            "a_closure_that_blocks_delays_no_other_handler",
+            a_closure_that_blocks_delays_no_other_handler,
+        ),
+        (
+            "a_panic_in_a_closure_is_error_13_and_the_pool_goes_on",
+            a_panic_in_a_closure_is_error_13_and_the_pool_goes_on,
+        ),
+        (
+            "a_handler_that_holds_the_loop_is_named",
+            a_handler_that_holds_the_loop_is_named,
         ),
     ];
     for (name, test) in tests {
@@ -96,6 +112,10 @@ impl eddyline::Node for Author {
         Author::default()
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table: an arm for each kind of request that a test sends"
+    )]
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
         match request.kind() {
             "echo" => {
@@ -107,11 +127,7 @@ impl eddyline::Node for Author {
                 cx.reply(&request, &())
             }
             "run_children" => {
-                let echo = Command::new("/bin/echo").arg("printed by a child").status();
-                // If `cat` had the node's stdin, it would wait for ever.
-                let cat = Command::new("/bin/cat").status();
-                let succeeded =
-                    [echo, cat].map(|status| status.is_ok_and(|status| status.success()));
+                let succeeded = cx.unblock(run_children).await?;
                 cx.reply(&request, &json!({ "succeeded": succeeded }))
             }
             "panic_at_once" => panic!("first line\nsecond line"),
@@ -142,8 +158,46 @@ impl eddyline::Node for Author {
                 cx.reply(&request, &())?;
                 pending().await
             }
+            "beat" => {
+                cx.spawn(beat(cx.clone()));
+                cx.reply(&request, &())
+            }
+            "nap" => {
+                cx.sleep(Duration::from_millis(150)).await;
+                cx.reply(&request, &())
+            }
+            "call" => {
+                let call = cx.sync_rpc("n2", "ping", &());
+                call.timeout(Duration::from_millis(10)).await?;
+                cx.reply(&request, &())
+            }
             "be_woken" => {
                 be_woken_by_a_thread().await;
+                cx.reply(&request, &())
+            }
+            "unblock" => {
+                let body: Value = request.body()?;
+                let slept_ms = body["ms"].as_u64().unwrap_or(0);
+                let name = cx.unblock(move || {
+                    thread::sleep(Duration::from_millis(slept_ms));
+                    thread::current().name().map(str::to_owned)
+                });
+                let name = name.await?;
+                cx.reply(&request, &json!({ "thread": name }))
+            }
+            "panic_in_closure" => {
+                cx.unblock(|| panic!("on a thread")).await?;
+                cx.reply(&request, &())
+            }
+            "hold" => {
+                thread::sleep(Duration::from_millis(300));
+                cx.reply(&request, &())
+            }
+            "hold_in_background" => {
+                cx.spawn(async {
+                    thread::sleep(Duration::from_millis(300));
+                    Ok(())
+                });
                 cx.reply(&request, &())
             }
             _ => cx.not_supported(&request),
@@ -154,6 +208,23 @@ impl eddyline::Node for Author {
 #[expect(clippy::print_stdout, reason = "the test is about this mistake")]
 fn print() {
     println!("printed by a handler");
+}
+
+/// Sends a heartbeat every 100 ms.
+async fn beat(cx: Context) -> Result<()> {
+    let mut ticks = cx.every(Duration::from_millis(100));
+    loop {
+        cx.send("n2", "heartbeat", &())?;
+        ticks.tick().await;
+    }
+}
+
+/// Runs two programs, and tells which succeeded.
+fn run_children() -> [bool; 2] {
+    let echo = Command::new("/bin/echo").arg("printed by a child").status();
+    // If `cat` had the node's stdin, it would wait for ever.
+    let cat = Command::new("/bin/cat").status();
+    [echo, cat].map(|status| status.is_ok_and(|status| status.success()))
 }
 
 /// Waits for a thread that wakes the task only after the loop has gone to sleep.
@@ -305,5 +376,107 @@ fn a_wake_from_a_thread_ends_the_wait() {
     for _ in 0..TIMES {
         assert_ok(&mut node, "be_woken");
     }
+    node.finish_quietly();
+}
+
+// People check a node by piping a few lines into it. A handler that sleeps or waits for a
+// thread goes on, and heartbeats go on meanwhile. A call cannot get its reply, and its
+// timeout blames no other node.
+fn lines_that_are_piped_in_are_answered_and_the_rest_is_counted() {
+    let mut node = author();
+    let request = |kind: &str| client(&format!(r#"{{"type":"{kind}","msg_id":{ID}}}"#));
+    let lines = ["beat", "call", "nap", "be_woken"].map(request).join("\n") + "\n";
+    node.write(lines.as_bytes());
+    let ending = node.finish();
+    let kind = |line: &String| {
+        let line: Value = serde_json::from_str(line).expect("a message");
+        line["body"]["type"].as_str().expect("a type").to_owned()
+    };
+    let mut kinds: Vec<String> = ending.stdout.iter().map(kind).collect();
+    kinds.sort_unstable();
+    let expected = [
+        "be_woken_ok",
+        "beat_ok",
+        "heartbeat",
+        "heartbeat",
+        "nap_ok",
+        "ping",
+    ];
+    assert_eq!(kinds, expected);
+    assert_eq!(ending.stderr.len(), 1, "{ending:?}");
+    let line = &ending.stderr[0];
+    assert!(
+        line.contains("get no reply") && line.ends_with(": 1"),
+        "{line}"
+    );
+}
+
+/// The names of the node's threads.
+fn threads(node: &Node) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", node.process().pid)).expect("a process");
+    let name = |task: std::io::Result<fs::DirEntry>| {
+        let name = fs::read_to_string(task.ok()?.path().join("comm")).ok()?;
+        Some(name.trim_end().to_owned())
+    };
+    tasks.filter_map(name).collect()
+}
+
+// The first thread for closures starts with the first closure. Echoes are answered meanwhile.
+fn a_closure_that_blocks_delays_no_other_handler() {
+    let mut node = author();
+    assert_eq!(threads(&node).len(), 1);
+    node.send(&client(r#"{"type":"unblock","msg_id":1,"ms":500}"#));
+    let begun = std::time::Instant::now();
+    for msg_id in 2..5 {
+        let echo = format!(r#"{{"type":"echo","msg_id":{msg_id},"echo":1}}"#);
+        let reply = node.ask(&client(&echo));
+        assert_eq!(reply["body"]["in_reply_to"], msg_id);
+    }
+    assert_eq!(threads(&node).len(), 2);
+    let reply = node.reply();
+    assert!(begun.elapsed() >= Duration::from_millis(490));
+    let expected = json!({"type": "unblock_ok", "in_reply_to": 1, "thread": "eddyline-work"});
+    assert_body(&reply, "c1", &expected);
+    node.finish_quietly();
+}
+
+fn a_panic_in_a_closure_is_error_13_and_the_pool_goes_on() {
+    let mut node = author();
+    for _ in 0..3 {
+        let reply = ask(&mut node, "panic_in_closure");
+        let text = assert_error(&reply, "c1", ID, 13);
+        assert!(text.contains("on a thread"), "{text}");
+        let line = node.stderr_line();
+        assert!(line.contains("a closure of unblock panicked: on a thread"));
+        assert!(line.contains(file!()), "no place: {line}");
+    }
+    let reply = ask(&mut node, "unblock");
+    assert_eq!(reply["body"]["thread"], "eddyline-work");
+    node.finish_quietly();
+}
+
+// Alone in its turn it is named at once. Among 600 requests that arrive together it is named the
+// second time. A task in the background is named as such.
+fn a_handler_that_holds_the_loop_is_named() {
+    let mut node = author();
+    assert_ok(&mut node, "hold");
+    let named = r#"eddyline: the handler of "hold" from "c1" held the loop for 3"#;
+    let line = node.stderr_line();
+    assert!(line.starts_with(named), "{line}");
+    let echoes: String = (0..300)
+        .map(|msg_id| client(&format!(r#"{{"type":"echo","msg_id":{msg_id},"echo":1}}"#)) + "\n")
+        .collect();
+    let hold = client(r#"{"type":"hold","msg_id":1000}"#);
+    thread::sleep(Duration::from_millis(1_000)); // the pause between two lines
+    for _ in 0..2 {
+        node.write(format!("{echoes}{hold}\n{echoes}").as_bytes());
+        (0..601).for_each(|_| _ = node.reply());
+    }
+    let line = node.stderr_line();
+    assert!(line.starts_with(named), "{line}");
+    thread::sleep(Duration::from_millis(1_000));
+    assert_ok(&mut node, "hold_in_background");
+    let line = node.stderr_line();
+    assert!(line.contains("a background task held the loop"), "{line}");
     node.finish_quietly();
 }

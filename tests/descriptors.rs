@@ -291,7 +291,12 @@ fn the_node_works_with_every_kind_of_stderr() {
 #[test]
 fn all_three_streams_may_be_the_same() {
     for kind in [Kind::Stream, Kind::Tcp, Kind::Terminal] {
-        let mut node = Launch::new().both(kind.channel()).merge_stderr().ready();
+        let mut node = Launch::new().both(kind.channel()).merge_stderr().start();
+        if kind == Kind::Terminal {
+            assert!(node.line().contains("stdin is a terminal"));
+            assert!(node.line().contains(r#""type":"init""#), "a line to paste");
+        }
+        assert_eq!(node.ask(INIT)["body"]["type"], "init_ok");
         node.send("nonsense");
         node.send(&client(ECHO));
         let mut lines = [node.line(), node.line()];

@@ -5,7 +5,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use support::{Ending, Launch, PATIENCE, client};
+use support::{Ending, INIT, Launch, PATIENCE, assert_error, client, message};
 
 fn run(args: &[&str]) -> Ending {
     let mut node = Launch::new().args(args).start();
@@ -30,6 +30,8 @@ fn help_names_every_option() {
     assert!(ending.stderr.is_empty(), "{ending:?}");
     let help = ending.stdout.join("\n");
     for option in [
+        "--node NAME",
+        "--nodes NAME",
         "--rpc-timeout-ms",
         "--line-bytes-max",
         "--tcp-bind",
@@ -119,6 +121,73 @@ fn a_bad_limit_is_a_clear_error_and_exit_2() {
         }
         assert_refused(&[option], option);
     }
+}
+
+#[test]
+fn a_bad_identity_is_a_clear_error_and_exit_2() {
+    assert_refused(&["--node", ""], "the name of the node is empty");
+    assert_refused(
+        &["--node", "n1", "--nodes", "n1,,n2"],
+        "a name among the nodes is empty",
+    );
+    assert_refused(
+        &["--node", "n1", "--nodes", ""],
+        "a name among the nodes is empty",
+    );
+    let stranger = r#""n9" is not among the nodes: "n1", "n2""#;
+    assert_refused(&["--node", "n9", "--nodes", "n1,n2"], stranger);
+    assert_refused(
+        &["--node", "n1", "--nodes", "n1,n2,n1"],
+        r#""n1" stands twice"#,
+    );
+    assert_refused(&["--nodes", "n1,n2"], "--nodes needs --node");
+    assert_refused(&["--node"], "--node");
+}
+
+const ECHO: &str = r#"{"type":"echo","msg_id":2,"echo":1}"#;
+
+#[test]
+fn a_node_that_is_named_by_options_serves_at_once() {
+    let args = ["--node=n1", "--nodes=n1,n2,n3"];
+    let mut node = Launch::new().args(args).start();
+    let reply = node.ask(&client(ECHO));
+    assert_eq!(
+        (&reply["src"], &reply["body"]["type"]),
+        (&"n1".into(), &"echo_ok".into())
+    );
+    assert_eq!(reply["body"]["msg_id"], 0, "no init_ok was sent");
+    let inner = r#"{"type":"proxy","msg_id":3,"target":"n3","inner":{"type":"x"}}"#;
+    let call = node.ask(&client(inner));
+    assert_eq!(call["dest"], "n3", "{call}");
+    let call_id = &call["body"]["msg_id"];
+    let reply = message(
+        "n3",
+        &format!(r#"{{"type":"x_ok","in_reply_to":{call_id}}}"#),
+    );
+    assert_eq!(node.ask(&reply)["body"]["type"], "proxy_ok");
+    node.finish_quietly();
+}
+
+#[test]
+fn an_init_that_agrees_with_the_options_is_answered_and_another_is_error_22() {
+    let mut node = Launch::new()
+        .args(["--node=n1", "--nodes=n1,n2,n3"])
+        .start();
+    assert_eq!(node.ask(INIT)["body"]["type"], "init_ok");
+    let other = INIT.replace(r#","n3""#, "");
+    assert_error(&node.ask(&other), "c0", 1, 22);
+    let other = INIT.replace(r#""node_id":"n1""#, r#""node_id":"n2""#);
+    assert_error(&node.ask(&other), "c0", 1, 22);
+    assert_eq!(node.ask(&client(ECHO))["body"]["type"], "echo_ok");
+    node.finish_quietly();
+}
+
+#[test]
+fn a_node_without_nodes_is_alone() {
+    let mut node = Launch::new().args(["--node", "n1"]).start();
+    let alone = INIT.replace(r#","n2","n3""#, "");
+    assert_eq!(node.ask(&alone)["body"]["type"], "init_ok");
+    node.finish_quietly();
 }
 
 #[test]

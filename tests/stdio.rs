@@ -80,10 +80,13 @@ fn converse(input: Kind, output: Kind) {
         node.write(conversation().as_bytes());
     }
     let ending = node.finish();
-    assert!(
-        ending.stderr.is_empty(),
-        "{input:?} to {output:?}: {ending:?}"
-    );
+    match input {
+        Kind::Terminal => assert_invited(&ending.stderr),
+        _ => assert!(
+            ending.stderr.is_empty(),
+            "{input:?} to {output:?}: {ending:?}"
+        ),
+    }
     let lines = match output {
         Kind::File => content(&file).lines().map(str::to_owned).collect(),
         _ => ending.stdout,
@@ -138,7 +141,34 @@ fn stdin_and_stdout_may_be_the_same_terminal() {
     let mut node = Launch::new().both(Channel::terminal()).start();
     node.write(conversation().as_bytes());
     assert_replies(&[node.line(), node.line()]);
-    node.finish_quietly();
+    let ending = node.finish();
+    assert!(ending.stdout.is_empty(), "{ending:?}");
+    assert_invited(&ending.stderr);
+}
+
+/// Checks that stderr has the invitation, and nothing else.
+#[track_caller]
+fn assert_invited(stderr: &[String]) {
+    assert_eq!(stderr.len(), 2, "{stderr:?}");
+    assert!(stderr[0].contains("stdin is a terminal"), "{stderr:?}");
+    assert!(stderr[1].starts_with('{'), "{stderr:?}");
+}
+
+// No line has been written yet: the invitation does not wait for one. Any other kind of
+// stdin gets none, as the tests above check.
+#[test]
+fn on_a_terminal_the_node_says_what_it_waits_for_and_its_line_works_when_pasted() {
+    let identity = ["--node", "a b", "--nodes", "a b,n2"];
+    for (args, node_id) in [(&[][..], "n1"), (&identity[..], "a b")] {
+        let channel = Channel::terminal();
+        let mut node = Launch::new().args(args).stdin(channel).start();
+        assert!(node.stderr_line().contains("waits for messages"));
+        let to_paste = node.stderr_line();
+        let reply = node.ask(&to_paste);
+        assert_eq!(reply["src"], node_id, "{reply}");
+        assert_eq!(reply["body"]["type"], "init_ok", "{reply}");
+        node.finish_quietly();
+    }
 }
 
 #[test]

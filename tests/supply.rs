@@ -1,5 +1,5 @@
 //! Checks the dependencies of this package: their licences, their origin, and that no
-//! node contains two versions of one. It reads the output of `cargo metadata` and needs
+//! node contains two versions of one. A package in tests/ is part of the tests. It reads the output of `cargo metadata` and needs
 //! no network.
 
 use serde_json::Value;
@@ -10,6 +10,9 @@ use std::process::Command;
 const LICENCES: [&str; 3] = ["MIT", "Apache-2.0", "Unicode-3.0"];
 
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+/// The folder of packages that only tests use.
+const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/");
 
 /// A part of the dependency graph.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,7 +89,8 @@ fn violations(metadata: &Value) -> Vec<String> {
         }
         let source = &package["source"];
         let is_root = package["id"] == metadata["resolve"]["root"];
-        if !is_root && source != CRATES_IO {
+        let is_test = source.is_null() && text(package, "manifest_path").starts_with(TESTS);
+        if !is_root && !is_test && source != CRATES_IO {
             found.push(format!("{name}: comes from {source}, not from crates.io"));
         }
     }

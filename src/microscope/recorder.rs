@@ -54,6 +54,8 @@ struct Recorder {
     wait: Option<(Value, &'static str, u64)>,
     /// The last line that was received, until its fate is known.
     line: Option<Value>,
+    /// A line is being received: a poll is its consequence.
+    is_receiving: bool,
     /// Messages that were written and are not events yet.
     said: Vec<Value>,
     /// How many bytes of the output buffer were looked at.
@@ -87,6 +89,7 @@ pub(crate) fn start(header: Header) {
         is_woken: false,
         wait: None,
         line: None,
+        is_receiving: false,
         said: Vec::new(),
         output_seen: 0,
         details: 0,
@@ -126,7 +129,10 @@ pub(crate) fn woken() {
 
 /// A line was received.
 pub(crate) fn received(line: &[u8]) {
-    with(|recorder| recorder.line = Some(message("in", line)));
+    with(|recorder| {
+        recorder.line = Some(message("in", line));
+        recorder.is_receiving = true;
+    });
 }
 
 /// The fate of the line that was received is decided.
@@ -136,6 +142,7 @@ pub(crate) fn dispatched(session: SessionSnapshot) {
         recorder.name_owners(&mut state);
         recorder.show_line(state);
         recorder.show_said("deliver");
+        recorder.is_receiving = false;
     });
 }
 
@@ -302,7 +309,7 @@ impl Recorder {
     }
 
     fn polled(&mut self, slot: &str, is_request: bool, session: &SessionSnapshot) {
-        let step = if is_request { "deliver" } else { "tasks" };
+        let step = if self.is_receiving { "deliver" } else { "tasks" };
         let mut state = self.state_with(session);
         let line = self.line.take();
         let task = |state: &Value| state["tasks"]["slots"][slot].clone();

@@ -19,8 +19,8 @@ use std::time::Duration;
 /// A call to another node or a service, made by
 /// [`Context::sync_rpc`](super::Context::sync_rpc).
 ///
-/// The first poll sends the request. Awaiting a call suspends its handler and nothing else.
-/// Dropping it forgets the call and disarms its timer.
+/// The first poll sends the request, or [`send`](Call::send) before that. Awaiting a call suspends
+/// its handler and nothing else. Dropping it forgets the call and disarms its timer.
 ///
 /// ```text
 ///            sent             reply, error reply, expiry
@@ -55,7 +55,7 @@ use std::time::Duration;
 ///     Ok(()) // dropping `replies` forgets the calls that are still in flight
 /// }
 /// ```
-#[must_use = "nothing is sent until it is awaited"]
+#[must_use = "nothing is sent until it is awaited or `send` is called"]
 pub struct Call {
     shared: Rc<Shared>,
     state: CallState,
@@ -74,8 +74,13 @@ enum CallState {
     },
     /// Boxed: few calls have retries, and tens of thousands of calls may be waiting.
     Retrying(Box<Retry>),
-    Done,
+    Done {
+        tries: u32,
+    },
 }
+
+/// The state of a call while it is moved to the next one.
+const MOVING: CallState = CallState::Done { tries: 0 };
 
 impl Call {
     pub(super) fn new(shared: Rc<Shared>, dest: Result<NameId>, content: Result<Content>) -> Call {
@@ -127,7 +132,7 @@ impl Call {
     /// # }
     /// ```
     pub fn retry(mut self, backoff: Backoff) -> Call {
-        self.state = match std::mem::replace(&mut self.state, CallState::Done) {
+        self.state = match std::mem::replace(&mut self.state, MOVING) {
             CallState::Unsent { dest, content } => {
                 let retry = Retry::new(self.shared.clone(), dest, content, backoff);
                 CallState::Retrying(Box::new(retry))
@@ -137,9 +142,59 @@ impl Call {
         self
     }
 
+    /// Sends the request now. The reply is awaited later.
+    ///
+    /// The request leaves in the order of the program: before a reply or a message that is written
+    /// after this line. An error in sending is the result of awaiting it. The timeout counts from
+    /// here, so [`timeout`](Call::timeout) and [`retry`](Call::retry) come first. With `retry`, the
+    /// first request leaves now, and further ones leave while the call is awaited.
+    ///
+    /// To start several calls and then await them all, in any order:
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # async fn replicate(cx: Context, request: Request) -> Result<()> {
+    /// let calls: Vec<_> = cx.peers().map(|peer| cx.sync_rpc(peer, "store", &()).send()).collect();
+    /// cx.reply(&request, &())?; // leaves after the requests
+    /// for call in calls {
+    ///     call.await?; // an early end drops the others, which forgets them
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn send(mut self) -> Sent<Call> {
+        // The first await gives it the waker of its task.
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        if let Poll::Ready(Err(error)) = Pin::new(&mut self).poll(&mut cx) {
+            self.state = CallState::Refused(error);
+        }
+        Sent(self)
+    }
+
+    /// How many times the request was sent: at most 1 without [`retry`](Call::retry). A call that was
+    /// awaited by reference can be asked afterwards, whether it ended with a reply or an error:
+    ///
+    /// ```
+    /// # use eddyline::{Backoff, Context, Result};
+    /// # async fn merge(cx: Context) -> Result<()> {
+    /// let mut call = cx.sync_rpc("n2", "merge", &()).retry(Backoff::default());
+    /// let outcome = (&mut call).await;
+    /// cx.log(format_args!("n2 took {} tries", call.tries()));
+    /// # outcome.map(|_| ())
+    /// # }
+    /// ```
+    pub fn tries(&self) -> u32 {
+        match &self.state {
+            CallState::Unsent { .. } | CallState::Refused(_) => 0,
+            CallState::Waiting { .. } => 1,
+            CallState::Retrying(retry) => retry.tries(),
+            CallState::Done { tries } => *tries,
+        }
+    }
+
     /// Sends the request, or ends the call because it cannot be sent.
     fn begin(&mut self, waker: &Waker) -> Poll<Result<Reply>> {
-        match std::mem::replace(&mut self.state, CallState::Done) {
+        match std::mem::replace(&mut self.state, MOVING) {
             CallState::Unsent { dest, content } => {
                 let begun = self.shared.begin_call(dest, &content, self.timeout, waker);
                 self.shared.pools().recycle_bytes(content.into_bytes());
@@ -147,7 +202,7 @@ impl Call {
                 Poll::Pending
             }
             CallState::Refused(error) => Poll::Ready(Err(error)),
-            CallState::Waiting { .. } | CallState::Retrying(_) | CallState::Done => {
+            CallState::Waiting { .. } | CallState::Retrying(_) | CallState::Done { .. } => {
                 Poll::Ready(Err(Error::crash("a call was polled after its end")))
             }
         }
@@ -165,12 +220,13 @@ impl Future for Call {
                 outcome.map(|message| Reply::new(message, call.shared.clone()))
             }
             CallState::Retrying(retry) => ready!(retry.poll(call.timeout, cx)),
-            CallState::Unsent { .. } | CallState::Refused(_) | CallState::Done => {
+            CallState::Unsent { .. } | CallState::Refused(_) | CallState::Done { .. } => {
                 return call.begin(cx.waker());
             }
         };
         // A call with retries forgets its other requests now, and not when it is dropped.
-        call.state = CallState::Done;
+        let tries = call.tries();
+        call.state = CallState::Done { tries };
         Poll::Ready(outcome)
     }
 }
@@ -180,5 +236,37 @@ impl Drop for Call {
         if let CallState::Waiting { msg_id } = self.state {
             self.shared.abandon_call(msg_id);
         }
+    }
+}
+
+/// A call whose request has left; made by [`Call::send`] and
+/// [`TypedCall::send`](super::TypedCall::send). Awaiting it gives what awaiting the call gives.
+/// Dropping it forgets the call.
+///
+/// It has neither `timeout` nor `retry`: both must be known when the request leaves.
+///
+/// ```
+/// # use eddyline::{Context, Result};
+/// # async fn both(cx: Context) -> Result<u64> {
+/// let (left, right) = (cx.lin_kv().read("left").send(), cx.lin_kv().read("right").send());
+/// let (left, right): (Option<u64>, Option<u64>) = (left.await?, right.await?);
+/// Ok(left.unwrap_or(0) + right.unwrap_or(0)) // after one round trip, not two
+/// # }
+/// ```
+#[must_use = "dropping it forgets the call"]
+pub struct Sent<C>(pub(super) C);
+
+impl Sent<Call> {
+    /// How many times the request was sent, as [`Call::tries`].
+    pub fn tries(&self) -> u32 {
+        self.0.tries()
+    }
+}
+
+impl<C: Future + Unpin> Future for Sent<C> {
+    type Output = C::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<C::Output> {
+        Pin::new(&mut self.0).poll(cx)
     }
 }

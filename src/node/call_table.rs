@@ -38,6 +38,8 @@ pub(super) enum Entry {
         dest: NameId,
         timer: TimerId,
         waker: Waker,
+        /// The slot of the task that waits.
+        slot: u32,
     },
     /// The reply, or the error that the call ends with.
     Ended(Result<Rc<ReceivedMessage>>),
@@ -48,12 +50,28 @@ pub(super) enum Entry {
 pub(super) struct CallTable {
     entries: HashMap<u64, Entry, BuildHasherDefault<MsgIdHasher>>,
     waiting: usize,
+    /// Calls that have expired after the end of input, and the slots of the tasks that wait
+    /// for them in vain.
+    lost: HashMap<u64, u32>,
 }
 
 impl CallTable {
     /// Enters a call that was just sent.
-    pub(super) fn insert(&mut self, msg_id: u64, dest: NameId, timer: TimerId, waker: Waker) {
-        let entry = Entry::Waiting { dest, timer, waker };
+    /// `slot` is that of the task that waits.
+    pub(super) fn insert(
+        &mut self,
+        msg_id: u64,
+        dest: NameId,
+        timer: TimerId,
+        waker: Waker,
+        slot: u32,
+    ) {
+        let entry = Entry::Waiting {
+            dest,
+            timer,
+            waker,
+            slot,
+        };
         let replaced = self.entries.insert(msg_id, entry);
         assert!(replaced.is_none(), "two calls have the number {msg_id}");
         self.waiting += 1;
@@ -90,6 +108,16 @@ impl CallTable {
         }
     }
 
+    /// Removes a call whose timer has fired and that no reply can end, and notes the task that
+    /// waits for it. The caller drops the entry when nothing is borrowed.
+    pub(super) fn lose(&mut self, msg_id: u64) -> Option<Entry> {
+        let removed = self.remove(msg_id);
+        if let Some(Entry::Waiting { slot, .. }) = &removed {
+            self.lost.insert(msg_id, *slot);
+        }
+        removed
+    }
+
     /// Takes the outcome of a call that has ended. Its entry goes with it.
     pub(super) fn take_outcome(&mut self, msg_id: u64) -> Option<Result<Rc<ReceivedMessage>>> {
         let hash_map::Entry::Occupied(entry) = self.entries.entry(msg_id) else {
@@ -104,11 +132,19 @@ impl CallTable {
         }
     }
 
-    /// Has a waiting call wake `waker`. Returns the waker that is no longer needed: dropping it may
-    /// run the author's code, so the caller drops it when nothing is borrowed.
-    pub(super) fn set_waker(&mut self, msg_id: u64, waker: Waker) -> Waker {
+    /// Has a waiting call wake `waker`, of the task in `slot`. Returns the waker that is no
+    /// longer needed: dropping it may run the author's code, so the caller drops it when
+    /// nothing is borrowed.
+    pub(super) fn set_waker(&mut self, msg_id: u64, waker: Waker, slot: u32) -> Waker {
         match self.entries.get_mut(&msg_id) {
-            Some(Entry::Waiting { waker: known, .. }) => std::mem::replace(known, waker),
+            Some(Entry::Waiting {
+                waker: known,
+                slot: known_slot,
+                ..
+            }) => {
+                *known_slot = slot;
+                std::mem::replace(known, waker)
+            }
             Some(Entry::Ended(_)) | None => waker,
         }
     }
@@ -116,8 +152,12 @@ impl CallTable {
     /// Removes a call. The caller drops the entry when nothing is borrowed.
     pub(super) fn remove(&mut self, msg_id: u64) -> Option<Entry> {
         let removed = self.entries.remove(&msg_id);
-        if let Some(Entry::Waiting { .. }) = removed {
-            self.waiting -= 1;
+        match removed {
+            Some(Entry::Waiting { .. }) => self.waiting -= 1,
+            Some(Entry::Ended(_)) => {}
+            None => {
+                self.lost.remove(&msg_id);
+            }
         }
         removed
     }
@@ -149,6 +189,15 @@ impl CallTable {
             Entry::Waiting { dest, .. } => (msg_id, Some(*dest)),
             Entry::Ended(_) => (msg_id, None),
         })
+    }
+
+    /// The slot of the task of each call without an outcome.
+    pub(super) fn callers(&self) -> impl Iterator<Item = u32> {
+        let waiting = self.entries.values().filter_map(|entry| match entry {
+            Entry::Waiting { slot, .. } => Some(*slot),
+            Entry::Ended(_) => None,
+        });
+        waiting.chain(self.lost.values().copied())
     }
 
     /// Checks what can be checked without the timers. Reads every entry.
@@ -195,7 +244,7 @@ mod tests {
         let dest = Directory::default().find("lin-kv").expect("a service");
         let timer = Wheel::new(Instant::ZERO).insert(Instant::ZERO, ());
         let mut calls = CallTable::default();
-        calls.insert(7, dest, timer, Waker::noop().clone());
+        calls.insert(7, dest, timer, Waker::noop().clone(), 0);
         calls.assert_invariants();
         (calls, dest)
     }
@@ -223,6 +272,19 @@ mod tests {
     }
 
     #[test]
+    fn a_lost_call_has_a_task_and_takes_no_reply() {
+        let (mut calls, dest) = with_a_call();
+        assert!(calls.lose(7).is_some());
+        assert!(calls.end(7, dest, outcome).is_none());
+        assert!(calls.take_outcome(7).is_none());
+        calls.assert_invariants();
+        assert_eq!((calls.waiting(), calls.len()), (0, 0));
+        assert!(calls.callers().eq([0]));
+        assert!(calls.remove(7).is_none(), "its future is dropped");
+        assert_eq!(calls.callers().count(), 0);
+    }
+
+    #[test]
     #[should_panic(expected = "the count of waiting calls")]
     fn a_wrong_count_of_waiting_calls_is_found() {
         let (mut calls, _) = with_a_call();
@@ -235,6 +297,6 @@ mod tests {
     fn a_number_that_is_used_twice_is_found() {
         let (mut calls, dest) = with_a_call();
         let timer = Wheel::new(Instant::ZERO).insert(Instant::ZERO, ());
-        calls.insert(7, dest, timer, Waker::noop().clone());
+        calls.insert(7, dest, timer, Waker::noop().clone(), 0);
     }
 }

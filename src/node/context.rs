@@ -7,10 +7,14 @@
 //! Read next: `shared`, the state behind every context.
 
 use super::call::Call;
+use super::observer::{Observed, Verdict};
+use super::reply_address::ReplyAddress;
 use super::request::Request;
 use super::shared::Shared;
 use super::sleep::{Interval, Sleep};
-use crate::protocol::{Content, Error, Fields, RawRequest, ReplyKind, Result};
+use super::task_handle::TaskHandle;
+use super::unblock::Unblock;
+use crate::protocol::{Content, Error, ErrorFields, Fields, RawRequest, ReplyKind, Result};
 use crate::random::Random;
 use crate::time::Instant;
 use serde::Serialize;
@@ -43,7 +47,7 @@ impl Context {
         Context { shared }
     }
 
-    pub(super) fn shared(&self) -> &Rc<Shared> {
+    pub(crate) fn shared(&self) -> &Rc<Shared> {
         &self.shared
     }
 
@@ -77,6 +81,10 @@ impl Context {
     /// A request without a `msg_id` wants no reply and gets none. A request that has its
     /// reply already gets no second one.
     ///
+    /// If the fields have a `type`, as those of an enum with `#[serde(tag = "type")]` have, it
+    /// is the reply's type. Only the request's own type means `…_ok`: its whole body was
+    /// handed back.
+    ///
     /// ```
     /// # use eddyline::{Context, Request, Result};
     /// # use serde::Serialize;
@@ -91,14 +99,73 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// Error 13 if `fields` do not serialise to a JSON object.
+    /// Error 13 if `fields` do not serialise to a JSON object, or contradict the reply's
+    /// header: a `type` that is no string, a `msg_id` or an `in_reply_to` of another message.
     pub fn reply<T: Serialize + ?Sized>(&self, request: &Request, fields: &T) -> Result<()> {
         self.shared
             .reply(request, ReplyKind::Ok(request.kind()), fields)
     }
 
-    /// Answers a request with the fields of another message: a JSON object, whose `type`,
-    /// `msg_id` and `in_reply_to` are replaced by those of this reply. Together with
+    /// Answers a request with a reply of type `kind`. Otherwise as [`reply`](Context::reply).
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use serde_json::json;
+    /// # fn poll(cx: Context, request: Request, term: u64) -> Result<()> {
+    /// cx.reply_as(&request, "ballot", &json!({ "term": term }))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`reply`](Context::reply), and error 13 if `fields` have another `type` than `kind`.
+    pub fn reply_as<T: Serialize + ?Sized>(
+        &self,
+        request: &Request,
+        kind: &str,
+        fields: &T,
+    ) -> Result<()> {
+        self.shared.reply(request, ReplyKind::Named(kind), fields)
+    }
+
+    /// Answers a request that another node has received, with a reply of type `kind`. Its
+    /// sender need not be a name that this node has heard of. An address whose sender wants
+    /// no reply gets none.
+    ///
+    /// [`ReplyAddress`] has an example. This node cannot know whether another reply to the
+    /// same address was sent.
+    ///
+    /// # Errors
+    /// As [`reply_as`](Context::reply_as). Error 11 if too much output waits for a slow reader.
+    pub fn reply_to<T: Serialize + ?Sized>(
+        &self,
+        address: &ReplyAddress,
+        kind: &str,
+        fields: &T,
+    ) -> Result<()> {
+        self.shared
+            .reply_to(address, ReplyKind::Named(kind), fields)
+    }
+
+    /// Answers a request that another node has received with an error.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Error, Result, node::ReplyAddress};
+    /// # fn refuse(cx: Context, to: ReplyAddress) -> Result<()> {
+    /// let error = Error::temporarily_unavailable("not the leader any more").with("leader", "n3");
+    /// cx.reply_error_to(&to, &error)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Error 11 if too much output waits for a slow reader.
+    pub fn reply_error_to(&self, address: &ReplyAddress, error: &Error) -> Result<()> {
+        self.shared
+            .reply_to(address, ReplyKind::Error, &ErrorFields(error))
+    }
+
+    /// Answers a request with the reply of another node: a JSON object, whose `msg_id` and
+    /// `in_reply_to` are replaced by those of this reply. Its type is treated as in
+    /// [`reply`](Context::reply). Together with
     /// [`sync_rpc_raw`](Context::sync_rpc_raw) it passes a request on to another node:
     ///
     /// ```
@@ -110,7 +177,7 @@ impl Context {
     /// ```
     ///
     /// # Errors
-    /// Error 12 if `fields` are not a JSON object.
+    /// Error 12 if `fields` are not a JSON object, or have a `type` that is no string.
     pub fn reply_raw(&self, request: &Request, fields: &RawValue) -> Result<()> {
         let fields = Fields::<()>::Raw(fields);
         self.shared
@@ -151,7 +218,8 @@ impl Context {
     /// # Errors
     /// Error 1 if `dest` is no node, no service and no sender seen before: nothing is sent.
     /// Error 11 if too much output waits for a slow reader. Error 13 if `fields` do not
-    /// serialise to a JSON object.
+    /// serialise to a JSON object, have another `type` than `kind`, or a number: a message
+    /// that wants no reply has none, and a call gets its number from this node.
     pub fn send<T: Serialize + ?Sized>(&self, dest: &str, kind: &str, fields: &T) -> Result<()> {
         self.shared.send(dest, kind, fields)
     }
@@ -191,14 +259,53 @@ impl Context {
         Call::new(self.shared.clone(), dest, content)
     }
 
+    /// How many calls of this node wait for a reply or for the end of their time. A call with
+    /// retries counts once for each request without a reply.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Error, Result};
+    /// # fn admit(cx: &Context) -> Result<()> {
+    /// if cx.pending_calls() > 1_000 {
+    ///     return Err(Error::temporarily_unavailable("the store is behind"));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pending_calls(&self) -> usize {
+        self.shared.usage().calls_waiting
+    }
+
     /// The time that a call waits unless it has a timeout of its own.
     pub fn rpc_timeout(&self) -> Duration {
         self.shared.settings().rpc_timeout
     }
 
-    /// The time now, by the node's clock; virtual in a simulation.
+    /// The time since this process began, by a clock that never goes backwards; virtual in a
+    /// simulation. Each life of a node begins at zero again.
+    ///
+    /// | for | use | because |
+    /// |---|---|---|
+    /// | deadlines, leases, durations | `now` | nothing sets this clock |
+    /// | ids | [`random`](Context::random), drawn once in [`Node::new`](crate::Node::new), and a counter | after a restart `now` repeats, and `unix_time` may |
+    /// | log lines, data for people | [`unix_time`](Context::unix_time) | it means the same on other machines, roughly |
     pub fn now(&self) -> Instant {
         self.shared.timers().now()
+    }
+
+    /// The time of day, as the time since the beginning of 1970 (UTC); virtual in a simulation.
+    ///
+    /// Clocks of two nodes differ, and a clock that is set jumps, forward or back. A simulation
+    /// does both: see [`clock_skew`](crate::sim::Simulation::clock_skew) and
+    /// [`clock_jumps`](crate::sim::Nemesis::clock_jumps). The table at [`now`](Context::now)
+    /// tells which of the two clocks fits.
+    ///
+    /// ```
+    /// # fn stamp(cx: &eddyline::Context) -> u128 {
+    /// cx.unix_time().as_millis()
+    /// # }
+    /// ```
+    pub fn unix_time(&self) -> Duration {
+        self.shared.timers().unix_time()
     }
 
     /// Calls `draw` with the node's random numbers. In a simulation they repeat with the
@@ -240,7 +347,9 @@ impl Context {
         Interval::new(self.shared.clone(), period)
     }
 
-    /// Runs a task beside the handlers. An error that it ends with is logged.
+    /// Runs a task beside the handlers. Its handle can be awaited, aborted, or dropped: then the
+    /// task runs on, and an error that it ends with is logged. A panic is
+    /// logged too, and ends the run in a simulation.
     ///
     /// ```
     /// # use eddyline::{Backoff, Context, Request, Result};
@@ -255,17 +364,108 @@ impl Context {
     /// ```
     ///
     /// If [`SPAWNED_MAX`](crate::session::SPAWNED_MAX) tasks are waiting to start already, the
-    /// task is dropped and the log says so.
-    pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) {
-        self.shared.spawn(Box::pin(task));
+    /// task is dropped. Awaiting its handle ends with error 11. Without that the log says so.
+    pub fn spawn(&self, task: impl Future<Output = Result<()>> + 'static) -> TaskHandle {
+        self.spawn_returning(task)
     }
 
-    /// As [`spawn`](Context::spawn), but the caller learns that the task was dropped.
+    /// As [`spawn`](Context::spawn), for a task with a result. (For [`spawn`](Context::spawn) the
+    /// compiler knows the type of a task that loops for ever.)
+    ///
+    /// [`TaskHandle`] has an example.
+    pub fn spawn_returning<T: 'static>(
+        &self,
+        task: impl Future<Output = Result<T>> + 'static,
+    ) -> TaskHandle<T> {
+        TaskHandle::spawn(self.shared.clone(), task)
+    }
+
+    /// As [`spawn`](Context::spawn), but the caller learns at once that the task was dropped.
     ///
     /// # Errors
     /// Error 11 if too many tasks are waiting to start already.
-    pub fn try_spawn(&self, task: impl Future<Output = Result<()>> + 'static) -> Result<()> {
-        self.shared.try_spawn(Box::pin(task))
+    pub fn try_spawn(
+        &self,
+        task: impl Future<Output = Result<()>> + 'static,
+    ) -> Result<TaskHandle> {
+        self.spawn(task).into_accepted()
+    }
+
+    /// Runs a closure that blocks or computes for long on another thread, and waits for its result.
+    /// It suspends this handler only.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Error, Request, Result};
+    /// # use serde_json::json;
+    /// # async fn load(cx: Context, request: Request) -> Result<()> {
+    /// let text = cx.unblock(|| std::fs::read_to_string("/etc/hostname")).await?;
+    /// let name = text.map_err(|error| Error::crash(error.to_string()))?;
+    /// cx.reply(&request, &json!({ "name": name }))
+    /// # }
+    /// ```
+    ///
+    /// - The closure starts when this is first awaited. [`spawn`](Context::spawn) starts it while the
+    ///   handler goes on.
+    /// - It owns all that it uses: clone what it needs before, and change the node with its result.
+    /// - If this is dropped, a closure that waits for a thread never runs. One that runs goes on to
+    ///   its end, and its result is dropped.
+    /// - Up to 16 closures run at once. If they wait for each other, none may end.
+    /// - At the end of the process, a closure that runs is cut off.
+    /// - In a simulation it runs at once, on the node's thread, and takes no virtual time.
+    ///
+    /// # Errors
+    /// Error 11 if 16,384 closures are waiting for a thread already, or no thread can be started.
+    /// Error 13 if the closure panics. The panic is logged too.
+    pub fn unblock<T: Send + 'static>(
+        &self,
+        closure: impl FnOnce() -> T + Send + 'static,
+    ) -> Unblock<T> {
+        Unblock::new(self.shared.clone(), closure)
+    }
+
+    /// Calls `observer` with each message that comes to this node or leaves it from now on:
+    /// requests, replies, replies to calls, errors and refusals. It decides whether the message
+    /// goes its way. The best place is [`Node::new`](super::Node::new): then the `init` is the
+    /// first message that it sees. There is one observer; a later one replaces it.
+    ///
+    /// A node that keeps a log of its messages:
+    ///
+    /// ```
+    /// use eddyline::{Context, node::{Direction, Verdict}};
+    /// use std::{cell::RefCell, rc::Rc};
+    ///
+    /// fn log_of(cx: &Context) -> Rc<RefCell<Vec<String>>> {
+    ///     let log = Rc::new(RefCell::new(Vec::new()));
+    ///     let lines = log.clone();
+    ///     cx.observe(move |message| {
+    ///         lines.borrow_mut().push(format!("{:?} {}", message.time, message.line()));
+    ///         Verdict::Pass
+    ///     });
+    ///     log
+    /// }
+    /// ```
+    ///
+    /// A node that loses a tenth of what it sends to its peers:
+    ///
+    /// ```
+    /// # use eddyline::{Context, node::{Direction, Verdict}};
+    /// fn lose_some(cx: &Context) {
+    ///     let dice = cx.clone();
+    ///     cx.observe(move |message| {
+    ///         let to_peer = dice.peers().any(|peer| peer == message.envelope.dest);
+    ///         let is_lost = message.direction == Direction::Out
+    ///             && to_peer
+    ///             && dice.random(|random| random.below(10) == 0);
+    ///         if is_lost { Verdict::Drop } else { Verdict::Pass }
+    ///     });
+    /// }
+    /// ```
+    ///
+    /// Messages that the observer sends itself are not shown to it. If it panics, the log says
+    /// so and the message goes its way. Lines that are no messages, and messages before `init`,
+    /// are not shown.
+    pub fn observe(&self, observer: impl FnMut(Observed<'_>) -> Verdict + 'static) {
+        self.shared.observe(Box::new(observer));
     }
 
     /// Writes a line for people to stderr. stdout carries messages only.

@@ -115,6 +115,11 @@ impl Directory {
         &self.names[id.0 as usize]
     }
 
+    /// The name with this id, for use when the directory is no longer borrowed.
+    pub(crate) fn shared_name(&self, id: NameId) -> Rc<str> {
+        self.names[id.0 as usize].clone()
+    }
+
     fn add(&mut self, name: &str) -> NameId {
         if let Some(&id) = self.ids.get(name) {
             return id;

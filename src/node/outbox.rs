@@ -8,10 +8,12 @@
 //! - [`Number`] takes back the `msg_id` of an unfinished message.
 //!
 //! Invariants: the output consists of whole lines, each with its newline, and every number
-//! below the next one was written in one message.
+//! below the next one was written in one message. (A message that the observer drops was
+//! written. It is cut off, and its number stays used.)
 //!
 //! Read next: `wire::OutputBuffer`, the buffer and its watermarks.
 
+use super::observer::Observer;
 use crate::protocol::{Error, Result};
 use crate::wire::OutputBuffer;
 use std::cell::{Cell, RefCell, RefMut};
@@ -29,15 +31,21 @@ pub(super) const UNASKED_BYTES_MAX: usize = 8 << 20;
 pub(crate) struct Outbox {
     output: RefCell<OutputBuffer>,
     next_msg_id: Cell<u64>,
+    observer: Observer,
 }
 
 impl Outbox {
+    /// The observer of all messages. It sees each one that is written here.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
     /// The bytes to write.
     pub(crate) fn output(&self) -> RefMut<'_, OutputBuffer> {
         self.output.borrow_mut()
     }
 
-    /// Appends one message. If `write` fails or panics, nothing is appended.
+    /// Appends one message, unless the observer drops it. If `write` fails or panics, nothing is appended.
     pub(super) fn write(&self, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
         let bytes = self.output.borrow_mut().begin();
         let mut draft = Draft {
@@ -46,8 +54,11 @@ impl Outbox {
             bytes,
         };
         write(&mut draft.bytes)?;
+        if self.observer.is_set() {
+            self.observer.decide_last_line(&mut draft.bytes);
+        }
         debug_assert!(
-            draft.bytes.ends_with(b"\n"),
+            draft.bytes.len() == draft.finished_bytes || draft.bytes.ends_with(b"\n"),
             "a message without its newline"
         );
         draft.finished_bytes = draft.bytes.len();

@@ -1,7 +1,7 @@
 //! A message that was received. Requests and replies are views of it.
 
 use crate::memory::{Recycle, held_bytes_max};
-use crate::protocol::{Envelope, MsgId, Outline, Result, parse_outlined};
+use crate::protocol::{Envelope, MsgId, Outline, Result, Subject, parse_outlined};
 use serde::Deserialize;
 use std::cell::Cell;
 use std::ops::Range;
@@ -20,8 +20,27 @@ pub(crate) struct ReceivedMessage {
     msg_id: Option<Range<usize>>,
     body: Range<usize>,
     outline: Outline,
-    /// Whether a reply to it was sent.
-    pub(super) answered: Cell<bool>,
+    /// Whether a reply is still due. Only requests use it.
+    pub(super) answer: Cell<Answer>,
+}
+
+/// The answer that a request's sender gets from this node.
+///
+/// ```text
+///             reply, error
+///   due ─────────────────────────> sent
+///    │                              ^
+///    └─ reply_to, ignore ─> excused ┘ reply, error
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Answer {
+    /// If the handler ends without it, the log says so.
+    #[default]
+    Due,
+    /// Another node sends it, or none does. An error of the handler is still sent.
+    Excused,
+    /// There will be no second one.
+    Sent,
 }
 
 impl Recycle for Rc<ReceivedMessage> {
@@ -54,7 +73,7 @@ impl ReceivedMessage {
         };
         self.body = self.place(line, envelope.body);
         self.outline = envelope.outline;
-        self.answered.set(false);
+        self.answer.set(Answer::Due);
     }
 
     /// Where `part` lies in the copy of `line`. If it was not borrowed from `line`, it
@@ -95,10 +114,13 @@ impl ReceivedMessage {
         &self.text[self.body.clone()]
     }
 
-    /// The body as a type of the author's, or error 12.
+    /// The body as a type of the author's, or error 12. `subject` says how it was received.
     #[inline]
-    pub(super) fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        parse_outlined(self.raw_body(), &self.outline, || self.kind())
+    pub(super) fn body<'a, T: Deserialize<'a>>(
+        &'a self,
+        subject: fn(&'a str) -> Subject<'a>,
+    ) -> Result<T> {
+        parse_outlined(self.raw_body(), &self.outline, || subject(self.kind()))
     }
 
     /// Whether sender and type need no escapes as JSON strings.

@@ -5,7 +5,7 @@
 
 use super::received_message::ReceivedMessage;
 use super::shared::Shared;
-use crate::protocol::{Error, Result};
+use crate::protocol::{Error, Result, Subject};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::rc::Rc;
@@ -66,7 +66,7 @@ impl Reply {
     /// node's own caller. Error 12 would tell that caller that its request was at fault and
     /// that nothing has happened, although the other node has acted.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        let body = self.message.body();
+        let body = self.message.body(Subject::Reply);
         body.map_err(|error| Error::crash(error.text))
     }
 

@@ -3,10 +3,11 @@
 //! The session makes it and starts the handler with it; [`Context::reply`](super::Context::reply)
 //! answers it. Read next: `received_message`, the message itself.
 
-use super::received_message::ReceivedMessage;
-use crate::protocol::Result;
+use super::received_message::{Answer, ReceivedMessage};
+use super::reply_address::ReplyAddress;
+use crate::protocol::{Result, Subject};
 use serde::Deserialize;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 /// A message for a handler.
 ///
@@ -83,11 +84,32 @@ impl Request {
     /// # }
     /// ```
     ///
+    /// One enum can stand for all requests. Then `match` needs no last arm for other types:
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # use serde::Deserialize;
+    /// # use serde_json::json;
+    /// #[derive(Deserialize)]
+    /// #[serde(tag = "type", rename_all = "snake_case")]
+    /// enum Op {
+    ///     Read { key: String },
+    ///     Write { key: String, value: i64 },
+    /// }
+    ///
+    /// # fn handle(cx: Context, request: Request) -> Result<()> {
+    /// match request.body()? { // or error 10: this node does not know requests of type …
+    ///     Op::Read { key } => cx.reply(&request, &json!({ "value": key.len() })),
+    ///     Op::Write { key, value } => cx.reply(&request, &()),
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
-    /// Error 12 that names the field, if the body has another shape. With `?` it goes to the
-    /// caller.
+    /// Error 12 that names the field, if the body has another shape. Error 10, if it is an enum
+    /// with `#[serde(tag = "type")]` that has no such type. With `?` they go to the caller.
     pub fn body<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        self.message.body()
+        self.message.body(Subject::Request)
     }
 
     /// Whether sender and type need no escapes as JSON strings.
@@ -102,7 +124,53 @@ impl Request {
 
     /// Whether a reply to it was sent.
     pub fn is_answered(&self) -> bool {
-        self.message.answered.get()
+        self.message.answer.get() == Answer::Sent
+    }
+
+    /// Where the reply goes, for another node that sends it.
+    ///
+    /// The log no longer complains if this node sends no reply. It may still send one, for
+    /// example if the other node cannot be reached. If the handler ends with an error, that
+    /// error is sent: end with one only if the other node will not answer.
+    ///
+    /// [`ReplyAddress`] has an example.
+    pub fn reply_to(&self) -> ReplyAddress {
+        self.ignore();
+        ReplyAddress::new(self.src(), self.msg_id())
+    }
+
+    /// Lets the request end without a reply: the log does not complain. It is for a node that
+    /// loses messages on purpose, and for one that has nothing to say.
+    ///
+    /// ```
+    /// # use eddyline::{Context, Request, Result};
+    /// # fn handle(cx: Context, request: Request) -> Result<()> {
+    /// if cx.random(|random| random.below(10) == 0) {
+    ///     request.ignore(); // its sender will not hear from this node
+    ///     return Ok(());
+    /// }
+    /// # cx.reply(&request, &())
+    /// # }
+    /// ```
+    pub fn ignore(&self) {
+        if self.message.answer.get() == Answer::Due {
+            self.message.answer.set(Answer::Excused);
+        }
+    }
+
+    /// Whether its sender waits for a reply that no node has promised or sent.
+    pub(crate) fn is_due(&self) -> bool {
+        self.msg_id().is_some() && self.message.answer.get() == Answer::Due
+    }
+
+    /// Whether a reply may still be sent.
+    pub(crate) fn wants_reply(&self) -> bool {
+        self.msg_id().is_some() && !self.is_answered()
+    }
+
+    /// A reference that does not keep it.
+    pub(super) fn downgrade(&self) -> Weak<ReceivedMessage> {
+        Rc::downgrade(&self.message)
     }
 
     /// Whether this is the only clone left.
@@ -110,8 +178,8 @@ impl Request {
         Rc::strong_count(&self.message) == 1
     }
 
-    /// Sets whether a reply was sent, and returns whether one was sent before.
-    pub(super) fn replace_answered(&self, is_answered: bool) -> bool {
-        self.message.answered.replace(is_answered)
+    /// Sets the state of the answer, and returns the one before.
+    pub(super) fn replace_answer(&self, answer: Answer) -> Answer {
+        self.message.answer.replace(answer)
     }
 }

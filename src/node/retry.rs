@@ -106,6 +106,11 @@ impl Retry {
         }
     }
 
+    /// How many requests were sent.
+    pub(super) fn tries(&self) -> u32 {
+        self.sent
+    }
+
     fn now(&self) -> Instant {
         self.shared.timers().now()
     }
@@ -130,7 +135,7 @@ impl Retry {
             .backoff
             .next_pause(&mut self.shared.random().borrow_mut());
         let until = (now + pause).min(deadline);
-        self.pause = Some(Sleep::until(self.shared.clone(), until));
+        self.pause = Some(Sleep::inside_a_call(self.shared.clone(), until));
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! Read next: `update`, the updates of a key that take several calls.
 
 use super::backoff::Backoff;
-use super::call::Call;
+use super::call::{Call, Sent};
 use super::context::Context;
 use super::reply::Reply;
 use crate::protocol::{ErrorCode, Result};
@@ -295,6 +295,19 @@ impl<T> TypedCall<T> {
     pub fn retry(mut self, backoff: Backoff) -> TypedCall<T> {
         self.call = self.call.retry(backoff);
         self
+    }
+
+    /// Sends the request now. The result is awaited later, as with [`Call::send`].
+    ///
+    /// [`Sent`] has an example.
+    pub fn send(mut self) -> Sent<TypedCall<T>> {
+        self.call = self.call.send().0;
+        Sent(self)
+    }
+
+    /// How many times the request was sent, as [`Call::tries`].
+    pub fn tries(&self) -> u32 {
+        self.call.tries()
     }
 }
 

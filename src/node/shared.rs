@@ -18,16 +18,19 @@
 use super::call_table::{CALLS_MAX, CallTable, Entry};
 use super::directory::{Directory, NameId};
 use super::marks::Marks;
+use super::observer::{Hook, Observer};
 use super::operations::{Operation, OperationId, Operations, Outcome};
 use super::outbox::Outbox;
 use super::pools::Pools;
 use super::received_message::ReceivedMessage;
 use super::timers::Timers;
+use super::waits::Waits;
 use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
 use crate::random::Random;
+use crate::task::{Inline, Threads};
 use crate::time::{Clock, Instant};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -92,7 +95,7 @@ pub struct Usage {
 }
 
 /// The function that writes log lines.
-pub(crate) type Log = Box<dyn Fn(fmt::Arguments<'_>)>;
+pub(crate) type Log = Rc<dyn Fn(fmt::Arguments<'_>)>;
 
 /// A task that runs beside the handlers.
 pub(crate) type Task = Pin<Box<dyn Future<Output = Result<()>>>>;
@@ -114,13 +117,17 @@ pub(crate) struct Shared {
     spawned: RefCell<VecDeque<Task>>,
     /// Tasks that were dropped since the last log line about such tasks.
     tasks_dropped: Cell<u64>,
+    /// The first failure of `start`, or panic of a background task.
+    task_failure: RefCell<Option<String>>,
     operations: RefCell<Operations>,
+    waits: Waits,
     /// The sender of the request whose handler is being polled for the first time.
     requester: Cell<Option<NameId>>,
     marks: Marks,
     input_ended: Cell<bool>,
     ignored_replies: Cell<u64>,
     pools: Pools,
+    threads: RefCell<Rc<dyn Threads>>,
     /// Steps since the invariants were checked last.
     steps_unchecked: Cell<usize>,
 }
@@ -140,12 +147,15 @@ impl Shared {
             random: RefCell::new(random),
             spawned: RefCell::default(),
             tasks_dropped: Cell::new(0),
+            task_failure: RefCell::default(),
             operations: RefCell::default(),
+            waits: Waits::default(),
             requester: Cell::new(None),
             marks: Marks::default(),
             input_ended: Cell::new(false),
             ignored_replies: Cell::new(0),
             pools: Pools::default(),
+            threads: RefCell::new(Rc::new(Inline)),
             steps_unchecked: Cell::new(0),
         }
     }
@@ -184,6 +194,18 @@ impl Shared {
         (self.log)(text);
     }
 
+    /// Logs that `start` has failed, or that a background task has panicked. The first of
+    /// these texts is kept for the host of the session: nothing else waits for the outcome.
+    pub(crate) fn log_task_failure(&self, text: fmt::Arguments<'_>) {
+        self.log(text);
+        let mut first = self.task_failure.borrow_mut();
+        first.get_or_insert_with(|| text.to_string());
+    }
+
+    pub(crate) fn take_task_failure(&self) -> Option<String> {
+        self.task_failure.take()
+    }
+
     /// The id of a name that may be sent to, or error 1.
     pub(super) fn find(&self, name: &str) -> Result<NameId> {
         let found = self.directory.borrow_mut().find(name);
@@ -212,6 +234,16 @@ impl Shared {
         self.front.get()?.as_deref()
     }
 
+    pub(crate) fn observer(&self) -> &Observer {
+        self.outbox.observer()
+    }
+
+    /// Sets the author's function that sees each message.
+    pub(super) fn observe(&self, hook: Hook) {
+        let clock = self.timers.clock().clone();
+        self.observer().set(hook, clock, self.log.clone());
+    }
+
     // Calls.
 
     /// Sends a call's request, enters it in the table and arms its timer. `waker` is woken
@@ -229,19 +261,18 @@ impl Shared {
                 "{CALLS_MAX} calls of this node are waiting for replies already; try again later"
             )));
         }
-        let msg_id = {
-            let directory = self.directory.borrow();
-            let name = directory.name(dest);
-            self.outbox.write_numbered(|out, msg_id| {
-                content.write(out, self.node_id(), name, msg_id);
-                Ok(())
-            })?
-        };
+        // Cloned, because an observer may use the directory.
+        let name = self.directory.borrow().shared_name(dest);
+        let msg_id = self.outbox.write_numbered(|out, msg_id| {
+            content.write(out, self.node_id(), &name, msg_id);
+            Ok(())
+        })?;
         let deadline = self.timers.now() + timeout;
         let timer = self.timers.arm_call(deadline, msg_id);
         let waker = waker.clone();
+        let slot = self.waits.polled_slot();
         let mut calls = self.calls.borrow_mut();
-        calls.insert(msg_id, dest, timer, waker);
+        calls.insert(msg_id, dest, timer, waker, slot);
         Ok(msg_id)
     }
 
@@ -256,7 +287,8 @@ impl Shared {
             return Poll::Ready(outcome);
         }
         let waker = waker.clone();
-        let _replaced = self.calls.borrow_mut().set_waker(msg_id, waker);
+        let slot = self.waits.polled_slot();
+        let _replaced = self.calls.borrow_mut().set_waker(msg_id, waker, slot);
         Poll::Pending
     }
 
@@ -300,7 +332,7 @@ impl Shared {
         if self.input_ended.get() {
             // No reply can come, and error 0 would blame the other node. The entry goes,
             // and the call's future stays pending.
-            let _removed = self.calls.borrow_mut().remove(msg_id);
+            let _removed = self.calls.borrow_mut().lose(msg_id);
             return;
         }
         let Some(dest) = self.calls.borrow().dest(msg_id) else {
@@ -389,19 +421,27 @@ impl Shared {
 
     // Spawned tasks.
 
-    /// Takes a task in. If too many wait to start, drops it and counts it for the log.
-    pub(crate) fn spawn(&self, task: Task) {
-        if self.try_spawn(task).is_err() {
-            self.tasks_dropped.set(self.tasks_dropped.get() + 1);
-        }
+    /// Counts a task that was dropped because too many wait to start, for the log.
+    pub(super) fn count_dropped_task(&self) {
+        self.tasks_dropped.set(self.tasks_dropped.get() + 1);
+    }
+
+    /// The error for the author of a task that was dropped because too many wait to start.
+    pub(super) fn too_many_spawned() -> Error {
+        Error::temporarily_unavailable(format!(
+            "{SPAWNED_MAX} tasks are waiting to start already; try again later"
+        ))
+    }
+
+    /// Logs the error of a task that nothing awaits.
+    pub(crate) fn log_failed_task(&self, error: &Error) {
+        self.log(format_args!("a background task failed: {error}"));
     }
 
     /// Takes a task in. If too many wait to start, drops it and returns error 11.
     pub(crate) fn try_spawn(&self, task: Task) -> Result<()> {
         if self.spawned.borrow().len() >= SPAWNED_MAX {
-            return Err(Error::temporarily_unavailable(format!(
-                "{SPAWNED_MAX} tasks are waiting to start already; try again later"
-            )));
+            return Err(Shared::too_many_spawned());
         }
         self.spawned.borrow_mut().push_back(task);
         Ok(())
@@ -444,12 +484,29 @@ impl Shared {
         self.spawned.borrow().len()
     }
 
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
+    /// The slots of the tasks that wait for replies. Reads every entry.
+    pub(crate) fn callers(&self) -> HashSet<u32> {
+        self.calls.borrow().callers().collect()
+    }
+
     pub(super) fn marks(&self) -> &Marks {
         &self.marks
     }
 
     pub(crate) fn pools(&self) -> &Pools {
         &self.pools
+    }
+
+    pub(crate) fn set_threads(&self, threads: Rc<dyn Threads>) {
+        let _replaced = self.threads.replace(threads);
+    }
+
+    pub(super) fn threads(&self) -> Rc<dyn Threads> {
+        self.threads.borrow().clone()
     }
 
     /// How much is in use. The tasks that run are not counted: the session's host has them.
@@ -508,7 +565,7 @@ mod tests {
     /// A node with one call in flight, and the call's number.
     fn with_a_call() -> (Shared, u64) {
         let clock = Rc::new(VirtualClock::default());
-        let shared = Shared::new(Settings::default(), clock, Box::new(|_| {}));
+        let shared = Shared::new(Settings::default(), clock, Rc::new(|_| {}));
         let dest = shared.find("lin-kv").expect("a service");
         let msg_id = shared.begin_call(dest, &content(), RPC_TIMEOUT, Waker::noop());
         shared.assert_invariants();
@@ -536,7 +593,9 @@ mod tests {
         let dest = shared.find("lin-kv").expect("a service");
         shared.abandon_call(msg_id);
         let waker = Waker::noop().clone();
-        shared.calls.borrow_mut().insert(msg_id, dest, other, waker);
+        let mut calls = shared.calls.borrow_mut();
+        calls.insert(msg_id, dest, other, waker, 0);
+        drop(calls);
         shared.assert_invariants();
     }
 
@@ -548,7 +607,7 @@ mod tests {
         let dest = shared.find("lin-kv").expect("a service");
         let waker = Waker::noop().clone();
         let mut calls = shared.calls.borrow_mut();
-        calls.insert(msg_id + 1, dest, timer, waker);
+        calls.insert(msg_id + 1, dest, timer, waker, 0);
         drop(calls);
         shared.assert_invariants();
     }
@@ -561,5 +620,8 @@ mod tests {
         assert_eq!(shared.usage(), Usage::default());
         assert!(shared.poll_call(msg_id, Waker::noop()).is_pending());
         shared.assert_invariants();
+        assert_eq!(shared.callers().len(), 1, "its task waits in vain");
+        shared.abandon_call(msg_id);
+        assert!(shared.callers().is_empty());
     }
 }

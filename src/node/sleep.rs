@@ -35,6 +35,18 @@ pub struct Sleep {
     deadline: Instant,
     /// `None` until the first poll.
     timer: Option<TimerId>,
+    counting: Counting,
+}
+
+/// Whether the task that awaits a sleep counts as one that sleeps.
+#[derive(Clone, Copy)]
+enum Counting {
+    /// It does, from the first poll on.
+    Wanted,
+    /// It does. The slot of the task.
+    Counted(u32),
+    /// It does not, or does no more.
+    Not,
 }
 
 impl Sleep {
@@ -43,6 +55,21 @@ impl Sleep {
             shared,
             deadline,
             timer: None,
+            counting: Counting::Wanted,
+        }
+    }
+
+    /// A sleep inside a call: its task waits for a reply.
+    pub(super) fn inside_a_call(shared: Rc<Shared>, deadline: Instant) -> Sleep {
+        let mut sleep = Sleep::until(shared, deadline);
+        sleep.counting = Counting::Not;
+        sleep
+    }
+
+    fn end_counting(&mut self) {
+        if let Counting::Counted(slot) = self.counting {
+            self.shared.waits().end_sleep(slot);
+            self.counting = Counting::Not;
         }
     }
 }
@@ -56,11 +83,15 @@ impl Future for Sleep {
             // A deadline in the past is due in the next turn, so that even a sleep of zero
             // lets other tasks run. Without a timer the task is ended and not polled again.
             self.timer = timers.arm_wake(self.deadline, cx.waker());
+            if let Counting::Wanted = self.counting {
+                self.counting = Counting::Counted(self.shared.waits().begin_sleep());
+            }
             return Poll::Pending;
         };
         if timers.point_at(timer, cx.waker()) {
             Poll::Pending
         } else {
+            self.end_counting();
             Poll::Ready(())
         }
     }
@@ -68,6 +99,7 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
+        self.end_counting();
         if let Some(timer) = self.timer {
             self.shared.timers().disarm(timer);
         }

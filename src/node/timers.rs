@@ -16,11 +16,13 @@
 //!
 //! Read next: `time/wheel.rs`, how the wheel finds the earliest timer; `call_table.rs`.
 
+use crate::protocol::Error;
 use crate::time::{Clock, Instant, TimerId, Wheel};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::Duration;
 
 /// How many timers may be armed before a task that asks for one more ends with error
 /// 11: 1,048,576. Each task can sleep, and each call has its own timer, so only a
@@ -38,6 +40,13 @@ pub const TIMERS_MAX: usize = 1 << 20;
 /// The owner's keys have this bit, and message numbers count up from 0 and never reach
 /// it. A third variant of [`Timer`] would make every armed timer 8 bytes larger.
 const OWNER: u64 = 1 << 63;
+
+/// The error of a task that would arm one timer more.
+pub(crate) fn too_many_timers() -> Error {
+    Error::temporarily_unavailable(format!(
+        "{TIMERS_MAX} timers are armed already; try again later"
+    ))
+}
 
 /// An armed timer.
 enum Timer {
@@ -80,6 +89,15 @@ impl Timers {
     /// taken before a long handler would make its timers early.
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    /// The time of day.
+    pub(super) fn unix_time(&self) -> Duration {
+        self.clock.unix_time()
+    }
+
+    pub(super) fn clock(&self) -> &Rc<dyn Clock> {
+        &self.clock
     }
 
     /// Arms a timer. One whose deadline has passed is due in the next turn.

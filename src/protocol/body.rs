@@ -5,7 +5,9 @@
 //! reads exactly the bodies that [`parse_body`] reads, and calls it for the text of
 //! the error when a body has another shape.
 
-use super::quote::{JsonExcerpt, Quote, TEXT_BYTES_MAX, cut};
+use super::fast::ObjectFields;
+use super::misfit::{has_unknown_type, parse_with_path};
+use super::quote::{JsonExcerpt, TEXT_BYTES_MAX, cut};
 use super::{Error, ErrorCode, Result};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -15,28 +17,21 @@ use serde_json::value::RawValue;
 ///
 /// serde's text about a wrong string quotes all of it, up to six times as long with
 /// its escapes. The text is cut and dropped at once, so only one exists at a time.
+/// `misfit.rs` makes the text that is kept.
 pub(crate) fn parse_body<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
     let parsed = serde_json::from_str(body).ok();
     parsed.map_or_else(|| parse_with_path(body, kind), Ok)
 }
 
-/// Parses a body a second time, in a slower way that notes the path to each field.
+/// As [`parse_body`], for the body of a request. A type that the enum `T` does not have is
+/// error 10, because another node may know it.
 #[cold]
-fn parse_with_path<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
-    let mut json = serde_json::Deserializer::from_str(body);
-    let error = match serde_path_to_error::deserialize::<_, T>(&mut json) {
-        Ok(value) => return Ok(value),
-        Err(error) => error,
-    };
-    let kind = Quote(kind);
-    let why = cut(error.inner(), TEXT_BYTES_MAX);
-    let is_in_a_field = error.path().iter().len() > 0;
-    Err(Error::malformed_request(if is_in_a_field {
-        let path = cut(error.path(), TEXT_BYTES_MAX);
-        format!("malformed {kind}: field `{path}`: {why}")
-    } else {
-        format!("malformed {kind}: {why}")
-    }))
+pub(super) fn parse_request<'a, T: Deserialize<'a>>(body: &'a str, kind: &str) -> Result<T> {
+    let parsed = parse_body(body, kind);
+    if parsed.is_err() && has_unknown_type::<T>(body, kind) {
+        return Err(Error::not_supported(kind));
+    }
+    parsed
 }
 
 /// Parses a JSON value, or says why it is not a `T`.
@@ -53,7 +48,7 @@ struct ErrorJson<'a> {
     text: Option<&'a RawValue>,
 }
 
-/// The error that an `error` body of another node carries.
+/// The error that an `error` body of another node carries, with all its fields.
 pub(crate) fn error_of(body: &str) -> Error {
     let unusable = |why: &str| Error::crash(format!("an error reply without a usable code: {why}"));
     let ErrorJson { code, text } = match parse_body(body, "error") {
@@ -61,11 +56,28 @@ pub(crate) fn error_of(body: &str) -> Error {
         Err(why) => return unusable(&why.text),
     };
     match code.get().parse::<i64>() {
-        Ok(number) => Error::new(ErrorCode::from(number), text.map_or(String::new(), text_of)),
+        Ok(number) => {
+            let text = text.map_or(String::new(), text_of);
+            let mut error = Error::new(ErrorCode::from(number), text);
+            add_further(&mut error, body);
+            error
+        }
         Err(_) => {
             let code = JsonExcerpt(code.get());
             unusable(&format!("field `code`: expected an integer, not {code}"))
         }
+    }
+}
+
+/// Adds the fields that not every error has. A key that is no text ends them: it could not
+/// be written again.
+fn add_further(error: &mut Error, body: &str) {
+    let Ok(mut fields) = ObjectFields::of(body) else {
+        return;
+    };
+    while let Ok(Some(key)) = fields.next_key() {
+        let Ok(json) = fields.value() else { return };
+        error.add_received(&key, json);
     }
 }
 
@@ -79,6 +91,7 @@ fn text_of(text: &RawValue) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ErrorFields;
 
     fn text(value: &str) -> String {
         let error = error_of(&format!(r#"{{"code":20,"text":{value}}}"#));
@@ -96,6 +109,21 @@ mod tests {
         assert_eq!(text(r#""\ud800""#), r#""\ud800""#);
         let long = text(&format!("[\"{}\"]", "é".repeat(100)));
         assert_eq!(long, format!("[\"{}… (204 bytes)", "é".repeat(39)));
+    }
+
+    #[test]
+    fn an_error_keeps_every_further_field_as_it_came() {
+        let body = r#"{"type":"error","in_reply_to":7,"msg_id":1,"code":11,"text":"x",
+            "leader":"n3","term":18446744073709551616,"n":null,"de\u0065p":{"a":[1.0]}}"#;
+        let error = error_of(body);
+        assert_eq!(error.field::<&str>("leader"), Some("n3"));
+        assert_eq!(
+            error.field::<&RawValue>("term").map(RawValue::get),
+            Some("18446744073709551616")
+        );
+        let json = serde_json::to_string(&ErrorFields(&error)).unwrap();
+        let whole = r#"{"code":11,"text":"x","leader":"n3","term":18446744073709551616,"n":null,"deep":{"a":[1.0]}}"#;
+        assert_eq!(json, whole);
     }
 
     #[test]

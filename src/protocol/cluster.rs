@@ -1,5 +1,8 @@
 //! The names of a cluster: the nodes that `init` lists, and Maelstrom's services.
 
+use super::Result;
+use super::error::Error;
+use super::quote::Quote;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -38,6 +41,64 @@ impl Init {
     pub fn is_same_cluster(&self, other: &Init) -> bool {
         let names = |init: &Init| init.node_ids.iter().cloned().collect::<BTreeSet<_>>();
         self.node_id == other.node_id && names(self) == names(other)
+    }
+
+    /// Whether it gives a node a name, in a cluster to which the node belongs.
+    ///
+    /// ```
+    /// use eddyline::protocol::Init;
+    ///
+    /// let init = Init {
+    ///     node_id: "n9".to_owned(),
+    ///     node_ids: vec!["n1".to_owned(), "n2".to_owned()],
+    /// };
+    /// let error = init.check().unwrap_err();
+    /// assert_eq!(error.text, "\"n9\" is not among the nodes: \"n1\", \"n2\"");
+    /// ```
+    ///
+    /// # Errors
+    /// Error 12 if a name is empty or stands twice among the nodes, or if the node's own name
+    /// is not among them.
+    pub fn check(&self) -> Result<()> {
+        let own = &self.node_id;
+        let mut seen = BTreeSet::new();
+        let twice = self.node_ids.iter().find(|name| !seen.insert(*name));
+        let text = if own.is_empty() {
+            "the name of the node is empty".to_owned()
+        } else if self.node_ids.iter().any(String::is_empty) {
+            "a name among the nodes is empty".to_owned()
+        } else if let Some(name) = twice {
+            format!("{} stands twice among the nodes", Quote(name))
+        } else if !self.node_ids.contains(own) {
+            let names = self.node_ids.iter().map(|name| Quote(name).to_string());
+            let names = names.collect::<Vec<_>>().join(", ");
+            format!("{} is not among the nodes: {names}", Quote(own))
+        } else {
+            return Ok(());
+        };
+        Err(Error::malformed_request(text))
+    }
+
+    /// The line of an `init` that gives this identity. Without a `msg_id` it wants no reply.
+    ///
+    /// ```
+    /// use eddyline::protocol::Init;
+    ///
+    /// let node_ids = vec!["n1".to_owned()];
+    /// let init = Init { node_id: "n1".to_owned(), node_ids };
+    /// let line = init.line("c0", Some(1));
+    /// assert!(line.starts_with(r#"{"src":"c0","dest":"n1","body":{"type":"init","msg_id":1,"#));
+    /// ```
+    pub fn line(&self, src: &str, msg_id: Option<u64>) -> String {
+        let text = |name: &str| serde_json::Value::from(name).to_string();
+        let (src, own) = (text(src), text(&self.node_id));
+        let msg_id = msg_id.map(|msg_id| format!(r#""msg_id":{msg_id},"#));
+        let msg_id = msg_id.unwrap_or_default();
+        let names: Vec<String> = self.node_ids.iter().map(|name| text(name)).collect();
+        let names = names.join(",");
+        format!(
+            r#"{{"src":{src},"dest":{own},"body":{{"type":"init",{msg_id}"node_id":{own},"node_ids":[{names}]}}}}"#
+        )
     }
 }
 

@@ -279,6 +279,11 @@ fn is_integer(json: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Whether a text is a JSON integer: without blanks and without a leading zero.
+pub(crate) fn is_json_integer(text: &str) -> bool {
+    is_integer(text) && serde_json::from_str::<&RawValue>(text).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

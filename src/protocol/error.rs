@@ -1,7 +1,9 @@
 //! Maelstrom's errors: a code that programs act on, and a text for people.
 
 use super::quote::Quote;
+use serde::ser::SerializeMap as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::fmt;
 
 /// The kind of failure that an error message reports.
@@ -115,7 +117,8 @@ impl<'de> Deserialize<'de> for ErrorCode {
 
 /// An error that one node sends to another, or that a handler ends with.
 ///
-/// A handler that returns one answers its caller with its code and text.
+/// A handler that returns one answers its caller with its code, its text, and its further
+/// fields.
 ///
 /// ```
 /// use eddyline::{Error, ErrorCode};
@@ -125,13 +128,41 @@ impl<'de> Deserialize<'de> for ErrorCode {
 /// assert_eq!(error.to_string(), "the vault is shut (error 1000)");
 /// assert_eq!(error.code, ErrorCode::Other(1000));
 /// ```
+///
+/// An error of another node comes with all fields of its body, and `?` passes all of them on.
+/// This node asks n1, and then the leader that n1 names:
+///
+/// ```
+/// # use eddyline::{Context, Error, Reply, Request, Result};
+/// fn refuse() -> Result<()> {
+///     Err(Error::temporarily_unavailable("not the leader").with("leader", "n3"))
+/// }
+///
+/// async fn ask(cx: Context) -> Result<Reply> {
+///     let error = match cx.sync_rpc("n1", "read", &()).await {
+///         Ok(reply) => return Ok(reply),
+///         Err(error) => error,
+///     };
+///     match error.field::<String>("leader") {
+///         Some(leader) => cx.sync_rpc(&leader, "read", &()).await,
+///         None => Err(error),
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     /// The kind of failure. Programs act on it.
     pub code: ErrorCode,
     /// A description for people.
     pub text: String,
+    /// Boxed: most errors have none, and an error is part of every result.
+    further: Option<Box<Further>>,
 }
+
+/// The fields of an error's body besides its header, code and text. Each is a key and
+/// a JSON value, in the order of the body.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Further(Vec<(String, String)>);
 
 /// The result of handlers and calls.
 ///
@@ -157,6 +188,67 @@ impl Error {
         Error {
             code: code.into(),
             text: text.into(),
+            further: None,
+        }
+    }
+
+    /// Adds a field to the error's body, for programs: the name of the leader, a time to wait.
+    /// A field of that name is replaced.
+    ///
+    /// If the value does not serialise, or the key is one that every error has (`type`,
+    /// `msg_id`, `in_reply_to`, `code`, `text`), this returns error 13 in its place.
+    ///
+    /// ```
+    /// use eddyline::Error;
+    ///
+    /// let error = Error::temporarily_unavailable("not the leader")
+    ///     .with("leader", "n3")
+    ///     .with("retry_in_ms", 50);
+    /// assert_eq!(error.field("retry_in_ms"), Some(50));
+    /// assert_eq!(error.with("code", 20).code.number(), 13);
+    /// ```
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Serialize) -> Error {
+        if !is_further(key) {
+            return Error::crash(format!(
+                "the field `{key}` of an error has its own place and cannot be added"
+            ));
+        }
+        match serde_json::to_string(&value) {
+            Ok(json) => {
+                let fields = &mut self.further.get_or_insert_default().0;
+                fields.retain(|(known, _)| known != key);
+                fields.push((key.to_owned(), json));
+                self
+            }
+            Err(why) => Error::crash(format!(
+                "the field `{key}` of an error does not serialise: {why}"
+            )),
+        }
+    }
+
+    /// A further field of the error's body. `None` if there is none of that name, or if its
+    /// value is not a `T`.
+    ///
+    /// ```
+    /// use eddyline::Error;
+    ///
+    /// let error = Error::temporarily_unavailable("not the leader").with("leader", "n3");
+    /// assert_eq!(error.field::<String>("leader").as_deref(), Some("n3"));
+    /// assert_eq!(error.field::<u64>("leader"), None);
+    /// ```
+    pub fn field<'a, T: Deserialize<'a>>(&'a self, key: &str) -> Option<T> {
+        let fields = &self.further.as_ref()?.0;
+        // Of a key that stands twice, serde_json's maps take the last one too.
+        let (_, json) = fields.iter().rev().find(|(name, _)| name == key)?;
+        serde_json::from_str(json).ok()
+    }
+
+    /// Adds a field that another node has written, if it is a further one.
+    pub(super) fn add_received(&mut self, key: &str, json: &str) {
+        if is_further(key) {
+            let fields = &mut self.further.get_or_insert_default().0;
+            fields.push((key.to_owned(), json.to_owned()));
         }
     }
 
@@ -236,6 +328,35 @@ impl Error {
     }
 }
 
+/// Whether a key of an error's body is neither in the header nor in every error.
+fn is_further(key: &str) -> bool {
+    !matches!(key, "type" | "msg_id" | "in_reply_to" | "code" | "text")
+}
+
+/// All fields of an error's body besides its header.
+pub(crate) struct ErrorFields<'a>(pub(crate) &'a Error);
+
+impl Serialize for ErrorFields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let Error {
+            code,
+            text,
+            further,
+        } = self.0;
+        let Some(further) = further else {
+            return ErrorBody { code: *code, text }.serialize(serializer);
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("code", code)?;
+        map.serialize_entry("text", text)?;
+        for (key, json) in &further.0 {
+            let value: &RawValue = serde_json::from_str(json).map_err(serde::ser::Error::custom)?;
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (error {})", self.text, self.code.number())
@@ -279,5 +400,29 @@ mod tests {
             .filter(|&number| ErrorCode::from(number).is_definite())
             .collect();
         assert_eq!(definite, [1, 10, 11, 12, 14, 20, 21, 22, 30]);
+    }
+
+    #[test]
+    fn a_further_field_is_added_replaced_and_read() {
+        let error = Error::abort("a").with("x", 1).with("y", [2]).with("x", 3);
+        assert_eq!(error.field("x"), Some(3));
+        assert_eq!(error.field("y"), Some(vec![2]));
+        assert_eq!(error.field::<String>("x"), None);
+        assert_eq!(error.field::<u64>("z"), None);
+        let json = serde_json::to_string(&ErrorFields(&error)).unwrap();
+        assert_eq!(json, r#"{"code":14,"text":"a","y":[2],"x":3}"#);
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_added_is_error_13_that_names_it() {
+        for key in ["type", "msg_id", "in_reply_to", "code", "text"] {
+            let error = Error::abort("a").with(key, 1);
+            assert_eq!(error.code, ErrorCode::Crash);
+            assert!(error.text.contains(&format!("`{key}`")), "{error}");
+        }
+        let unserialisable = std::collections::BTreeMap::from([([1], 2)]);
+        let error = Error::abort("a").with("map", unserialisable);
+        assert_eq!(error.code, ErrorCode::Crash);
+        assert!(error.text.contains("`map`"), "{error}");
     }
 }

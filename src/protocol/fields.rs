@@ -2,25 +2,24 @@
 //!
 //! The header keys belong to the protocol. An author may hand the whole body of a
 //! request back, as other languages' libraries teach. Then each header key would
-//! stand twice in the message, and its readers could take either. So they are left
-//! out here. A struct's field names cost nothing to compare. A map has its keys only
-//! at run time, so its JSON is searched once it is written.
+//! stand twice in the message, and its readers could take either. So an object that
+//! may have them is searched once it is written, and `own_header.rs` decides what
+//! becomes of them. A struct's field names cost nothing to compare. A map has its keys
+//! only at run time, so it is always searched.
 
 use super::Error;
+use super::own_header::HEADER_KEYS;
 use serde::ser::{Impossible, SerializeStruct, Serializer};
 use serde::{Serialize, ser};
 use serde_json::Error as JsonError;
 use serde_json::ser::{Compound, Formatter};
 use std::io;
 
-/// The keys of a body that the protocol itself gives a meaning.
-pub(super) const HEADER_KEYS: [&str; 3] = ["type", "msg_id", "in_reply_to"];
-
 /// serde_json's name for the only field of a `RawValue`, which is any JSON.
 const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
-/// Appends `fields` as a JSON object, or nothing for `()`. Returns whether header
-/// keys may still be in it.
+/// Appends `fields` as a JSON object, or nothing for `()`. Returns whether header keys
+/// may be in it.
 pub(super) fn write_object<T: Serialize + ?Sized>(
     out: &mut Vec<u8>,
     fields: &T,
@@ -74,7 +73,7 @@ struct Top<'a, 'b> {
     keys: &'a mut Keys,
 }
 
-/// Serialises a struct, and leaves out fields that are named like header keys.
+/// Serialises a struct, and notices fields that are named like header keys.
 struct Struct<'a, 'b> {
     json: Compound<'a, &'b mut Vec<u8>, OneLine>,
     keys: &'a mut Keys,
@@ -89,10 +88,7 @@ impl SerializeStruct for Struct<'_, '_> {
         key: &'static str,
         value: &T,
     ) -> Result<(), JsonError> {
-        if HEADER_KEYS.contains(&key) {
-            return Ok(());
-        }
-        if key == RAW_VALUE {
+        if HEADER_KEYS.contains(&key) || key == RAW_VALUE {
             *self.keys = Keys::Any;
         }
         SerializeStruct::serialize_field(&mut self.json, key, value)

@@ -5,7 +5,8 @@
 //! serialised before its number is known, or that is sent more than once.
 
 use super::fast::{ObjectFields, is_plain};
-use super::fields::{HEADER_KEYS, Keys, OneLine, write_object};
+use super::fields::{Keys, OneLine, write_object};
+use super::own_header::{HEADER_KEYS, OwnHeader, ReplyKind};
 use super::{Error, Result};
 use serde::Serialize;
 use serde_json::ser::Formatter as _;
@@ -26,7 +27,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy)]
 pub enum Fields<'a, T: ?Sized> {
     /// A value that serialises to a JSON object; `()` is an empty one. Fields that
-    /// are named like header keys are left out.
+    /// are named like header keys are left out. In a [`Content`] they must agree with it.
     Typed(&'a T),
     /// An object from elsewhere. Its fields go out as they came and in their order.
     /// The three header keys are left out.
@@ -71,25 +72,6 @@ pub fn write_header(
     write_numbers(out, numbers);
 }
 
-/// The type of a reply.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum ReplyKind<'a> {
-    /// The request's type with `_ok` appended.
-    Ok(&'a str),
-    /// `error`.
-    Error,
-}
-
-impl<'a> ReplyKind<'a> {
-    /// The type and its suffix, as [`write_header`] takes them.
-    pub(crate) fn parts(self) -> (&'a str, &'static str) {
-        match self {
-            ReplyKind::Ok(request) => (request, "_ok"),
-            ReplyKind::Error => ("error", ""),
-        }
-    }
-}
-
 /// The beginning of every message of a node, up to the receiver's name; `None` if
 /// the node's name needs escapes. It is made once, for [`write_plain_header`].
 pub(crate) fn plain_front(src: &str) -> Option<String> {
@@ -109,10 +91,21 @@ pub(crate) fn write_plain_header(
     let body = "\",\"body\":{\"type\":\"";
     match kind {
         ReplyKind::Ok(request) => put(out, [front, dest, body, request, "_ok\",\"msg_id\":"]),
-        ReplyKind::Error => put(out, [front, dest, body, "error\",\"msg_id\":"]),
+        ReplyKind::Named(_) | ReplyKind::Error => {
+            put(out, [front, dest]);
+            write_kind(out, kind);
+        }
     }
     out.extend_from_slice(digits(msg_id, &mut [0; 20]));
     put(out, [",\"in_reply_to\":", in_reply_to]);
+}
+
+/// The type of a reply that is not `…_ok`. Its own function: an escaped text would cost every
+/// reply ten instructions.
+#[inline(never)]
+fn write_kind(out: &mut Vec<u8>, kind: ReplyKind<'_>) {
+    let kind = escaped(kind.parts().0);
+    put(out, ["\",\"body\":{\"type\":\"", &kind, "\",\"msg_id\":"]);
 }
 
 /// Appends the body's own fields, and ends the message and its line.
@@ -136,9 +129,24 @@ pub(crate) fn write_plain_header(
 /// # Ok::<(), eddyline::Error>(())
 /// ```
 pub fn write_fields<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: Fields<'_, T>) -> Result<()> {
+    write_body(out, fields, |_own_header, _out| Ok(()))
+}
+
+/// As [`write_fields`]. If header keys were left out, `decide` is called with them when the
+/// other fields are written. Of a raw object only the type is noted.
+#[inline(always)]
+pub(crate) fn write_body<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    fields: Fields<'_, T>,
+    decide: impl FnOnce(&OwnHeader, &mut Vec<u8>) -> Result<()>,
+) -> Result<()> {
     match fields {
-        Fields::Typed(fields) => write_typed(out, fields)?,
-        Fields::Raw(object) => write_own_fields(out, object)?,
+        Fields::Typed(fields) => write_typed(out, fields, decide)?,
+        Fields::Raw(object) => {
+            let mut own = OwnHeader::default();
+            write_own_fields(out, object, |key, json| own.note_raw(key, json))?;
+            decide(&own, out)?;
+        }
     }
     out.extend_from_slice(b"}}\n");
     Ok(())
@@ -176,7 +184,8 @@ impl Content {
     /// ```
     ///
     /// # Errors
-    /// Error 13 when the fields do not serialise to a JSON object.
+    /// Error 13 when the fields do not serialise to a JSON object, or when typed fields have
+    /// another `type` than `kind`, or numbers.
     pub fn new<T: Serialize + ?Sized>(
         mut bytes: Vec<u8>,
         kind: &str,
@@ -185,7 +194,16 @@ impl Content {
         bytes.clear();
         bytes.extend_from_slice(escaped(kind).as_bytes());
         let kind_len = bytes.len();
-        write_fields(&mut bytes, fields)?;
+        match fields {
+            Fields::Typed(_) => {
+                write_body(&mut bytes, fields, |own, _| own.of_message(kind))?;
+            }
+            // The body of a `RawRequest`, whose type is `kind`.
+            Fields::Raw(object) => {
+                write_own_fields(&mut bytes, object, |_key, _json| Ok(()))?;
+                bytes.extend_from_slice(b"}}\n");
+            }
+        }
         Ok(Content { bytes, kind_len })
     }
 
@@ -316,18 +334,16 @@ fn digits(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
 }
 
 /// Appends `,"key":value…`: an object's inside, joined to the header before it.
-fn write_typed<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: &T) -> Result<()> {
+fn write_typed<T: Serialize + ?Sized>(
+    out: &mut Vec<u8>,
+    fields: &T,
+    decide: impl FnOnce(&OwnHeader, &mut Vec<u8>) -> Result<()>,
+) -> Result<()> {
     let begin = out.len();
     let keys = write_object(out, fields)?;
     match &out[begin..] {
         [] | b"{}" => out.truncate(begin),
-        object if keys == Keys::Any => {
-            let object = String::from_utf8_lossy(object).into_owned();
-            let object = RawValue::from_string(object).map_err(unserialisable)?;
-            out.truncate(begin);
-            // An error here is the author's, so it is error 13 and not 12.
-            write_own_fields(out, &object).map_err(|error| Error::crash(error.text))?;
-        }
+        _ if keys == Keys::Any => write_searched(out, begin, decide)?,
         _ => {
             out[begin] = b',';
             out.pop();
@@ -336,14 +352,38 @@ fn write_typed<T: Serialize + ?Sized>(out: &mut Vec<u8>, fields: &T) -> Result<(
     Ok(())
 }
 
-/// Appends the fields of an object but for header keys, with values byte for byte.
-fn write_own_fields(out: &mut Vec<u8>, object: &RawValue) -> Result<()> {
+/// Replaces the object at `begin` by its fields without the header keys. It is not part of
+/// each place that writes a message: most objects are structs without header keys.
+#[inline(never)]
+fn write_searched(
+    out: &mut Vec<u8>,
+    begin: usize,
+    decide: impl FnOnce(&OwnHeader, &mut Vec<u8>) -> Result<()>,
+) -> Result<()> {
+    let object = String::from_utf8_lossy(&out[begin..]).into_owned();
+    let object = RawValue::from_string(object).map_err(unserialisable)?;
+    out.truncate(begin);
+    let mut own = OwnHeader::default();
+    // An error here is the author's, so it is error 13 and not 12.
+    write_own_fields(out, &object, |key, json| own.note(key, json))
+        .map_err(|error| Error::crash(error.text))?;
+    decide(&own, out)
+}
+
+/// Appends the fields of an object but for header keys, with values byte for byte. The header
+/// keys and their values go to `note`.
+fn write_own_fields(
+    out: &mut Vec<u8>,
+    object: &RawValue,
+    mut note: impl FnMut(&str, &str) -> Result<()>,
+) -> Result<()> {
     let Ok(mut fields) = ObjectFields::of(object.get()) else {
         return Err(Error::malformed_request("not a JSON object"));
     };
     while let Some(key) = fields.next_key().map_err(|_| unusable_key())? {
         let value = fields.value().map_err(|_| unusable_key())?;
         if HEADER_KEYS.contains(&key.as_ref()) {
+            note(&key, value)?;
             continue;
         }
         match &key {

@@ -8,8 +8,10 @@
 //! |---|---|
 //! | `envelope.rs` | reading a line: [`Envelope`], [`Header`], and the plain parser, by serde_json |
 //! | `body.rs` | reading a body as the author's type, or as an error |
+//! | `misfit.rs` | why a body is not of the author's type |
 //! | `message.rs` | writing a message |
 //! | `fields.rs` | writing the author's fields, without header keys |
+//! | `own_header.rs` | the header keys among an author's fields |
 //! | `error.rs` | the error codes, and [`Error`] |
 //! | `cluster.rs` | `init`, and the names of the services |
 //! | `raw_request.rs` | a request that is sent on |
@@ -25,6 +27,8 @@ mod error;
 mod fast;
 mod fields;
 mod message;
+mod misfit;
+mod own_header;
 mod quote;
 mod raw_request;
 
@@ -37,6 +41,9 @@ pub use quote::Excerpt;
 pub use raw_request::RawRequest;
 
 pub(crate) use body::{error_of, parse_body, parse_value};
-pub(crate) use fast::{Outline, parse_outlined};
-pub(crate) use message::{ReplyKind, plain_front, write_plain_header};
+pub(crate) use envelope::is_json_integer;
+pub(crate) use error::ErrorFields;
+pub(crate) use fast::{Outline, Subject, parse_outlined};
+pub(crate) use message::{plain_front, write_body, write_plain_header};
+pub(crate) use own_header::{OwnHeader, ReplyKind};
 pub(crate) use quote::Quote;

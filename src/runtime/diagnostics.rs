@@ -75,7 +75,16 @@ impl Diagnostics {
         // of its own.
         let mut line = OneLine::default();
         let _as_far_as_it_came = write!(line, "{PREFIX}{text}");
-        let mut line = line.text;
+        self.push(line.text);
+    }
+
+    /// Takes a line that the reader is to paste: nothing stands in front of it, and it is not
+    /// cut.
+    pub(super) fn line_to_paste(&self, line: String) {
+        self.push(line);
+    }
+
+    fn push(&self, mut line: String) {
         line.push('\n');
         if self.held.borrow().bytes.len() > HELD_BYTES_MAX {
             self.flush();

@@ -21,6 +21,7 @@
 //!
 //! Read next: `timing.rs`, `expiry.rs`, `phase.rs`, then the sources.
 
+use super::diagnostics::Diagnostics;
 use super::expiry::Looks;
 use super::options::Options;
 use super::outputs::Outputs;
@@ -32,9 +33,11 @@ use super::timing::{TurnClock, earlier, timeout};
 #[cfg(any(test, feature = "microscope"))]
 use crate::microscope::Moment;
 use crate::node::{Context, Node};
+use crate::protocol::Init;
 use crate::reactor::Reactor;
 use crate::session::{Session, Settings};
 use crate::sys::Streams;
+use crate::task::Threads;
 use crate::time::{Clock, Instant};
 use std::io;
 use std::rc::Rc;
@@ -77,6 +80,7 @@ impl EventLoop {
         clock: Rc<dyn Clock>,
     ) -> io::Result<EventLoop> {
         let mut reactor = Reactor::new()?;
+        let is_terminal = streams.stdin.is_terminal();
         let stdin = Stdin::new(&mut reactor, streams.stdin, options.line_bytes_max)?;
         let outputs = Outputs::new(&mut reactor, streams.stdout, streams.stderr)?;
         let settings = Settings {
@@ -85,13 +89,22 @@ impl EventLoop {
         };
         let diagnostics = outputs.diagnostics();
         let log = move |text: std::fmt::Arguments<'_>| diagnostics.line(text);
-        let session = Session::new(build, settings, clock.clone(), log);
+        let mut session = Session::new(build, settings, clock.clone(), log);
         let waker = reactor.waker()?;
         session.ready_queue().on_unpark(move || {
             // A wake fails only when the kernel's counter is full. Then a wake is
             // pending, and ends the wait.
             let _awake = waker.wake();
         });
+        if is_terminal {
+            invite(&outputs.diagnostics(), options.identity.as_ref());
+        }
+        if let Some(identity) = &options.identity {
+            session.identify(identity).map_err(|error| {
+                let text = format!("the node cannot have this identity: {}", error.text);
+                io::Error::new(io::ErrorKind::InvalidInput, text)
+            })?;
+        }
         let tcp_echo = TcpEcho::new(options.tcp_bind, options.tcp_connections_max);
         Ok(EventLoop {
             clock: TurnClock::new(clock),
@@ -103,8 +116,14 @@ impl EventLoop {
             phase: Phase::Serving,
             looks: Looks::default(),
             turns: 0,
-            has_tasks_left: false,
+            // The first turn does not wait if something was said or begun already.
+            has_tasks_left: is_terminal || options.identity.is_some(),
         })
+    }
+
+    /// Sets the threads for closures that block.
+    pub(crate) fn set_threads(&mut self, threads: impl Threads + 'static) {
+        self.session.set_threads(threads);
     }
 
     /// How many events came for sources that had been closed.
@@ -237,6 +256,13 @@ impl EventLoop {
         if is_serving && !self.stdin.has_ended() && !self.outputs.has_lost_reader() {
             return Ok(());
         }
+        self.advance_to_the_end()
+    }
+
+    /// Not inlined: every turn would save the registers that it needs.
+    #[cold]
+    #[inline(never)]
+    fn advance_to_the_end(&mut self) -> io::Result<()> {
         loop {
             let unwritten = self.outputs.unwritten(&mut self.session);
             let work = self.work();
@@ -245,7 +271,7 @@ impl EventLoop {
                 return Ok(());
             }
             debug_assert!(next > self.phase, "{:?} became {next:?}", self.phase);
-            self.enter(next, work);
+            self.enter(next);
             look!(self.look(Moment::Phase));
             self.flush()?;
         }
@@ -259,16 +285,18 @@ impl EventLoop {
             Work::Operations
         } else if self.session.has_ready_tasks() {
             Work::Tasks
+        } else if self.session.may_go_on() {
+            Work::Handlers
         } else {
             Work::Nothing
         }
     }
 
-    /// Begins a phase, with the work that the one before has left.
-    fn enter(&mut self, phase: Phase, left: Work) {
+    /// Begins a phase.
+    fn enter(&mut self, phase: Phase) {
         match phase {
             Phase::GivingUp { .. } => self.tcp_echo.give_up(&mut self.reactor, &mut self.session),
-            Phase::Flushing { .. } if left != Work::Nothing => self.tell_unanswered(),
+            Phase::Flushing { .. } => self.tell_unanswered(),
             Phase::FlushingStdout => self.outputs.close_stderr(),
             _ => {}
         }
@@ -279,8 +307,8 @@ impl EventLoop {
         let unanswered = self.session.unanswered();
         if unanswered > 0 {
             self.session.log(format_args!(
-                "stdin has ended: requests that get no reply, since their handlers still \
-                 wait when their time is over: {unanswered}"
+                "stdin has ended: requests that get no reply, since their handlers still wait: \
+                 {unanswered}"
             ));
         }
     }
@@ -308,6 +336,21 @@ impl EventLoop {
             _ => Ok(true),
         }
     }
+}
+
+/// Tells a person at the terminal what the node waits for, and gives a line to begin with.
+/// Without a line a new node looks as if it had stopped.
+fn invite(diagnostics: &Diagnostics, identity: Option<&Init>) {
+    let first = || Init {
+        node_id: "n1".to_owned(),
+        node_ids: vec!["n1".to_owned()],
+    };
+    diagnostics.line(format_args!(
+        "stdin is a terminal: this node waits for messages, one JSON object on each line; \
+         Ctrl-D ends it; paste this line to begin:"
+    ));
+    let init = identity.cloned().unwrap_or_else(first);
+    diagnostics.line_to_paste(init.line("c0", Some(1)));
 }
 
 #[cfg(test)]
@@ -367,6 +410,10 @@ mod tests {
                 None => {}
             }
             self.time.now()
+        }
+
+        fn unix_time(&self) -> Duration {
+            self.time.unix_time()
         }
     }
 

@@ -27,7 +27,8 @@
 //!   with its outcome.
 //!
 //! Read next: `event_loop.rs`, the turn; `timing.rs`, `expiry.rs` and `phase.rs`, its
-//! decisions; `stdin.rs` and `outputs.rs`, the standard streams; `tcp_echo.rs`.
+//! decisions; `stdin.rs` and `outputs.rs`, the standard streams; `tcp_echo.rs`;
+//! `thread_pool.rs`, the threads beside the loop.
 
 mod diagnostics;
 mod event_loop;
@@ -44,7 +45,10 @@ mod stdout;
 mod tcp_echo;
 mod tcp_sends;
 mod tcp_server;
+mod thread_pool;
 mod timing;
+
+use thread_pool::ThreadPool;
 
 pub(crate) use event_loop::EventLoop;
 pub use options::Options;
@@ -114,7 +118,7 @@ pub fn run<N: Node>() -> io::Result<()> {
 /// ```
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run`], and when the [`identity`](Options::identity) among the options is none.
 pub fn run_with<N: Node>(
     build: impl Fn(&Context) -> N + 'static,
     options: Options,
@@ -122,6 +126,7 @@ pub fn run_with<N: Node>(
     crate::task::capture_panic_places();
     let clock = Rc::new(MonotonicClock::start());
     let mut event_loop = EventLoop::new(build, &options, Streams::take()?, clock)?;
+    event_loop.set_threads(ThreadPool::new());
     #[cfg(feature = "microscope")]
     let recording = options.record.clone().map(crate::microscope::Live::start);
     let ended = loop {

@@ -1,5 +1,6 @@
 //! The options of a node process.
 
+use crate::protocol::Init;
 use crate::session::Settings;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -15,6 +16,17 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// The node's name and those of all nodes, for a node that gets no `init`, or before it
+    /// does. It serves at once. With `None` the `init` gives the names.
+    ///
+    /// ```
+    /// use eddyline::{Options, protocol::Init};
+    ///
+    /// let node_ids = ["n1", "n2", "n3"].map(str::to_owned).to_vec();
+    /// let identity = Init { node_id: "n1".to_owned(), node_ids };
+    /// let options = Options { identity: Some(identity), ..Options::default() };
+    /// ```
+    pub identity: Option<Init>,
     /// How long a call waits for its reply, unless the call says otherwise: 1 s.
     pub rpc_timeout: Duration,
     /// The address that TCP echo binds: 127.0.0.1, which other machines cannot reach.
@@ -38,6 +50,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            identity: None,
             rpc_timeout: Settings::default().rpc_timeout,
             tcp_bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             seed: None,

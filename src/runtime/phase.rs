@@ -5,7 +5,7 @@
 //!   serving ────────────────> draining ─────────────────────────> flushing
 //!                                │                                 ^  │  │
 //!                                ├── 6 s are over, tasks are ready ┤  │  │ all written
-//!                                │                                 │  │  └──────────> ended
+//!                                │   or handlers wait              │  │  └──────────> ended
 //!                                │ 6 s are over,      no work is   │  │                 ^
 //!                                │ operations are     left, or     │  │ 1 s is over     │
 //!                                │ in flight          1,000 turns  │  v                 │
@@ -30,8 +30,9 @@ use super::timing::TurnClock;
 use crate::time::Instant;
 use std::time::Duration;
 
-/// For how long after the end of stdin sockets and tasks may be busy: 6 s, a little
-/// longer than an exchange may take, so that each one in flight ends by itself.
+/// For how long after the end of stdin sockets and tasks may be busy, and handlers may
+/// wait: 6 s, a little longer than an exchange may take, so that each one in flight ends
+/// by itself.
 pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(6);
 
 /// How many turns handlers have to answer after their operations were given up: 1,000.
@@ -49,7 +50,8 @@ const STDERR_PATIENCE: Duration = Duration::from_secs(1);
 pub(super) enum Phase {
     /// Lines come.
     Serving,
-    /// No line will come. Ready tasks run on, and operations in flight end by themselves.
+    /// No line will come. Handlers run on, and operations in flight end by themselves.
+    /// Background tasks run meanwhile.
     Draining {
         /// When they are given up.
         deadline: Instant,
@@ -80,7 +82,10 @@ pub(super) enum Work {
     Operations,
     /// Tasks are ready.
     Tasks,
-    /// Tasks may wait, but only for a reply or a timer, and neither comes any more.
+    /// Handlers wait for time, a thread or a task.
+    Handlers,
+    /// Handlers may wait, but only for replies, which cannot come any more. Background tasks
+    /// may wait for anything: a node that gossips for ever would never end.
     Nothing,
 }
 
@@ -116,10 +121,10 @@ impl Phase {
     /// | any | | reader gone | | ended | |
     /// | serving | input | | | serving | |
     /// | serving | any other | | | draining | |
-    /// | draining | nothing | | | flushing | |
+    /// | draining | nothing | | | flushing | tells how many get no reply |
     /// | draining | operations | | 6 s are over | giving up | ends the operations |
-    /// | draining | tasks | | 6 s are over | flushing | tells how many get no reply |
-    /// | giving up | nothing | | | flushing | |
+    /// | draining | tasks or handlers | | 6 s are over | flushing | tells how many get no reply |
+    /// | giving up | handlers or nothing | | | flushing | tells how many get no reply |
     /// | giving up | any other | | 1,000 turns are over | flushing | tells how many get no reply |
     /// | flushing | | nothing | | ended | |
     /// | flushing | | messages or lines | 1 s is over | flushing stdout | closes stderr if lines wait there |
@@ -143,7 +148,8 @@ impl Phase {
             (Phase::Serving, ..) => Phase::Draining {
                 deadline: clock.now() + DRAIN_DEADLINE,
             },
-            (Phase::Draining { .. } | Phase::GivingUp { .. }, Work::Nothing, _) => flushing(),
+            (Phase::Draining { .. } | Phase::GivingUp { .. }, Work::Nothing, _)
+            | (Phase::GivingUp { .. }, Work::Handlers, _) => flushing(),
             (Phase::Draining { deadline }, ..) if clock.now() < deadline => self,
             (Phase::Draining { .. }, Work::Operations, _) => Phase::GivingUp {
                 last_turn: turn + u64::from(LAST_TURNS_MAX),
@@ -201,7 +207,13 @@ mod tests {
         Phase::FlushingStdout,
         Phase::Ended,
     ];
-    const WORK: [Work; 4] = [Work::Input, Work::Operations, Work::Tasks, Work::Nothing];
+    const WORK: [Work; 5] = [
+        Work::Input,
+        Work::Operations,
+        Work::Tasks,
+        Work::Handlers,
+        Work::Nothing,
+    ];
     const UNWRITTEN: [Unwritten; 3] = [Unwritten::Messages, Unwritten::Lines, Unwritten::Nothing];
 
     /// The next phase at a time, in the turn of that number.
@@ -228,7 +240,7 @@ mod tests {
         for unwritten in UNWRITTEN {
             let stays = next(Phase::Serving, Work::Input, unwritten);
             assert_eq!(stays, Phase::Serving);
-            for work in [Work::Operations, Work::Tasks, Work::Nothing] {
+            for work in [Work::Operations, Work::Tasks, Work::Handlers, Work::Nothing] {
                 assert_eq!(next(Phase::Serving, work, unwritten), DRAINING);
             }
         }
@@ -240,6 +252,7 @@ mod tests {
             assert_eq!(next(DRAINING, Work::Nothing, unwritten), FLUSHING);
             assert_eq!(next(DRAINING, Work::Operations, unwritten), DRAINING);
             assert_eq!(next(DRAINING, Work::Tasks, unwritten), DRAINING);
+            assert_eq!(next(DRAINING, Work::Handlers, unwritten), DRAINING);
         }
     }
 
@@ -247,12 +260,11 @@ mod tests {
     fn draining_ends_with_its_time_and_gives_operations_up() {
         let over = |work| at(7_000, TURN, DRAINING, work, Unwritten::Nothing);
         assert_eq!(over(Work::Operations), GIVING_UP);
-        assert_eq!(
-            over(Work::Tasks),
-            Phase::Flushing {
-                deadline: Instant::from_millis(8_000)
-            }
-        );
+        let flushing = Phase::Flushing {
+            deadline: Instant::from_millis(8_000),
+        };
+        assert_eq!(over(Work::Tasks), flushing);
+        assert_eq!(over(Work::Handlers), flushing);
     }
 
     #[test]
@@ -260,6 +272,7 @@ mod tests {
         let last = TURN + u64::from(LAST_TURNS_MAX);
         for unwritten in UNWRITTEN {
             assert_eq!(next(GIVING_UP, Work::Nothing, unwritten), FLUSHING);
+            assert_eq!(next(GIVING_UP, Work::Handlers, unwritten), FLUSHING);
             for work in [Work::Operations, Work::Tasks] {
                 let stays = at(1_000, last - 1, GIVING_UP, work, unwritten);
                 assert_eq!(stays, GIVING_UP);

@@ -91,10 +91,12 @@ impl Stdin {
         let mut received_bytes = 0;
         self.state = State::Reading;
         self.receive_lines(session);
+        session.rest();
         for _ in 0..READS_PER_TURN {
             if self.state == State::Reading && left.is_readable() {
                 received_bytes += self.read(&mut left);
                 self.receive_lines(session);
+                session.rest();
             }
         }
         let next = match self.state {

@@ -9,6 +9,7 @@
 //! - Afresh, by whatever sets a deadline while the turn runs: a handler's timers, and
 //!   the deadlines of TCP. A handler may have run for long before it sets a timer.
 //!   Counted from the reading of the turn, its timer would be early.
+//! - Afresh, by the session's stopwatch: twice for the first poll of a turn, and once for the others.
 //!
 //! Read next: `expiry.rs`, which compares the readings of several turns.
 

@@ -15,31 +15,40 @@
 //! The session decides the fate of each line (`dispatch`). `runtime` drives it with real
 //! descriptors, `sim` on virtual time.
 //!
-//! Read next: `host`, which runs the handlers; then the room `node`.
+//! Read next: `identity`, how the node gets its name; `host`, which runs the handlers; then
+//! the room `node`.
 
 mod host;
 #[cfg(any(test, feature = "microscope"))]
 mod snapshot;
+mod identity;
+mod stopwatch;
 
 pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
 pub use host::{HELD_BYTES_MAX, TASKS_MAX};
 #[cfg(any(test, feature = "microscope"))]
 pub(crate) use snapshot::{OutputSnapshot, SessionSnapshot};
+pub use identity::{SETUP_BYTES_MAX, SETUP_REQUESTS_MAX};
 
-use crate::node::{Context, Log, Node, Request, Shared};
+use crate::node::{Context, Direction, Log, Node, Request, Shared, Verdict};
 use crate::protocol::{
-    Envelope, Error, Excerpt, Header, Init, MsgId, Parser, Quote, ReplyKind, ReplyTo, Result,
-    parse_body,
+    Envelope, Error, Excerpt, Header, Init, Malformed, MsgId, Parser, Quote, ReplyKind, ReplyTo,
+    Result, parse_body,
 };
-use crate::task::ReadyQueue;
+use crate::task::{ReadyQueue, Threads};
 use crate::time::{Clock, Instant, TimerId};
 use crate::wire::OutputBuffer;
-use host::{Host, host};
+use host::{Host, SetupEnd, host};
+use identity::{Identity, SettingUp};
 use std::cell::RefMut;
+use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// U+FEFF in UTF-8. At the start of a text it says only that the text is Unicode.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A whole node without file descriptors.
 ///
@@ -99,19 +108,6 @@ pub struct Session {
     line_number: u64,
 }
 
-/// ```text
-///              init
-///   nameless ────────> named ───┐
-///                        ^      │ init again: the same identity only
-///                        └──────┘
-/// ```
-enum Identity {
-    /// No `init` has come. Every request is refused.
-    Nameless,
-    /// The node is built.
-    Named(Context),
-}
-
 impl Session {
     /// A session for the node that `build` makes when `init` has come. Lines for people go to
     /// `log`, without a newline.
@@ -121,14 +117,48 @@ impl Session {
         clock: Rc<dyn Clock>,
         log: impl Fn(fmt::Arguments<'_>) + 'static,
     ) -> Session {
-        let log: Log = Box::new(log);
+        let log: Log = Rc::new(log);
+        let shared = Rc::new(Shared::new(settings, clock, log));
+        let polled = shared.waits().polled().clone();
         Session {
-            shared: Rc::new(Shared::new(settings, clock, log)),
-            host: host(build),
+            shared,
+            host: host(build, polled),
             identity: Identity::Nameless,
             parser: Parser::default(),
             line_number: 0,
         }
+    }
+
+    /// Gives the node its name, as an `init` does that wants no reply: the node is built and
+    /// set up, and serves. An `init` that agrees is answered as ever, and another one is
+    /// refused with error 22.
+    ///
+    /// If the setup fails, the log says so, and an `init` may try again.
+    ///
+    /// ```
+    /// # use eddyline::{Result, protocol::Init, session::Session};
+    /// fn begin(session: &mut Session) -> Result<()> {
+    ///     let node_ids = vec!["n1".to_owned(), "n2".to_owned()];
+    ///     session.identify(&Init { node_id: "n1".to_owned(), node_ids })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Error 12 if a name is missing or wrong: see [`Init::check`]. Error 22 if the node has
+    /// another identity already.
+    pub fn identify(&mut self, init: &Init) -> Result<()> {
+        init.check()?;
+        self.shared.identify(init.clone())?;
+        if !matches!(self.identity, Identity::Nameless) {
+            return Ok(());
+        }
+        let line = init.line(&init.node_id, None);
+        // By the plain parser: a second use of the other one would cost each line its inlining.
+        match &Envelope::parse(line.as_bytes()) {
+            Ok(envelope) => self.init(envelope),
+            Err(why) => return Err(Error::malformed_request(why.to_string())),
+        }
+        Ok(())
     }
 
     /// Receives one line, without its newline. A request's handler runs at once,
@@ -139,9 +169,30 @@ impl Session {
         // Matched by reference. To move the envelope would take as long as to find the line.
         match &self.parser.parse(line) {
             Ok(envelope) => self.dispatch(envelope),
-            Err(why) => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
+            Err(why) => self.refuse_line(line, why),
         }
         look!(crate::microscope::dispatched(self.snapshot()));
+    }
+
+    /// Logs a line that is not a message. If it is the first one and begins with a byte order
+    /// mark, the rest of it is received: PowerShell, for example, writes the mark to a pipe.
+    ///
+    /// It calls `receive` in place of the parser, which has one caller and is part of it.
+    #[cold]
+    fn refuse_line(&mut self, line: &[u8], why: &Malformed) {
+        match line.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) if self.line_number == 1 && !rest.starts_with(BYTE_ORDER_MARK) => {
+                self.line_number = 0;
+                self.receive(rest);
+            }
+            _ => self.log_line(format_args!("not a message: {why}: {}", Excerpt(line))),
+        }
+    }
+
+    /// Says that no further line follows for now. The session times its handlers, and the owner's own
+    /// work between two batches of lines is then not taken for a handler's.
+    pub(crate) fn rest(&mut self) {
+        self.host.rest(&self.shared);
     }
 
     /// Counts and logs a line that was longer than `line_bytes_max`, the owner's limit.
@@ -157,23 +208,20 @@ impl Session {
     /// Decides the fate of a message: logged, refused, given to the call that it is a reply to, or
     /// given to a handler.
     fn dispatch(&mut self, envelope: &Envelope<'_>) {
-        if let Identity::Named(cx) = &self.identity
-            && envelope.dest != cx.node_id()
-        {
-            let (dest, own) = (Quote(&envelope.dest), Quote(cx.node_id()));
-            return self.log_line(format_args!(
-                "ignored: its destination is {dest}, not {own}"
-            ));
-        }
-        let header = &envelope.header;
-        let is_reply = matches!(header.in_reply_to, ReplyTo::Call(_) | ReplyTo::Unknown);
-        if header.kind.as_deref() == Some("init") && !is_reply {
-            return self.init(envelope);
+        let observer = self.shared.observer();
+        if observer.is_set() && observer.decide(Direction::In, envelope) == Verdict::Drop {
+            return;
         }
         let Identity::Named(cx) = &self.identity else {
-            let error = Error::temporarily_unavailable("this node has received no init yet");
-            return self.refuse(envelope, &error);
+            return self.dispatch_early(envelope);
         };
+        if envelope.dest != cx.node_id() {
+            return self.log_other_destination(envelope, cx);
+        }
+        if is_init(envelope) {
+            return self.init(envelope);
+        }
+        let header = &envelope.header;
         let src = self.shared.sender(&envelope.src);
         match header.in_reply_to {
             ReplyTo::Call(msg_id) => self.shared.complete_call(msg_id, src, envelope),
@@ -190,7 +238,47 @@ impl Session {
         }
     }
 
-    /// Builds the node, or answers a repeated `init`.
+    /// Decides the fate of a message to a node that does not serve yet: see the table on
+    /// the page of `identity`.
+    #[inline(never)]
+    fn dispatch_early(&mut self, envelope: &Envelope<'_>) {
+        if let Identity::SettingUp(SettingUp { cx, .. }) = &self.identity
+            && envelope.dest != cx.node_id()
+        {
+            return self.log_other_destination(envelope, cx);
+        }
+        if is_init(envelope) {
+            return self.init(envelope);
+        }
+        let Identity::SettingUp(setting_up) = &mut self.identity else {
+            let error = Error::temporarily_unavailable(match self.shared.init() {
+                None => "this node has received no init yet",
+                Some(_) => "the setup of this node has failed; try again later",
+            });
+            return self.refuse(envelope, &error);
+        };
+        let src = self.shared.sender(&envelope.src);
+        let refusal = match envelope.header.in_reply_to {
+            ReplyTo::Call(msg_id) => return self.shared.complete_call(msg_id, src, envelope),
+            ReplyTo::Unknown => return self.shared.ignore_reply(),
+            ReplyTo::Absent | ReplyTo::Invalid => {
+                malformed(&envelope.header).or_else(|| setting_up.check_room().err())
+            }
+        };
+        match refusal {
+            None => setting_up.wait(Request::new(self.shared.pools().keep(envelope))),
+            Some(error) => self.refuse(envelope, &error),
+        }
+    }
+
+    fn log_other_destination(&self, envelope: &Envelope<'_>, cx: &Context) {
+        let (dest, own) = (Quote(&envelope.dest), Quote(cx.node_id()));
+        self.log_line(format_args!(
+            "ignored: its destination is {dest}, not {own}"
+        ));
+    }
+
+    /// Builds the node and begins its setup, or answers a repeated `init`.
     #[inline(never)]
     fn init(&mut self, envelope: &Envelope<'_>) {
         if let Some(error) = malformed(&envelope.header) {
@@ -208,19 +296,80 @@ impl Session {
             return self.refuse(envelope, &error);
         }
         let request = Request::new(self.shared.pools().keep(envelope));
-        if let Identity::Nameless = self.identity {
-            let cx = Context::new(self.shared.clone());
-            if let Err(panic) = self.host.build(&cx) {
-                self.log_line(format_args!("building the node {panic}"));
-                let text = format!("building the node panicked: {}", panic.message);
-                return self.refuse(envelope, &Error::crash(text));
+        match &mut self.identity {
+            Identity::Nameless => {
+                let cx = Context::new(self.shared.clone());
+                if let Err(panic) = self.host.build(&cx) {
+                    self.log_line(format_args!("building the node {panic}"));
+                    let text = format!("building the node panicked: {}", panic.message);
+                    return self.refuse(envelope, &Error::crash(text));
+                }
+                // The init has made the node, so it cannot be dropped.
+                let _verdict = self.shared.observer().decide(Direction::In, envelope);
+                self.host.set_up(&self.shared, &cx, request);
+                self.identity = Identity::SettingUp(SettingUp::new(cx));
+                self.end_setup();
             }
-            self.host.start(&self.shared, &cx);
-            self.identity = Identity::Named(cx);
+            Identity::SettingUp(setting_up) => match setting_up.check_room() {
+                Ok(()) => setting_up.wait(request),
+                Err(error) => self.refuse(envelope, &error),
+            },
+            Identity::Named(_) => self.answer_init(&request),
         }
-        self.shared.sender(&envelope.src);
-        if let Err(error) = self.shared.reply(&request, ReplyKind::Ok("init"), &()) {
-            self.log_line(format_args!("init could not be answered: {error}"));
+    }
+
+    /// Names the node if its setup has ended, and serves the requests that waited. If it has
+    /// failed, refuses them.
+    #[cold]
+    #[inline(never)]
+    fn end_setup(&mut self) {
+        let Some(SetupEnd { init, result }) = self.host.setup_end() else {
+            return;
+        };
+        let identity = std::mem::replace(&mut self.identity, Identity::Nameless);
+        let Identity::SettingUp(setting_up) = identity else {
+            return;
+        };
+        let (cx, waiting) = setting_up.end();
+        if let Err(error) = result {
+            return self.refuse_waiting(&error, &init, &waiting);
+        }
+        self.identity = Identity::Named(cx.clone());
+        self.answer_init(&init);
+        self.host.start(&self.shared, &cx);
+        for request in waiting {
+            if request.kind() == "init" {
+                self.answer_init(&request);
+                continue;
+            }
+            self.shared.set_requester(self.shared.sender(request.src()));
+            self.host.handle(&self.shared, &cx, request);
+            self.shared.set_requester(None);
+        }
+    }
+
+    fn answer_init(&self, request: &Request) {
+        self.shared.sender(request.src());
+        if let Err(error) = self.shared.reply(request, ReplyKind::Ok("init"), &()) {
+            self.log(format_args!("init could not be answered: {error}"));
+        }
+    }
+
+    /// Answers everything that waited for a setup that has failed.
+    fn refuse_waiting(&self, error: &Error, init: &Request, waiting: &VecDeque<Request>) {
+        self.log(format_args!(
+            "setup has failed: {error}; the node serves no request until another init sets it up"
+        ));
+        let unavailable =
+            Error::temporarily_unavailable("the setup of this node has failed; try again later");
+        for request in std::iter::once(init).chain(waiting) {
+            let error = match request.kind() {
+                "init" => error,
+                _ => &unavailable,
+            };
+            if let Err(error) = self.shared.reply_error(request, error) {
+                self.log(format_args!("an error reply could not be sent: {error}"));
+            }
         }
     }
 
@@ -263,13 +412,20 @@ impl Session {
         self.shared.end_step();
     }
 
-    /// Polls up to `polls` tasks that are ready. Returns whether more are.
+    /// Polls up to `polls` tasks that are ready. Returns whether more are. If the node's setup
+    /// has ended, the requests that waited for it are handled.
     ///
     /// Spawned tasks and woken ones take turns. If only one kind is ready, it gets all polls.
     pub fn run_tasks(&mut self, polls: usize) -> bool {
         let is_more_ready = self.host.run(&self.shared, polls);
         self.shared.end_step();
-        is_more_ready
+        match self.identity {
+            Identity::SettingUp(_) => {
+                self.end_setup();
+                self.has_ready_tasks()
+            }
+            Identity::Nameless | Identity::Named(_) => is_more_ready,
+        }
     }
 
     /// Whether [`run_tasks`](Session::run_tasks) would poll a task. The owner should not wait
@@ -321,6 +477,12 @@ impl Session {
         self.host.ready_queue()
     }
 
+    /// Sets the threads for closures that block. Without them each closure runs at once, in the poll
+    /// that starts it.
+    pub fn set_threads(&mut self, threads: impl Threads + 'static) {
+        self.shared.set_threads(Rc::new(threads));
+    }
+
     /// The bytes to write. The borrow must end before the next call.
     ///
     /// ```
@@ -365,9 +527,31 @@ impl Session {
         self.shared.next_operation()
     }
 
-    /// The number of requests that want a reply, have none, and whose handlers have not ended.
+    /// The first failure of `start`, or panic of a background task, since the last call.
+    pub(crate) fn take_task_failure(&self) -> Option<String> {
+        self.shared.take_task_failure()
+    }
+
+    /// The number of requests that want a reply, have none, and may get one: their handlers
+    /// have not begun or not ended, or they were kept.
     pub(crate) fn unanswered(&self) -> usize {
-        self.host.unanswered()
+        let waiting = match &self.identity {
+            Identity::SettingUp(setting_up) => {
+                let waiting = setting_up.waiting();
+                waiting.filter(|request| request.is_due()).count()
+            }
+            Identity::Nameless | Identity::Named(_) => 0,
+        };
+        waiting + self.host.unanswered() + self.shared.waits().kept()
+    }
+
+    /// Whether a handler waits for something that may come though stdin has ended: time, a
+    /// thread, a task. Replies cannot come. An owner that has ended the input goes on with its
+    /// turns while this is so, for as long as it likes.
+    ///
+    /// It costs a look at each task, and at each call if none of them sleeps.
+    pub fn may_go_on(&self) -> bool {
+        self.host.may_go_on(&self.shared)
     }
 
     /// The sender of the request that an operation was submitted for, as a number. `None` if
@@ -421,6 +605,22 @@ impl Session {
     pub fn ignored_replies(&self) -> u64 {
         self.shared.ignored_replies()
     }
+}
+
+impl Drop for Session {
+    /// An observer may hold a context, which would keep it and this session's state for ever.
+    fn drop(&mut self) {
+        self.shared.observer().remove();
+    }
+}
+
+#[inline(always)]
+fn is_init(envelope: &Envelope<'_>) -> bool {
+    let is_reply = matches!(
+        envelope.header.in_reply_to,
+        ReplyTo::Call(_) | ReplyTo::Unknown
+    );
+    envelope.header.kind.as_deref() == Some("init") && !is_reply
 }
 
 /// The error for a request with a malformed header.

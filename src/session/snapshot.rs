@@ -53,7 +53,7 @@ pub(super) fn polled<F: Future>(
     is_request: bool,
 ) {
     let session = SessionSnapshot::of(executor, shared);
-    microscope::polled(executor.polled(), is_request, session);
+    microscope::polled(executor.polled_slot(), is_request, session);
 }
 
 fn name(request: &Option<Request>) -> String {

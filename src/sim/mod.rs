@@ -72,6 +72,10 @@
 //! messages; a `BTreeMap` has only one order. A failed run is repeated, and the failure says
 //! when the second run differed.
 //!
+//! A node lives as a process does. Its [`now`](crate::Context::now) begins at zero in each life,
+//! its random numbers are others in each life, and its
+//! [wall clock](crate::Context::unix_time) may be wrong.
+//!
 //! Two models shaped this. Maelstrom simulates the network around real processes, so its
 //! runs do not replay. Its rules are kept: valid destinations, messages that a partition
 //! swallows, the behaviour of clients and services. Turmoil gives each host an async runtime
@@ -82,6 +86,7 @@
 //! the source: `cluster`, then `trace`.
 
 mod address;
+mod clocks;
 mod cluster;
 mod diagram;
 mod plan;
@@ -101,7 +106,9 @@ pub use trace::{Event, Loss, Record, Trace};
 
 // A test of a node needs these names beside those above.
 pub use crate::workload;
-pub use crate::workload::faults::{Fault, Latency, Nemesis, Partition};
+pub use crate::workload::faults::{
+    Fault, FaultKind, FaultSpan, Faults, Group, Latency, Nemesis, Partition,
+};
 pub use crate::workload::{
     Anomalies, History, Operation, Outcome, Phase, Request, Statistics, Workload,
 };

@@ -3,12 +3,16 @@
 use super::rules::Violation;
 use super::trace::Trace;
 use crate::time::Instant;
+use crate::workload::faults::Faults;
 use crate::workload::{Anomalies, History, Statistics};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
 /// The results of a run that passed. A [`Failure`] contains one without a summary.
+///
+/// `{}` prints the summary, the counts and the faults that struck. If a kind of fault was
+/// asked for and never struck, the print says so.
 ///
 /// ```
 /// # use {eddyline::sim::Report, std::time::Duration};
@@ -28,6 +32,9 @@ pub struct Report<S> {
     pub history: History,
     /// How many messages went where.
     pub statistics: Statistics,
+    /// The faults that struck, each with its span, and the kinds that were asked for and
+    /// never struck. `{}` prints the list.
+    pub faults: Faults,
     /// Messages among servers during the load, for each of its operations.
     pub server_messages_per_operation: f64,
     /// The virtual time at the end.
@@ -38,6 +45,30 @@ pub struct Report<S> {
     pub trace: Trace,
     /// A hash of all deliveries and their times: equal for equal runs.
     pub fingerprint: u64,
+}
+
+impl<S> Report<S> {
+    /// Writes the counts of the run and its faults, a line each.
+    fn write_run(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let statistics = &self.statistics;
+        writeln!(
+            f,
+            "{} operations, {} messages delivered, {} lost, {} cut off, in {:?} of virtual time",
+            self.history.operations().len(),
+            statistics.delivered,
+            statistics.lost,
+            statistics.cut,
+            self.elapsed,
+        )?;
+        write!(f, "{}", self.faults)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Display for Report<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}: {:?}", self.seed, self.summary)?;
+        self.write_run(f)
+    }
 }
 
 /// How many anomalies, and violations, a person is shown at once.
@@ -151,16 +182,7 @@ impl fmt::Display for Failure {
         for line in &logs[logs.len().saturating_sub(LOGS_SHOWN)..] {
             writeln!(f, "  {line}")?;
         }
-        let statistics = &self.report.statistics;
-        writeln!(
-            f,
-            "{} operations, {} messages delivered, {} lost, {} cut off, in {:?} of virtual time",
-            self.report.history.operations().len(),
-            statistics.delivered,
-            statistics.lost,
-            statistics.cut,
-            self.report.elapsed,
-        )?;
+        self.report.write_run(f)?;
         if self.is_not_reproducible {
             return write!(
                 f,

@@ -49,7 +49,7 @@ pub struct Simulation {
 
 impl Simulation {
     /// A simulation of one node on a perfect network: 100 operations a second
-    /// for 10 s, and 10 s to recover.
+    /// for 10 s (20 s if nodes are killed), and 10 s to recover.
     pub fn new(seed: u64) -> Simulation {
         Simulation {
             plan: Plan::new(seed),
@@ -67,6 +67,20 @@ impl Simulation {
     /// How long the nodes' calls wait by default: 1 s.
     pub fn rpc_timeout(mut self, timeout: Duration) -> Simulation {
         self.plan.rpc_timeout = timeout;
+        self
+    }
+
+    /// How far the wall clock of each node may be off, forward or back: not at all. The
+    /// difference is drawn once, and a restart does not change it. A
+    /// [clock jump](Fault::ClockJump) adds to it.
+    ///
+    /// ```
+    /// # use {eddyline::sim::{Nemesis, Simulation}, std::time::Duration};
+    /// let simulation = Simulation::new(7).nodes(5).clock_skew(Duration::from_secs(2));
+    /// let simulation = simulation.nemesis(Nemesis::default().restarts().clock_jumps());
+    /// ```
+    pub fn clock_skew(mut self, most: Duration) -> Simulation {
+        self.plan.clock_skew = most;
         self
     }
 
@@ -114,6 +128,22 @@ impl Simulation {
         self
     }
 
+    /// Nodes and services receive as in Maelstrom: each takes the message that is due next,
+    /// and waits until it is due. A request of a client that comes meanwhile waits too, so that
+    /// clients see much of the network's latency in their own requests. A link is looked at
+    /// when its message is taken. Otherwise each message arrives when it is due, and its link is
+    /// looked at then.
+    ///
+    /// ```
+    /// # use eddyline::sim::{Latency, Simulation};
+    /// let simulation = Simulation::new(7).nodes(25).latency(Latency::constant_ms(100));
+    /// let as_in_maelstrom = simulation.one_message_at_a_time();
+    /// ```
+    pub fn one_message_at_a_time(mut self) -> Simulation {
+        self.plan.one_at_a_time = true;
+        self
+    }
+
     // Faults. Times are counted from the start of the run. All faults end with the
     // load, even if they were scheduled for longer. A node that the cluster does not have
     // makes the run panic.
@@ -153,7 +183,7 @@ impl Simulation {
         self
     }
 
-    /// Random faults at random times.
+    /// Random faults at random times. The [report](Report::faults) lists those that struck.
     pub fn nemesis(mut self, nemesis: Nemesis) -> Simulation {
         self.plan.faults.nemesis = nemesis;
         self
@@ -182,9 +212,10 @@ impl Simulation {
         self
     }
 
-    /// How long the load lasts: 10 s.
+    /// How long the load lasts: 10 s, or 20 s if nodes are killed. The client of a killed node
+    /// waits 5 s for its reply, and needs time to ask again.
     pub fn duration(mut self, duration: Duration) -> Simulation {
-        self.plan.load.duration = duration;
+        self.plan.duration = Some(duration);
         self
     }
 
@@ -280,7 +311,8 @@ fn run_once<W: Workload>(
     let mut cluster = Cluster::new(plan, spawn);
     let name = workload.name();
     let latency = plan.conditions.latency.mean();
-    let driver = Driver::new(&mut cluster, workload, &plan.load, plan.seed, latency);
+    let load = plan.load();
+    let driver = Driver::new(&mut cluster, workload, &load, plan.seed, latency);
     let finished = driver.run();
     let (history, cost) = (finished.history, finished.server_messages_per_operation);
     match finished.checked {
@@ -301,6 +333,7 @@ fn report<S>(cluster: &mut Cluster, history: History, cost: f64, summary: S) -> 
         summary,
         history,
         statistics: cluster.statistics(),
+        faults: cluster.faults().clone(),
         server_messages_per_operation: cost,
         elapsed: cluster.now(),
         logs: cluster.logs().map(str::to_owned).collect(),

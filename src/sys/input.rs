@@ -77,6 +77,11 @@ impl Input {
         }
     }
 
+    /// Whether a person may be at the other end.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.handle.is_terminal
+    }
+
     /// Whether a short read, one that did not fill its buffer, empties this input.
     ///
     /// It does for a stream: no bytes are left, and bytes or an end that come later

@@ -14,8 +14,10 @@
 
 use super::panic::{Panic, catch};
 use super::ready_queue::{ReadyQueue, SlotWaker};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -50,6 +52,9 @@ pub enum Polled<P, T> {
     Finished(Finished<P, T>),
 }
 
+/// The slot of a task that was taken out of the queue.
+pub(crate) struct Woken(u32);
+
 /// Runs futures of one type `F`, each with a payload `P` that comes back when
 /// it ends.
 ///
@@ -69,8 +74,17 @@ pub struct Executor<F: Future, P> {
     /// How many slots in `free` are warm.
     warm: usize,
     ready: Arc<ReadyQueue>,
-    /// The slot whose task was polled last.
-    polled: u32,
+    /// The slot whose task is being polled, or was polled last. Others may look at it.
+    polled: Rc<Cell<u32>>,
+}
+
+/// A task that has not ended.
+pub(crate) struct Suspended<'a, P> {
+    pub(crate) slot: u32,
+    pub(crate) payload: &'a P,
+    /// Whether a waker of the slot exists elsewhere. Without one the task is never polled
+    /// again, unless it is in the ready queue.
+    pub(crate) may_be_woken: bool,
 }
 
 struct Slot<F, P> {
@@ -90,12 +104,17 @@ impl<F: Future, P> Default for Executor<F, P> {
 impl<F: Future, P> Executor<F, P> {
     /// An executor without tasks. The first task fixes its types.
     pub fn new() -> Executor<F, P> {
+        Executor::with_polled(Rc::default())
+    }
+
+    /// As [`new`](Executor::new). It sets `polled` to the slot of each task that it polls.
+    pub(crate) fn with_polled(polled: Rc<Cell<u32>>) -> Executor<F, P> {
         Executor {
             slots: Vec::new(),
             free: VecDeque::new(),
             warm: 0,
             ready: Arc::new(ReadyQueue::default()),
-            polled: 0,
+            polled,
         }
     }
 
@@ -161,13 +180,25 @@ impl<F: Future, P> Executor<F, P> {
     /// assert_eq!((finished.payload, finished.outcome.unwrap()), ("counts", 2));
     /// ```
     pub fn run_one(&mut self) -> Polled<P, F::Output> {
-        let Some(index) = self.ready.pop() else {
-            return Polled::Nothing;
-        };
+        match self.next_woken() {
+            Some(woken) => self.poll_woken(woken),
+            None => Polled::Nothing,
+        }
+    }
+
+    /// Takes the task that was woken first out of the queue. [`poll_woken`](Executor::poll_woken) must
+    /// follow.
+    pub(crate) fn next_woken(&mut self) -> Option<Woken> {
+        self.ready.pop().map(Woken)
+    }
+
+    /// Polls a task that was taken out of the queue.
+    pub(crate) fn poll_woken(&mut self, Woken(index): Woken) -> Polled<P, F::Output> {
         let slot = &self.slots[index as usize];
         slot.signal.taken_from_queue();
         if slot.payload.is_none() {
             // Woken after it ended.
+            self.polled.set(index);
             return Polled::Pending;
         }
         match self.poll(index) {
@@ -176,9 +207,26 @@ impl<F: Future, P> Executor<F, P> {
         }
     }
 
-    /// The payloads of the tasks that have not ended.
-    pub(crate) fn payloads(&self) -> impl Iterator<Item = &P> {
-        self.slots.iter().filter_map(|slot| slot.payload.as_ref())
+    /// The slot of the task that was polled last.
+    pub(crate) fn polled_slot(&self) -> u32 {
+        self.polled.get()
+    }
+
+    /// The tasks that have not ended.
+    pub(crate) fn suspended(&self) -> impl Iterator<Item = Suspended<'_, P>> {
+        self.slots.iter().zip(0..).filter_map(|(slot, index)| {
+            Some(Suspended {
+                slot: index,
+                payload: slot.payload.as_ref()?,
+                // The slot itself holds two: the signal, and the waker that tasks clone.
+                may_be_woken: Arc::strong_count(&slot.signal) > 2,
+            })
+        })
+    }
+
+    /// The payload of the task that was polled last, unless it has ended.
+    pub(crate) fn polled(&self) -> Option<&P> {
+        self.slots.get(self.polled.get() as usize)?.payload.as_ref()
     }
 
     /// The slot of each task that has not ended, and its payload.
@@ -188,16 +236,10 @@ impl<F: Future, P> Executor<F, P> {
         slots.filter_map(|(index, slot)| Some((index, slot.payload.as_ref()?)))
     }
 
-    /// The slot whose task was polled last.
-    #[cfg(any(test, feature = "microscope"))]
-    pub(crate) fn polled(&self) -> u32 {
-        self.polled
-    }
-
     /// Drops the task that was polled last, unless it has ended, and returns its
     /// payload. A panic of its destructor is caught.
     pub(crate) fn drop_polled(&mut self) -> Option<P> {
-        let index = self.polled;
+        let index = self.polled.get();
         let slot = self.slots.get_mut(index as usize)?;
         let payload = slot.payload.take()?;
         if let Some(place) = &mut slot.place {
@@ -222,7 +264,7 @@ impl<F: Future, P> Executor<F, P> {
     }
 
     fn poll(&mut self, index: u32) -> Option<Finished<P, F::Output>> {
-        self.polled = index;
+        self.polled.set(index);
         let slot = &mut self.slots[index as usize];
         let place = slot.place.as_mut()?;
         let mut context = Context::from_waker(&slot.waker);
@@ -277,7 +319,6 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
     use std::future::poll_fn;
-    use std::rc::Rc;
 
     type Boxed = Pin<Box<dyn Future<Output = u32>>>;
 
@@ -378,6 +419,29 @@ mod tests {
             matches!(executor.start("next", boxed(async { 3 })), Some(done) if matches!(done.outcome, Ok(3)))
         );
         assert!(executor.is_empty());
+    }
+
+    #[test]
+    fn a_task_without_a_waker_elsewhere_is_never_woken() {
+        let mut executor: Executor<Boxed, &str> = Executor::new();
+        let wakers = Rc::new(RefCell::new(Vec::new()));
+        executor.start("waits", waits(wakers.clone()));
+        executor.start("for ever", boxed(std::future::pending()));
+        let may_be_woken = |executor: &Executor<Boxed, &'static str>| -> Vec<_> {
+            let suspended = executor.suspended();
+            suspended
+                .map(|task| (*task.payload, task.may_be_woken))
+                .collect()
+        };
+        assert_eq!(
+            may_be_woken(&executor),
+            [("waits", true), ("for ever", false)]
+        );
+        wakers.take();
+        assert_eq!(
+            may_be_woken(&executor),
+            [("waits", false), ("for ever", false)]
+        );
     }
 
     #[test]

@@ -19,16 +19,18 @@
 //! - No wake is lost, on any thread: the page of `ready_queue.rs` has
 //!   the proof.
 //!
-//! Read `executor.rs` first, then `ready_queue.rs`.
+//! Read `executor.rs` first, then `ready_queue.rs`. `threads.rs` is the place for closures that block.
 
 mod executor;
 mod panic;
 mod ready_queue;
 #[cfg(any(test, feature = "microscope"))]
 mod snapshot;
+mod threads;
 
 pub use executor::{Executor, Finished, Polled};
 pub use panic::{Panic, capture_panic_places, catch};
 pub use ready_queue::ReadyQueue;
 #[cfg(any(test, feature = "microscope"))]
 pub(crate) use snapshot::TasksSnapshot;
+pub use threads::{Inline, Threads, Work};

@@ -4,9 +4,10 @@
 use super::Instant;
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A source of time that never goes backwards.
+/// A source of time: the time since an origin, which never goes backwards, and the time of day,
+/// which may.
 ///
 /// ```
 /// use eddyline::time::{Clock, Instant};
@@ -18,12 +19,23 @@ use std::time::Duration;
 ///     fn now(&self) -> Instant {
 ///         Instant::from_nanos(self.0.now().as_nanos().saturating_mul(2))
 ///     }
+///
+///     fn unix_time(&self) -> std::time::Duration {
+///         self.0.unix_time()
+///     }
 /// }
 /// ```
 pub trait Clock {
     /// The time now. The real clock takes about 25 ns, so the loop reads it rarely.
     fn now(&self) -> Instant;
+
+    /// The time of day, as the time since the beginning of 1970 (UTC). It may jump, forward or
+    /// back, when the machine's clock is set.
+    fn unix_time(&self) -> Duration;
 }
+
+/// The [time of day](Clock::unix_time) at the origin of virtual time: the beginning of 2026.
+pub const VIRTUAL_UNIX_START: Duration = Duration::from_secs(1_767_225_600);
 
 /// The machine's monotonic clock. It counts from the moment at which it was made.
 ///
@@ -51,6 +63,13 @@ impl MonotonicClock {
 impl Clock for MonotonicClock {
     fn now(&self) -> Instant {
         Instant::ZERO + self.origin.elapsed()
+    }
+
+    fn unix_time(&self) -> Duration {
+        // A clock that is set to before 1970 reads as 1970.
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
     }
 }
 
@@ -92,5 +111,9 @@ impl VirtualClock {
 impl Clock for VirtualClock {
     fn now(&self) -> Instant {
         self.now.get()
+    }
+
+    fn unix_time(&self) -> Duration {
+        VIRTUAL_UNIX_START + self.now().since(Instant::ZERO)
     }
 }

@@ -7,7 +7,7 @@ mod clock;
 mod instant;
 mod wheel;
 
-pub use clock::{Clock, MonotonicClock, VirtualClock};
+pub use clock::{Clock, MonotonicClock, VIRTUAL_UNIX_START, VirtualClock};
 pub use instant::Instant;
 #[cfg(any(test, feature = "microscope"))]
 pub(crate) use wheel::WheelSnapshot;

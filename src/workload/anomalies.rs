@@ -1,7 +1,8 @@
 //! Anomalies: the findings of a checker.
 //!
 //! A checker goes through the history and [adds](Anomalies::add) a sentence for each
-//! thing that must not be. The first hundred are kept, and all are counted.
+//! thing that must not be. The first hundred are kept, at most fifty of a kind, and all are
+//! counted.
 //!
 //! Read next: [`Workload::check`](super::Workload::check), which fills one.
 
@@ -16,6 +17,14 @@ const KIND_TRIES: usize = 100;
 /// How many anomalies of a run are kept. Further ones are only counted: a node that is
 /// wrong in every reply must not fill the memory.
 const ANOMALIES_MAX: usize = 100;
+
+/// How many anomalies of one kind are kept, so that no kind hides the others. The kind is
+/// the text before the first comma or colon.
+const SAME_KIND_MAX: usize = 50;
+
+fn kind(text: &str) -> &str {
+    text.split([',', ':']).next().unwrap_or(text)
+}
 
 /// The findings of a checker.
 ///
@@ -37,8 +46,13 @@ impl Anomalies {
     /// Adds one, as a sentence: what happened, and to what.
     pub fn add(&mut self, what: impl fmt::Display) {
         self.total += 1;
-        if self.found.len() < ANOMALIES_MAX {
-            self.found.push(what.to_string());
+        if self.found.len() >= ANOMALIES_MAX {
+            return;
+        }
+        let text = what.to_string();
+        let same = self.found.iter().filter(|found| kind(found) == kind(&text));
+        if same.count() < SAME_KIND_MAX {
+            self.found.push(text);
         }
     }
 
@@ -97,7 +111,7 @@ impl Anomalies {
         self
     }
 
-    /// The anomalies that were kept: the first hundred.
+    /// The anomalies that were kept: the first hundred, and at most fifty of a kind.
     pub fn found(&self) -> &[String] {
         &self.found
     }
@@ -105,5 +119,25 @@ impl Anomalies {
     /// How many there are, with those that were not kept.
     pub fn total(&self) -> usize {
         self.total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_kind_of_anomaly_hides_the_others() {
+        let mut anomalies = Anomalies::default();
+        for number in 0..200 {
+            anomalies.add(format_args!(
+                "G1b, a read of an intermediate state: {number}"
+            ));
+        }
+        anomalies.add("G1c, a cycle");
+        assert_eq!((anomalies.found().len(), anomalies.total()), (51, 201));
+        assert_eq!(anomalies.found()[50], "G1c, a cycle");
+        (0..200).for_each(|number| anomalies.add(number));
+        assert_eq!(anomalies.found().len(), ANOMALIES_MAX);
     }
 }

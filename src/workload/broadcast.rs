@@ -2,11 +2,12 @@
 
 use super::anomalies::Anomalies;
 use super::contract::{Observed, Turn, Workload};
-use super::history::{Operation, Phase, Request};
+use super::elements::{self, Dialect, Elements};
+use super::history::{History, Operation, Request};
 use super::statistics::quantile;
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The neighbours of each node, as the `topology` message tells them. Nodes may ignore
@@ -78,6 +79,11 @@ impl Broadcast {
         }
     }
 
+    /// The values of a history: how many are stable, and which are lost.
+    pub fn elements(history: &History) -> Elements {
+        elements::check(history, &DIALECT, &mut Anomalies::default())
+    }
+
     /// Another topology than the grid.
     pub fn topology(mut self, topology: Topology) -> Broadcast {
         self.topology = topology;
@@ -140,95 +146,25 @@ impl Workload for Broadcast {
 
     fn check(&self, run: &Observed<'_>) -> Result<BroadcastSummary, Anomalies> {
         let mut anomalies = Anomalies::default();
-        let mut values = Values::default();
-        for broadcast in run.history.of_kind("broadcast") {
-            values.sent(broadcast);
-        }
-        let mut reads: Vec<(&Operation, BTreeSet<u64>)> = Vec::new();
-        for read in run.history.done("read") {
-            let (client, node) = (&read.client, read.node);
-            let Some(Messages { messages }) = read.replied() else {
-                anomalies.add(format_args!(
-                    "a read of n{node} by {client} was no list of values"
-                ));
-                continue;
-            };
-            let set: BTreeSet<u64> = messages.iter().copied().collect();
-            if set.len() < messages.len() {
-                anomalies.add(format_args!(
-                    "a read of n{node} by {client} has a value twice"
-                ));
-            }
-            for value in &set {
-                if !values.read(*value, read) {
-                    anomalies.add(format_args!(
-                        "n{node} has {value}, which was never broadcast"
-                    ));
-                }
-            }
-            reads.push((read, set));
-        }
-        let (mut stable, mut finals) = (Vec::new(), 0);
-        for (read, set) in reads.iter().filter(|(read, _)| read.phase == Phase::Final) {
-            finals += 1;
-            for (value, _) in values.known().filter(|(value, _)| !set.contains(value)) {
-                anomalies.add(format_args!(
-                    "value {value} is lost: it was known, and a final read of n{} does not have it",
-                    read.node
-                ));
-            }
-        }
-        if finals == 0 {
-            anomalies.add("no final read was answered: the final values are unknown");
-        }
-        for (value, known) in values.known() {
-            let absent = reads.iter().filter(|(_, set)| !set.contains(&value));
-            let last_absent = absent.map(|(read, _)| read.invoked).max();
-            stable.push(last_absent.map_or(Duration::ZERO, |absent| absent.saturating_sub(known)));
-        }
-        stable.sort_unstable();
+        let elements = elements::check(run.history, &DIALECT, &mut anomalies);
+        let latencies = &elements.stable_latencies;
         anomalies.or(BroadcastSummary {
-            values: stable.len(),
-            stable_latency_median: quantile(&stable, 0.5),
-            stable_latency_p99: quantile(&stable, 0.99),
-            stable_latency_max: quantile(&stable, 1.0),
+            values: elements.known,
+            stable_latency_median: quantile(latencies, 0.5),
+            stable_latency_p99: quantile(latencies, 0.99),
+            stable_latency_max: quantile(latencies, 1.0),
             messages_per_operation: run.messages_per_operation(|_| true),
         })
     }
 }
 
-/// All values that were broadcast, and the time since when each is known to exist: the
-/// first acknowledgement or read.
-#[derive(Default)]
-struct Values {
-    known_since: BTreeMap<u64, Option<Duration>>,
-}
-
-impl Values {
-    fn sent(&mut self, broadcast: &Operation) {
-        let Some(Message { message }) = broadcast.asked() else {
-            return;
-        };
-        if !broadcast.is_fail() {
-            let known = broadcast.is_ok().then_some(broadcast.completed);
-            self.known_since.insert(message, known);
-        }
-    }
-
-    fn read(&mut self, value: u64, read: &Operation) -> bool {
-        let Some(known) = self.known_since.get_mut(&value) else {
-            return false;
-        };
-        let since = known.map_or(read.completed, |known| known.min(read.completed));
-        *known = Some(since);
-        true
-    }
-
-    fn known(&self) -> impl Iterator<Item = (u64, Duration)> {
-        let known = self.known_since.iter();
-        known.filter_map(|(&value, &since)| Some((value, since?)))
-    }
-}
+const DIALECT: Dialect = Dialect {
+    write: "broadcast",
+    element: |broadcast| Some(broadcast.asked::<Message>()?.message),
+    elements: |read| Some(read.replied::<Messages>()?.messages),
+    noun: "value",
+    done: "broadcast",
+};
 
 #[cfg(test)]
 mod tests {

@@ -196,7 +196,17 @@ pub struct Observed<'a> {
     pub server_messages: u64,
 }
 
-impl Observed<'_> {
+impl<'a> Observed<'a> {
+    /// A run of which nothing but the history is known, such as one that was
+    /// [read](super::HistoryReader) from a file.
+    pub fn of(history: &'a History) -> Observed<'a> {
+        Observed {
+            history,
+            statistics: Statistics::default(),
+            server_messages: 0,
+        }
+    }
+
     /// How many messages went among nodes and services during the load, for each
     /// of the load's operations that `counts`.
     ///

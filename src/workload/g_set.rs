@@ -2,10 +2,10 @@
 
 use super::anomalies::Anomalies;
 use super::contract::{Observed, Turn, Workload};
-use super::history::{Operation, Phase, Request};
+use super::elements::{self, Dialect, Elements};
+use super::history::{History, Operation, Phase, Request};
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeSet;
 
 /// Maelstrom's `g-set`: `add {element}` and `read` -> `{value: [..]}`.
 ///
@@ -46,6 +46,11 @@ impl GSet {
     pub fn new() -> GSet {
         GSet::default()
     }
+
+    /// The elements of a history: how many are stable, and which are lost.
+    pub fn elements(history: &History) -> Elements {
+        elements::check(history, &DIALECT, &mut Anomalies::default())
+    }
 }
 
 impl Workload for GSet {
@@ -73,44 +78,20 @@ impl Workload for GSet {
     }
 
     fn check(&self, run: &Observed<'_>) -> Result<GSetSummary, Anomalies> {
-        let element = |operation: &Operation| Some(operation.asked::<Add>()?.element);
-        let attempted = run.history.of_kind("add").filter(|add| !add.is_fail());
-        let attempted: BTreeSet<u64> = attempted.filter_map(element).collect();
-        let added: BTreeSet<u64> = run.history.done("add").filter_map(element).collect();
         let mut anomalies = Anomalies::default();
-        let mut final_reads = 0;
-        for read in run.history.done("read") {
-            let (client, node) = (&read.client, read.node);
-            let Some(ReadOk { value }) = read.replied() else {
-                anomalies.add(format_args!(
-                    "a read of n{node} by {client} was no list of elements"
-                ));
-                continue;
-            };
-            let seen: BTreeSet<u64> = value.iter().copied().collect();
-            for strange in seen.difference(&attempted) {
-                anomalies.add(format_args!(
-                    "n{node} has element {strange}, which was never added"
-                ));
-            }
-            if seen.len() < value.len() {
-                anomalies.add(format_args!(
-                    "a read of n{node} by {client} has an element twice"
-                ));
-            }
-            if read.phase == Phase::Final {
-                final_reads += 1;
-                for lost in added.difference(&seen) {
-                    anomalies.add(format_args!(
-                        "element {lost} is lost: it was added and acknowledged, and a final read of n{node} does not have it"
-                    ));
-                }
-            }
-        }
-        if final_reads == 0 {
-            anomalies.add("no final read was answered: the final set is unknown");
-        }
-        let added = added.len();
-        anomalies.or(GSetSummary { added, final_reads })
+        elements::check(run.history, &DIALECT, &mut anomalies);
+        let reads = run.history.done("read");
+        anomalies.or(GSetSummary {
+            added: run.history.done("add").count(),
+            final_reads: reads.filter(|read| read.phase == Phase::Final).count(),
+        })
     }
 }
+
+const DIALECT: Dialect = Dialect {
+    write: "add",
+    element: |add| Some(add.asked::<Add>()?.element),
+    elements: |read| Some(read.replied::<ReadOk>()?.value),
+    noun: "element",
+    done: "added",
+};

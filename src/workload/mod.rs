@@ -33,6 +33,9 @@
 //! | [`Kafka`] | logs lose nothing, and polls pass over nothing |
 //! | [`TxnListAppend`], [`TxnRwRegister`] | no cycle of dependencies that the model forbids |
 //!
+//! A history need not come from a run: [`HistoryReader`] reads those that Jepsen or
+//! Maelstrom recorded.
+//!
 //! Read next: [`Workload`], then [`GSet`] as the shortest whole one, then the driver's
 //! source, and [`faults`].
 
@@ -43,9 +46,11 @@ mod counter;
 mod draws;
 mod driver;
 mod echo;
+mod elements;
 pub mod faults;
 mod g_set;
 mod history;
+mod import;
 mod kafka;
 mod lin_kv;
 mod schema;
@@ -60,8 +65,10 @@ pub use broadcast::{Broadcast, BroadcastSummary, Topology};
 pub use contract::{Observed, Turn, Workload};
 pub use counter::{Counter, CounterSummary};
 pub use echo::{Echo, EchoSummary};
+pub use elements::Elements;
 pub use g_set::{GSet, GSetSummary};
 pub use history::{History, Operation, Outcome, Phase, Request};
+pub use import::{HistoryError, HistoryReader};
 pub use kafka::{Kafka, KafkaSummary};
 pub use lin_kv::{LinKv, LinKvSummary};
 pub use statistics::Statistics;

@@ -2,7 +2,7 @@
 
 use super::anomalies::Anomalies;
 use super::contract::{Observed, Turn, Workload};
-use super::history::Request;
+use super::history::{Operation, Request};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -56,16 +56,20 @@ impl Workload for UniqueIds {
 
     fn check(&self, run: &Observed<'_>) -> Result<UniqueIdsSummary, Anomalies> {
         let mut anomalies = Anomalies::default();
-        let mut known: BTreeMap<String, (usize, &str)> = BTreeMap::new();
+        let mut known: BTreeMap<String, Vec<&Operation>> = BTreeMap::new();
         for operation in run.history.done("generate") {
             let id = operation
                 .replied()
                 .map(|mut reply: Value| reply["id"].take());
             let id = id.unwrap_or_default().to_string();
-            let (node, client) = (operation.node, &*operation.client);
-            if let Some((first, other)) = known.insert(id.clone(), (node, client)) {
+            known.entry(id).or_default().push(operation);
+        }
+        for (id, given) in &known {
+            if let [first, second, ..] = given[..] {
+                let times = given.len();
                 anomalies.add(format_args!(
-                    "duplicate id {id}: n{first} gave it to {other} and n{node} to {client}"
+                    "duplicate id {id}: n{} gave it to {} and n{} to {}, {times} times in all",
+                    first.node, first.client, second.node, second.client
                 ));
             }
         }

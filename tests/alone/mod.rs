@@ -4,9 +4,11 @@
 #![allow(dead_code, unreachable_pub, reason = "no test file uses all of it")]
 
 use eddyline::session::{Session, Settings, Usage};
+use eddyline::task::{Inline, Threads};
 use eddyline::time::{Clock, Instant, VirtualClock};
 use eddyline::{Context, Node, Request, Result};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use std::time::Duration;
 pub struct Alone {
     clock: VirtualClock,
     session: Session,
+    log: Rc<RefCell<Vec<String>>>,
 }
 
 /// The function that the node runs for each request. See [`act!`](crate::act).
@@ -36,11 +39,25 @@ impl<A: Act> Node for Actor<A> {
 impl Alone {
     /// n1 of three nodes. It is initialised, and has one request of c1 with `msg_id` 1.
     pub fn acting<A: Act>() -> Alone {
+        Alone::with_threads::<A>(Inline)
+    }
+
+    /// As [`acting`](Alone::acting), with a place for closures that block.
+    pub fn with_threads<A: Act>(threads: impl Threads + 'static) -> Alone {
         let clock = VirtualClock::default();
         let settings = Settings::default();
         let time = Rc::new(clock.clone());
-        let session = Session::new(Actor::<A>::new, settings, time, |_| {});
-        let mut alone = Alone { clock, session };
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let lines = log.clone();
+        let mut session = Session::new(Actor::<A>::new, settings, time, move |text| {
+            lines.borrow_mut().push(text.to_string());
+        });
+        session.set_threads(threads);
+        let mut alone = Alone {
+            clock,
+            session,
+            log,
+        };
         let init = json!({"type": "init", "msg_id": 1, "node_id": "n1",
             "node_ids": ["n1", "n2", "n3"]});
         alone.receive("c0", init);
@@ -51,9 +68,7 @@ impl Alone {
 
     /// Delivers a message and runs all tasks that are ready.
     pub fn receive(&mut self, src: &str, body: Value) {
-        let line = json!({"src": src, "dest": "n1", "body": body}).to_string();
-        self.session.receive(line.as_bytes());
-        while self.session.run_tasks(100) {}
+        self.receive_all(src, [body]);
     }
 
     /// The destinations and bodies of the messages sent since the last call.
@@ -119,6 +134,29 @@ impl Alone {
 
     pub fn usage(&self) -> Usage {
         self.session.usage()
+    }
+
+    /// Whether a handler waits for something else than replies.
+    pub fn may_go_on(&self) -> bool {
+        self.session.may_go_on()
+    }
+
+    /// The lines for people since the last call.
+    pub fn logged(&mut self) -> Vec<String> {
+        self.log.take()
+    }
+
+    pub fn clock(&self) -> VirtualClock {
+        self.clock.clone()
+    }
+
+    /// Delivers messages as one batch, and runs all tasks that are ready.
+    pub fn receive_all(&mut self, src: &str, bodies: impl IntoIterator<Item = Value>) {
+        for body in bodies {
+            let line = json!({"src": src, "dest": "n1", "body": body}).to_string();
+            self.session.receive(line.as_bytes());
+        }
+        while self.session.run_tasks(100) {}
     }
 
     pub fn end_input(&mut self) {

@@ -1,7 +1,7 @@
 //! Nodes that send no messages to other nodes.
 
 use super::{echo::Echo, lossy, over_seeds, partitions, unique_ids::UniqueIds};
-use eddyline::sim::workload;
+use eddyline::sim::{Group, Nemesis, workload};
 use std::time::Duration;
 
 #[test]
@@ -20,6 +20,19 @@ fn ids_are_unique_and_always_available() {
             .nemesis(partitions())
             .run::<UniqueIds, _>(workload())
     });
+}
+
+#[test]
+fn ids_are_unique_whatever_restarts_and_clocks_do() {
+    for report in over_seeds(|seed| {
+        let nemesis = Nemesis::default().restarts().pauses().clock_jumps();
+        lossy(seed)
+            .clock_skew(Duration::from_secs(10))
+            .nemesis(nemesis.groups(&Group::EACH))
+            .run::<UniqueIds, _>(workload::UniqueIds::new())
+    }) {
+        assert!(report.summary.ids > 100, "{report}");
+    }
 }
 
 #[test]

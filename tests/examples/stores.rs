@@ -38,8 +38,9 @@ const SETTLES_IN: Duration = Duration::from_secs(2);
 const LONG: Duration = Duration::from_secs(4);
 
 /// The least rate of operations of a served client. An operation takes four messages of
-/// 30 ms, two of them to the slower of two nodes, and the clients make 40 a second
-/// together. So an operation takes about 0.3 s, and the rest is for lost messages.
+/// 30 ms, two of them to the slower of two nodes if the client is the leader's, and the
+/// clients make 40 a second together. So an operation takes about 0.3 s, and the rest is
+/// for lost messages.
 const SERVED_PER_SECOND: f64 = 3.0;
 
 /// The least duration of an operation of a client that is not served. Its node waits for

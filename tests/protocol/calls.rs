@@ -1,6 +1,6 @@
 //! Calls in time: they wait and expire, and other requests are served meanwhile.
 
-use crate::support::{Launch, Node, assert_error, client, message};
+use crate::support::{Launch, Node, assert_error, client, message, unanswered};
 use std::time::{Duration, Instant};
 
 fn call(node: &mut Node, msg_id: u64, target: &str) -> u64 {
@@ -110,5 +110,7 @@ fn end_of_input_ends_waiting_calls_without_a_reply() {
     let mut node = Launch::new().rpc_timeout_ms(600_000).ready();
     call(&mut node, 2, "n2");
     call(&mut node, 3, "lin-kv");
-    node.finish_quietly();
+    let ending = node.finish();
+    assert!(ending.stdout.is_empty(), "{ending:?}");
+    assert_eq!(ending.stderr, [unanswered(2)]);
 }

@@ -35,6 +35,14 @@ fn a_request_before_init_is_error_11_from_the_name_it_was_addressed_to() {
 }
 
 #[test]
+fn a_byte_order_mark_at_the_start_of_a_pipe_is_skipped() {
+    let mut node = Launch::new().start();
+    let reply = node.ask(&format!("\u{feff}{INIT}"));
+    assert_body(&reply, "c0", &json!({"type":"init_ok","in_reply_to":1}));
+    node.finish_quietly();
+}
+
+#[test]
 fn a_message_before_init_without_msg_id_is_not_answered() {
     let mut node = Launch::new().start();
     node.send(&client(r#"{"type":"echo","echo":"early"}"#));

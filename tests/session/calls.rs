@@ -240,4 +240,5 @@ fn after_the_end_of_input_an_expired_call_has_neither_entry_nor_timer() {
         ..Usage::default()
     };
     assert_eq!(world.session.usage(), suspended);
+    assert!(!world.session.may_go_on());
 }

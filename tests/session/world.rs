@@ -277,11 +277,16 @@ pub(crate) struct World {
 impl World {
     /// A session that has received no init.
     pub(crate) fn nameless() -> World {
+        World::nameless_with(Probe::new)
+    }
+
+    /// As [`nameless`](World::nameless), with a node of the test's own.
+    pub(crate) fn nameless_with<N: Node>(build: impl Fn(&Context) -> N + 'static) -> World {
         let clock = VirtualClock::default();
         let log = Rc::new(RefCell::new(Vec::new()));
         let lines = log.clone();
         let session = Session::new(
-            Probe::new,
+            build,
             Settings::default(),
             Rc::new(clock.clone()),
             move |text| lines.borrow_mut().push(text.to_string()),
@@ -295,7 +300,12 @@ impl World {
 
     /// The session of n1.
     pub(crate) fn new() -> World {
-        let mut world = World::nameless();
+        World::with(Probe::new)
+    }
+
+    /// The session of n1, with a node of the test's own.
+    pub(crate) fn with<N: Node>(build: impl Fn(&Context) -> N + 'static) -> World {
+        let mut world = World::nameless_with(build);
         world.session.receive(INIT.as_bytes());
         world.settle();
         assert_eq!(world.bodies()[0]["type"], "init_ok");

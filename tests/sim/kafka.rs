@@ -2,6 +2,7 @@
 
 use eddyline::sim::workload::{Kafka, KafkaSummary};
 use eddyline::sim::{Failure, Latency, Simulation};
+use eddyline::time::Instant;
 use eddyline::{Context, Node, Request, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,6 +18,10 @@ enum Bug {
     PollsBackwards,
     SkipsOne,
     CommitsTooMuch,
+    /// Answers polls with nothing while the load lasts.
+    PollsNothingAtFirst,
+    /// The same, for one key.
+    HidesAKeyAtFirst,
 }
 
 /// n0 owns every key, and all others ask it.
@@ -94,6 +99,16 @@ impl Node for Logs {
     }
 
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        let is_early = cx.now() < Instant::from_millis(15_000);
+        if is_early && request.kind() == "poll" && self.bug == Bug::PollsNothingAtFirst {
+            return cx.reply(&request, &json!({ "msgs": {} }));
+        }
+        let hides = self.bug == Bug::HidesAKeyAtFirst && cx.node_id() == "n0";
+        if is_early && request.kind() == "poll" && hides {
+            let mut answer = self.answer(&request)?;
+            answer["msgs"].as_object_mut().map(|msgs| msgs.remove("3"));
+            return cx.reply(&request, &answer);
+        }
         if cx.node_id() == "n0" || self.bug == Bug::EverybodyOwns {
             return cx.reply(&request, &self.answer(&request)?);
         }
@@ -107,7 +122,13 @@ impl Node for Logs {
     }
 }
 
+/// Four long logs that all clients poll: bugs of long logs show.
 fn run(bug: Bug, seed: u64) -> Result<KafkaSummary, Box<Failure>> {
+    let workload = Kafka::new().keys(4).writes_per_key(u64::MAX).assign_all();
+    run_under(workload, bug, seed)
+}
+
+fn run_under(workload: Kafka, bug: Bug, seed: u64) -> Result<KafkaSummary, Box<Failure>> {
     let build = move |_: &Context| Logs {
         bug,
         logs: RefCell::default(),
@@ -119,7 +140,7 @@ fn run(bug: Bug, seed: u64) -> Result<KafkaSummary, Box<Failure>> {
         .clients(4)
         .latency(Latency::exponential_ms(10))
         .loss(0.01);
-    Ok(simulation.run_with(build, Kafka::new())?.summary)
+    Ok(simulation.run_with(build, workload)?.summary)
 }
 
 #[test]
@@ -136,6 +157,33 @@ fn a_correct_node_passes() {
 }
 
 #[test]
+fn keys_retire_and_polls_cover_assigned_keys_only() {
+    let summary = run_under(Kafka::new(), Bug::None, 1).unwrap();
+    assert!(summary.sent > 300, "{summary:?}");
+    assert!(summary.polled >= summary.sent, "{summary:?}");
+    let lost = run_under(Kafka::new(), Bug::ForgetsSome, 1).unwrap_err();
+    assert!(lost.mentions("lost write"), "{lost}");
+    let history = &lost.report.history;
+    let mut sends = std::collections::BTreeMap::new();
+    for send in history
+        .load()
+        .filter(|operation| operation.kind() == "send")
+    {
+        let key = send.asked::<Send>().unwrap().key;
+        *sends.entry(key).or_insert(0) += 1;
+    }
+    assert_eq!(sends.values().max(), Some(&16));
+    assert!(sends.len() > 20, "{sends:?}");
+    let polls = history
+        .load()
+        .filter(|operation| operation.kind() == "poll");
+    let keys = polls.map(|poll| poll.asked::<Offsets>().unwrap().offsets.len());
+    let keys: Vec<usize> = keys.collect();
+    let mean = keys.iter().sum::<usize>() / keys.len();
+    assert!(mean < 10 && keys.iter().all(|&keys| keys > 0), "{keys:?}");
+}
+
+#[test]
 fn wrong_nodes_are_found_out() {
     let failure = |bug| run(bug, 1).unwrap_err();
     assert!(failure(Bug::EverybodyOwns).mentions("inconsistent offset"));
@@ -143,4 +191,13 @@ fn wrong_nodes_are_found_out() {
     assert!(failure(Bug::PollsBackwards).mentions("non-monotonic poll"));
     assert!(failure(Bug::SkipsOne).mentions("skipped"));
     assert!(failure(Bug::CommitsTooMuch).mentions("is committed"));
+}
+
+#[test]
+fn polls_that_return_nothing_during_the_load_are_found_out() {
+    let nothing = run(Bug::PollsNothingAtFirst, 1).unwrap_err();
+    assert!(nothing.mentions("no progress"), "{nothing}");
+    let hidden = run(Bug::HidesAKeyAtFirst, 1).unwrap_err();
+    assert!(hidden.mentions("polls of key \"3\" at n0"), "{hidden}");
+    assert!(!hidden.mentions("polls of key \"2\""), "{hidden}");
 }

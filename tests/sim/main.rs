@@ -3,10 +3,13 @@
 mod broadcast;
 mod counter;
 mod echo;
+mod faults;
 mod g_set;
 mod kafka;
 mod lin_kv;
 mod rules;
+mod setup;
+mod tasks;
 mod txn;
 mod unique_ids;
 

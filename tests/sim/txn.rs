@@ -135,12 +135,20 @@ fn simulation(seed: u64) -> Simulation {
 }
 
 fn list_append(bug: Bug, model: ConsistencyModel) -> Result<TxnSummary, Box<Failure>> {
+    list_append_with(1, bug, model)
+}
+
+fn list_append_with(
+    seed: u64,
+    bug: Bug,
+    model: ConsistencyModel,
+) -> Result<TxnSummary, Box<Failure>> {
     let build = move |_: &Context| Stored {
         bug,
         last: RefCell::default(),
     };
     let workload = TxnListAppend::new().model(model);
-    Ok(simulation(1).run_with(build, workload)?.summary)
+    Ok(simulation(seed).run_with(build, workload)?.summary)
 }
 
 #[test]
@@ -155,18 +163,27 @@ fn list_append_passes_on_compare_and_set() {
 #[test]
 fn wrong_list_appends_are_found_out() {
     use ConsistencyModel::{ReadCommitted, Serializable, StrictSerializable};
-    let failure = |bug, model| list_append(bug, model).unwrap_err();
-    let lost = failure(Bug::LosesUpdates, StrictSerializable);
-    assert!(lost.mentions("G-single"), "{lost}");
-    let stale = failure(Bug::StaleReads, StrictSerializable);
-    assert!(stale.mentions("G-single-realtime"), "{stale}");
-    let dirty = failure(Bug::DirtyAborts, ReadCommitted);
-    assert!(dirty.mentions("G1a"), "{dirty}");
-    let halves = failure(Bug::TwoHalves, Serializable);
-    assert!(halves.mentions("G-single"), "{halves}");
-    assert!(failure(Bug::TwoHalves, ReadCommitted).mentions("G1b"));
-    let unstored = failure(Bug::LosesAcknowledged, StrictSerializable);
-    assert!(unstored.mentions("G-single"), "{unstored}");
+    // Each needs operations that meet at the wrong moment: not in each run.
+    let found = |bug, model, anomaly| {
+        (0..8).any(|seed| {
+            let result = list_append_with(seed, bug, model);
+            result.is_err_and(|failure| failure.mentions(anomaly))
+        })
+    };
+    assert!(found(Bug::LosesUpdates, StrictSerializable, "G-single"));
+    assert!(found(
+        Bug::StaleReads,
+        StrictSerializable,
+        "G-single-realtime"
+    ));
+    assert!(found(Bug::DirtyAborts, ReadCommitted, "G1a"));
+    assert!(found(Bug::TwoHalves, Serializable, "G-single"));
+    assert!(found(Bug::TwoHalves, ReadCommitted, "G1b"));
+    assert!(found(
+        Bug::LosesAcknowledged,
+        StrictSerializable,
+        "G-single"
+    ));
 }
 
 /// Every node has a copy, and tells the others of its transactions' writes.
@@ -252,4 +269,21 @@ fn wrong_rw_registers_are_found_out() {
     let halves = failure(CopyBug::OneWriteAtATime);
     assert!(halves.mentions("G1b"), "{halves}");
     assert!(failure(CopyBug::NeedsTheOthers).mentions("not available"));
+}
+
+#[test]
+fn cycles_of_writes_are_found_on_any_number_of_keys() {
+    for keys in 1..=3 {
+        for seed in 1..=12 {
+            let build = |_: &Context| Replicated {
+                bug: CopyBug::OneWriteAtATime,
+                database: RefCell::default(),
+            };
+            let workload = TxnRwRegister::new().keys(keys);
+            let workload = workload.model(ConsistencyModel::ReadUncommitted);
+            let simulation = Simulation::new(seed).clients(12);
+            let found = simulation.run_with(build, workload).unwrap_err();
+            assert!(found.mentions("G0"), "{keys} keys: {found}");
+        }
+    }
 }

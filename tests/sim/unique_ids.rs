@@ -1,6 +1,6 @@
 //! unique-ids: one correct node, and some that repeat ids.
 
-use eddyline::sim::{Failure, Partition, Simulation, workload};
+use eddyline::sim::{Failure, Nemesis, Partition, Simulation, workload};
 use eddyline::{Context, Node, Request, Result};
 use serde_json::json;
 use std::cell::Cell;
@@ -13,6 +13,12 @@ enum Bug {
     NoNodeInId,
     SmallLottery,
     AsksALeader,
+    /// The milliseconds since the process began, and a counter within the millisecond.
+    NowInId,
+    /// The time at which the process began, by its own clock, as a name for its life.
+    NowIsLife,
+    /// The time of day in milliseconds, and a counter within the millisecond.
+    UnixTimeInId,
 }
 
 struct Ids {
@@ -20,6 +26,18 @@ struct Ids {
     next: Cell<u64>,
     /// Distinguishes the lives of a node that restarts.
     life: u64,
+    born_at: u64,
+    last_ms: Cell<u128>,
+}
+
+impl Ids {
+    /// An id of a time in milliseconds: unique as long as the clock does not go back.
+    fn stamped(&self, cx: &Context, ms: u128) -> serde_json::Value {
+        if self.last_ms.replace(ms) != ms {
+            self.next.set(0);
+        }
+        json!([cx.node_id(), ms.to_string(), self.next.get()])
+    }
 }
 
 impl Node for Ids {
@@ -39,8 +57,21 @@ impl Node for Ids {
                 let reply: serde_json::Value = reply.body()?;
                 reply["ts"].clone()
             }
+            Bug::NowInId => self.stamped(&cx, u128::from(cx.now().as_nanos() / 1_000_000)),
+            Bug::UnixTimeInId => self.stamped(&cx, cx.unix_time().as_millis()),
+            Bug::NowIsLife => json!([cx.node_id(), self.born_at, next]),
         };
         cx.reply(&request, &json!({ "id": id }))
+    }
+}
+
+fn build(bug: Bug) -> impl Fn(&Context) -> Ids + 'static {
+    move |cx: &Context| Ids {
+        bug,
+        next: Cell::new(0),
+        life: cx.random(|random| random.next_u64()),
+        born_at: cx.now().as_nanos(),
+        last_ms: Cell::new(0),
     }
 }
 
@@ -50,13 +81,8 @@ fn run(bug: Bug) -> Result<usize, Box<Failure>> {
     let simulation = Simulation::new(9)
         .nodes(3)
         .partition(Partition::Links(cut.to_vec()), span);
-    let build = move |cx: &Context| Ids {
-        bug,
-        next: Cell::new(0),
-        life: cx.random(|random| random.next_u64()),
-    };
     let workload = workload::UniqueIds::new().total_availability();
-    Ok(simulation.run_with(build, workload)?.summary.ids)
+    Ok(simulation.run_with(build(bug), workload)?.summary.ids)
 }
 
 #[test]
@@ -69,4 +95,37 @@ fn wrong_nodes_are_found_out() {
     assert!(run(Bug::NoNodeInId).unwrap_err().mentions("duplicate id"));
     assert!(run(Bug::SmallLottery).unwrap_err().mentions("duplicate id"));
     assert!(run(Bug::AsksALeader).unwrap_err().mentions("not available"));
+}
+
+/// In how many of 20 seeds ids repeat, with 100 ids a second of three nodes.
+fn repeats(bug: Bug, nemesis: &Nemesis) -> usize {
+    let repeats = |seed: &u64| {
+        let simulation = Simulation::new(*seed)
+            .nodes(3)
+            .clock_skew(Duration::from_secs(1))
+            .nemesis(nemesis.clone());
+        match simulation.run_with(build(bug), workload::UniqueIds::new()) {
+            Ok(report) => {
+                assert!(report.faults.never_struck().is_empty(), "{report}");
+                false
+            }
+            Err(failure) => failure.mentions("duplicate id"),
+        }
+    };
+    (0..20).filter(repeats).count()
+}
+
+#[test]
+fn ids_that_are_made_of_a_clock_repeat() {
+    let restarts = Nemesis::default().restarts();
+    let jumps = Nemesis::default().clock_jumps();
+    assert_eq!(repeats(Bug::None, &restarts.clone().clock_jumps()), 0);
+    assert_eq!(repeats(Bug::NowInId, &jumps), 0);
+    assert_eq!(repeats(Bug::UnixTimeInId, &restarts), 0);
+    let by_now = repeats(Bug::NowIsLife, &restarts);
+    let now = repeats(Bug::NowInId, &restarts);
+    let unix = repeats(Bug::UnixTimeInId, &jumps);
+    // A clock repeats a millisecond only if its jump is shorter than the time that it has run.
+    eprintln!("of 20 seeds: {by_now}, {now}, {unix}");
+    assert!(by_now >= 18 && now >= 10 && unix >= 5);
 }

@@ -43,6 +43,14 @@ pub(crate) fn assert_error(reply: &Value, dest: &str, in_reply_to: u64, code: u6
     text.to_owned()
 }
 
+/// The line on stderr about requests that get no reply, since stdin has ended.
+pub(crate) fn unanswered(count: usize) -> String {
+    format!(
+        "eddyline: stdin has ended: requests that get no reply, since their handlers still \
+         wait: {count}"
+    )
+}
+
 /// The number after the first `"key":`. Tests with a hundred thousand replies use this
 /// instead of a parser.
 pub(crate) fn number_after(line: &str, key: &str) -> Option<u64> {

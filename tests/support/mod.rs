@@ -15,7 +15,9 @@ mod process;
 mod stream;
 
 pub(crate) use channel::{Channel, End, scratch_file};
-pub(crate) use message::{INIT, assert_body, assert_error, client, message, number_after};
+pub(crate) use message::{
+    INIT, assert_body, assert_error, client, message, number_after, unanswered,
+};
 pub(crate) use node::{Ending, Launch, Node};
 pub(crate) use numbers::Numbers;
 pub(crate) use process::{Process, affordable};

@@ -110,12 +110,8 @@ impl Request {
         line.to_string().into_bytes()
     }
 
-    /// Whether a process may end without an answer to it: it waits for time, for
-    /// another node or for another thread.
+    /// Whether a process may end without an answer to it: it waits for another node.
     pub(super) fn may_wait(&self) -> bool {
-        matches!(
-            self.wanted,
-            Wanted::Proxy(_) | Wanted::Nap(_) | Wanted::Bell
-        )
+        matches!(self.wanted, Wanted::Proxy(_))
     }
 }

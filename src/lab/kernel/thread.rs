@@ -5,8 +5,9 @@
 //! parallel, each on a thread and a kernel of its own.
 
 use super::state::Kernel;
-use crate::time::{Clock, Instant};
+use crate::time::{Clock, Instant, VIRTUAL_UNIX_START};
 use std::cell::RefCell;
+use std::time::Duration;
 
 thread_local! {
     /// `None` on the real kernel.
@@ -57,5 +58,9 @@ pub(crate) struct KernelClock;
 impl Clock for KernelClock {
     fn now(&self) -> Instant {
         with(Kernel::read_clock)
+    }
+
+    fn unix_time(&self) -> Duration {
+        VIRTUAL_UNIX_START + self.now().since(Instant::ZERO)
     }
 }

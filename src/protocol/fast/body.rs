@@ -8,7 +8,7 @@
 use super::outline::Outline;
 use super::scan::{ObjectFields, Refused};
 use crate::protocol::Result;
-use crate::protocol::body::parse_body;
+use crate::protocol::body::{parse_body, parse_request};
 use serde::Deserialize;
 use serde::de::value::{BorrowedStrDeserializer, CowStrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
@@ -18,16 +18,24 @@ use std::ops::Range;
 
 type JsonResult<T> = std::result::Result<T, JsonError>;
 
+/// The message whose body is read, for the text of an error.
+pub(crate) enum Subject<'a> {
+    /// A request of this type. Another type than the author's enum has is error 10.
+    Request(&'a str),
+    /// A reply of this type.
+    Reply(&'a str),
+}
+
 /// Parses a body whose fields lie where `outline` says. It reads the bodies that
 /// [`parse_body`] reads, which is asked for the error when this fails.
 pub(crate) fn parse_outlined<'a, T: Deserialize<'a>>(
     body: &'a str,
     outline: &Outline,
-    kind: impl FnOnce() -> &'a str,
+    subject: impl FnOnce() -> Subject<'a>,
 ) -> Result<T> {
     match T::deserialize(Body(body, outline)) {
         Ok(value) => Ok(value),
-        Err(error) => refuse(error, body, kind),
+        Err(error) => refuse(error, body, subject),
     }
 }
 
@@ -36,11 +44,14 @@ pub(crate) fn parse_outlined<'a, T: Deserialize<'a>>(
 fn refuse<'a, T: Deserialize<'a>>(
     error: JsonError,
     body: &'a str,
-    kind: impl FnOnce() -> &'a str,
+    subject: impl FnOnce() -> Subject<'a>,
 ) -> Result<T> {
     // It may be long, and the plain parser will make another one.
     drop(error);
-    parse_body(body, kind())
+    match subject() {
+        Subject::Request(kind) => parse_request(body, kind),
+        Subject::Reply(kind) => parse_body(body, kind),
+    }
 }
 
 /// A JSON object that was scanned before, and where its fields lie.
@@ -341,7 +352,8 @@ mod tests {
             same::<Option<BTreeMap<String, serde_json::Value>>>(BODY).map(|m| m.len()),
             Some(6)
         );
-        let raw: &RawValue = parse_outlined(BODY, &Outline::unknown(), || "t").unwrap();
+        let raw: &RawValue =
+            parse_outlined(BODY, &Outline::unknown(), || Subject::Reply("t")).unwrap();
         assert_eq!(raw.get(), BODY.trim());
     }
 
@@ -383,12 +395,12 @@ mod tests {
         #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
         struct Key(String);
         let map: BTreeMap<Key, u8> =
-            parse_outlined(r#"{"a":1}"#, &Outline::unknown(), || "t").unwrap();
+            parse_outlined(r#"{"a":1}"#, &Outline::unknown(), || Subject::Reply("t")).unwrap();
         assert_eq!(map[&Key("a".to_owned())], 1);
     }
 
     fn wrong<'a, T: Deserialize<'a> + Debug>(body: &'a str) -> crate::protocol::Error {
-        parse_outlined::<T>(body, &Outline::unknown(), || "t").unwrap_err()
+        parse_outlined::<T>(body, &Outline::unknown(), || Subject::Reply("t")).unwrap_err()
     }
 
     #[test]

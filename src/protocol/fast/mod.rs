@@ -31,7 +31,7 @@ mod shape;
 
 pub use parser::Parser;
 
-pub(crate) use body::parse_outlined;
+pub(crate) use body::{Subject, parse_outlined};
 pub(crate) use outline::Outline;
 pub(crate) use scan::is_plain;
 

@@ -2,7 +2,7 @@
 
 use super::parts::Mailbox;
 use super::{BOOT_SPREAD, Cluster};
-use crate::protocol::{Error, ErrorBody};
+use crate::protocol::{Error, error_of};
 use crate::sim::address::Address;
 use crate::sim::rules::Violation;
 use crate::sim::trace::Trace;
@@ -170,9 +170,7 @@ impl Cluster {
         if body["type"] != "error" {
             return Ok(body);
         }
-        let error = serde_json::from_value::<ErrorBody<String>>(body)
-            .map_err(|error| Error::crash(format!("a malformed error: {error}")))?;
-        Err(Error::new(error.code, error.text))
+        Err(error_of(&body.to_string()))
     }
 
     pub(super) fn open_mailbox(&mut self) -> usize {

@@ -12,6 +12,7 @@ use crate::workload::Happening;
 use crate::workload::faults::Fate;
 use serde::Serialize;
 use serde_json::Value;
+use std::time::Duration;
 
 /// How many lines' memory is kept, and of what size.
 const SPARES_MAX: usize = 1024;
@@ -54,25 +55,63 @@ impl Cluster {
                 self.record(trace::Event::Dropped(id, Loss::Lost));
             }
             Fate::Arrives(delay, again) => {
-                let mut arrive = |delay, line| {
-                    let packet = Packet {
-                        id,
-                        src,
-                        dest,
-                        line,
-                    };
-                    let at = self.clock.now() + delay;
-                    self.queue.push(at, Due::Arrival(packet));
+                let packet = |line| Packet {
+                    id,
+                    src,
+                    dest,
+                    line,
                 };
                 if let Some(again) = again {
                     self.statistics.duplicated += 1;
-                    arrive(again, line.to_vec());
+                    self.deliver_after(again, packet(line.to_vec()));
                 }
                 let mut bytes = self.spare_lines.pop().unwrap_or_default();
                 bytes.extend_from_slice(line);
-                arrive(delay, bytes);
+                self.deliver_after(delay, packet(bytes));
             }
         }
+    }
+
+    /// Lets a message arrive after a delay. A receiver that takes one message at a time may take
+    /// it later.
+    fn deliver_after(&mut self, delay: Duration, packet: Packet) {
+        let at = self.clock.now() + delay;
+        let server = self.book.server(packet.dest);
+        let Some(server) = server.filter(|&server| server < self.receivers.len()) else {
+            return self.queue.push(at, Due::Arrival(packet));
+        };
+        self.receivers[server].waiting.push(at, packet);
+        if !self.receivers[server].is_busy {
+            self.take_next(server);
+        }
+    }
+
+    /// Makes a receiver that is free take its next message, and wait until that is due. Its link
+    /// is looked at now.
+    fn take_next(&mut self, server: usize) {
+        while let Some((due, packet)) = self.receivers[server].waiting.pop() {
+            let from = self.book.server(packet.src);
+            if from.is_some_and(|from| self.network.is_cut((from, server))) {
+                self.statistics.cut += 1;
+                self.lose(packet, Loss::Cut);
+                continue;
+            }
+            self.receivers[server].is_busy = true;
+            let at = due.max(self.clock.now());
+            self.queue.push(at, Due::Arrival(packet));
+            return;
+        }
+    }
+
+    /// Delivers a message whose time has come, and lets its receiver take the next one.
+    pub(super) fn arrive_and_take_next(&mut self, packet: Packet) -> Happening {
+        let server = self.book.server(packet.dest);
+        let happening = self.arrive(packet);
+        if let Some(server) = server.filter(|&server| server < self.receivers.len()) {
+            self.receivers[server].is_busy = false;
+            self.take_next(server);
+        }
+        happening
     }
 
     fn count_sent(&mut self, src: Address, dest: Address) {
@@ -88,12 +127,17 @@ impl Cluster {
     pub(super) fn arrive(&mut self, packet: Packet) -> Happening {
         let link = (self.book.server(packet.src), self.book.server(packet.dest));
         if let (Some(from), Some(to)) = link
+            && self.receivers.is_empty()
             && self.network.is_cut((from, to))
         {
             self.statistics.cut += 1;
             return self.lose(packet, Loss::Cut);
         }
         match packet.dest {
+            Address::Node(node) if packet.id < self.servers[node].first_message => {
+                self.statistics.to_the_dead += 1;
+                self.lose(packet, Loss::Down)
+            }
             Address::Node(node) => match &mut self.servers[node].life {
                 Life::Running(_) => {
                     self.note_arrival(&packet);

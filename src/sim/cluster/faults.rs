@@ -3,8 +3,12 @@
 use super::Cluster;
 use super::parts::{Due, Life, Server};
 use crate::sim::trace::{self, Loss};
-use crate::workload::faults::{Change, Fault, Link, Moment, Partition};
-use std::collections::BTreeMap;
+use crate::time::Instant;
+use crate::workload::faults::{
+    Change, CutLinks, Fault, FaultKind, Faults, Link, Moment, Partition,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 impl Cluster {
     /// Makes the change of a moment of the schedule.
@@ -12,13 +16,16 @@ impl Cluster {
         let up: Vec<bool> = self.servers.iter().map(Server::is_running).collect();
         match self.schedule.take(moment, &up) {
             None => {}
-            Some(Change::Apply(fault)) => self.apply(&fault),
+            Some(Change::Apply(faults)) => faults.iter().for_each(|fault| self.apply(fault)),
             Some(Change::Cut(partition)) => {
                 let links = self.cut(&partition);
                 self.schedule.cut(moment, links);
             }
             Some(Change::Mend(partition, links)) => {
-                self.network.mend(&links);
+                self.network.mend(&links.links);
+                if let Some(number) = links.number {
+                    self.faults.mend(number, self.since_start());
+                }
                 self.record(trace::Event::Fault(format!("healed: {partition:?}")));
             }
         }
@@ -49,28 +56,49 @@ impl Cluster {
             let nodes = self.servers.len();
             assert!(node < nodes, "there is no n{node} among {nodes} nodes");
         }
+        let now = self.since_start();
         match fault {
             Fault::Partition(partition) => {
                 self.cut(partition);
                 return;
             }
-            Fault::Heal => self.network.heal(),
+            Fault::Heal => {
+                self.network.heal();
+                self.faults.heal(now);
+            }
             Fault::Pause(node) => {
                 if !self.pause(*node) {
                     return;
                 }
+                self.faults.begin(FaultKind::Pause, *node, "", now);
             }
             Fault::Resume(node) => self.resume(*node),
             Fault::Crash(node) => self.crash(*node),
-            Fault::Restart(node) if self.servers[*node].is_down() => self.boot_node(*node),
+            Fault::Restart(node) if self.servers[*node].is_down() => self.restart(*node),
             Fault::Restart(_) => return,
+            Fault::ClockJump(node, ms) => {
+                self.walls[*node].jump(*ms);
+                let detail = format!("{ms} ms");
+                self.faults.begin(FaultKind::ClockJump, *node, &detail, now);
+            }
+            Fault::ClockMend(node) => {
+                self.walls[*node].mend();
+                self.faults.end(FaultKind::ClockJump, *node, now);
+            }
         }
         self.record(trace::Event::Fault(fault.to_string()));
     }
 
-    /// Ends all faults: links heal, paused nodes go on, nothing is lost or
-    /// doubled any more, and the schedule breaks nothing new. Latency stays, and
-    /// so do nodes that crashed for good.
+    /// The faults that have struck so far, each with its span, and the kinds of faults that
+    /// were asked for and have not.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Ends all faults: links heal, paused nodes go on, clocks that jumped are set right,
+    /// nothing is lost or doubled any more, and the schedule breaks nothing new. A node that was
+    /// paused before it ever ran starts. Latency and skew stay, and so do nodes that crashed for
+    /// good.
     ///
     /// ```
     /// # use {eddyline::sim::Cluster, std::time::Duration};
@@ -81,16 +109,27 @@ impl Cluster {
     /// ```
     pub fn calm(&mut self) {
         self.network.calm();
+        self.faults.heal(self.since_start());
         let remedy = self.schedule.end();
         for node in 0..self.servers.len() {
-            if matches!(self.servers[node].life, Life::Paused(..)) {
+            if matches!(self.servers[node].life, Life::Paused(..) | Life::Held) {
                 self.apply(&Fault::Resume(node));
+            }
+            if self.walls[node].has_jumped() {
+                self.apply(&Fault::ClockMend(node));
             }
         }
         self.record(trace::Event::Fault("all faults ended".to_owned()));
-        if let Some(restart @ Fault::Restart(_)) = remedy {
-            self.apply(&restart);
+        for fault in remedy {
+            if matches!(fault, Fault::Restart(_)) {
+                self.apply(&fault);
+            }
         }
+    }
+
+    /// The time since the start of the run.
+    pub(super) fn since_start(&self) -> Duration {
+        self.now().since(Instant::ZERO)
     }
 
     /// Returns false if the node is paused or down already.
@@ -116,6 +155,7 @@ impl Cluster {
     /// A node goes on in the event loop's order: first everything that has arrived, then
     /// the timers.
     fn resume(&mut self, node: usize) {
+        self.faults.end(FaultKind::Pause, node, self.since_start());
         let server = &mut self.servers[node];
         match std::mem::replace(&mut server.life, Life::Down) {
             Life::Paused(session, waiting) => {
@@ -132,7 +172,14 @@ impl Cluster {
     }
 
     fn crash(&mut self, node: usize) {
+        let now = self.since_start();
         let server = std::mem::replace(&mut self.servers[node], Server::new(Life::Down));
+        if matches!(server.life, Life::Paused(..) | Life::Held) {
+            self.faults.end(FaultKind::Pause, node, now);
+        }
+        if !matches!(server.life, Life::Down) {
+            self.faults.begin(FaultKind::Crash, node, "", now);
+        }
         if let Life::Paused(_, waiting) = server.life {
             for packet in waiting {
                 self.statistics.to_the_dead += 1;
@@ -141,8 +188,22 @@ impl Cluster {
         }
     }
 
+    /// A node that is down starts. If it ran before, Maelstrom has kept its mail, and drops
+    /// it now: also all that is still on its way.
+    fn restart(&mut self, node: usize) {
+        let now = self.since_start();
+        let was_down = matches!(self.servers[node].life, Life::Down);
+        let next_message = self.next_message;
+        self.boot_node(node);
+        if was_down {
+            self.servers[node].first_message = next_message;
+        }
+        self.faults.end(FaultKind::Crash, node, now);
+        self.faults.end(FaultKind::Pause, node, now);
+    }
+
     /// Draws the links of a partition and cuts them.
-    fn cut(&mut self, partition: &Partition) -> Vec<Link> {
+    fn cut(&mut self, partition: &Partition) -> CutLinks {
         let book = &self.book;
         let links = partition.links(self.servers.len(), &mut self.partition_draws, |name| {
             book.find(name).and_then(|address| book.server(address))
@@ -151,7 +212,18 @@ impl Cluster {
         if self.trace.is_some() {
             self.record_cut(partition, &links);
         }
-        links
+        let number = (!links.is_empty()).then(|| {
+            // A service that hears no more from a node is the node's trouble.
+            let nodes = self.servers.len();
+            let deaf = links
+                .iter()
+                .map(|&(from, to)| if to < nodes { to } else { from });
+            let deaf: BTreeSet<usize> = deaf.collect();
+            let now = self.since_start();
+            let detail = format!("{partition:?}");
+            self.faults.cut(detail, deaf.into_iter().collect(), now)
+        });
+        CutLinks { links, number }
     }
 
     /// Records which servers no longer reach which others. Servers that have lost the same

@@ -5,6 +5,7 @@ use super::{Cluster, LOGS_MAX, LogSink};
 use crate::protocol::{Envelope, Error, ErrorCode};
 use crate::session::{Session, Settings};
 use crate::sim::address::Address;
+use crate::sim::clocks::NodeClock;
 use crate::sim::trace;
 use crate::time::Instant;
 use serde_json::json;
@@ -33,11 +34,14 @@ impl Cluster {
         let log: LogSink = Box::new(move |text| {
             logs.borrow_mut().push((name.clone(), text.to_string()));
         });
-        let session: Session = (self.spawn)(settings, Rc::new(self.clock.clone()), log);
+        let born = self.now();
+        let clock = NodeClock::new(self.clock.clone(), born, self.walls[node].clone());
+        let session: Session = (self.spawn)(settings, Rc::new(clock), log);
         let client = self.open_mailbox();
         self.mailboxes[client].brings_init = true;
         self.servers[node] = Server {
             init_from: Some(client),
+            born,
             ..Server::new(Life::Running(Box::new(session)))
         };
         let names: Vec<&str> = self.book.node_names().iter().map(|name| &**name).collect();
@@ -86,9 +90,10 @@ impl Cluster {
         if server.wake_at != Some(at) {
             return;
         }
+        let own_time = server.own_time(at);
         if let Life::Running(session) = &mut server.life {
             server.wake_at = None;
-            session.expire(at);
+            session.expire(own_time);
             self.finish_turn(node);
         }
     }
@@ -109,9 +114,10 @@ impl Cluster {
             let len = output.len();
             output.consume(len);
         }
+        let task_failure = session.take_task_failure();
         if let Some(deadline) = session.next_deadline() {
             // A deadline of the past is due now, after everything that arrives now.
-            let at = deadline.max(now);
+            let at = server.cluster_time(deadline).max(now);
             if server.wake_at.is_none_or(|known| at < known) {
                 server.wake_at = Some(at);
                 self.queue.push_late(at, Due::Wake(node, at));
@@ -127,6 +133,9 @@ impl Cluster {
         self.scratch = bytes;
         if never_waits {
             let why = "its tasks do not stop: a million polls at one instant";
+            self.violate(node, "", why);
+        }
+        if let Some(why) = task_failure {
             self.violate(node, "", why);
         }
     }

@@ -40,6 +40,7 @@ mod lifecycle;
 mod parts;
 
 use super::address::AddressBook;
+use super::clocks::WallClock;
 use super::plan::Plan;
 use super::queue::Queue;
 use super::rules::Violation;
@@ -47,9 +48,9 @@ use super::trace::{self, Fingerprint, Trace};
 use crate::random::Random;
 use crate::session::{Session, Settings};
 use crate::time::{Clock, Instant, VirtualClock};
-use crate::workload::faults::{Network, Schedule};
+use crate::workload::faults::{Faults, Network, Schedule};
 use crate::workload::{Happening, Services, Statistics, duration_below};
-use parts::{Due, Life, Mailbox, Server};
+use parts::{Due, Life, Mailbox, Receiver, Server};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -123,8 +124,13 @@ pub struct Cluster {
     mailboxes: Vec<Mailbox>,
     next_client: u64,
     network: Network,
+    /// Of all nodes and services, or of none: then each message arrives when it is due.
+    receivers: Vec<Receiver>,
     next_message: u64,
     schedule: Schedule,
+    faults: Faults,
+    /// The wall clock of each node's machine.
+    walls: Vec<WallClock>,
     node_seeds: Random,
     partition_draws: Random,
     statistics: Statistics,
@@ -145,11 +151,17 @@ impl Cluster {
         let mut random = Random::new(plan.seed);
         let book = AddressBook::new(plan.nodes);
         let network = Network::new(plan.conditions.clone(), book.servers(), &mut random);
+        let busy_servers = if plan.one_at_a_time {
+            book.servers()
+        } else {
+            0
+        };
         let services = Services::new(random.fork());
-        let schedule = Schedule::new(plan.faults.clone(), random.fork());
+        let schedule = Schedule::new(plan.faults.clone(), random.fork(), plan.load().duration);
         let node_seeds = random.fork();
         let partition_draws = random.fork();
         let mut boots = random.fork();
+        let mut skews = random.fork();
         let mut cluster = Cluster {
             seed: plan.seed,
             clock: VirtualClock::default(),
@@ -163,8 +175,18 @@ impl Cluster {
             mailboxes: Vec::new(),
             next_client: 0,
             network,
+            receivers: (0..busy_servers)
+                .map(|_| Receiver {
+                    waiting: Queue::new(),
+                    is_busy: false,
+                })
+                .collect(),
             next_message: 0,
             schedule,
+            faults: Faults::new(plan.faults.asked()),
+            walls: (0..plan.nodes)
+                .map(|_| WallClock::skewed(plan.clock_skew, &mut skews))
+                .collect(),
             node_seeds,
             partition_draws,
             statistics: Statistics::default(),
@@ -202,7 +224,7 @@ impl Cluster {
         }
         self.clock.advance_to(at);
         match due {
-            Due::Arrival(packet) => return Some(self.arrive(packet)),
+            Due::Arrival(packet) => return Some(self.arrive_and_take_next(packet)),
             Due::Alarm(alarm) => return Some(Happening::Alarm(alarm)),
             Due::Wake(node, at) => self.wake(node, at),
             Due::Boot(node) => {

@@ -3,6 +3,7 @@
 
 use crate::session::Session;
 use crate::sim::address::Address;
+use crate::sim::queue::Queue;
 use crate::time::Instant;
 use crate::workload::faults::Moment;
 use serde_json::Value;
@@ -43,6 +44,10 @@ pub(super) struct Server {
     pub(super) init_from: Option<usize>,
     /// Whether it has answered an `init` in this life.
     pub(super) ready: bool,
+    /// When this life began, which is the origin of the session's clock.
+    pub(super) born: Instant,
+    /// Messages with a lower number were sent to an earlier life, and are lost.
+    pub(super) first_message: u64,
 }
 
 /// ```text
@@ -75,7 +80,19 @@ impl Server {
             wake_at: None,
             init_from: None,
             ready: false,
+            born: Instant::ZERO,
+            first_message: 0,
         }
+    }
+
+    /// A point of the cluster's time, by the clock of the session.
+    pub(super) fn own_time(&self, at: Instant) -> Instant {
+        Instant::ZERO + at.since(self.born)
+    }
+
+    /// A point of the session's time, by the clock of the cluster.
+    pub(super) fn cluster_time(&self, at: Instant) -> Instant {
+        self.born + at.since(Instant::ZERO)
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -86,6 +103,14 @@ impl Server {
     pub(super) fn is_down(&self) -> bool {
         matches!(self.life, Life::Unborn | Life::Held | Life::Down)
     }
+}
+
+/// A receiver that takes one message at a time, as Maelstrom's threads do.
+pub(super) struct Receiver {
+    /// The messages for it, by the time at which they are due.
+    pub(super) waiting: Queue<Packet>,
+    /// Whether it has taken one that is not due yet.
+    pub(super) is_busy: bool,
 }
 
 /// A client, as the network sees it.

@@ -1,4 +1,6 @@
 //! A fault: one thing that is done to a cluster, by hand or by schedule.
+//!
+//! Read next: `ledger`, the list of those that struck.
 
 use super::partition::Partition;
 use std::fmt;
@@ -27,8 +29,38 @@ pub enum Fault {
     Resume(usize),
     /// Ends a node, with everything that it knew. Messages that arrive are lost.
     Crash(usize),
-    /// Starts a crashed node again, with nothing but an `init`.
+    /// Starts a crashed node again, with nothing but an `init`. As in Maelstrom, all messages
+    /// that were on their way to it are lost.
     Restart(usize),
+    /// Sets a node's [wall clock](crate::Context::unix_time) forward by so many milliseconds,
+    /// or back if they are negative. [`now`](crate::Context::now) is not affected.
+    ClockJump(usize, i64),
+    /// Sets a node's wall clock right: every jump is undone. A skew of its own stays.
+    ClockMend(usize),
+}
+
+/// A kind of fault that lasts from one time to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultKind {
+    /// Links are cut.
+    Partition,
+    /// Nodes stand still.
+    Pause,
+    /// Nodes are down: until they start again, or for good.
+    Crash,
+    /// Wall clocks have jumped.
+    ClockJump,
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FaultKind::Partition => "partition",
+            FaultKind::Pause => "pause",
+            FaultKind::Crash => "crash",
+            FaultKind::ClockJump => "clock jump",
+        })
+    }
 }
 
 impl Fault {
@@ -38,15 +70,19 @@ impl Fault {
             Fault::Partition(_) | Fault::Heal => None,
             Fault::Pause(node) | Fault::Resume(node) => Some(*node),
             Fault::Crash(node) | Fault::Restart(node) => Some(*node),
+            Fault::ClockJump(node, _) | Fault::ClockMend(node) => Some(*node),
         }
     }
 
-    /// Whether it breaks something, and does not mend it.
-    pub(super) fn breaks(&self) -> bool {
-        matches!(
-            self,
-            Fault::Partition(_) | Fault::Pause(_) | Fault::Crash(_)
-        )
+    /// The kind of trouble that it brings; `None` if it mends something.
+    pub(super) fn breaks(&self) -> Option<FaultKind> {
+        match self {
+            Fault::Partition(_) => Some(FaultKind::Partition),
+            Fault::Pause(_) => Some(FaultKind::Pause),
+            Fault::Crash(_) => Some(FaultKind::Crash),
+            Fault::ClockJump(..) => Some(FaultKind::ClockJump),
+            Fault::Heal | Fault::Resume(_) | Fault::Restart(_) | Fault::ClockMend(_) => None,
+        }
     }
 }
 
@@ -59,6 +95,8 @@ impl fmt::Display for Fault {
             Fault::Resume(node) => write!(f, "n{node} resumed"),
             Fault::Crash(node) => write!(f, "n{node} crashed"),
             Fault::Restart(node) => write!(f, "n{node} restarted"),
+            Fault::ClockJump(node, ms) => write!(f, "the clock of n{node} jumped by {ms} ms"),
+            Fault::ClockMend(node) => write!(f, "the clock of n{node} was set right"),
         }
     }
 }

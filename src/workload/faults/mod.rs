@@ -8,6 +8,8 @@
 //!   Latency, loss, duplication, reordering ──────────────────> Network: fate of a message
 //! ```
 //!
+//! The testbed writes each fault that struck into the ledger, [`Faults`].
+//!
 //! Nothing here knows a clock, a node or a socket. The schedule says when something
 //! changes and what; the testbed does it to its nodes, whether they are sessions or
 //! processes. Each cause draws from a stream of its own, so that two runs which differ in
@@ -22,16 +24,18 @@
 
 mod fault;
 mod latency;
+mod ledger;
 mod nemesis;
 mod network;
 mod partition;
 mod schedule;
 
-pub use fault::Fault;
+pub use fault::{Fault, FaultKind};
 pub use latency::Latency;
-pub use nemesis::Nemesis;
+pub use ledger::{FaultSpan, Faults};
+pub use nemesis::{Group, Nemesis};
 pub use partition::Partition;
 
 pub(crate) use network::{Conditions, Fate, Network};
 pub(crate) use partition::Link;
-pub(crate) use schedule::{Change, FaultPlan, Moment, Schedule};
+pub(crate) use schedule::{Change, CutLinks, FaultPlan, Moment, Schedule};

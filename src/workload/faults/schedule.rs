@@ -6,7 +6,7 @@
 //! Invariants: a span mends the links that it has cut and no others; after
 //! [`end`](Schedule::end) nothing breaks any more.
 
-use super::fault::Fault;
+use super::fault::{Fault, FaultKind};
 use super::nemesis::{Adversary, Nemesis};
 use super::partition::{Link, Partition};
 use crate::random::Random;
@@ -19,6 +19,18 @@ pub(crate) struct FaultPlan {
     pub(crate) partitions: Vec<(Partition, Range<Duration>)>,
     pub(crate) faults: Vec<(Duration, Fault)>,
     pub(crate) nemesis: Nemesis,
+}
+
+impl FaultPlan {
+    /// The kinds of faults that were asked for.
+    pub(crate) fn asked(&self) -> Vec<FaultKind> {
+        let partitions = self.partitions.iter().map(|_| FaultKind::Partition);
+        let faults = self.faults.iter().filter_map(|(_, fault)| fault.breaks());
+        partitions
+            .chain(faults)
+            .chain(self.nemesis.kinds())
+            .collect()
+    }
 }
 
 /// A moment at which something may change.
@@ -35,11 +47,20 @@ pub(crate) enum Moment {
 
 /// A change that the testbed makes.
 pub(crate) enum Change {
-    Apply(Fault),
+    /// Do these things, all at once.
+    Apply(Vec<Fault>),
     /// Draw the links of this partition, cut them, and [hand them in](Schedule::cut).
     Cut(Partition),
     /// Mend these links, which the partition had cut.
-    Mend(Partition, Vec<Link>),
+    Mend(Partition, CutLinks),
+}
+
+/// The links that a partition has cut, and the partition's number in the
+/// [ledger](super::Faults).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct CutLinks {
+    pub(crate) links: Vec<Link>,
+    pub(crate) number: Option<usize>,
 }
 
 /// A schedule in progress.
@@ -47,15 +68,16 @@ pub(crate) struct Schedule {
     plan: FaultPlan,
     adversary: Adversary,
     /// The links that each of the plan's partitions has cut.
-    cut: Vec<Vec<Link>>,
+    cut: Vec<CutLinks>,
     is_over: bool,
 }
 
 impl Schedule {
-    pub(crate) fn new(plan: FaultPlan, random: Random) -> Schedule {
+    /// The schedule of a run with a load of that length.
+    pub(crate) fn new(plan: FaultPlan, random: Random, load: Duration) -> Schedule {
         Schedule {
-            adversary: Adversary::new(plan.nemesis.clone(), random),
-            cut: vec![Vec::new(); plan.partitions.len()],
+            adversary: Adversary::new(plan.nemesis.clone(), random, load),
+            cut: vec![CutLinks::default(); plan.partitions.len()],
             plan,
             is_over: false,
         }
@@ -81,8 +103,8 @@ impl Schedule {
         match moment {
             Moment::Fault(number) => {
                 let (_, fault) = &self.plan.faults[number];
-                let allowed = !(self.is_over && fault.breaks());
-                allowed.then(|| Change::Apply(fault.clone()))
+                let allowed = !(self.is_over && fault.breaks().is_some());
+                allowed.then(|| Change::Apply(vec![fault.clone()]))
             }
             // All links have healed by then, and none is cut again.
             Moment::Begin(_) | Moment::End(_) | Moment::Nemesis if self.is_over => None,
@@ -90,14 +112,17 @@ impl Schedule {
             Moment::End(number) => {
                 let links = std::mem::take(&mut self.cut[number]);
                 let partition = &self.plan.partitions[number].0;
-                (!links.is_empty()).then(|| Change::Mend(partition.clone(), links))
+                (!links.links.is_empty()).then(|| Change::Mend(partition.clone(), links))
             }
-            Moment::Nemesis => self.adversary.next(up).map(Change::Apply),
+            Moment::Nemesis => {
+                let faults = self.adversary.next(up);
+                (!faults.is_empty()).then_some(Change::Apply(faults))
+            }
         }
     }
 
     /// Takes in the links that were cut at the moment `begin`.
-    pub(crate) fn cut(&mut self, begin: Moment, links: Vec<Link>) {
+    pub(crate) fn cut(&mut self, begin: Moment, links: CutLinks) {
         if let Moment::Begin(number) = begin {
             self.cut[number] = links;
         }
@@ -109,7 +134,7 @@ impl Schedule {
     }
 
     /// Ends all faults. Returns what mends the nemesis' last one.
-    pub(crate) fn end(&mut self) -> Option<Fault> {
+    pub(crate) fn end(&mut self) -> Vec<Fault> {
         self.is_over = true;
         self.adversary.stop()
     }
@@ -127,7 +152,7 @@ mod tests {
             faults: vec![(SECOND, Fault::Crash(0)), (SECOND, Fault::Restart(0))],
             nemesis: Nemesis::every(SECOND).pauses(),
         };
-        Schedule::new(plan, Random::new(1))
+        Schedule::new(plan, Random::new(1), 10 * SECOND)
     }
 
     #[test]
@@ -137,22 +162,35 @@ mod tests {
         let begin = Moment::Begin(0);
         assert!(schedule.take(Moment::End(0), &[]).is_none());
         assert!(matches!(schedule.take(begin, &[]), Some(Change::Cut(_))));
-        schedule.cut(begin, vec![(0, 1), (1, 0)]);
+        let cut = CutLinks {
+            links: vec![(0, 1), (1, 0)],
+            number: Some(7),
+        };
+        schedule.cut(begin, cut.clone());
         match schedule.take(Moment::End(0), &[]) {
-            Some(Change::Mend(_, links)) => assert_eq!(links, [(0, 1), (1, 0)]),
+            Some(Change::Mend(_, links)) => assert_eq!(links, cut),
             _ => panic!("nothing is mended"),
         }
+    }
+
+    #[test]
+    fn what_was_asked_for_is_known_by_its_kinds() {
+        let asked = schedule().plan.asked();
+        assert_eq!(
+            asked,
+            [FaultKind::Partition, FaultKind::Crash, FaultKind::Pause]
+        );
     }
 
     #[test]
     fn after_the_end_nothing_breaks_and_what_mends_is_still_done() {
         let mut schedule = schedule();
         let up = [true; 3];
-        assert!(matches!(
-            schedule.take(Moment::Nemesis, &up),
-            Some(Change::Apply(Fault::Pause(_)))
-        ));
-        assert!(matches!(schedule.end(), Some(Fault::Resume(_))));
+        let Some(Change::Apply(faults)) = schedule.take(Moment::Nemesis, &up) else {
+            panic!("the nemesis does nothing");
+        };
+        assert!(matches!(faults[..], [Fault::Pause(_)]));
+        assert!(matches!(schedule.end()[..], [Fault::Resume(_)]));
         for moment in [Moment::Begin(0), Moment::Nemesis, Moment::Fault(0)] {
             assert!(schedule.take(moment, &up).is_none());
         }

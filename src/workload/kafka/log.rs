@@ -4,11 +4,24 @@ use crate::workload::anomalies::Anomalies;
 use crate::workload::history::{History, Operation, Phase};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// `{key: offset}`, in three of the messages.
 #[derive(Debug, Deserialize)]
 pub(super) struct Offsets {
     pub(super) offsets: BTreeMap<String, u64>,
+}
+
+/// The offsets at which a poll begins. A history that was read from a file may not tell
+/// some of them.
+#[derive(Debug, Deserialize)]
+struct Positions {
+    offsets: BTreeMap<String, Option<u64>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Keys {
+    pub(super) keys: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -33,10 +46,51 @@ pub(super) struct Logs {
     keys: BTreeMap<String, Log>,
 }
 
+/// How many polls of a key at a node have to be due, and how far apart the first and the last
+/// of them, before "none returned anything" is an anomaly. The span is Maelstrom's timeout
+/// of clients: a node may lag behind, but not longer than any client would wait for it.
+const DUE_MIN: usize = 20;
+const DUE_SPAN: Duration = Duration::from_secs(5);
+
+/// The polls of a key at a node, during the load.
+#[derive(Default)]
+struct Service {
+    /// The highest offset that the node has acknowledged.
+    acknowledged: Option<u64>,
+    /// How many polls asked for such an offset, and when the first and the last did.
+    due: usize,
+    first_due: Option<Duration>,
+    last_due: Duration,
+    has_returned: bool,
+}
+
+impl Service {
+    fn poll(&mut self, poll: &Operation, position: Option<u64>, returned: bool) {
+        if poll.phase == Phase::Final {
+            return;
+        }
+        self.has_returned |= returned;
+        if position.is_some() && position <= self.acknowledged {
+            self.due += 1;
+            self.first_due.get_or_insert(poll.invoked);
+            self.last_due = poll.invoked;
+        }
+    }
+
+    fn is_none(&self) -> bool {
+        let span = self
+            .last_due
+            .saturating_sub(self.first_due.unwrap_or_default());
+        !self.has_returned && self.due >= DUE_MIN && span >= DUE_SPAN
+    }
+}
+
 #[derive(Default)]
 struct Log {
-    /// The message at each offset.
+    /// The message at each offset: the first that a reply has put there.
     messages: BTreeMap<u64, u64>,
+    /// The other messages that replies have put at some offsets, and the nodes that did.
+    rivals: BTreeMap<u64, BTreeMap<u64, usize>>,
     /// The offset of each message.
     offset_of: BTreeMap<u64, u64>,
     polled: BTreeSet<u64>,
@@ -82,7 +136,25 @@ impl Logs {
                 }
             }
         }
+        logs.check_offsets(anomalies);
         logs
+    }
+
+    /// Checks that each offset has one message. A node that gives one offset to all must not
+    /// hide everything else, so each offset is one anomaly.
+    fn check_offsets(&self, anomalies: &mut Anomalies) {
+        for (key, log) in &self.keys {
+            for (offset, rivals) in &log.rivals {
+                let (first, more) = (log.messages[offset], rivals.len() - 1);
+                if let Some((msg, node)) = rivals.first_key_value() {
+                    anomalies.add(format_args!(
+                        "inconsistent offset {offset} of key {key:?}: message {msg} is there \
+                         according to n{node}, message {first} according to another reply, and \
+                         {more} others"
+                    ));
+                }
+            }
+        }
     }
 
     /// Notes the offset of a message.
@@ -99,12 +171,12 @@ impl Logs {
             self.keys.insert(key.to_owned(), Log::default());
         }
         let log = self.keys.entry(key.to_owned()).or_default();
-        let other = *log.messages.entry(offset).or_insert(msg);
-        if other != msg {
-            anomalies.add(format_args!(
-                "inconsistent offset {offset} of key {key:?}: message {msg} is there according \
-                 to n{node}, and message {other} according to another reply"
-            ));
+        if *log.messages.entry(offset).or_insert(msg) != msg {
+            log.rivals
+                .entry(offset)
+                .or_default()
+                .entry(msg)
+                .or_insert(node);
         }
         let known = *log.offset_of.entry(msg).or_insert(offset);
         if known != offset {
@@ -123,7 +195,8 @@ impl Logs {
     /// no message.
     pub(super) fn check_polls(&self, history: &History, anomalies: &mut Anomalies) {
         for poll in history.done("poll") {
-            let (Some(Offsets { offsets }), Some(PollOk { msgs })) = (poll.asked(), poll.replied())
+            let (Some(Positions { offsets }), Some(PollOk { msgs })) =
+                (poll.asked(), poll.replied())
             else {
                 continue;
             };
@@ -135,7 +208,9 @@ impl Logs {
                     ));
                     continue;
                 };
-                let mut expected = asked;
+                let mut expected = asked
+                    .or(pairs.first().map(|(offset, _)| *offset))
+                    .unwrap_or(0);
                 for (offset, _) in pairs {
                     if offset < expected {
                         anomalies.add(format_args!(
@@ -148,8 +223,52 @@ impl Logs {
                              over {skipped}, which exists"
                         ));
                     }
-                    expected = expected.max(offset + 1);
+                    expected = expected.max(offset.saturating_add(1));
                 }
+            }
+        }
+    }
+
+    /// Checks that nodes serve polls during the load, not only at its end.
+    ///
+    /// No single poll has to return anything: Maelstrom allows a node to lag behind. But a
+    /// node that has acknowledged a message of a key knows that it exists. It is an anomaly
+    /// if for [`DUE_SPAN`] all its polls of the key, [`DUE_MIN`] or more, ask for such
+    /// messages and none returns any.
+    pub(super) fn check_progress(history: &History, anomalies: &mut Anomalies) {
+        let mut sends: Vec<&Operation> = history.done("send").collect();
+        sends.sort_by_key(|send| send.completed);
+        let mut sends = sends.into_iter().peekable();
+        let mut served: BTreeMap<(usize, String), Service> = BTreeMap::new();
+        for poll in history.done("poll") {
+            while let Some(send) = sends.next_if(|send| send.completed <= poll.invoked) {
+                if let (Some(Send { key, .. }), Some(SendOk { offset })) =
+                    (send.asked(), send.replied())
+                {
+                    let service = served.entry((send.node, key)).or_default();
+                    service.acknowledged = service.acknowledged.max(Some(offset));
+                }
+            }
+            let (Some(Positions { offsets }), Some(PollOk { msgs })) =
+                (poll.asked(), poll.replied())
+            else {
+                continue;
+            };
+            for (key, position) in offsets {
+                let returned = msgs.get(&key).is_some_and(|pairs| !pairs.is_empty());
+                if let Some(service) = served.get_mut(&(poll.node, key)) {
+                    service.poll(poll, position, returned);
+                }
+            }
+        }
+        for ((node, key), service) in served {
+            if service.is_none() {
+                let due = service.due;
+                anomalies.add(format_args!(
+                    "no progress: none of {due} polls of key {key:?} at n{node} during the load \
+                     returned a message, and n{node} itself had acknowledged messages that they \
+                     asked for"
+                ));
             }
         }
     }
@@ -160,27 +279,42 @@ impl Logs {
         between.next().map(|(offset, _)| *offset)
     }
 
-    /// Checks that a client's sends to a key get ever higher offsets.
+    /// Checks that a client's sends to a key get ever higher offsets. Each client and key
+    /// is one anomaly: the first such send, and how many there are.
     pub(super) fn check_sends(&self, history: &History, anomalies: &mut Anomalies) {
         let mut last: BTreeMap<(&str, String), u64> = BTreeMap::new();
+        let mut wrong: BTreeMap<(&str, String), (String, usize)> = BTreeMap::new();
         for send in history.done("send") {
             let (Some(Send { key, msg }), Some(SendOk { offset })) = (send.asked(), send.replied())
             else {
                 continue;
             };
-            let before = last.insert((&*send.client, key.clone()), offset);
-            if before.is_some_and(|before| before >= offset) {
-                let (client, node) = (&send.client, send.node);
-                anomalies.add(format_args!(
-                    "non-monotonic send: n{node} put message {msg} of {client} at offset {offset} of \
-                     key {key:?}, not behind its last one at {before:?}"
-                ));
+            let log = (&*send.client, key);
+            let Some(before) = last.insert(log.clone(), offset) else {
+                continue;
+            };
+            if before >= offset {
+                let node = send.node;
+                let (_, count) = wrong.entry(log).or_insert_with(|| {
+                    let text = format!("n{node} put message {msg} at offset {offset}");
+                    (format!("{text}, not behind the last one at {before}"), 0)
+                });
+                *count += 1;
             }
+        }
+        for ((client, key), (first, count)) in wrong {
+            anomalies.add(format_args!(
+                "non-monotonic send: of {client} to key {key:?}, {count} times: first, {first}"
+            ));
         }
     }
 
-    /// Checks that each message that exists is polled by the clients that poll beyond it, and
+    /// Checks that each message that exists is polled: by the clients that poll beyond it, and
     /// by a final poll.
+    ///
+    /// A message is a lost write if messages behind it were polled and it never was, or if a
+    /// poll had it once and no final poll did. It is unseen if neither it nor a message
+    /// behind it was ever polled.
     pub(super) fn check_losses(&self, history: &History, anomalies: &mut Anomalies) {
         let finals = history.done("poll").any(|poll| poll.phase == Phase::Final);
         if !finals {
@@ -192,14 +326,23 @@ impl Logs {
                 .iter()
                 .filter_map(|msg| log.offset_of.get(msg))
                 .max();
-            for (&offset, msg) in &log.messages {
+            for (msg, &offset) in &log.offset_of {
                 let passed = highest.is_some_and(|&highest| offset < highest);
-                if passed && !log.polled.contains(msg) {
+                let (polled, at_the_end) = (
+                    log.polled.contains(msg),
+                    log.polled_at_the_end.contains(msg),
+                );
+                if !polled && passed {
                     anomalies.add(format_args!(
                         "lost write: message {msg} at offset {offset} of key {key:?} was never polled, \
                          and messages behind it were"
                     ));
-                } else if finals && !log.polled_at_the_end.contains(msg) {
+                } else if !polled && finals {
+                    anomalies.add(format_args!(
+                        "unseen: message {msg} at offset {offset} of key {key:?} was acknowledged, and \
+                         no poll ever had it"
+                    ));
+                } else if !at_the_end && finals {
                     anomalies.add(format_args!(
                         "lost write: message {msg} at offset {offset} of key {key:?} existed, and no \
                          final poll had it"

@@ -1,6 +1,8 @@
 //! The dependency graph: which transaction came before which, and the cycles in it.
 
-use super::model::ConsistencyModel;
+use super::model::ConsistencyModel::{
+    self, ReadCommitted, ReadUncommitted, Serializable, SnapshotIsolation, StrictSerializable,
+};
 use super::operations::Txn;
 use crate::workload::anomalies::Anomalies;
 use std::collections::{BTreeSet, VecDeque};
@@ -25,91 +27,155 @@ pub(super) struct Graph {
     dependencies: usize,
 }
 
-/// Selects the dependencies that count in a search.
-type Allowed = fn(Why) -> bool;
+/// Sorts of dependencies, a bit each.
+type Sorts = u8;
 
-fn writes(why: Why) -> bool {
-    matches!(why, Why::WriteWrite(_))
-}
+const WW: Sorts = 1;
+const WR: Sorts = 2;
+const RW: Sorts = 4;
+const RT: Sorts = 8;
 
-fn writes_and_reads(why: Why) -> bool {
-    matches!(why, Why::WriteWrite(_) | Why::WriteRead(_))
-}
-
-fn misses(why: Why) -> bool {
-    matches!(why, Why::ReadWrite(_))
-}
-
-fn no_misses(why: Why) -> bool {
-    !misses(why)
-}
-
-fn no_real_time(why: Why) -> bool {
-    why != Why::RealTime
-}
-
-fn all(_: Why) -> bool {
-    true
+impl Why {
+    fn sort(self) -> Sorts {
+        match self {
+            Why::WriteWrite(_) => WW,
+            Why::WriteRead(_) => WR,
+            Why::ReadWrite(_) => RW,
+            Why::RealTime => RT,
+        }
+    }
 }
 
 /// A kind of cycle: one dependency of the first sort, and a way back by the rest.
 struct CycleKind {
     name: &'static str,
-    first: Allowed,
-    rest: Allowed,
+    first: Sorts,
+    rest: Sorts,
+    /// Sorts that the way back must have, each at least once.
+    needs: Sorts,
+    /// Whether no two missed writes may follow each other.
+    is_apart: bool,
+    /// Whether it is passed over in groups in which another kind was found: it would be
+    /// found again, by a longer way.
+    yields: bool,
     /// The weakest model that forbids it.
     level: ConsistencyModel,
 }
 
-/// All kinds, the worst first.
-const KINDS: [CycleKind; 7] = [
+/// A kind without `needs`, `is_apart` and `yields`.
+const fn kind(name: &'static str, first: Sorts, rest: Sorts, level: ConsistencyModel) -> CycleKind {
     CycleKind {
-        name: "G0, a cycle of writes",
-        first: writes,
-        rest: writes,
-        level: ConsistencyModel::ReadUncommitted,
+        name,
+        first,
+        rest,
+        needs: 0,
+        is_apart: false,
+        yields: false,
+        level,
+    }
+}
+
+/// All kinds. The names are Adya's and Elle's.
+const KINDS: [CycleKind; 9] = [
+    kind("G0, a cycle of writes", WW, WW, ReadUncommitted),
+    kind(
+        "G1c, a cycle of writes and reads",
+        WR,
+        WW | WR,
+        ReadCommitted,
+    ),
+    kind(
+        "G-single, a read that missed one write and saw a later one",
+        RW,
+        WW | WR,
+        SnapshotIsolation,
+    ),
+    CycleKind {
+        needs: RW,
+        is_apart: true,
+        yields: true,
+        ..kind(
+            "G-nonadjacent, a cycle with missed writes that do not follow each other",
+            RW,
+            WW | WR | RW,
+            SnapshotIsolation,
+        )
     },
     CycleKind {
-        name: "G1c, a cycle of writes and reads",
-        first: writes_and_reads,
-        rest: writes_and_reads,
-        level: ConsistencyModel::ReadCommitted,
+        needs: RW,
+        yields: true,
+        ..kind(
+            "G2, a cycle with several missed writes",
+            RW,
+            WW | WR | RW,
+            Serializable,
+        )
     },
     CycleKind {
-        name: "G-single, a read that missed one write and saw a later one",
-        first: misses,
-        rest: writes_and_reads,
-        level: ConsistencyModel::SnapshotIsolation,
+        needs: RT,
+        ..kind(
+            "G0-realtime, a write that a later one came before",
+            WW,
+            WW | RT,
+            StrictSerializable,
+        )
     },
     CycleKind {
-        name: "G2, a cycle with several missed writes",
-        first: misses,
-        rest: no_real_time,
-        level: ConsistencyModel::Serializable,
+        needs: RT,
+        ..kind(
+            "G1c-realtime, a read or write of what was yet to come",
+            WR,
+            WW | WR | RT,
+            StrictSerializable,
+        )
     },
     CycleKind {
-        name: "G1c-realtime, a read or write of what was yet to come",
-        first: writes_and_reads,
-        rest: no_misses,
-        level: ConsistencyModel::StrictSerializable,
+        needs: RT,
+        ..kind(
+            "G-single-realtime, a stale read",
+            RW,
+            WW | WR | RT,
+            StrictSerializable,
+        )
     },
     CycleKind {
-        name: "G-single-realtime, a stale read",
-        first: misses,
-        rest: no_misses,
-        level: ConsistencyModel::StrictSerializable,
-    },
-    CycleKind {
-        name: "G2-realtime, a cycle with several stale reads",
-        first: misses,
-        rest: all,
-        level: ConsistencyModel::StrictSerializable,
+        needs: RW | RT,
+        yields: true,
+        ..kind(
+            "G2-realtime, a cycle with several stale reads",
+            RW,
+            WW | WR | RW | RT,
+            StrictSerializable,
+        )
     },
 ];
 
 /// How many dependencies of a group are tried as the one missed write of a G-single, if a
 /// G2 is forbidden as well. Each try costs a walk through the group.
 const TRIES_MAX: usize = 1_000;
+
+/// The place of a node that is not in the component.
+const NOWHERE: usize = usize::MAX;
+
+/// A step of a walk: its node, and what matters of the way to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Step {
+    node: usize,
+    /// The sorts that the kind needs, and that the way had.
+    seen: Sorts,
+    /// Whether the last dependency was a missed write, if that matters.
+    missed: bool,
+}
+
+impl Step {
+    /// How many steps a node can have: `RW` and `RT` seen or not, missed or not.
+    const STATES: usize = 8;
+
+    fn index(self, places: &[usize]) -> usize {
+        let seen = usize::from(self.seen & RW != 0) * 4 + usize::from(self.seen & RT != 0) * 2;
+        places[self.node] * Step::STATES + seen + usize::from(self.missed)
+    }
+}
 
 impl Graph {
     pub(super) fn new(txns: usize) -> Graph {
@@ -154,7 +220,7 @@ impl Graph {
         }
     }
 
-    /// Reports cycles that `model` forbids: the worst one of each group of transactions
+    /// Reports cycles that `model` forbids: one of each kind, in each group of transactions
     /// that depend on each other.
     pub(super) fn check(
         &self,
@@ -163,68 +229,93 @@ impl Graph {
         anomalies: &mut Anomalies,
     ) {
         let mut reported = vec![false; self.edges.len()];
+        let mut places = vec![NOWHERE; self.edges.len()];
         for kind in KINDS.iter().filter(|kind| kind.level <= model) {
-            for component in self.components(|why| (kind.first)(why) || (kind.rest)(why)) {
-                if component.iter().any(|&node| reported[node]) {
+            for component in self.components(kind.first | kind.rest) {
+                if kind.yields && component.iter().any(|&node| reported[node]) {
                     continue;
                 }
                 // Snapshot isolation allows cycles that are no G-single: try all.
-                let is_last = model == ConsistencyModel::SnapshotIsolation;
+                let is_last = model == SnapshotIsolation;
                 let tries = if is_last { usize::MAX } else { TRIES_MAX };
-                if let Some(cycle) = self.cycle(&component, kind, tries) {
+                for (place, &node) in component.iter().enumerate() {
+                    places[node] = place;
+                }
+                if let Some(cycle) = self.cycle(&component, &places, kind, tries) {
                     anomalies.add(describe(kind.name, &cycle, txns));
                     component.iter().for_each(|&node| reported[node] = true);
                 }
+                component.iter().for_each(|&node| places[node] = NOWHERE);
             }
         }
     }
 
+    /// A cycle of that kind in the component. `places` has the place of each of its nodes.
     fn cycle(
         &self,
         component: &[usize],
+        places: &[usize],
         kind: &CycleKind,
         tries: usize,
     ) -> Option<Vec<(usize, Why)>> {
-        let mut inside = vec![false; self.edges.len()];
-        component.iter().for_each(|&node| inside[node] = true);
         let edges = component.iter().flat_map(|&from| {
             let edges = self.edges[from].iter();
             edges.map(move |&(to, why)| (from, to, why))
         });
-        let firsts = edges.filter(|&(_, to, why)| (kind.first)(why) && inside[to]);
+        let firsts =
+            edges.filter(|&(_, to, why)| kind.first & why.sort() != 0 && places[to] != NOWHERE);
         firsts.take(tries).find_map(|(from, to, why)| {
-            let mut path = self.path(to, from, kind.rest, &inside)?;
+            let begin = Step {
+                node: to,
+                seen: 0,
+                missed: kind.is_apart && why.sort() == RW,
+            };
+            let mut path = self.path(begin, from, kind, component.len(), places)?;
             path.insert(0, (from, why));
             Some(path)
         })
     }
 
-    /// The shortest path: its nodes, each with the edge that leaves it.
+    /// The shortest way to `to` that makes a cycle of that kind: its nodes, each with the
+    /// edge that leaves it. A node may stand in it twice. Then
+    /// it is several cycles, of which the model forbids one at least.
     fn path(
         &self,
-        from: usize,
+        begin: Step,
         to: usize,
-        allowed: Allowed,
-        inside: &[bool],
+        kind: &CycleKind,
+        count: usize,
+        places: &[usize],
     ) -> Option<Vec<(usize, Why)>> {
-        let mut came_from: Vec<Option<(usize, Why)>> = vec![None; self.edges.len()];
-        let mut todo = VecDeque::from([from]);
-        while let Some(node) = todo.pop_front() {
-            if node == to {
+        let mut came_from: Vec<Option<(Step, Why)>> = vec![None; count * Step::STATES];
+        let mut todo = VecDeque::from([begin]);
+        while let Some(step) = todo.pop_front() {
+            let is_apart = !(kind.is_apart && step.missed);
+            if step.node == to && step.seen & kind.needs == kind.needs && is_apart {
                 let mut path = Vec::new();
-                let mut at = to;
-                while at != from {
-                    let (before, why) = came_from[at]?;
-                    path.push((before, why));
+                let mut at = step;
+                while at != begin {
+                    let (before, why) = came_from[at.index(places)]?;
+                    path.push((before.node, why));
                     at = before;
                 }
                 path.reverse();
                 return Some(path);
             }
-            for &(next, why) in &self.edges[node] {
-                let fresh = next != from && came_from[next].is_none();
-                if allowed(why) && fresh && inside[next] {
-                    came_from[next] = Some((node, why));
+            for &(node, why) in &self.edges[step.node] {
+                let sort = why.sort();
+                let follows = kind.is_apart && step.missed && sort == RW;
+                if kind.rest & sort == 0 || follows || places[node] == NOWHERE {
+                    continue;
+                }
+                let next = Step {
+                    node,
+                    seen: step.seen | (sort & kind.needs),
+                    missed: kind.is_apart && sort == RW,
+                };
+                let known = &mut came_from[next.index(places)];
+                if next != begin && known.is_none() {
+                    *known = Some((step, why));
                     todo.push_back(next);
                 }
             }
@@ -234,11 +325,12 @@ impl Graph {
 
     /// Tarjan's strongly connected components of more than one node, without
     /// recursion: a chain of ten thousand transactions would overflow the stack.
-    fn components(&self, allowed: impl Fn(Why) -> bool) -> Vec<Vec<usize>> {
+    fn components(&self, allowed: Sorts) -> Vec<Vec<usize>> {
         const UNSEEN: usize = usize::MAX;
         let count = self.edges.len();
         let next_of = |node: usize| -> Vec<usize> {
-            let edges = self.edges[node].iter().filter(|(_, why)| allowed(*why));
+            let edges = self.edges[node].iter();
+            let edges = edges.filter(|(_, why)| allowed & why.sort() != 0);
             edges.map(|(next, _)| *next).collect()
         };
         let (mut index, mut low) = (vec![UNSEEN; count], vec![0; count]);
@@ -322,14 +414,14 @@ mod tests {
         for node in 0..9_998 {
             graph.add(node, node + 1, Why::WriteWrite(0));
         }
-        assert!(graph.components(all).is_empty());
+        assert!(graph.components(WW | WR | RW | RT).is_empty());
         graph.add(5_000, 4_000, Why::ReadWrite(0));
-        assert!(graph.components(writes).is_empty());
-        let found = graph.components(all);
+        assert!(graph.components(WW).is_empty());
+        let found = graph.components(WW | WR | RW | RT);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].len(), 1_001);
         graph.add(9_998, 9_997, Why::WriteRead(0));
-        assert_eq!(graph.components(all).len(), 2);
+        assert_eq!(graph.components(WW | WR | RW | RT).len(), 2);
     }
 
     #[test]
@@ -340,7 +432,34 @@ mod tests {
         graph.add(2, 0, Why::ReadWrite(0));
         graph.add(1, 0, Why::ReadWrite(1));
         let g_single = &KINDS[2];
-        let cycle = graph.cycle(&[0, 1, 2], g_single, 10).unwrap();
-        assert_eq!(cycle.len(), 2);
+        let cycle = graph.cycle(&[0, 1, 2], &[0, 1, 2, NOWHERE], g_single, 10);
+        assert_eq!(cycle.unwrap().len(), 2);
+    }
+
+    #[test]
+    fn missed_writes_are_apart_where_others_stand_between_them() {
+        let mut graph = Graph::new(4);
+        graph.add(0, 1, Why::ReadWrite(0));
+        graph.add(1, 2, Why::WriteWrite(0));
+        graph.add(2, 3, Why::ReadWrite(0));
+        graph.add(3, 0, Why::WriteRead(0));
+        let nonadjacent = &KINDS[3];
+        let (all, places) = ([0, 1, 2, 3], [0, 1, 2, 3]);
+        let cycle = graph.cycle(&all, &places, nonadjacent, 10);
+        assert_eq!(cycle.unwrap().len(), 4);
+        let mut graph = Graph::new(3);
+        graph.add(0, 1, Why::ReadWrite(0));
+        graph.add(1, 2, Why::ReadWrite(0));
+        graph.add(2, 0, Why::WriteRead(0));
+        assert!(
+            graph
+                .cycle(&all[..3], &places[..3], nonadjacent, 10)
+                .is_none()
+        );
+        assert!(
+            graph
+                .cycle(&all[..3], &places[..3], &KINDS[4], 10)
+                .is_some()
+        );
     }
 }

@@ -4,10 +4,15 @@
 //! known, and with it every dependency. An acknowledged append that no read has seen must
 //! have come last. If a later read does not have it, that is a cycle through real time:
 //! the write was lost.
+//!
+//! The order holds for each append, also for several of one transaction. If the append of
+//! another stands between them, that is a cycle of writes, on one key. Appends of aborted
+//! transactions have no place in the order. Where dirty reads are allowed, those of
+//! unknown outcome have none either: they may have been undone after they were read.
 
 use super::graph::{Graph, Why};
 use super::model::{ConsistencyModel, TxnSummary};
-use super::operations::{Generator, Txn, shape};
+use super::operations::{Generator, Micro, Txn, check_lost_updates, shape};
 use crate::workload::anomalies::Anomalies;
 use crate::workload::contract::{Observed, Turn, Workload};
 use crate::workload::history::{Operation, Request};
@@ -85,9 +90,12 @@ impl Workload for TxnListAppend {
         let mut anomalies = Anomalies::default();
         let (txns, wrong) = Txn::all(run.history);
         wrong.into_iter().for_each(|why| anomalies.add(why));
-        let lists = Lists::of(&txns, &mut anomalies);
+        let lists = Lists::of(&txns, self.model, &mut anomalies);
         if self.model.forbids_dirty_reads() {
             lists.check_dirty_reads(&mut anomalies);
+        }
+        if self.model.forbids_lost_updates() {
+            check_lost_updates(&txns, lists.updates(), &mut anomalies);
         }
         if self.model.forbids_internal() {
             lists.check_internal(&mut anomalies);
@@ -102,17 +110,20 @@ impl Workload for TxnListAppend {
     }
 }
 
-/// A read of a key before the transaction's own appends to it: it shows only appends of
-/// others.
+/// A read of a key.
 struct Read {
     txn: usize,
     key: u64,
     list: Vec<i64>,
+    /// Whether the transaction had appended to the key before. The list then has values
+    /// that an abort would undo. A transaction that committed was not aborted.
+    is_own: bool,
 }
 
 /// Everything that was appended and read.
 struct Lists<'a> {
     txns: &'a [Txn<'a>],
+    model: ConsistencyModel,
     /// The transaction that appended each value, and whether it was its last to that key.
     writer: BTreeMap<(u64, i64), (usize, bool)>,
     reads: Vec<Read>,
@@ -121,31 +132,32 @@ struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    fn of(txns: &'a [Txn<'a>], anomalies: &mut Anomalies) -> Lists<'a> {
+    fn of(txns: &'a [Txn<'a>], model: ConsistencyModel, anomalies: &mut Anomalies) -> Lists<'a> {
         let mut lists = Lists {
             txns,
+            model,
             writer: BTreeMap::new(),
             reads: Vec::new(),
             longest: BTreeMap::new(),
         };
         for (index, txn) in txns.iter().enumerate() {
             let mut appended: BTreeMap<u64, i64> = BTreeMap::new();
-            for micro in &txn.micros {
-                let key = micro.key;
-                if !micro.is_read {
-                    let value = micro.value.as_i64().unwrap_or_default();
-                    if let Some(earlier) = appended.insert(key, value) {
-                        lists.writer.insert((key, earlier), (index, false));
-                    }
-                    lists.writer.insert((key, value), (index, true));
-                } else if txn.is_committed() {
-                    lists.read(
-                        index,
-                        key,
-                        &micro.value,
-                        appended.contains_key(&key),
-                        anomalies,
-                    );
+            for Micro { key, value, .. } in txn.micros.iter().filter(|micro| !micro.is_read) {
+                let value = value.as_i64().unwrap_or_default();
+                if let Some(earlier) = appended.insert(*key, value) {
+                    lists.writer.insert((*key, earlier), (index, false));
+                }
+                lists.writer.insert((*key, value), (index, true));
+            }
+        }
+        for (index, txn) in txns.iter().enumerate() {
+            let mut appended: BTreeSet<u64> = BTreeSet::new();
+            for micro in txn.micros.iter().filter(|_| txn.is_committed()) {
+                if micro.is_read {
+                    let is_own = appended.contains(&micro.key);
+                    lists.read(index, micro, is_own, anomalies);
+                } else {
+                    appended.insert(micro.key);
                 }
             }
         }
@@ -153,13 +165,14 @@ impl<'a> Lists<'a> {
         lists
     }
 
-    fn read(&mut self, txn: usize, key: u64, value: &Value, own: bool, anomalies: &mut Anomalies) {
-        let shown = &self.txns[txn];
-        let list: Option<Vec<i64>> = match value {
+    fn read(&mut self, txn: usize, micro: &Micro, is_own: bool, anomalies: &mut Anomalies) {
+        let (shown, key) = (&self.txns[txn], micro.key);
+        let list: Option<Vec<i64>> = match &micro.value {
             Value::Null => Some(Vec::new()),
             value => serde_json::from_value(value.clone()).ok(),
         };
-        let Some(list) = list else {
+        let Some(mut list) = list else {
+            let value = &micro.value;
             anomalies.add(format_args!(
                 "{shown}: {value} of key {key} is no list of integers"
             ));
@@ -170,24 +183,38 @@ impl<'a> Lists<'a> {
             anomalies.add(format_args!("duplicate element in key {key}: {shown}"));
             return;
         }
+        if !self.model.forbids_dirty_reads() {
+            // An append that was undone may have been read before. It has no place in the
+            // order of the others.
+            list.retain(|value| self.counts(key, *value));
+        }
         let longest = self.longest.entry(key).or_default();
-        // After the transaction's own appends, a read shows values that an abort would
-        // undo. This transaction committed, so their order is certain as well.
         if list.len() > longest.len() {
             longest.clone_from(&list);
         }
-        if !own {
-            self.reads.push(Read { txn, key, list });
-        }
+        self.reads.push(Read {
+            txn,
+            key,
+            list,
+            is_own,
+        });
+    }
+
+    /// Whether an append has a place in the order of the appends to its key. One that was
+    /// never made has: it is an anomaly of its own.
+    fn counts(&self, key: u64, value: i64) -> bool {
+        let writer = self.writer.get(&(key, value));
+        writer.is_none_or(|(txn, _)| self.txns[*txn].counts(self.model))
     }
 
     /// Checks that each read of a key is the beginning of the longest, and that each value was
-    /// appended.
+    /// appended. The first read that is not stands for all of its key.
     fn check_orders(&self, anomalies: &mut Anomalies) {
-        for Read { txn, key, list } in &self.reads {
+        let mut incompatible: BTreeSet<u64> = BTreeSet::new();
+        for Read { txn, key, list, .. } in &self.reads {
             let longest = &self.longest[key];
             let shown = &self.txns[*txn];
-            if !longest.starts_with(list) {
+            if !longest.starts_with(list) && incompatible.insert(*key) {
                 anomalies.add(format_args!(
                     "incompatible order of key {key}: another transaction read {longest:?}: {shown}"
                 ));
@@ -203,8 +230,19 @@ impl<'a> Lists<'a> {
         }
     }
 
+    /// The versions that transactions have read, and then appended to.
+    fn updates(&self) -> impl Iterator<Item = (usize, u64, &[i64])> {
+        let mut writes: BTreeSet<(usize, u64)> = BTreeSet::new();
+        writes.extend(self.writer.iter().map(|((key, _), (txn, _))| (*txn, *key)));
+        let mut read: BTreeSet<(usize, u64)> = BTreeSet::new();
+        let reads = self.reads.iter().filter(|read| !read.is_own);
+        let firsts = reads.filter(move |first| read.insert((first.txn, first.key)));
+        let updates = firsts.filter(move |read| writes.contains(&(read.txn, read.key)));
+        updates.map(|read| (read.txn, read.key, &read.list[..]))
+    }
+
     fn check_dirty_reads(&self, anomalies: &mut Anomalies) {
-        for Read { txn, key, list } in &self.reads {
+        for Read { txn, key, list, .. } in &self.reads {
             let shown = &self.txns[*txn];
             for value in list {
                 if let Some(&(writer, _)) = self.writer.get(&(*key, *value))
@@ -269,7 +307,14 @@ impl<'a> Lists<'a> {
                 unseen.entry(key).or_default().push(txn);
             }
         }
-        for (&key, list) in &self.longest {
+        // The appends of aborted transactions are left out. Their neighbours then follow
+        // each other.
+        let orders = self.longest.iter().map(|(key, list)| {
+            let list = list.iter().filter(|value| self.counts(*key, **value));
+            (*key, list.copied().collect())
+        });
+        let orders: BTreeMap<u64, Vec<i64>> = orders.collect();
+        for (&key, list) in &orders {
             for pair in list.windows(2) {
                 if let (Some(one), Some(other)) = (writer(key, pair[0]), writer(key, pair[1])) {
                     graph.add(one, other, Why::WriteWrite(key));
@@ -283,11 +328,18 @@ impl<'a> Lists<'a> {
                 }
             }
         }
-        for Read { txn, key, list } in &self.reads {
-            if let Some(from) = list.last().and_then(|&last| writer(*key, last)) {
+        for Read { txn, key, list, .. } in &self.reads {
+            let last = list.iter().rfind(|value| self.counts(*key, **value));
+            let from = last.and_then(|&last| writer(*key, last));
+            if from == Some(*txn) {
+                // It saw its own append. The order of the appends says the rest.
+                continue;
+            }
+            if let Some(from) = from {
                 graph.add(from, *txn, Why::WriteRead(*key));
             }
-            match self.longest[key].get(list.len()) {
+            let seen = list.iter().filter(|value| self.counts(*key, **value));
+            match orders[key].get(seen.count()) {
                 Some(&next) => {
                     if let Some(to) = writer(*key, next) {
                         graph.add(*txn, to, Why::ReadWrite(*key));

@@ -16,7 +16,8 @@ pub enum ConsistencyModel {
     /// Also no read of an aborted write (G1a) or of one that its own transaction overwrote
     /// (G1b), and no cycle of writes and reads (G1c).
     ReadCommitted,
-    /// Also no cycle with one read that missed a write (G-single), and no transaction that
+    /// Also no cycle with one read that missed a write (G-single), or with several that do
+    /// not follow each other (G-nonadjacent), no lost update, and no transaction that
     /// contradicts itself.
     SnapshotIsolation,
     /// Also no other cycle (G2).
@@ -29,6 +30,10 @@ pub enum ConsistencyModel {
 impl ConsistencyModel {
     pub(super) fn forbids_dirty_reads(self) -> bool {
         self >= ConsistencyModel::ReadCommitted
+    }
+
+    pub(super) fn forbids_lost_updates(self) -> bool {
+        self >= ConsistencyModel::SnapshotIsolation
     }
 
     pub(super) fn forbids_internal(self) -> bool {

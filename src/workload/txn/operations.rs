@@ -1,10 +1,13 @@
 //! Transactions: made, and read from a history.
 
+use super::model::ConsistencyModel;
 use crate::random::Random;
+use crate::workload::anomalies::Anomalies;
 use crate::workload::draws::index_below;
 use crate::workload::history::{History, Operation, Outcome, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The most operations of a transaction, and the most writes to a key before a new key
@@ -71,6 +74,13 @@ impl<'a> Txn<'a> {
     pub(super) fn is_aborted(&self) -> bool {
         self.operation.is_fail()
     }
+
+    /// Whether its writes count under a model. Those of an aborted transaction do not. A
+    /// transaction of unknown outcome counts where reads of aborted writes are forbidden:
+    /// if its writes were read, then it was done.
+    pub(super) fn counts(&self, model: ConsistencyModel) -> bool {
+        self.is_committed() || (!self.is_aborted() && model.forbids_dirty_reads())
+    }
 }
 
 /// Checks that a reply has the operations of its request, with the same writes.
@@ -113,6 +123,32 @@ impl fmt::Display for Txn<'_> {
             write!(f, " {kind} {key} {value}")?;
         }
         write!(f, "}}")
+    }
+}
+
+/// Adds the lost updates: versions of a key that several transactions have read and then
+/// overwritten, each as if there were no other. Each key is one anomaly. `updates` has the
+/// transaction, the key and the version that it read.
+pub(super) fn check_lost_updates<V: Ord>(
+    txns: &[Txn<'_>],
+    updates: impl Iterator<Item = (usize, u64, V)>,
+    anomalies: &mut Anomalies,
+) {
+    let mut by_version: BTreeMap<(u64, V), Vec<usize>> = BTreeMap::new();
+    for (txn, key, version) in updates.filter(|(txn, ..)| txns[*txn].is_committed()) {
+        by_version.entry((key, version)).or_default().push(txn);
+    }
+    let mut last = None;
+    for ((key, _), updates) in by_version {
+        if let [one, other, ..] = updates[..]
+            && last != Some(key)
+        {
+            last = Some(key);
+            anomalies.add(format_args!(
+                "lost update of key {key}: {} and {} have overwritten the same version",
+                txns[one], txns[other]
+            ));
+        }
     }
 }
 

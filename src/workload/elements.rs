@@ -1,0 +1,337 @@
+//! The elements of a set that only grows: which of them are stable, stale or lost.
+//!
+//! ```text
+//!            attempted ──> known: acknowledged, or read
+//!                            │
+//!       the last read without it began after that,
+//!       and after the last read with it ──────────> lost
+//!       the last read with it began after the last
+//!       read without it ──────────────────────────> stable; stale if that took time
+//!       neither ──────────────────────────────────> never read
+//! ```
+//!
+//! These are the definitions of Jepsen's checker `set-full`, which Maelstrom uses. Stale
+//! reads are allowed while the load lasts. The final reads are another matter: they begin
+//! after the cluster had time to recover, so each of them must have all known elements.
+
+use super::anomalies::Anomalies;
+use super::history::{History, Operation, Phase};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// The elements of a set, as the reads of a run show them.
+///
+/// ```
+/// # use eddyline::workload::{Elements, GSet, History};
+/// fn tell(history: &History) {
+///     let Elements { lost, stable, .. } = GSet::elements(history);
+///     println!("{} lost, {} stable", lost.len(), stable);
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Elements {
+    /// How many elements clients tried to add.
+    pub attempted: usize,
+    /// How many elements are known to exist: they were acknowledged, or read.
+    pub known: usize,
+    /// How many elements the last read of each shows.
+    pub stable: usize,
+    /// How many of the stable ones were missed by a read a millisecond or more after they
+    /// were known.
+    pub stale: usize,
+    /// How many elements no read decides: none that could have had them, or none began
+    /// after they were known.
+    pub never_read: usize,
+    /// The elements that were known, and that are gone.
+    pub lost: Vec<u64>,
+    /// How many elements some read has twice.
+    pub duplicated: usize,
+    /// The time from when each stable element was known to the last read without it, in
+    /// whole milliseconds, sorted.
+    pub stable_latencies: Vec<Duration>,
+}
+
+impl Elements {
+    /// A quantile (0 to 1) of the stable latencies, as Maelstrom takes it: the one at
+    /// index floor(n × `fraction`), or the last. Zero if there are none.
+    ///
+    /// ```
+    /// use eddyline::workload::Elements;
+    /// use std::time::Duration;
+    ///
+    /// let stable_latencies = [1, 2, 3, 4].map(Duration::from_millis).to_vec();
+    /// let elements = Elements { stable_latencies, ..Elements::default() };
+    /// assert_eq!(elements.stable_latency(0.5), Duration::from_millis(3));
+    /// assert_eq!(elements.stable_latency(1.0), Duration::from_millis(4));
+    /// ```
+    pub fn stable_latency(&self, fraction: f64) -> Duration {
+        let count = self.stable_latencies.len();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "an index between 0 and the length"
+        )]
+        let index = (count as f64 * fraction.clamp(0.0, 1.0)).floor() as usize;
+        let at = index.min(count.saturating_sub(1));
+        self.stable_latencies.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// The words and fields of one of the workloads over sets.
+pub(super) struct Dialect {
+    /// The type of the request that adds an element.
+    pub(super) write: &'static str,
+    /// The element of such a request.
+    pub(super) element: fn(&Operation) -> Option<u64>,
+    /// The elements in the reply to a `read`.
+    pub(super) elements: fn(&Operation) -> Option<Vec<u64>>,
+    /// An element, in sentences.
+    pub(super) noun: &'static str,
+    /// The past participle of the write, in sentences.
+    pub(super) done: &'static str,
+}
+
+/// A read, with the position of its beginning among all operations.
+struct Read<'a> {
+    position: usize,
+    operation: &'a Operation,
+    set: BTreeSet<u64>,
+}
+
+/// An element that a client tried to add.
+#[derive(Default)]
+struct Element {
+    can_exist: bool,
+    known_since: Option<Duration>,
+}
+
+/// Checks a history, and measures it.
+pub(super) fn check(history: &History, dialect: &Dialect, anomalies: &mut Anomalies) -> Elements {
+    let Dialect { noun, done, .. } = dialect;
+    let mut known: BTreeMap<u64, Element> = BTreeMap::new();
+    for write in history.of_kind(dialect.write) {
+        let Some(number) = (dialect.element)(write) else {
+            continue;
+        };
+        let element = known.entry(number).or_default();
+        element.can_exist |= !write.is_fail();
+        if write.is_ok() {
+            element.known_by(write.completed);
+        }
+    }
+    let (reads, duplicated) = reads(history, dialect, anomalies);
+    for Read { operation, set, .. } in &reads {
+        for number in set {
+            match known.get_mut(number) {
+                Some(element) if element.can_exist => element.known_by(operation.completed),
+                _ => anomalies.add(format_args!(
+                    "n{} has {noun} {number}, which was never {done}",
+                    operation.node
+                )),
+            }
+        }
+    }
+    let mut elements = Elements {
+        attempted: known.len(),
+        duplicated,
+        ..Elements::default()
+    };
+    for (&number, element) in &known {
+        elements.known += usize::from(element.known_since.is_some());
+        elements.judge(number, element, &reads);
+    }
+    elements.stable_latencies.sort_unstable();
+    for lost in &elements.lost {
+        anomalies.add(format_args!(
+            "{noun} {lost} is lost: it was known, and later reads do not have it"
+        ));
+    }
+    check_finals(&known, &reads, dialect, anomalies);
+    elements
+}
+
+/// The reads of a history, and how many elements some of them have twice.
+fn reads<'a>(
+    history: &'a History,
+    dialect: &Dialect,
+    anomalies: &mut Anomalies,
+) -> (Vec<Read<'a>>, usize) {
+    let noun = dialect.noun;
+    let (mut reads, mut doubled) = (Vec::new(), BTreeSet::new());
+    for (position, operation) in history.operations().iter().enumerate() {
+        if operation.kind() != "read" || !operation.is_ok() {
+            continue;
+        }
+        let (client, node) = (&operation.client, operation.node);
+        let Some(list) = (dialect.elements)(operation) else {
+            anomalies.add(format_args!(
+                "a read of n{node} by {client} was no list of {noun}s"
+            ));
+            continue;
+        };
+        let mut set = BTreeSet::new();
+        let twice: BTreeSet<u64> = list
+            .into_iter()
+            .filter(|number| !set.insert(*number))
+            .collect();
+        if let Some(first) = twice.first() {
+            let article = if noun.starts_with('e') { "an" } else { "a" };
+            anomalies.add(format_args!(
+                "a read of n{node} by {client} has {article} {noun} twice: {first}"
+            ));
+        }
+        doubled.extend(twice);
+        reads.push(Read {
+            position,
+            operation,
+            set,
+        });
+    }
+    (reads, doubled.len())
+}
+
+/// Checks that each final read has all elements that are known.
+fn check_finals(
+    known: &BTreeMap<u64, Element>,
+    reads: &[Read<'_>],
+    dialect: &Dialect,
+    anomalies: &mut Anomalies,
+) {
+    let Dialect { noun, .. } = dialect;
+    let finals = reads
+        .iter()
+        .filter(|read| read.operation.phase == Phase::Final);
+    let mut count = 0;
+    for Read { operation, set, .. } in finals {
+        count += 1;
+        let missed = known
+            .iter()
+            .filter(|(number, element)| element.known_since.is_some() && !set.contains(number));
+        for (number, _) in missed {
+            anomalies.add(format_args!(
+                "{noun} {number} is lost at n{node}: it was known, and a final read of n{node} does \
+                 not have it",
+                node = operation.node
+            ));
+        }
+    }
+    if count == 0 {
+        anomalies.add(format_args!(
+            "no final read was answered: the final {noun}s are unknown"
+        ));
+    }
+}
+
+impl Element {
+    fn known_by(&mut self, at: Duration) {
+        self.known_since = Some(self.known_since.map_or(at, |since| since.min(at)));
+    }
+}
+
+impl Elements {
+    fn judge(&mut self, number: u64, element: &Element, reads: &[Read<'_>]) {
+        let last = |is_in: bool| {
+            let mut reads = reads.iter().rev();
+            reads.find(|read| read.set.contains(&number) == is_in)
+        };
+        let (present, absent) = (last(true), last(false));
+        let Some(since) = element.known_since else {
+            self.never_read += 1;
+            return;
+        };
+        let absent_began = absent.map(|read| read.operation.invoked);
+        let present_at = present.map(|read| read.position);
+        if present_at.is_some() && absent.map(|read| read.position) < present_at {
+            let stale_for = absent_began.map_or(Duration::ZERO, |at| at.saturating_sub(since));
+            let stale_for = whole_milliseconds(stale_for);
+            self.stable += 1;
+            self.stale += usize::from(!stale_for.is_zero());
+            self.stable_latencies.push(stale_for);
+        } else if absent_began.is_some_and(|at| since < at) {
+            self.lost.push(number);
+        } else {
+            self.never_read += 1;
+        }
+    }
+}
+
+fn whole_milliseconds(duration: Duration) -> Duration {
+    let rest = duration.subsec_nanos() % 1_000_000;
+    duration.saturating_sub(Duration::from_nanos(rest.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::{GSet, HistoryReader, Observed, Workload};
+
+    /// Lines of operations that follow each other: `add` of an element, or a read.
+    fn history(operations: &[(&str, &str)]) -> History {
+        let mut lines = String::new();
+        for (number, (f, value)) in operations.iter().enumerate() {
+            let is_final = *f == "final";
+            let f = if is_final { "read" } else { f };
+            for (kind, at) in [("invoke", 0), ("ok", 5)] {
+                lines.push_str(&format!(
+                    "{{\"time\":{}000000,\"type\":\"{kind}\",\"process\":0,\"f\":\"{f}\",\
+                     \"value\":{value},\"final?\":{is_final}}}\n",
+                    number * 10 + at
+                ));
+            }
+        }
+        HistoryReader::new("g-set").read(&lines).unwrap()
+    }
+
+    fn found(operations: &[(&str, &str)]) -> Vec<String> {
+        let history = history(operations);
+        let checked = GSet::new().check(&Observed::of(&history));
+        checked.map_or_else(|anomalies| anomalies.found().to_vec(), |_| Vec::new())
+    }
+
+    #[test]
+    fn stale_reads_are_measured_and_allowed() {
+        let operations = [
+            ("add", "1"),
+            ("read", "[]"),
+            ("read", "[1]"),
+            ("final", "[1]"),
+        ];
+        let elements = GSet::elements(&history(&operations));
+        assert_eq!((elements.stable, elements.stale), (1, 1));
+        // It was known at 5 ms, and the last read without it began at 10 ms.
+        assert_eq!(elements.stable_latency(1.0), Duration::from_millis(5));
+        assert_eq!(found(&operations), [""; 0]);
+    }
+
+    #[test]
+    fn an_element_that_is_gone_is_lost() {
+        let found = found(&[("add", "1"), ("read", "[1]"), ("final", "[]")]);
+        assert!(found[0].starts_with("element 1 is lost: "), "{found:?}");
+        assert!(
+            found[1].starts_with("element 1 is lost at n0: "),
+            "{found:?}"
+        );
+        assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn an_element_that_one_final_read_does_not_have_is_lost_there() {
+        let found = found(&[("add", "1"), ("final", "[]"), ("final", "[1]")]);
+        assert_eq!(found.len(), 1);
+        assert!(
+            found[0].starts_with("element 1 is lost at n0: "),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn elements_twice_and_elements_of_nothing_are_found() {
+        let twice = found(&[("add", "1"), ("final", "[1,1]")]);
+        assert!(twice[0].ends_with("has an element twice: 1"), "{twice:?}");
+        let strange = found(&[("add", "1"), ("final", "[1,2]")]);
+        assert!(strange[0].contains("element 2, which was never added"));
+        let none = found(&[("add", "1"), ("read", "[1]")]);
+        assert!(none[0].starts_with("no final read was answered"));
+    }
+}

@@ -1,0 +1,37 @@
+//! One line of a history.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+pub(super) struct Line {
+    pub(super) time: u64,
+    pub(super) r#type: LineKind,
+    pub(super) process: Process,
+    pub(super) f: String,
+    #[serde(default)]
+    pub(super) value: Value,
+    #[serde(default)]
+    pub(super) error: Value,
+    #[serde(default, rename = "final?")]
+    pub(super) is_final: bool,
+    #[serde(default, rename = "seek-to-beginning?")]
+    pub(super) from_the_beginning: bool,
+}
+
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LineKind {
+    Invoke,
+    Ok,
+    Fail,
+    Info,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum Process {
+    Client(u64),
+    /// The nemesis, or another part of the tester.
+    Tester(#[expect(dead_code, reason = "any name will do")] String),
+}
