@@ -1,0 +1,209 @@
+// The page: one recording, one index, and everything that is drawn from them.
+
+const PLAY_MS = 900;
+
+const app = {
+  recordings: [],
+  recording: null,
+  index: 0,
+  predict: new Predict(),
+  playing: 0,
+
+  /** Shows the event of that index. Predict mode asks in `forward` only. */
+  go(index) {
+    this.predict.pending = null;
+    this.index = Math.max(0, Math.min(this.recording.last, index));
+    this.show();
+  },
+
+  forward() {
+    const { pending } = this.predict;
+    if (pending) {
+      if (pending.given !== undefined) this.go(pending.index);
+      return;
+    }
+    if (this.index < this.recording.last && !this.asks(this.index + 1)) this.go(this.index + 1);
+  },
+
+  /** Asks the question in front of an event, if there is one. */
+  asks(index) {
+    const question = this.predict.questionFor(this.recording, index);
+    if (!question) return false;
+    this.index = index - 1;
+    this.predict.pending = question;
+    this.stop();
+    this.show();
+    byId('ask')?.focus({ preventScroll: true });
+    return true;
+  },
+
+  back() {
+    this.go(this.predict.pending ? this.index : this.index - 1);
+  },
+
+  /** Goes to the next turn, or stops in front of a question on the way. */
+  nextTurn() {
+    if (this.predict.pending) return this.forward();
+    const target = Math.min(this.recording.last, this.recording.turnOf(this.index).last + 1);
+    for (let index = this.index + 1; index <= target; index += 1) {
+      if (this.asks(index)) return undefined;
+    }
+    return this.go(target);
+  },
+
+  turnBefore() {
+    const turn = this.recording.turnOf(this.index);
+    this.go(this.index > turn.first ? turn.first : this.recording.turnOf(Math.max(0, turn.first - 1)).first);
+  },
+
+  play() {
+    if (this.playing) return this.stop();
+    this.playing = setInterval(() => {
+      if (this.index >= this.recording.last || this.predict.pending) this.stop();
+      else this.forward();
+    }, PLAY_MS);
+    return this.show();
+  },
+
+  stop() {
+    if (!this.playing) return;
+    clearInterval(this.playing);
+    this.playing = 0;
+    this.show();
+  },
+
+  choose(name, index = 0) {
+    const found = this.recordings.find((recording) => recording.name === name);
+    this.recording = found || this.recordings[0];
+    byId('recording').value = this.recording.name;
+    this.go(index);
+  },
+
+  chooseNext(by) {
+    const place = this.recordings.indexOf(this.recording) + by;
+    const { length } = this.recordings;
+    this.choose(this.recordings[(place + length) % length].name);
+  },
+
+  togglePredict() {
+    this.predict.isOn = !this.predict.isOn;
+    this.predict.pending = null;
+    this.show();
+  },
+
+  chooseAnswer(value) {
+    this.predict.answer(this.recording, value);
+    this.show();
+    const { given, answer, why } = this.predict.pending;
+    byId('spoken').textContent = `${given === answer ? 'Right' : 'Wrong'}. ${why}`;
+    byId('go-on')?.focus({ preventScroll: true });
+  },
+
+  chooseNumber(number) {
+    const { pending } = this.predict;
+    const option = pending && pending.given === undefined && pending.options[number - 1];
+    if (option) this.chooseAnswer(option.value);
+  },
+
+  openLink() {
+    const { run, turn, step, predict } = readLink();
+    const recording = this.recordings.find(({ name }) => name === run) || this.recordings[0];
+    this.predict.isOn = predict;
+    this.choose(recording.name, turn === null ? 0 : recording.find(turn, step));
+  },
+
+  show() {
+    const { recording, index, predict } = this;
+    const event = recording.events[index];
+    const hidesFuture = predict.isOn;
+    timeline.show(recording, index, hidesFuture);
+    fill(byId('ribbon'), ribbon(recording, index, hidesFuture, (at) => this.go(at)));
+    this.showTexts(event);
+    const code = codeView(recording, event);
+    fill(byId('code-title'), code.title);
+    fill(byId('code'), code.lines);
+    showRunningLine(byId('code'));
+    fill(byId('panels'), panels({ recording, index, event, state: recording.state(index), before: recording.state(index - 1) }));
+    drawMoves(event);
+    this.showButtons();
+    writeLink(linkTo(recording, index, predict.isOn));
+  },
+
+  showTexts(event) {
+    const { recording, index, predict } = this;
+    const { pending } = predict;
+    byId('title').textContent = recording.title;
+    byId('about').textContent = recording.about;
+    byId('about-run').textContent = recording.kernel === 'real' ? 'recorded on the real kernel' : `recorded on the simulated kernel, seed ${recording.seed}`;
+    fill(byId('headline'), headline(recording, index));
+    byId('sentence').hidden = Boolean(pending);
+    fill(byId('sentence'), event.text);
+    byId('facts').hidden = Boolean(pending);
+    fill(byId('facts'), facts(event));
+    const handlers = { choose: (value) => this.chooseAnswer(value), goOn: () => this.forward() };
+    fill(byId('question'), pending ? questionCard(pending, handlers) : null);
+    byId('spoken').textContent = pending ? '' : `Turn ${event.turn}, ${event.step}. ${event.text}`;
+    const phase = recording.state(index).phase;
+    fill(byId('phase'), phase ? ['phase ', h('b', {}, phase)] : null);
+  },
+
+  showButtons() {
+    const { recording, index, predict } = this;
+    const atStart = index === 0 && !predict.pending;
+    const atEnd = index === recording.last;
+    for (const id of ['first', 'turn-before', 'event-before']) byId(id).setAttribute('aria-disabled', String(atStart));
+    for (const id of ['event-next', 'turn-next', 'last']) byId(id).setAttribute('aria-disabled', String(atEnd));
+    byId('play').setAttribute('aria-pressed', String(Boolean(this.playing)));
+    byId('play').setAttribute('aria-label', this.playing ? 'stop' : 'play');
+    byId('predict').setAttribute('aria-pressed', String(predict.isOn));
+    const { right, asked } = predict.score;
+    byId('score').textContent = asked ? `${right} of ${asked} right` : '';
+    byId('forget').hidden = !asked;
+    byId('hint').hidden = Boolean(kept.get('hint'));
+  },
+};
+
+const timeline = new Timeline(byId('notes'), byId('slider'), byId('playhead'));
+
+function start() {
+  const all = JSON.parse(byId('recordings').textContent);
+  app.recordings = all.map((json) => new Recording(json));
+  fill(byId('recording'), app.recordings.map(({ name, title }) => h('option', { value: name }, title)));
+  if (kept.get('theme')) document.documentElement.dataset.theme = kept.get('theme');
+  const clicks = {
+    first: () => app.go(0),
+    'turn-before': () => app.turnBefore(),
+    'event-before': () => app.back(),
+    play: () => app.play(),
+    'event-next': () => app.forward(),
+    'turn-next': () => app.nextTurn(),
+    last: () => app.go(app.recording.last),
+    predict: () => app.togglePredict(),
+    theme: () => setTheme(theme() === 'dark' ? 'light' : 'dark'),
+    help: () => byId('help-dialog').showModal(),
+    'help-close': () => byId('help-dialog').close(),
+    'hint-close': () => {
+      kept.set('hint', 'read');
+      byId('hint').hidden = true;
+    },
+    forget: () => {
+      app.predict.forget();
+      app.show();
+    },
+  };
+  for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener('click', act);
+  byId('slider').addEventListener('input', (event) => app.go(Number(event.target.value)));
+  byId('recording').addEventListener('change', (event) => app.choose(event.target.value));
+  window.addEventListener('hashchange', () => app.openLink());
+  window.addEventListener('resize', () => app.show());
+  systemDark.addEventListener('change', () => app.show());
+  new MutationObserver(() => app.show()).observe(document.documentElement, { attributeFilter: ['data-theme'] });
+  listenToKeys(app);
+  showHelp();
+  showTheme();
+  app.openLink();
+}
+
+start();
+// For tests, and for the curious.
+window.microscope = app;

@@ -1,0 +1,39 @@
+// The messages that came in and went out, the latest at the bottom.
+
+const MESSAGES_SHOWN = 6;
+
+function messagesPanel({ recording, index, changes }) {
+  const until = recording.lines.filter((line) => line <= index);
+  const shown = until.slice(-MESSAGES_SHOWN);
+  if (until[until.length - 1] === index) changes.found += 1;
+  return [
+    shown.length ? null : h('p', { class: 'none' }, 'no message yet'),
+    h('ol', { class: 'messages' }, shown.map((line) => messageRow(recording.events[line], line, index))),
+  ];
+}
+
+function messageRow(event, line, index) {
+  const { direction, text } = event.about;
+  const parsed = headerOf(text);
+  const isIn = direction === 'in';
+  return h(
+    'li',
+    { key: line, class: `message ${direction}${line === index ? ' changed' : ''}`, title: text },
+    h('span', { class: 'way-in-out', 'aria-hidden': 'true' }, isIn ? '→' : '←'),
+    h('span', { class: 'unseen' }, isIn ? 'in: ' : 'out: '),
+    parsed
+      ? [h('span', { class: 'route' }, `${parsed.src} → ${parsed.dest}`), h('b', {}, parsed.type), h('span', { class: 'ids' }, parsed.ids)]
+      : h('code', {}, text),
+    line === index ? h('code', { class: 'raw' }, text) : null,
+  );
+}
+
+/** The envelope and header of a message. The text may be cut, so it is no whole JSON. */
+function headerOf(text) {
+  const string = (key) => new RegExp(`"${key}"\\s*:\\s*"([^"]*)"`).exec(text)?.[1];
+  const number = (key) => new RegExp(`"${key}"\\s*:\\s*(-?\\d+)`).exec(text)?.[1];
+  const type = string('type');
+  if (!type) return null;
+  const ids = ['msg_id', 'in_reply_to'].filter((key) => number(key) !== undefined).map((key) => `${key} ${number(key)}`);
+  return { src: string('src') || '?', dest: string('dest') || '?', type, ids: ids.join(', '), repliesTo: number('in_reply_to') };
+}

@@ -1,0 +1,206 @@
+// The questions of predict mode. Each one is computed from the recording: from the state
+// before an event, and from what the event then says.
+//
+// A question is { kind, index, ask, options: [{ value, label }], answer, why }.
+
+const QUESTION_KINDS = [nextSource, sourceAnswer, waitLength, cascadeLevel, callOfReply, nextTask, timerFires, nextPhase];
+const EVENTS_BETWEEN = 3;
+const OF_ONE_KIND_MAX = 10;
+
+/** All questions of a recording by the index of their event. Few are alike. */
+function questionsOf(recording) {
+  const chosen = new Map();
+  const asked = new Map();
+  const seen = new Map();
+  let last = -EVENTS_BETWEEN;
+  recording.events.forEach((event, index) => {
+    const facts = { recording, event, index, before: recording.state(index - 1), after: recording.state(index) };
+    const rank = (question) => asked.get(question.kind) || 0;
+    const found = QUESTION_KINDS.map((make) => make(facts)).filter(Boolean).sort((a, b) => rank(a) - rank(b))[0];
+    if (!found) return;
+    const likeness = `${found.kind} ${found.answer} ${found.options.map((option) => option.value)}`;
+    const often = seen.get(likeness) || 0;
+    const isFirst = rank(found) === 0;
+    if (!isFirst && (index - last < EVENTS_BETWEEN || often >= 2 || rank(found) >= OF_ONE_KIND_MAX)) return;
+    chosen.set(index, { ...found, index });
+    asked.set(found.kind, rank(found) + 1);
+    seen.set(likeness, often + 1);
+    last = index;
+  });
+  return chosen;
+}
+
+function nextSource({ event, before, after }) {
+  const queue = before.reactor?.queue || [];
+  if (event.kind !== 'served' || queue.length < 2) return null;
+  const answer = String(event.about.source);
+  const tokens = [answer, ...queue.filter((token) => token !== answer).slice(0, 3)].sort(byNumber);
+  const isFront = queue[0] === answer;
+  const marks = before.reactor.slots?.[answer]?.marks || [];
+  const rule = marks.includes('first')
+    ? 'It has the mark “first”, so it enters the queue in front of all others.'
+    : 'The queue is served from its front, and each source once a turn.';
+  const front = sourceName(queue[0], before, after);
+  return {
+    kind: 'next-source',
+    ask: 'Which source is served next?',
+    options: tokens.map((token) => ({ value: token, label: `${sourceName(token, before, after)}, slot ${token}` })),
+    answer,
+    why: isFront ? `${capital(sourceName(answer, before, after))} stands at the front of the queue. ${rule}` : `${capital(front)} stands in front, but the step deliver passes over it. ${rule}`,
+  };
+}
+
+function sourceAnswer({ event, before }) {
+  if (event.kind !== 'served') return null;
+  const { source, name, next, reason, ready = [] } = event.about;
+  if (!next || (before.reactor?.queue || []).length > 1) return null;
+  return {
+    kind: 'answer',
+    ask: `${capital(name || sourceName(source, before))} is served now. It is ${ready.join(' and ') || 'not ready'}. What does it answer?`,
+    options: [
+      { value: 'wait', label: 'wait: the next edge calls it again' },
+      { value: 'carry over', label: 'carry over: it has work left, and no edge will tell' },
+      { value: 'finished', label: 'finished: it is taken out in the step close' },
+    ],
+    answer: next,
+    why: {
+      wait: 'The source has used up a flag that it needs. The next edge sets the flag again.',
+      'carry over': `The reason is: ${reason || 'work is left'}. The next turn serves it without waiting.`,
+      finished: 'The source has come to its end. The step close takes it out of the reactor and closes its descriptor.',
+    }[next],
+  };
+}
+
+function waitLength({ event, before }) {
+  if (event.kind !== 'wait') return null;
+  const { timeout_ms: timeout, reason } = event.about;
+  const deadlines = Object.values(before.wheel?.timers || {}).map((timer) => timer.deadline_ms);
+  const left = timeout > 0 ? timeout : Math.max(1, Math.ceil(Math.min(...deadlines) - event.at));
+  const until = timeout > 0 || deadlines.length ? `yes, for at most ${ms(left)}: until a deadline` : 'yes, until a deadline';
+  const whys = {
+    'carried over': 'The carry-over list or the queue is not empty. No edge will announce that work, so the loop must not wait for one.',
+    'tasks left': 'A task is ready, so the loop must not wait.',
+    deadline: timeout === 0 ? 'The earliest deadline has been reached.' : `The earliest deadline is ${ms(left)} away, rounded up. An edge or a wake can end the wait before.`,
+    none: 'No source was carried over, no task is ready, and nothing has a deadline. Only an edge or a wake ends the wait.',
+  };
+  return {
+    kind: 'wait',
+    ask: 'Will this wait block, and until when?',
+    options: [
+      { value: 'no', label: 'no, it returns at once' },
+      { value: 'deadline', label: until },
+      { value: 'for ever', label: 'yes, without a limit: until an edge or a wake' },
+    ],
+    answer: timeout === null ? 'for ever' : timeout === 0 ? 'no' : 'deadline',
+    why: whys[reason] || '',
+  };
+}
+
+/** The level on which a timer stands in a state. */
+function levelOf(state, timer) {
+  for (const [level, value] of Object.entries(state.wheel?.levels || {})) {
+    const cells = value.cells || value;
+    if (Object.values(cells).some((ids) => ids.includes(timer))) return Number(level);
+  }
+  return undefined;
+}
+
+function cascadeLevel({ event, before, after }) {
+  if (event.kind !== 'cascade') return null;
+  const { from, to, timers } = event.about;
+  const place = timers.length - 1;
+  const timer = String(timers[place]);
+  const level = to.length === timers.length ? to[place][0] : levelOf(after, timer) ?? to[0][0];
+  const known = before.wheel?.timers?.[timer];
+  const owner = known ? `the timer of ${known.owner}, due at ${ms(known.deadline_ms)}` : `timer ${timer}`;
+  const levels = Array.from({ length: Math.max(2, from[0] + 1) }, (_, value) => value);
+  return {
+    kind: 'cascade',
+    ask: `Cell ${from[1]} of level ${from[0]} is emptied. On which level is ${owner}, after the cascade?`,
+    options: levels.slice(-4).map((value) => ({ value: String(value), label: `level ${value}${value === from[0] ? ': it stays' : ''}` })),
+    answer: String(level),
+    why: level === 0 && known && known.deadline_ms <= (after.wheel?.now_tick ?? 0)
+      ? 'No digit differs from the time: the timer is due, so it goes to the current cell of level 0.'
+      : `Write deadline and time in base 64. The first digit that differs belongs to level ${level}.`,
+  };
+}
+
+function callOfReply({ event, before, after }) {
+  if (event.kind !== 'line' || event.about.direction !== 'in') return null;
+  const header = headerOf(event.about.text);
+  if (!header || header.repliesTo === undefined) return null;
+  const number = header.repliesTo;
+  // A recorder may tell of the line before or after the call has ended.
+  const call = before.calls?.[number] || after.calls?.[number];
+  const ends = receivesReply({ event, before, after }, number, header.src);
+  const waiting = Object.keys({ ...before.calls }).filter((key) => before.calls[key].state === 'waiting' && key !== number);
+  const keys = [...(call ? [number] : []), ...waiting].slice(0, 3).sort(byNumber);
+  const label = (key) => `call ${key}, to ${(before.calls?.[key] || after.calls?.[key]).to}`;
+  if (!keys.length && !before.calls) return null;
+  return {
+    kind: 'call',
+    ask: `A reply from ${header.src} arrives, in_reply_to ${number}. Which call gets it, if any?`,
+    options: [...keys.map((key) => ({ value: key, label: label(key) })), { value: 'none', label: 'none: it is counted and ignored' }],
+    answer: ends ? number : 'none',
+    why: ends
+      ? `Call ${number} waits for a reply from ${header.src} with that number. It ends, and its timer is cancelled.`
+      : call && call.state === 'waiting'
+        ? `Call ${number} was sent to ${call.to}, not to ${header.src}. The reply is forged, and the call waits on.`
+        : call
+          ? `Call ${number} has ended before. The reply is late.`
+          : `No call with the number ${number} waits.`,
+  };
+}
+
+/** A reply ends a call that waits and that was sent to the reply's sender. */
+function receivesReply({ event, before, after }, number, src) {
+  const call = before.calls?.[number];
+  if (call) return call.state === 'waiting' && call.to === src;
+  return false;
+}
+
+function nextTask({ event, before, after }) {
+  const ready = before.tasks?.ready || [];
+  if (event.kind !== 'polled' || ready.length < 2) return null;
+  const answer = String(event.about.task);
+  const tasks = [answer, ...ready.filter((id) => id !== answer).slice(0, 3)].sort(byNumber);
+  const name = (id) => `task ${id}, ${id === answer ? event.about.name || taskName(id, before) : taskName(id, before, after)}`;
+  return {
+    kind: 'next-task',
+    ask: 'Which task is polled next?',
+    options: tasks.map((id) => ({ value: id, label: name(id) })),
+    answer,
+    why: ready[0] === answer ? 'It was woken first: the ready queue keeps the order of the wakes.' : 'New tasks and woken tasks take turns.',
+  };
+}
+
+function timerFires({ event, before, recording }) {
+  if (!recording.uses.has('held back')) return null;
+  if (event.kind !== 'held back' && event.kind !== 'fired') return null;
+  const fires = event.kind === 'fired';
+  const owner = fires ? event.about.owner : 'the earliest timer';
+  return {
+    kind: 'fire',
+    ask: fires ? `The timer of ${owner} is due. Does it fire in this turn?` : 'A timer is due. Does it fire in this turn?',
+    options: [
+      { value: 'fires', label: 'it fires' },
+      { value: 'held back', label: 'it is held back: input that arrived before may be unread' },
+    ],
+    answer: fires ? 'fires' : 'held back',
+    why: fires ? 'All input that could have beaten it has been read, or it was held back for its time.' : `The reason is: ${event.about.reason || 'input waits'}. A reply that has arrived beats its own timeout.`,
+  };
+}
+
+function nextPhase({ event }) {
+  if (event.kind !== 'phase') return null;
+  const phases = ['Draining', 'GivingUp', 'Flushing', 'FlushingStdout', 'Ended'].filter((phase) => phase !== event.about.from);
+  if (!phases.includes(event.about.to)) phases.push(event.about.to);
+  const wrong = phases.filter((phase) => phase !== event.about.to).slice(0, 3);
+  return {
+    kind: 'phase',
+    ask: `The process is in the phase ${event.about.from}. Which phase follows?`,
+    options: phases.filter((phase) => phase === event.about.to || wrong.includes(phase)).map((phase) => ({ value: phase, label: phase })),
+    answer: event.about.to,
+    why: event.text,
+  };
+}
