@@ -2,9 +2,9 @@
 // bar for what a connection holds.
 
 const STATES = {
-  Open: { x: 8, y: 8, text: 'holds nothing, reads' },
-  Draining: { x: 202, y: 8, text: 'holds a rest, does not read' },
-  HalfClosed: { x: 105, y: 84, text: 'the peer has ended its direction' },
+  Open: { x: 8, y: 8, text: 'holds nothing' },
+  Draining: { x: 202, y: 8, text: 'holds a rest' },
+  HalfClosed: { x: 105, y: 84, text: 'the peer has ended' },
   Closed: { x: 105, y: 160, text: 'is over' },
 };
 const BOX = { width: 150, height: 50 };
@@ -40,8 +40,8 @@ function connectionsPanel({ state, before, changes }) {
     h(
       'svg',
       { class: 'states', viewBox: '0 0 360 218', role: 'img', 'aria-label': describe(now, keys) },
-      h('defs', {}, ['tip', 'tip-lit'].map((id) => h('marker', { id: `state-${id}`, class: id, viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' }, h('path', { d: 'M0 0 L8 4 L0 8 z' })))),
-      ARROWS.map(([from, to, path]) => h('path', { key: `${from} ${to}`, d: path, class: `way${isMove(from, to) ? ' lit' : ''}`, 'marker-end': `url(#state-tip${isMove(from, to) ? '-lit' : ''})` })),
+      h('defs', {}, ['head', 'head-lit'].map((id) => h('marker', { id: `arrow-${id}`, class: id, viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' }, h('path', { d: 'M0 0 L8 4 L0 8 z' })))),
+      ARROWS.map(([from, to, path]) => h('path', { key: `${from} ${to}`, d: path, class: `way${isMove(from, to) ? ' lit' : ''}`, 'marker-end': `url(#arrow-head${isMove(from, to) ? '-lit' : ''})` })),
       Object.entries(STATES).map(([name, box]) => stateBox(name, box, keys.filter((key) => stateName(now[key].state) === name), was, now)),
     ),
     keys.filter((key) => !stateName(now[key].state)).map((key) => h('p', { class: 'fact', key }, `${now[key].name}: ${now[key].state}`)),

@@ -34,6 +34,7 @@ function pipeRow(name, pipe, was, changes) {
     now: pipe.bytes,
     before: was?.bytes,
     max,
+    of: max,
     changed,
     full: pipe.room === 0,
     flags: [endFlag(pipe.ended), edgeFlag(pipe.edge)],

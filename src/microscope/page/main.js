@@ -122,11 +122,14 @@ const app = {
     const code = codeView(recording, event);
     fill(byId('code-title'), code.title);
     fill(byId('code'), code.lines);
-    showRunningLine(byId('code'));
-    fill(byId('panels'), panels({ recording, index, event, state: recording.state(index), before: recording.state(index - 1) }));
-    drawMoves(event);
+    // The first event shows the loop as it is built: nothing has changed yet.
+    const before = recording.state(Math.max(0, index - 1));
+    fill(byId('panels'), panels({ recording, index, event, state: recording.state(index), before }));
     this.showButtons();
     writeLink(linkTo(recording, index, predict.isOn));
+    // Last, because both ask for the layout.
+    showRunningLine(byId('code'));
+    drawMoves(event);
   },
 
   showTexts(event) {
@@ -195,7 +198,10 @@ function start() {
   byId('slider').addEventListener('input', (event) => app.go(Number(event.target.value)));
   byId('recording').addEventListener('change', (event) => app.choose(event.target.value));
   window.addEventListener('hashchange', () => app.openLink());
-  window.addEventListener('resize', () => app.show());
+  window.addEventListener('resize', () => {
+    timeline.measure();
+    app.show();
+  });
   systemDark.addEventListener('change', () => app.show());
   new MutationObserver(() => app.show()).observe(document.documentElement, { attributeFilter: ['data-theme'] });
   listenToKeys(app);

@@ -38,16 +38,17 @@ const wideLamp = (text, on, changed) =>
   h('span', { class: `wide-lamp${on ? ' on' : ''}${changed ? ' changed' : ''}` }, h('i', {}), text);
 
 /**
- * A quantity as a bar. `ticks` are marks on it, such as watermarks: [value, name].
+ * A quantity as a bar. `ticks` are marks on it, such as watermarks: [value, name]. `of` is the
+ * most that there can be, if it is to be named.
  */
-function bar({ name, now, before, max, ticks = [], flags = [], changed = false, full = false }) {
+function bar({ name, now, before, max, of, ticks = [], flags = [], changed = false, full = false }) {
   const share = max > 0 ? Math.min(1, now / max) : 0;
   const moved = before === undefined ? '' : difference(now, before);
   return h(
     'div',
     { class: `bar-row${changed || moved ? ' changed' : ''}`, key: name },
     h('span', { class: 'bar-name' }, name, flags),
-    h('span', { class: 'bar-number' }, moved ? h('b', { class: 'moved' }, moved) : null, bytes(now)),
+    h('span', { class: 'bar-number' }, moved ? h('b', { class: 'moved' }, moved) : null, of ? [count(now), h('small', {}, ` of ${bytes(of)}`)] : bytes(now)),
     h(
       'span',
       { class: `bar${full ? ' full' : ''}`, 'aria-hidden': 'true' },

@@ -1,4 +1,5 @@
-// The panels in their columns. A panel that the recording does not use is not there.
+// The panels in their columns. A panel that the recording does not use is not there. The
+// wheel leads if the recording asks about cascades.
 
 const PANELS = [
   { id: 'kernel', column: 'first', title: 'Kernel', about: 'bytes in pipes and sockets, edges not yet told', view: kernelPanel },
@@ -14,11 +15,21 @@ const PANELS = [
 function panels(context) {
   const { recording } = context;
   const shown = PANELS.filter(({ id }) => recording.uses.has(id));
-  const columns = ['first', 'second', 'third', 'wide'].map((name) => {
-    const inside = shown.filter(({ column }) => column === name);
-    return inside.length ? h('div', { class: `column ${name}`, key: name }, inside.map((panel) => panelBox(panel, context))) : null;
+  const leads = recording.questions?.includes('cascade');
+  const inColumn = (name) => shown.filter((panel) => columnOf(panel, shown, leads) === name);
+  const columns = ['first', 'second', 'third'].filter((name) => inColumn(name).length).length;
+  return ['first', 'second', 'third', 'wide'].map((name) => {
+    const inside = inColumn(name);
+    return inside.length ? h('div', { class: `column ${name} of-${columns}${name === 'wide' && leads ? ' leads' : ''}`, key: name }, inside.map((panel) => panelBox(panel, context))) : null;
   });
-  return columns;
+}
+
+/** The messages stand where room is: below the reactor, or in the third column. */
+function columnOf({ id, column }, shown, leads) {
+  if (id !== 'line') return column;
+  const isWheelBelow = shown.some((panel) => panel.id === 'wheel') && !leads;
+  const hasThird = shown.some((panel) => panel.id !== 'line' && panel.column === 'third');
+  return hasThird && !isWheelBelow ? 'second' : 'third';
 }
 
 function panelBox({ id, title, about, view }, context) {

@@ -1,7 +1,7 @@
 // The whole recording on one strip, written like music: time runs to the right, each step
 // of the turn has a line, each event is a note. Faint bars stand between the turns.
 
-const LINE_HEIGHT = 10;
+const LINE_HEIGHT = 11;
 
 class Timeline {
   constructor(canvas, slider, playhead) {
@@ -9,15 +9,20 @@ class Timeline {
     this.slider = slider;
     this.playhead = playhead;
     this.drawn = '';
+    this.measure();
+  }
+
+  /** Reads the width, which costs a layout: only when it may have changed. */
+  measure() {
+    this.width = this.canvas.clientWidth;
   }
 
   /** Draws the notes if they are not there already, and moves the playhead. */
   show(recording, index, hidesFuture) {
-    const width = this.canvas.clientWidth;
-    const colours = getComputedStyle(document.documentElement);
-    const future = hidesFuture ? recording.turnOf(index).last : recording.last;
-    const key = [recording.name, width, colours.getPropertyValue('--paper'), future].join();
-    if (key !== this.drawn) this.draw(recording, width, colours, future);
+    const { width } = this;
+    const future = hidesFuture ? index : recording.last;
+    const key = [recording.name, width, theme(), future].join();
+    if (key !== this.drawn) this.draw(recording, width, future);
     this.drawn = key;
     this.slider.max = recording.last;
     this.slider.value = index;
@@ -26,7 +31,8 @@ class Timeline {
     this.playhead.style.transform = `translateX(${((index + 0.5) / (recording.last + 1)) * width}px)`;
   }
 
-  draw(recording, width, colours, future) {
+  draw(recording, width, future) {
+    const colours = getComputedStyle(document.documentElement);
     const scale = window.devicePixelRatio || 1;
     const height = STEPS.length * LINE_HEIGHT;
     this.canvas.width = width * scale;
@@ -51,7 +57,7 @@ class Timeline {
   drawTurns(pen, recording, advance, height, colour) {
     pen.strokeStyle = colour;
     pen.lineWidth = 1;
-    const every = Math.max(1, Math.ceil(5 / ((advance * recording.last) / recording.turns.length)));
+    const every = Math.max(1, Math.ceil(12 / ((advance * recording.last) / recording.turns.length)));
     for (const turn of recording.turns) {
       if (turn.number % every) continue;
       const x = Math.round(turn.first * advance) + 0.5;

@@ -26,7 +26,7 @@ function wheelPanel({ state, before, event, recording, changes }) {
         h('b', { class: 'number' }, time.join(' · ')),
         now !== was.now_tick && was.now_tick !== undefined ? h('small', {}, ` ${difference(now, was.now_tick)} ms`) : null,
       ),
-      h('div', { class: 'levels' }, rows, h('svg', { class: 'moves', 'aria-hidden': 'true' })),
+      h('div', { class: 'levels' }, rows, axis(), h('svg', { class: 'moves', 'aria-hidden': 'true' })),
     ),
     timerList(wheel, was, height, time, event),
   ];
@@ -42,7 +42,7 @@ function levelRow(level, digit, wheel, was, cascade, event) {
   return h(
     'div',
     { class: 'level', key: `level ${level}` },
-    h('span', { class: 'level-name' }, h('b', {}, `level ${level}`), h('small', {}, ` ${spanText(span)} a cell`)),
+    h('span', { class: 'level-name' }, h('b', {}, `level ${level}`), h('small', {}, `${spanText(span)} a cell`)),
     h('span', { class: 'digit', title: `the digit of level ${level}` }, digit),
     h(
       'span',
@@ -63,6 +63,16 @@ function cellBox(level, cell, ids = [], old = [], digit, cascade) {
   if (cascade && targetsOf(cascade).some(([l, c]) => l === level && c === cell)) classes.push('to');
   return h('i', { class: classes.join(' '), 'data-cell': `${level}.${cell}`, title: ids.length ? `level ${level}, cell ${cell}: ${plural(ids.length, 'timer')}` : null }, ids.length > 1 ? String(ids.length) : '');
 }
+
+/** The numbers of some cells, below the lowest level. */
+const axis = () =>
+  h(
+    'div',
+    { class: 'level axis', key: 'axis', 'aria-hidden': 'true' },
+    h('span', {}),
+    h('span', {}),
+    h('span', { class: 'cells' }, [0, 8, 16, 24, 32, 40, 48, 56, 63].map((cell) => h('i', { style: `grid-column: ${cell + 1}` }, String(cell)))),
+  );
 
 /** The places that a cascade moves timers to, each one once. */
 function targetsOf(cascade) {
@@ -88,6 +98,7 @@ function timerList(wheel, was, height, time, event) {
       h('td', {}, isGone ? (event.kind === 'fired' && String(event.about.timer) === id ? 'fired' : 'gone') : place(height, differs, own)),
     );
   };
+  if (!timers.length && !gone.length) return h('p', { class: 'timers none' }, 'no timer is armed');
   return h(
     'div',
     { class: 'timers' },
@@ -98,7 +109,6 @@ function timerList(wheel, was, height, time, event) {
       h('thead', {}, h('tr', {}, ['owner', 'deadline', 'in base 64', 'place'].map((name) => h('th', { scope: 'col' }, name)))),
       h('tbody', {}, gone.slice(0, 3).map(([id, timer]) => row(id, timer, true)), timers.slice(0, TIMERS_SHOWN).map(([id, timer]) => row(id, timer, false))),
     ),
-    timers.length ? null : none(),
     more(timers.length - TIMERS_SHOWN, 'timers'),
   );
 }
@@ -110,17 +120,18 @@ const place = (height, differs, own) =>
 function drawMoves(event) {
   const svg = document.querySelector('.moves');
   if (!svg) return;
-  const cascade = event.kind === 'cascade' ? event.about : null;
+  // New elements, so that the drawing starts again.
+  svg.replaceChildren();
+  if (event.kind !== 'cascade') return;
+  const cascade = event.about;
   const frame = svg.getBoundingClientRect();
   const middle = ([level, cell]) => {
     const box = document.querySelector(`[data-cell="${level}.${cell}"]`)?.getBoundingClientRect();
     return box && { x: box.left + box.width / 2 - frame.left, top: box.top - frame.top, bottom: box.bottom - frame.top };
   };
-  const from = cascade && middle(cascade.from);
+  const from = middle(cascade.from);
   const arrows = !from ? [] : targetsOf(cascade).map((target) => arrowTo(from, middle(target)));
   update(svg, { ...svg.viewAttrs, viewBox: `0 0 ${frame.width || 1} ${frame.height || 1}` });
-  // New elements, so that the drawing starts again.
-  svg.replaceChildren();
   fill(svg, arrows);
 }
 
@@ -132,6 +143,6 @@ function arrowTo(from, to) {
     'g',
     {},
     h('path', { d: curve, class: 'move', pathLength: 1 }),
-    h('path', { d: `M${to.x - 4} ${to.top - 8} L${to.x} ${to.top - 1} L${to.x + 4} ${to.top - 8}`, class: 'tip' }),
+    h('path', { d: `M${to.x - 4} ${to.top - 8} L${to.x} ${to.top - 1} L${to.x + 4} ${to.top - 8}`, class: 'move-tip' }),
   );
 }

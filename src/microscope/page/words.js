@@ -16,12 +16,14 @@ const STEP_TEXTS = {
   end: 'the turn ends',
 };
 
-const count = (value) => Math.round(Number(value)).toLocaleString('en-US');
+const whole = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const parts = new Intl.NumberFormat('en-US', { maximumFractionDigits: 3 });
+const thousandths = new Intl.NumberFormat('en-US', { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+
+const count = (value) => whole.format(value);
 const bytes = (value) => `${count(value)} B`;
-const ms = (value) =>
-  `${Number(value).toLocaleString('en-US', { minimumFractionDigits: 0, maximumFractionDigits: 3 })} ms`;
-const clockTime = (value) =>
-  Number(value).toLocaleString('en-US', { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+const ms = (value) => `${parts.format(value)} ms`;
+const clockTime = (value) => thousandths.format(value);
 const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? '' : 's'}`;
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
