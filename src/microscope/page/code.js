@@ -2,12 +2,17 @@
 
 const TOKENS = /(\/\/[^\n]*)|("(?:[^"\\]|\\.)*")|\b(fn|let|mut|match|if|else|while|for|in|loop|break|continue|return|self|Self|pub|crate|impl|struct|enum|use|true|false|as|const|ref|move|where|debug_assert)\b|\b([A-Z]\w*)|\b(\d[\d_]*)/g;
 
+let codeDrawn = {};
+
 function codeView(recording, event) {
   const [name, running] = event.code || [];
   const part = recording.code?.[name];
   if (!part) return { title: '', lines: [h('p', { class: 'none' }, 'No code belongs to this event.')] };
+  const drawnAs = `${recording.name} ${name} ${running}`;
+  if (codeDrawn.drawnAs === drawnAs) return codeDrawn;
   const lines = part.text.replace(/\n$/, '').split('\n');
-  return {
+  codeDrawn = {
+    drawnAs,
     title: `${part.file}, line ${part.first_line + running}`,
     name,
     lines: h(
@@ -18,14 +23,22 @@ function codeView(recording, event) {
           'li',
           { class: place === running ? 'running' : '', 'aria-current': place === running ? 'step' : null },
           h('span', { class: 'line-number' }, part.first_line + place),
-          h('code', {}, coloured(line)),
+          coloured(line),
         ),
       ),
     ),
   };
+  return codeDrawn;
 }
 
+const colouredLines = new Map();
+
 function coloured(line) {
+  if (!colouredLines.has(line)) colouredLines.set(line, h('code', {}, tokens(line)));
+  return colouredLines.get(line);
+}
+
+function tokens(line) {
   const parts = [];
   let done = 0;
   for (const found of line.matchAll(TOKENS)) {

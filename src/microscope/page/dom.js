@@ -1,6 +1,6 @@
 // Elements from values. A view returns plain values made by `h`, and `fill` changes the
 // document until it agrees with them. An element that stays keeps its focus, its scroll
-// place and its running transitions.
+// place and its running transitions. A value that is the same object as before costs nothing.
 
 const SVG = 'http://www.w3.org/2000/svg';
 
@@ -43,8 +43,11 @@ function nodeFor(parent, child, named, unnamed) {
     node = create(parent, child.tag);
     node.viewKey = key;
   }
-  update(node, child.attrs);
-  fill(node, child.children);
+  if (node.viewValue !== child) {
+    update(node, child.attrs);
+    fill(node, child.children);
+    node.viewValue = child;
+  }
   return node;
 }
 

@@ -127,9 +127,17 @@ const app = {
     fill(byId('panels'), panels({ recording, index, event, state: recording.state(index), before }));
     this.showButtons();
     writeLink(linkTo(recording, index, predict.isOn));
-    // Last, because both ask for the layout.
-    showRunningLine(byId('code'));
-    drawMoves(event);
+    this.place();
+  },
+
+  /** What needs the layout is done once a frame. */
+  place() {
+    if (this.placing) return;
+    this.placing = requestAnimationFrame(() => {
+      this.placing = 0;
+      showRunningLine(byId('code'));
+      drawMoves(this.recording.events[this.index]);
+    });
   },
 
   showTexts(event) {

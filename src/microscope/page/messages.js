@@ -3,13 +3,26 @@
 const MESSAGES_SHOWN = 6;
 
 function messagesPanel({ recording, index, changes }) {
-  const until = recording.lines.filter((line) => line <= index);
-  const shown = until.slice(-MESSAGES_SHOWN);
-  if (until[until.length - 1] === index) changes.found += 1;
+  const until = lastLine(recording, index) + 1;
+  const shown = recording.lines.slice(Math.max(0, until - MESSAGES_SHOWN), until);
+  if (shown[shown.length - 1] === index) changes.found += 1;
   return [
     shown.length ? null : h('p', { class: 'none' }, 'no message yet'),
     h('ol', { class: 'messages' }, shown.map((line) => messageRow(recording.events[line], line, index))),
   ];
+}
+
+/** The place in `recording.lines` of the last message up to an event; -1 if there is none. */
+function lastLine(recording, index) {
+  const { lines } = recording;
+  let low = 0;
+  let high = lines.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (lines[middle] <= index) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
 }
 
 function messageRow(event, line, index) {
