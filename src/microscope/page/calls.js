@@ -14,16 +14,42 @@ function callsPanel({ state, before, changes }) {
     h(
       'ul',
       { class: 'call-list' },
-      shown.map((key) => h('li', { key: `call ${key}`, class: `task-row${changes.mark(now[key], was[key])}` }, h('b', {}, `call ${key}`), h('span', {}, `to ${now[key].to}`), h('span', { class: `task-state ${now[key].state}` }, now[key].state))),
-      gone.slice(0, 3).map((key) => h('li', { key: `call ${key}`, class: 'task-row changed gone' }, h('b', {}, `call ${key}`), h('span', {}, `to ${was[key].to}`), h('span', { class: 'task-state' }, 'ended'))),
+      shown.map((key) =>
+        h(
+          'li',
+          { key: `call ${key}`, class: `task-row${changes.mark(now[key], was[key])}` },
+          h('b', {}, `call ${key}`),
+          h('span', {}, `to ${now[key].to}`),
+          h('span', { class: `task-state ${now[key].state}` }, now[key].state),
+        ),
+      ),
+      gone
+        .slice(0, 3)
+        .map((key) =>
+          h(
+            'li',
+            { key: `call ${key}`, class: 'task-row changed gone' },
+            h('b', {}, `call ${key}`),
+            h('span', {}, `to ${was[key].to}`),
+            h('span', { class: 'task-state' }, 'ended'),
+          ),
+        ),
     ),
     more(left, 'calls'),
     keys.length || gone.length ? null : h('p', { class: 'none' }, 'no call waits'),
     h(
       'p',
       { class: 'totals' },
-      h('span', { class: changes.mark(state.calls_ended || 0, before.calls_ended || 0) }, `ended: ${count(state.calls_ended || 0)}`),
-      h('span', { class: changes.mark(state.ignored_replies || 0, before.ignored_replies || 0) }, `replies ignored: ${count(state.ignored_replies || 0)}`),
+      h(
+        'span',
+        { class: changes.mark(state.calls_ended || 0, before.calls_ended || 0) },
+        `ended: ${count(state.calls_ended || 0)}`,
+      ),
+      h(
+        'span',
+        { class: changes.mark(state.ignored_replies || 0, before.ignored_replies || 0) },
+        `replies ignored: ${count(state.ignored_replies || 0)}`,
+      ),
     ),
   ];
 }

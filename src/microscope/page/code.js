@@ -1,6 +1,7 @@
 // The real function that runs, with the running line marked.
 
-const TOKENS = /(\/\/[^\n]*)|("(?:[^"\\]|\\.)*")|\b(fn|let|mut|match|if|else|while|for|in|loop|break|continue|return|self|Self|pub|crate|impl|struct|enum|use|true|false|as|const|ref|move|where|debug_assert)\b|\b([A-Z]\w*)|\b(\d[\d_]*)/g;
+const TOKENS =
+  /(\/\/[^\n]*)|("(?:[^"\\]|\\.)*")|\b(fn|let|mut|match|if|else|while|for|in|loop|break|continue|return|self|Self|pub|crate|impl|struct|enum|use|true|false|as|const|ref|move|where|debug_assert)\b|\b([A-Z]\w*)|\b(\d[\d_]*)/g;
 
 let codeDrawn = {};
 
@@ -43,7 +44,9 @@ function tokens(line) {
   let done = 0;
   for (const found of line.matchAll(TOKENS)) {
     if (found.index > done) parts.push(line.slice(done, found.index));
-    const kind = ['comment', 'string', 'keyword', 'type', 'number'][found.slice(1).findIndex((group) => group !== undefined)];
+    const kind = ['comment', 'string', 'keyword', 'type', 'number'][
+      found.slice(1).findIndex((group) => group !== undefined)
+    ];
     parts.push(h('span', { class: `code-${kind}` }, found[0]));
     done = found.index + found[0].length;
   }

@@ -21,7 +21,10 @@ const HOLDERS_SHOWN = 6;
 
 /** A state may be told with spaces or with what it holds: `Half closed`, `Draining(rest)`. */
 function stateName(text = '') {
-  const plain = text.replace(/\(.*$/, '').replace(/[^A-Za-z]/g, '').toLowerCase();
+  const plain = text
+    .replace(/\(.*$/, '')
+    .replace(/[^A-Za-z]/g, '')
+    .toLowerCase();
   if (plain === 'echoing') return 'Open';
   return Object.keys(STATES).find((name) => name.toLowerCase() === plain);
 }
@@ -40,24 +43,73 @@ function connectionsPanel({ state, before, changes }) {
     h(
       'svg',
       { class: 'states', viewBox: '0 0 360 218', role: 'img', 'aria-label': describe(now, keys) },
-      h('defs', {}, ['head', 'head-lit'].map((id) => h('marker', { id: `arrow-${id}`, class: id, viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: 'auto' }, h('path', { d: 'M0 0 L8 4 L0 8 z' })))),
-      ARROWS.map(([from, to, path]) => h('path', { key: `${from} ${to}`, d: path, class: `way${isMove(from, to) ? ' lit' : ''}`, 'marker-end': `url(#arrow-head${isMove(from, to) ? '-lit' : ''})` })),
-      Object.entries(STATES).map(([name, box]) => stateBox(name, box, keys.filter((key) => stateName(now[key].state) === name), was, now)),
+      h(
+        'defs',
+        {},
+        ['head', 'head-lit'].map((id) =>
+          h(
+            'marker',
+            {
+              id: `arrow-${id}`,
+              class: id,
+              viewBox: '0 0 8 8',
+              refX: 7,
+              refY: 4,
+              markerWidth: 7,
+              markerHeight: 7,
+              orient: 'auto',
+            },
+            h('path', { d: 'M0 0 L8 4 L0 8 z' }),
+          ),
+        ),
+      ),
+      ARROWS.map(([from, to, path]) =>
+        h('path', {
+          key: `${from} ${to}`,
+          d: path,
+          class: `way${isMove(from, to) ? ' lit' : ''}`,
+          'marker-end': `url(#arrow-head${isMove(from, to) ? '-lit' : ''})`,
+        }),
+      ),
+      Object.entries(STATES).map(([name, box]) =>
+        stateBox(
+          name,
+          box,
+          keys.filter((key) => stateName(now[key].state) === name),
+          was,
+          now,
+        ),
+      ),
     ),
-    keys.filter((key) => !stateName(now[key].state)).map((key) => h('p', { class: 'fact', key }, `${now[key].name}: ${now[key].state}`)),
-    holders.slice(0, HOLDERS_SHOWN).map((key) =>
-      bar({ name: `${now[key].name} holds`, now: now[key].holds, before: was[key]?.holds, max: now[key].limit || 65536, changed: now[key].holds !== was[key]?.holds }),
-    ),
+    keys
+      .filter((key) => !stateName(now[key].state))
+      .map((key) => h('p', { class: 'fact', key }, `${now[key].name}: ${now[key].state}`)),
+    holders
+      .slice(0, HOLDERS_SHOWN)
+      .map((key) =>
+        bar({
+          name: `${now[key].name} holds`,
+          now: now[key].holds,
+          before: was[key]?.holds,
+          max: now[key].limit || 65536,
+          changed: now[key].holds !== was[key]?.holds,
+        }),
+      ),
     more(holders.length - HOLDERS_SHOWN, 'connections hold bytes'),
   ];
 }
 
 function stateBox(name, { x, y, text }, keys, was, now) {
   const changed = keys.some((key) => !was[key] || was[key].state !== now[key].state);
-  const slots = keys.length > 6 ? plural(keys.length, 'connection') : keys.length ? `slot ${keys.join(', ')}` : '';
+  const slots =
+    keys.length > 6 ? plural(keys.length, 'connection') : keys.length ? `slot ${keys.join(', ')}` : '';
   return h(
     'g',
-    { key: name, class: `state${keys.length ? ' lit' : ''}${changed ? ' changed' : ''}`, transform: `translate(${x} ${y})` },
+    {
+      key: name,
+      class: `state${keys.length ? ' lit' : ''}${changed ? ' changed' : ''}`,
+      transform: `translate(${x} ${y})`,
+    },
     h('rect', { width: BOX.width, height: BOX.height, rx: 7 }),
     h('text', { x: 10, y: 20, class: 'state-name' }, name),
     h('text', { x: 10, y: 38, class: 'state-text' }, slots || text),

@@ -49,14 +49,30 @@ function socketRow(key, socket, was, changes) {
       'span',
       { class: 'way' },
       h('span', { class: 'way-name' }, text),
-      h('span', { class: 'bar thin', 'aria-hidden': 'true' }, h('i', { style: `width:${Math.min(100, (now / Math.max(max, 1)) * 100).toFixed(2)}%` })),
-      h('span', { class: 'bar-number' }, old !== undefined && now !== old ? h('b', { class: 'moved' }, difference(now, old)) : null, bytes(now)),
+      h(
+        'span',
+        { class: 'bar thin', 'aria-hidden': 'true' },
+        h('i', { style: `width:${Math.min(100, (now / Math.max(max, 1)) * 100).toFixed(2)}%` }),
+      ),
+      h(
+        'span',
+        { class: 'bar-number' },
+        old !== undefined && now !== old ? h('b', { class: 'moved' }, difference(now, old)) : null,
+        bytes(now),
+      ),
     );
   const room = 65536;
   return h(
     'div',
     { class: `socket${changed ? ' changed' : ''}`, key: `socket ${key}` },
-    h('span', { class: 'bar-name' }, socket.peer || 'socket', h('small', {}, ` slot ${key}`), endFlag(socket.ended), edgeFlag(socket.edge)),
+    h(
+      'span',
+      { class: 'bar-name' },
+      socket.peer || 'socket',
+      h('small', {}, ` slot ${key}`),
+      endFlag(socket.ended),
+      edgeFlag(socket.edge),
+    ),
     way('in', socket.in || 0, was?.in, Math.max(room, socket.in || 0)),
     way('out', socket.out || 0, was?.out, (socket.out || 0) + (socket.room ?? room)),
   );

@@ -4,7 +4,12 @@
 function readLink(hash = location.hash) {
   const parts = new URLSearchParams(hash.replace(/^#/, ''));
   const number = (name) => (/^\d+$/.test(parts.get(name) || '') ? Number(parts.get(name)) : null);
-  return { run: parts.get('run'), turn: number('turn'), step: number('step') || 0, predict: parts.get('predict') === '1' };
+  return {
+    run: parts.get('run'),
+    turn: number('turn'),
+    step: number('step') || 0,
+    predict: parts.get('predict') === '1',
+  };
 }
 
 function linkTo(recording, index, predict) {

@@ -3,7 +3,9 @@
 const PLAY_MS = 900;
 
 const app = {
-  recordings: [],
+  /** The recordings as they are embedded, and those that were opened. */
+  all: [],
+  opened: new Map(),
   recording: null,
   index: 0,
   predict: new Predict(),
@@ -34,6 +36,7 @@ const app = {
     this.stop();
     this.show();
     byId('ask')?.focus({ preventScroll: true });
+    byId('now').scrollIntoView({ block: 'nearest' });
     return true;
   },
 
@@ -72,17 +75,19 @@ const app = {
     this.show();
   },
 
-  choose(name, index = 0) {
-    const found = this.recordings.find((recording) => recording.name === name);
-    this.recording = found || this.recordings[0];
+  /** Opens a recording. `place` gives the index of its event. */
+  choose(name, place = () => 0) {
+    const json = this.all.find((recording) => recording.name === name) || this.all[0];
+    if (!this.opened.has(json)) this.opened.set(json, new Recording(json));
+    this.recording = this.opened.get(json);
     byId('recording').value = this.recording.name;
-    this.go(index);
+    this.go(place(this.recording));
   },
 
   chooseNext(by) {
-    const place = this.recordings.indexOf(this.recording) + by;
-    const { length } = this.recordings;
-    this.choose(this.recordings[(place + length) % length].name);
+    const { length } = this.all;
+    const place = this.all.findIndex(({ name }) => name === this.recording.name) + by;
+    this.choose(this.all[(place + length) % length].name);
   },
 
   togglePredict() {
@@ -97,6 +102,7 @@ const app = {
     const { given, answer, why } = this.predict.pending;
     byId('spoken').textContent = `${given === answer ? 'Right' : 'Wrong'}. ${why}`;
     byId('go-on')?.focus({ preventScroll: true });
+    byId('now').scrollIntoView({ block: 'nearest' });
   },
 
   chooseNumber(number) {
@@ -107,9 +113,8 @@ const app = {
 
   openLink() {
     const { run, turn, step, predict } = readLink();
-    const recording = this.recordings.find(({ name }) => name === run) || this.recordings[0];
     this.predict.isOn = predict;
-    this.choose(recording.name, turn === null ? 0 : recording.find(turn, step));
+    this.choose(run, (recording) => (turn === null ? 0 : recording.find(turn, step)));
   },
 
   show() {
@@ -117,7 +122,10 @@ const app = {
     const event = recording.events[index];
     const hidesFuture = predict.isOn;
     timeline.show(recording, index, hidesFuture);
-    fill(byId('ribbon'), ribbon(recording, index, hidesFuture, (at) => this.go(at)));
+    fill(
+      byId('ribbon'),
+      ribbon(recording, index, hidesFuture, (at) => this.go(at)),
+    );
     this.showTexts(event);
     const code = codeView(recording, event);
     fill(byId('code-title'), code.title);
@@ -145,25 +153,30 @@ const app = {
     const { pending } = predict;
     byId('title').textContent = recording.title;
     byId('about').textContent = recording.about;
-    byId('about-run').textContent = recording.kernel === 'real' ? 'recorded on the real kernel' : `recorded on the simulated kernel, seed ${recording.seed}`;
+    byId('about-run').textContent =
+      recording.kernel === 'real'
+        ? 'recorded on the real kernel'
+        : `recorded on the simulated kernel, seed ${recording.seed}`;
     fill(byId('headline'), headline(recording, index));
     byId('sentence').hidden = Boolean(pending);
     fill(byId('sentence'), event.text);
     byId('facts').hidden = Boolean(pending);
-    fill(byId('facts'), facts(event));
+    fill(byId('facts'), facts(event, recording.state(index), recording.state(index - 1)));
     const handlers = { choose: (value) => this.chooseAnswer(value), goOn: () => this.forward() };
     fill(byId('question'), pending ? questionCard(pending, handlers) : null);
     byId('spoken').textContent = pending ? '' : `Turn ${event.turn}, ${event.step}. ${event.text}`;
-    const phase = recording.state(index).phase;
-    fill(byId('phase'), phase ? ['phase ', h('b', {}, phase)] : null);
+    fill(byId('phase'), phasePath(recording, index, predict.isOn));
+    document.title = `${recording.title}: Eddyline, the microscope`;
   },
 
   showButtons() {
     const { recording, index, predict } = this;
     const atStart = index === 0 && !predict.pending;
     const atEnd = index === recording.last;
-    for (const id of ['first', 'turn-before', 'event-before']) byId(id).setAttribute('aria-disabled', String(atStart));
-    for (const id of ['event-next', 'turn-next', 'last']) byId(id).setAttribute('aria-disabled', String(atEnd));
+    for (const id of ['first', 'turn-before', 'event-before'])
+      byId(id).setAttribute('aria-disabled', String(atStart));
+    for (const id of ['event-next', 'turn-next', 'last'])
+      byId(id).setAttribute('aria-disabled', String(atEnd));
     byId('play').setAttribute('aria-pressed', String(Boolean(this.playing)));
     byId('play').setAttribute('aria-label', this.playing ? 'stop' : 'play');
     byId('predict').setAttribute('aria-pressed', String(predict.isOn));
@@ -177,9 +190,11 @@ const app = {
 const timeline = new Timeline(byId('notes'), byId('slider'), byId('playhead'));
 
 function start() {
-  const all = JSON.parse(byId('recordings').textContent);
-  app.recordings = all.map((json) => new Recording(json));
-  fill(byId('recording'), app.recordings.map(({ name, title }) => h('option', { value: name }, title)));
+  app.all = JSON.parse(byId('recordings').textContent);
+  fill(
+    byId('recording'),
+    app.all.map(({ name, title }) => h('option', { value: name }, title)),
+  );
   if (kept.get('theme')) document.documentElement.dataset.theme = kept.get('theme');
   const clicks = {
     first: () => app.go(0),
@@ -211,7 +226,9 @@ function start() {
     app.show();
   });
   systemDark.addEventListener('change', () => app.show());
-  new MutationObserver(() => app.show()).observe(document.documentElement, { attributeFilter: ['data-theme'] });
+  new MutationObserver(() => app.show()).observe(document.documentElement, {
+    attributeFilter: ['data-theme'],
+  });
   listenToKeys(app);
   showHelp();
   showTheme();

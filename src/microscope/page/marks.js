@@ -28,7 +28,12 @@ function lamp(letter, name, on, changed) {
   const state = on ? 'set' : 'not set';
   return h(
     'span',
-    { class: `lamp${on ? ' on' : ''}${changed ? ' changed' : ''}`, title: `${name}: ${state}`, role: 'img', 'aria-label': `${name}: ${state}` },
+    {
+      class: `lamp${on ? ' on' : ''}${changed ? ' changed' : ''}`,
+      title: `${name}: ${state}`,
+      role: 'img',
+      'aria-label': `${name}: ${state}`,
+    },
     letter,
   );
 }
@@ -48,13 +53,25 @@ function bar({ name, now, before, max, of, ticks = [], flags = [], changed = fal
     'div',
     { class: `bar-row${changed || moved ? ' changed' : ''}`, key: name },
     h('span', { class: 'bar-name' }, name, flags),
-    h('span', { class: 'bar-number' }, moved ? h('b', { class: 'moved' }, moved) : null, of ? [count(now), h('small', {}, ` of ${bytes(of)}`)] : bytes(now)),
+    h(
+      'span',
+      { class: 'bar-number' },
+      moved ? h('b', { class: 'moved' }, moved) : null,
+      of ? [count(now), h('small', {}, ` of ${bytes(of)}`)] : bytes(now),
+    ),
     h(
       'span',
       { class: `bar${full ? ' full' : ''}`, 'aria-hidden': 'true' },
       h('i', { style: `width:${(share * 100).toFixed(2)}%` }),
       ticks.map(([value, text]) =>
-        h('em', { style: `left:${((Math.min(value, max) / max) * 100).toFixed(2)}%`, class: value / max > 0.8 ? 'late' : '' }, text),
+        h(
+          'em',
+          {
+            style: `left:${((Math.min(value, max) / max) * 100).toFixed(2)}%`,
+            class: value / max > 0.8 ? 'late' : '',
+          },
+          text,
+        ),
       ),
     ),
   );

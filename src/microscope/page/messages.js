@@ -8,7 +8,11 @@ function messagesPanel({ recording, index, changes }) {
   if (shown[shown.length - 1] === index) changes.found += 1;
   return [
     shown.length ? null : h('p', { class: 'none' }, 'no message yet'),
-    h('ol', { class: 'messages' }, shown.map((line) => messageRow(recording.events[line], line, index))),
+    h(
+      'ol',
+      { class: 'messages' },
+      shown.map((line) => messageRow(recording.events[line], line, index)),
+    ),
   ];
 }
 
@@ -35,7 +39,11 @@ function messageRow(event, line, index) {
     h('span', { class: 'way-in-out', 'aria-hidden': 'true' }, isIn ? '→' : '←'),
     h('span', { class: 'unseen' }, isIn ? 'in: ' : 'out: '),
     parsed
-      ? [h('span', { class: 'route' }, `${parsed.src} → ${parsed.dest}`), h('b', {}, parsed.type), h('span', { class: 'ids' }, parsed.ids)]
+      ? [
+          h('span', { class: 'route' }, `${parsed.src} → ${parsed.dest}`),
+          h('b', {}, parsed.type),
+          h('span', { class: 'ids' }, parsed.ids),
+        ]
       : h('code', {}, text),
     line === index ? h('code', { class: 'raw' }, text) : null,
   );
@@ -47,6 +55,14 @@ function headerOf(text) {
   const number = (key) => new RegExp(`"${key}"\\s*:\\s*(-?\\d+)`).exec(text)?.[1];
   const type = string('type');
   if (!type) return null;
-  const ids = ['msg_id', 'in_reply_to'].filter((key) => number(key) !== undefined).map((key) => `${key} ${number(key)}`);
-  return { src: string('src') || '?', dest: string('dest') || '?', type, ids: ids.join(', '), repliesTo: number('in_reply_to') };
+  const ids = ['msg_id', 'in_reply_to']
+    .filter((key) => number(key) !== undefined)
+    .map((key) => `${key} ${number(key)}`);
+  return {
+    src: string('src') || '?',
+    dest: string('dest') || '?',
+    type,
+    ids: ids.join(', '),
+    repliesTo: number('in_reply_to'),
+  };
 }

@@ -54,7 +54,14 @@ function questionCard(question, { choose, goOn }) {
   const isRight = given === answer;
   return h(
     'div',
-    { class: `question${isAnswered ? (isRight ? ' was-right' : ' was-wrong') : ''}`, key: `question ${question.index}`, role: 'group', 'aria-labelledby': 'ask', 'data-kind': question.kind, 'data-index': question.index },
+    {
+      class: `question${isAnswered ? (isRight ? ' was-right' : ' was-wrong') : ''}`,
+      key: `question ${question.index}`,
+      role: 'group',
+      'aria-labelledby': 'ask',
+      'data-kind': question.kind,
+      'data-index': question.index,
+    },
     h('p', { class: 'ask', id: 'ask', tabindex: -1 }, question.ask),
     h(
       'ol',
@@ -68,7 +75,13 @@ function questionCard(question, { choose, goOn }) {
           { key: value },
           h(
             'button',
-            { type: 'button', class: `option${isAnswered && isAnswer ? ' right' : ''}${isAnswered && value === given && !isAnswer ? ' wrong' : ''}`, 'data-value': value, 'aria-disabled': isAnswered ? 'true' : null, onclick: () => choose(value) },
+            {
+              type: 'button',
+              class: `option${isAnswered && isAnswer ? ' right' : ''}${isAnswered && value === given && !isAnswer ? ' wrong' : ''}`,
+              'data-value': value,
+              'aria-disabled': isAnswered ? 'true' : null,
+              onclick: () => choose(value),
+            },
             h('span', { class: 'option-key', 'aria-hidden': 'true' }, mark || String(place + 1)),
             spoken ? h('span', { class: 'unseen' }, spoken) : null,
             label,
@@ -80,7 +93,12 @@ function questionCard(question, { choose, goOn }) {
       ? h(
           'div',
           { class: 'verdict', key: 'verdict' },
-          h('p', {}, h('b', { class: isRight ? 'is-right' : 'is-wrong' }, isRight ? 'Right. ' : 'Wrong. '), question.why),
+          h(
+            'p',
+            {},
+            h('b', { class: isRight ? 'is-right' : 'is-wrong' }, isRight ? 'Right. ' : 'Wrong. '),
+            question.why,
+          ),
           h('button', { type: 'button', class: 'primary', id: 'go-on', onclick: goOn }, 'Show the event'),
         )
       : null,

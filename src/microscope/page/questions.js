@@ -3,7 +3,16 @@
 //
 // A question is { kind, index, ask, options: [{ value, label }], answer, why }.
 
-const QUESTION_KINDS = [nextSource, sourceAnswer, waitLength, cascadeLevel, callOfReply, nextTask, timerFires, nextPhase];
+const QUESTION_KINDS = [
+  nextSource,
+  sourceAnswer,
+  waitLength,
+  cascadeLevel,
+  callOfReply,
+  nextTask,
+  timerFires,
+  nextPhase,
+];
 const EVENTS_BETWEEN = 3;
 const OF_ONE_KIND_MAX = 10;
 
@@ -14,9 +23,17 @@ function questionsOf(recording) {
   const seen = new Map();
   let last = -EVENTS_BETWEEN;
   recording.events.forEach((event, index) => {
-    const facts = { recording, event, index, before: recording.state(index - 1), after: recording.state(index) };
+    const facts = {
+      recording,
+      event,
+      index,
+      before: recording.state(index - 1),
+      after: recording.state(index),
+    };
     const rank = (question) => asked.get(question.kind) || 0;
-    const found = QUESTION_KINDS.map((make) => make(facts)).filter(Boolean).sort((a, b) => rank(a) - rank(b))[0];
+    const found = QUESTION_KINDS.map((make) => make(facts))
+      .filter(Boolean)
+      .sort((a, b) => rank(a) - rank(b))[0];
     if (!found) return;
     const likeness = `${found.kind} ${found.answer} ${found.options.map((option) => option.value)}`;
     const often = seen.get(likeness) || 0;
@@ -44,9 +61,14 @@ function nextSource({ event, before, after }) {
   return {
     kind: 'next-source',
     ask: 'Which source is served next?',
-    options: tokens.map((token) => ({ value: token, label: `${sourceName(token, before, after)}, slot ${token}` })),
+    options: tokens.map((token) => ({
+      value: token,
+      label: `${sourceName(token, before, after)}, slot ${token}`,
+    })),
     answer,
-    why: isFront ? `${capital(sourceName(answer, before, after))} stands at the front of the queue. ${rule}` : `${capital(front)} stands in front, but the step deliver passes over it. ${rule}`,
+    why: isFront
+      ? `${capital(sourceName(answer, before, after))} stands at the front of the queue. ${rule}`
+      : `${capital(front)} stands in front, but the step deliver passes over it. ${rule}`,
   };
 }
 
@@ -66,7 +88,8 @@ function sourceAnswer({ event, before }) {
     why: {
       wait: 'The source has used up a flag that it needs. The next edge sets the flag again.',
       'carry over': `The reason is: ${reason || 'work is left'}. The next turn serves it without waiting.`,
-      finished: 'The source has come to its end. The step close takes it out of the reactor and closes its descriptor.',
+      finished:
+        'The source has come to its end. The step close takes it out of the reactor and closes its descriptor.',
     }[next],
   };
 }
@@ -76,11 +99,18 @@ function waitLength({ event, before }) {
   const { timeout_ms: timeout, reason } = event.about;
   const deadlines = Object.values(before.wheel?.timers || {}).map((timer) => timer.deadline_ms);
   const left = timeout > 0 ? timeout : Math.max(1, Math.ceil(Math.min(...deadlines) - event.at));
-  const until = timeout > 0 || deadlines.length ? `yes, for at most ${ms(left)}: until a deadline` : 'yes, until a deadline';
+  const until =
+    timeout > 0 || deadlines.length
+      ? `yes, for at most ${ms(left)}: until a deadline`
+      : 'yes, until a deadline';
   const whys = {
-    'carried over': 'The carry-over list or the queue is not empty. No edge will announce that work, so the loop must not wait for one.',
+    'carried over':
+      'The carry-over list or the queue is not empty. No edge will announce that work, so the loop must not wait for one.',
     'tasks left': 'A task is ready, so the loop must not wait.',
-    deadline: timeout === 0 ? 'The earliest deadline has been reached.' : `The earliest deadline is ${ms(left)} away, rounded up. An edge or a wake can end the wait before.`,
+    deadline:
+      timeout === 0
+        ? 'The earliest deadline has been reached.'
+        : `The earliest deadline is ${ms(left)} away, rounded up. An edge or a wake can end the wait before.`,
     none: 'No source was carried over, no task is ready, and nothing has a deadline. Only an edge or a wake ends the wait.',
   };
   return {
@@ -110,53 +140,74 @@ function cascadeLevel({ event, before, after }) {
   const { from, to, timers } = event.about;
   const place = timers.length - 1;
   const timer = String(timers[place]);
-  const level = to.length === timers.length ? to[place][0] : levelOf(after, timer) ?? to[0][0];
+  const level = to.length === timers.length ? to[place][0] : (levelOf(after, timer) ?? to[0][0]);
   const known = before.wheel?.timers?.[timer];
   const owner = known ? `the timer of ${known.owner}, due at ${ms(known.deadline_ms)}` : `timer ${timer}`;
   const levels = Array.from({ length: Math.max(2, from[0] + 1) }, (_, value) => value);
   return {
     kind: 'cascade',
     ask: `Cell ${from[1]} of level ${from[0]} is emptied. On which level is ${owner}, after the cascade?`,
-    options: levels.slice(-4).map((value) => ({ value: String(value), label: `level ${value}${value === from[0] ? ': it stays' : ''}` })),
+    options: levels
+      .slice(-4)
+      .map((value) => ({
+        value: String(value),
+        label: `level ${value}${value === from[0] ? ': it stays' : ''}`,
+      })),
     answer: String(level),
-    why: level === 0 && known && known.deadline_ms <= (after.wheel?.now_tick ?? 0)
-      ? 'No digit differs from the time: the timer is due, so it goes to the current cell of level 0.'
-      : `Write deadline and time in base 64. The first digit that differs belongs to level ${level}.`,
+    why:
+      level === 0 && known && known.deadline_ms <= (after.wheel?.now_tick ?? 0)
+        ? 'No digit differs from the time: the timer is due, so it goes to the current cell of level 0.'
+        : `Write deadline and time in base 64. The first digit that differs belongs to level ${level}.`,
   };
 }
 
-function callOfReply({ event, before, after }) {
+function callOfReply({ recording, event, index }) {
   if (event.kind !== 'line' || event.about.direction !== 'in') return null;
   const header = headerOf(event.about.text);
   if (!header || header.repliesTo === undefined) return null;
   const number = header.repliesTo;
-  // A recorder may tell of the line before or after the call has ended.
-  const call = before.calls?.[number] || after.calls?.[number];
-  const ends = receivesReply({ event, before, after }, number, header.src);
-  const waiting = Object.keys({ ...before.calls }).filter((key) => before.calls[key].state === 'waiting' && key !== number);
+  const calls = callsBefore(recording, index);
+  const call = calls[number];
+  const ends = call !== undefined && call.state === 'waiting' && call.to === header.src;
+  const waiting = Object.keys(calls).filter((key) => calls[key].state === 'waiting' && key !== number);
   const keys = [...(call ? [number] : []), ...waiting].slice(0, 3).sort(byNumber);
-  const label = (key) => `call ${key}, to ${(before.calls?.[key] || after.calls?.[key]).to}`;
-  if (!keys.length && !before.calls) return null;
+  if (!keys.length) return null;
+  const label = (key) => `call ${key}, to ${calls[key].to}`;
   return {
     kind: 'call',
     ask: `A reply from ${header.src} arrives, in_reply_to ${number}. Which call gets it, if any?`,
-    options: [...keys.map((key) => ({ value: key, label: label(key) })), { value: 'none', label: 'none: it is counted and ignored' }],
+    options: [
+      ...keys.map((key) => ({ value: key, label: label(key) })),
+      { value: 'none', label: 'none: it is counted and ignored' },
+    ],
     answer: ends ? number : 'none',
     why: ends
       ? `Call ${number} waits for a reply from ${header.src} with that number. It ends, and its timer is cancelled.`
       : call && call.state === 'waiting'
         ? `Call ${number} was sent to ${call.to}, not to ${header.src}. The reply is forged, and the call waits on.`
         : call
-          ? `Call ${number} has ended before. The reply is late.`
+          ? `Call ${number} has ended before, so no call waits for this reply.`
           : `No call with the number ${number} waits.`,
   };
 }
 
-/** A reply ends a call that waits and that was sent to the reply's sender. */
-function receivesReply({ event, before, after }, number, src) {
-  const call = before.calls?.[number];
-  if (call) return call.state === 'waiting' && call.to === src;
-  return false;
+/**
+ * The calls in front of a line: those when the step deliver began, without those that
+ * earlier lines of the step have ended. A source is served whole, so the state next to the
+ * line may know of lines that are told later.
+ */
+function callsBefore(recording, index) {
+  const { events } = recording;
+  let start = index;
+  while (start > 0 && events[start - 1].turn === events[index].turn && events[start - 1].step === 'deliver')
+    start -= 1;
+  const calls = { ...recording.state(start - 1).calls };
+  for (const { kind, about } of events.slice(start, index)) {
+    const header = kind === 'line' && about.direction === 'in' ? headerOf(about.text) : null;
+    const call = header && calls[header.repliesTo];
+    if (call && call.to === header.src) calls[header.repliesTo] = { ...call, state: 'ended' };
+  }
+  return calls;
 }
 
 function nextTask({ event, before, after }) {
@@ -164,13 +215,17 @@ function nextTask({ event, before, after }) {
   if (event.kind !== 'polled' || ready.length < 2) return null;
   const answer = String(event.about.task);
   const tasks = [answer, ...ready.filter((id) => id !== answer).slice(0, 3)].sort(byNumber);
-  const name = (id) => `task ${id}, ${id === answer ? event.about.name || taskName(id, before) : taskName(id, before, after)}`;
+  const name = (id) =>
+    `task ${id}, ${id === answer ? event.about.name || taskName(id, before) : taskName(id, before, after)}`;
   return {
     kind: 'next-task',
     ask: 'Which task is polled next?',
     options: tasks.map((id) => ({ value: id, label: name(id) })),
     answer,
-    why: ready[0] === answer ? 'It was woken first: the ready queue keeps the order of the wakes.' : 'New tasks and woken tasks take turns.',
+    why:
+      ready[0] === answer
+        ? 'It was woken first: the ready queue keeps the order of the wakes.'
+        : 'New tasks and woken tasks take turns.',
   };
 }
 
@@ -181,25 +236,33 @@ function timerFires({ event, before, recording }) {
   const owner = fires ? event.about.owner : 'the earliest timer';
   return {
     kind: 'fire',
-    ask: fires ? `The timer of ${owner} is due. Does it fire in this turn?` : 'A timer is due. Does it fire in this turn?',
+    ask: fires
+      ? `The timer of ${owner} is due. Does it fire in this turn?`
+      : 'A timer is due. Does it fire in this turn?',
     options: [
       { value: 'fires', label: 'it fires' },
       { value: 'held back', label: 'it is held back: input that arrived before may be unread' },
     ],
     answer: fires ? 'fires' : 'held back',
-    why: fires ? 'All input that could have beaten it has been read, or it was held back for its time.' : `The reason is: ${event.about.reason || 'input waits'}. A reply that has arrived beats its own timeout.`,
+    why: fires
+      ? 'All input that could have beaten it has been read, or it was held back for its time.'
+      : `The reason is: ${event.about.reason || 'input waits'}. A reply that has arrived beats its own timeout.`,
   };
 }
 
 function nextPhase({ event }) {
   if (event.kind !== 'phase') return null;
-  const phases = ['Draining', 'GivingUp', 'Flushing', 'FlushingStdout', 'Ended'].filter((phase) => phase !== event.about.from);
+  const phases = ['Draining', 'GivingUp', 'Flushing', 'FlushingStdout', 'Ended'].filter(
+    (phase) => phase !== event.about.from,
+  );
   if (!phases.includes(event.about.to)) phases.push(event.about.to);
   const wrong = phases.filter((phase) => phase !== event.about.to).slice(0, 3);
   return {
     kind: 'phase',
     ask: `The process is in the phase ${event.about.from}. Which phase follows?`,
-    options: phases.filter((phase) => phase === event.about.to || wrong.includes(phase)).map((phase) => ({ value: phase, label: phase })),
+    options: phases
+      .filter((phase) => phase === event.about.to || wrong.includes(phase))
+      .map((phase) => ({ value: phase, label: phase })),
     answer: event.about.to,
     why: event.text,
   };

@@ -21,16 +21,29 @@ function reactorPanel({ state, before, event, changes }) {
         h('span', { class: 'chips' }, served ? servedChips(served, state, before) : none()),
       ),
       listRow('carry-over list', reactor.carried, was.carried, changes, ([token, reason]) =>
-        h('span', { class: 'with-reason', key: token }, sourceChip(token, state, before), h('small', {}, reason)),
+        h(
+          'span',
+          { class: 'with-reason', key: token },
+          sourceChip(token, state, before),
+          h('small', {}, reason),
+        ),
       ),
-      listRow('finished list', reactor.finished, was.finished, changes, (token) => sourceChip(token, state, before)),
+      listRow('finished list', reactor.finished, was.finished, changes, (token) =>
+        sourceChip(token, state, before),
+      ),
     ),
     slotTable(reactor, was, changes),
     h(
       'p',
       { class: 'legend' },
       'R readable, W writable, C read-closed. A sticky flag stays until the source has used it up.',
-      reactor.stale || was.stale ? h('span', { class: `stale${changes.mark(reactor.stale, was.stale)}` }, ` stale events: ${reactor.stale}`) : null,
+      reactor.stale || was.stale
+        ? h(
+            'span',
+            { class: `stale${changes.mark(reactor.stale, was.stale)}` },
+            ` stale events: ${reactor.stale}`,
+          )
+        : null,
     ),
   ];
 }
@@ -41,7 +54,12 @@ function listRow(name, list = [], was = [], changes, draw) {
     'div',
     { class: `list${changes.mark(list, was)}`, key: name },
     h('span', { class: 'list-name' }, name),
-    h('span', { class: 'chips' }, shown.length ? shown.map(draw) : none(), list.length > shown.length ? h('span', { class: 'none' }, `+${list.length - shown.length}`) : null),
+    h(
+      'span',
+      { class: 'chips' },
+      shown.length ? shown.map(draw) : none(),
+      list.length > shown.length ? h('span', { class: 'none' }, `+${list.length - shown.length}`) : null,
+    ),
   );
 }
 
@@ -54,7 +72,15 @@ function servedChips(about, state, before) {
   const answer = about.next || about.answer || '';
   return [
     sourceChip(about.source, state, before, 'now'),
-    answer ? h('span', { class: 'answer' }, h('span', { 'aria-hidden': 'true' }, '→ '), answer, about.reason ? h('small', {}, ` ${about.reason}`) : null) : null,
+    answer
+      ? h(
+          'span',
+          { class: 'answer' },
+          h('span', { 'aria-hidden': 'true' }, '→ '),
+          answer,
+          about.reason ? h('small', {}, ` ${about.reason}`) : null,
+        )
+      : null,
   ];
 }
 
@@ -67,8 +93,20 @@ function slotTable(reactor, was, changes) {
       'table',
       { class: 'slots' },
       h('caption', { class: 'unseen' }, 'Slots of the reactor'),
-      h('thead', {}, h('tr', {}, ['slot', 'source', 'gen.', 'flags', 'marks'].map((name) => h('th', { scope: 'col' }, name)))),
-      h('tbody', {}, shown.map((key) => slotRow(key, slots[key], was.slots?.[key], changes))),
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          ['slot', 'source', 'gen.', 'flags', 'marks'].map((name) => h('th', { scope: 'col' }, name)),
+        ),
+      ),
+      h(
+        'tbody',
+        {},
+        shown.map((key) => slotRow(key, slots[key], was.slots?.[key], changes)),
+      ),
     ),
     more(left, 'slots'),
   ];
@@ -90,7 +128,9 @@ function slotRow(key, slot, was, changes) {
     h(
       'td',
       { class: 'slot-marks' },
-      (slot.marks || []).map((mark) => chip(mark, `mark${changed && !(was?.marks || []).includes(mark) ? ' fresh' : ''}`)),
+      (slot.marks || []).map((mark) =>
+        chip(mark, `mark${changed && !(was?.marks || []).includes(mark) ? ' fresh' : ''}`),
+      ),
     ),
   );
 }

@@ -21,6 +21,8 @@ function merge(target, patch) {
 class Recording {
   constructor(json) {
     Object.assign(this, json);
+    this.questions = json.questions || [];
+    this.events = json.events.map((event) => ({ about: {}, set: {}, ...event }));
     this.checkpoints = [{}];
     this.near = { index: -1, state: {} };
     this.turns = turnsOf(this.events);
@@ -42,7 +44,7 @@ class Recording {
     if (this.near.index <= index && this.near.index > at) ({ index: at, state } = this.near);
     while (at < index) {
       at += 1;
-      state = merge(state, this.events[at].set || {});
+      state = merge(state, this.events[at].set);
       if ((at + 1) % CHECKPOINT_EVENTS === 0) this.checkpoints[(at + 1) / CHECKPOINT_EVENTS] = state;
     }
     this.near = { index, state };
@@ -77,7 +79,7 @@ function usesOf(events) {
   const uses = new Set();
   const levels = new Set(['0', '1']);
   const isUsed = (part) => isObject(part) && Object.values(part).some((value) => value !== null);
-  for (const { kind, set = {} } of events) {
+  for (const { kind, set } of events) {
     uses.add(kind);
     for (const part of ['kernel', 'reactor', 'buffers', 'connections', 'calls']) {
       if (isUsed(set[part])) uses.add(part);

@@ -15,7 +15,12 @@ function ribbon(recording, index, hidesFuture, go) {
       const isHidden = hidesFuture && events.length > 0 && events[0] > index;
       return h(
         'li',
-        { key: step, class: `station step-${step}${step === present ? ' present' : ''}${events.length && !isHidden ? '' : ' empty'}`, title: STEP_TEXTS[step], 'aria-current': step === present ? 'step' : null },
+        {
+          key: step,
+          class: `station step-${step}${step === present ? ' present' : ''}${events.length && !isHidden ? '' : ' empty'}`,
+          title: STEP_TEXTS[step],
+          'aria-current': step === present ? 'step' : null,
+        },
         h('span', { class: 'station-name' }, step),
         h('span', { class: 'pips' }, pips(recording, events, turn, index, hidesFuture, go)),
       );
@@ -42,6 +47,8 @@ function pips(recording, events, turn, index, hidesFuture, go) {
         onclick: () => go(at),
       }),
     ),
-    known.length > start + PIPS_SHOWN ? h('span', { class: 'pips-more' }, `+${known.length - start - PIPS_SHOWN}`) : null,
+    known.length > start + PIPS_SHOWN
+      ? h('span', { class: 'pips-more' }, `+${known.length - start - PIPS_SHOWN}`)
+      : null,
   ];
 }

@@ -20,10 +20,19 @@ function tasksPanel({ state, before, event, changes }) {
         'div',
         { class: `list${parkedMoved ? ' changed' : ''}`, key: 'parked' },
         h('span', { class: 'list-name' }, 'parked flag'),
-        wideLamp(tasks.parked ? 'set: a wake must end the wait' : 'not set: a wake only adds to the queue', Boolean(tasks.parked), parkedMoved),
+        wideLamp(
+          tasks.parked ? 'set: a wake must end the wait' : 'not set: a wake only adds to the queue',
+          Boolean(tasks.parked),
+          parkedMoved,
+        ),
       ),
       listRow('ready queue', tasks.ready, was.ready, changes, (id, place) =>
-        chip([h('b', {}, id), ` ${taskName(id, state, before)}`], `task ${place === 0 ? 'next' : ''}`, null, `task ${id}`),
+        chip(
+          [h('b', {}, id), ` ${taskName(id, state, before)}`],
+          `task ${place === 0 ? 'next' : ''}`,
+          null,
+          `task ${id}`,
+        ),
       ),
       wakeRow(wakesOf(state, before, event)),
     ),
@@ -31,7 +40,17 @@ function tasksPanel({ state, before, event, changes }) {
       'ul',
       { class: 'task-list' },
       shown.map((key) => taskRow(key, slots[key], was.slots?.[key], changes)),
-      gone.slice(0, 3).map((key) => h('li', { key: `task ${key}`, class: 'task-row changed gone' }, h('b', {}, key), h('span', {}, was.slots[key].name), h('span', { class: 'task-state' }, 'ended'))),
+      gone
+        .slice(0, 3)
+        .map((key) =>
+          h(
+            'li',
+            { key: `task ${key}`, class: 'task-row changed gone' },
+            h('b', {}, key),
+            h('span', {}, was.slots[key].name),
+            h('span', { class: 'task-state' }, 'ended'),
+          ),
+        ),
     ),
     more(left, 'tasks'),
     keys.length || gone.length ? null : h('p', { class: 'none' }, 'no task waits'),
@@ -53,7 +72,12 @@ function taskRow(key, slot, was, changes) {
     { key: `task ${key}`, class: `task-row${changed ? ' changed' : ''}` },
     h('b', {}, key),
     h('span', {}, slot.name),
-    h('span', { class: `task-state ${slot.state}` }, slot.state, slot.state === 'waiting' && slot.waits_for ? ` for ${slot.waits_for}` : ''),
+    h(
+      'span',
+      { class: `task-state ${slot.state}` },
+      slot.state,
+      slot.state === 'waiting' && slot.waits_for ? ` for ${slot.waits_for}` : '',
+    ),
   );
 }
 
@@ -85,7 +109,13 @@ const wakeRow = (wakes) =>
       { class: 'chips' },
       wakes.length
         ? wakes.map(({ waker, task, text, name }) =>
-            h('span', { class: 'wake', key: `wake ${task}` }, chip(waker, 'waker'), h('span', { class: 'wake-arrow' }, h('i', {}, text)), chip([h('b', {}, task), ` ${name || 'task'}`], 'task')),
+            h(
+              'span',
+              { class: 'wake', key: `wake ${task}` },
+              chip(waker, 'waker'),
+              h('span', { class: 'wake-arrow' }, h('i', {}, text)),
+              chip(['task ', h('b', {}, task)], 'task', name),
+            ),
           )
         : none(),
     ),

@@ -27,7 +27,10 @@ class Timeline {
     this.slider.max = recording.last;
     this.slider.value = index;
     const event = recording.events[index];
-    this.slider.setAttribute('aria-valuetext', `turn ${event.turn}, ${event.step}, event ${index + 1} of ${recording.last + 1}`);
+    this.slider.setAttribute(
+      'aria-valuetext',
+      `turn ${event.turn}, ${event.step}, event ${index + 1} of ${recording.last + 1}`,
+    );
     this.playhead.style.transform = `translateX(${((index + 0.5) / (recording.last + 1)) * width}px)`;
   }
 

@@ -6,7 +6,11 @@ const TIMERS_SHOWN = 8;
 function wheelPanel({ state, before, event, recording, changes }) {
   const wheel = state.wheel || {};
   const was = before.wheel || {};
-  const height = Math.max(2, recording.uses.levels, ...Object.keys(wheel.levels || {}).map((level) => Number(level) + 1));
+  const height = Math.max(
+    2,
+    recording.uses.levels,
+    ...Object.keys(wheel.levels || {}).map((level) => Number(level) + 1),
+  );
   const now = wheel.now_tick || 0;
   const time = digits(now, height);
   const cascade = event.kind === 'cascade' ? event.about : null;
@@ -24,7 +28,9 @@ function wheelPanel({ state, before, event, recording, changes }) {
         { class: `wheel-time${now !== was.now_tick && was.now_tick !== undefined ? ' changed' : ''}` },
         h('span', {}, `time ${count(now)} ms, in base 64: `),
         h('b', { class: 'number' }, time.join(' · ')),
-        now !== was.now_tick && was.now_tick !== undefined ? h('small', {}, ` ${difference(now, was.now_tick)} ms`) : null,
+        now !== was.now_tick && was.now_tick !== undefined
+          ? h('small', {}, ` ${difference(now, was.now_tick)} ms`)
+          : null,
       ),
       h('div', { class: 'levels' }, rows, axis(), h('svg', { class: 'moves', 'aria-hidden': 'true' })),
     ),
@@ -36,23 +42,42 @@ function levelRow(level, digit, wheel, was, cascade, event) {
   const cells = wheel.levels?.[level]?.cells || wheel.levels?.[level] || {};
   const old = was.levels?.[level]?.cells || was.levels?.[level] || {};
   const span = 64 ** level;
-  const held = Object.entries(cells).map(([cell, ids]) => `cell ${cell} holds ${plural(ids.length, 'timer')}`);
+  const held = Object.entries(cells).map(
+    ([cell, ids]) => `cell ${cell} holds ${plural(ids.length, 'timer')}`,
+  );
   const boxes = [];
-  for (let cell = 0; cell < 64; cell += 1) boxes.push(cellBox(level, cell, cells[cell], old[cell], digit, cascade));
+  for (let cell = 0; cell < 64; cell += 1)
+    boxes.push(cellBox(level, cell, cells[cell], old[cell], digit, cascade));
   return h(
     'div',
     { class: 'level', key: `level ${level}` },
-    h('span', { class: 'level-name' }, h('b', {}, `level ${level}`), h('small', {}, `${spanText(span)} a cell`)),
+    h(
+      'span',
+      { class: 'level-name' },
+      h('b', {}, `level ${level}`),
+      h('small', {}, `${spanText(span)} a cell`),
+    ),
     h('span', { class: 'digit', title: `the digit of level ${level}` }, digit),
     h(
       'span',
-      { class: 'cells', role: 'img', 'aria-label': `level ${level}, the time stands at cell ${digit}; ${held.join(', ') || 'no timer'}` },
+      {
+        class: 'cells',
+        role: 'img',
+        'aria-label': `level ${level}, the time stands at cell ${digit}; ${held.join(', ') || 'no timer'}`,
+      },
       boxes,
     ),
   );
 }
 
-const spanText = (span) => (span < 1000 ? `${span} ms` : span < 120000 ? `${(span / 1000).toFixed(1)} s` : span < 7200000 ? `${(span / 60000).toFixed(1)} min` : `${count(span / 3600000)} h`);
+const spanText = (span) =>
+  span < 1000
+    ? `${span} ms`
+    : span < 120000
+      ? `${(span / 1000).toFixed(1)} s`
+      : span < 7200000
+        ? `${(span / 60000).toFixed(1)} min`
+        : `${count(span / 3600000)} h`;
 
 function cellBox(level, cell, ids = [], old = [], digit, cascade) {
   const classes = ['cell'];
@@ -61,7 +86,15 @@ function cellBox(level, cell, ids = [], old = [], digit, cascade) {
   if (ids.length !== old.length || ids.some((id, place) => id !== old[place])) classes.push('changed');
   if (cascade && cascade.from[0] === level && cascade.from[1] === cell) classes.push('from');
   if (cascade && targetsOf(cascade).some(([l, c]) => l === level && c === cell)) classes.push('to');
-  return h('i', { class: classes.join(' '), 'data-cell': `${level}.${cell}`, title: ids.length ? `level ${level}, cell ${cell}: ${plural(ids.length, 'timer')}` : null }, ids.length > 1 ? String(ids.length) : '');
+  return h(
+    'i',
+    {
+      class: classes.join(' '),
+      'data-cell': `${level}.${cell}`,
+      title: ids.length ? `level ${level}, cell ${cell}: ${plural(ids.length, 'timer')}` : null,
+    },
+    ids.length > 1 ? String(ids.length) : '',
+  );
 }
 
 /** The numbers of some cells, below the lowest level. */
@@ -71,7 +104,13 @@ const axis = () =>
     { class: 'level axis', key: 'axis', 'aria-hidden': 'true' },
     h('span', {}),
     h('span', {}),
-    h('span', { class: 'cells' }, [0, 8, 16, 24, 32, 40, 48, 56, 63].map((cell) => h('i', { style: `grid-column: ${cell + 1}` }, String(cell)))),
+    h(
+      'span',
+      { class: 'cells' },
+      [0, 8, 16, 24, 32, 40, 48, 56, 63].map((cell) =>
+        h('i', { style: `grid-column: ${cell + 1}` }, String(cell)),
+      ),
+    ),
   );
 
 /** The places that a cascade moves timers to, each one once. */
@@ -81,7 +120,9 @@ function targetsOf(cascade) {
 }
 
 function timerList(wheel, was, height, time, event) {
-  const timers = Object.entries(wheel.timers || {}).sort((a, b) => a[1].deadline_ms - b[1].deadline_ms || byNumber(a[0], b[0]));
+  const timers = Object.entries(wheel.timers || {}).sort(
+    (a, b) => a[1].deadline_ms - b[1].deadline_ms || byNumber(a[0], b[0]),
+  );
   const gone = Object.entries(was.timers || {}).filter(([id]) => !wheel.timers?.[id]);
   const row = (id, timer, isGone) => {
     const tick = Math.ceil(timer.deadline_ms);
@@ -94,8 +135,20 @@ function timerList(wheel, was, height, time, event) {
       { key: `timer ${id}`, class: `${isNew || moved || isGone ? 'changed' : ''}${isGone ? ' gone' : ''}` },
       h('td', {}, timer.owner),
       h('td', { class: 'number' }, ms(timer.deadline_ms)),
-      h('td', { class: 'number' }, own.map((digit, place) => [place ? ' · ' : '', place === differs ? h('u', {}, digit) : digit])),
-      h('td', {}, isGone ? (event.kind === 'fired' && String(event.about.timer) === id ? 'fired' : 'gone') : place(height, differs, own)),
+      h(
+        'td',
+        { class: 'number' },
+        own.map((digit, place) => [place ? ' · ' : '', place === differs ? h('u', {}, digit) : digit]),
+      ),
+      h(
+        'td',
+        {},
+        isGone
+          ? event.kind === 'fired' && String(event.about.timer) === id
+            ? 'fired'
+            : 'gone'
+          : place(height, differs, own),
+      ),
     );
   };
   if (!timers.length && !gone.length) return h('p', { class: 'timers none' }, 'no timer is armed');
@@ -105,9 +158,26 @@ function timerList(wheel, was, height, time, event) {
     h(
       'table',
       {},
-      h('caption', {}, 'Armed timers. The underlined digit is the first that differs from the time: its place is the level, its value is the cell.'),
-      h('thead', {}, h('tr', {}, ['owner', 'deadline', 'in base 64', 'place'].map((name) => h('th', { scope: 'col' }, name)))),
-      h('tbody', {}, gone.slice(0, 3).map(([id, timer]) => row(id, timer, true)), timers.slice(0, TIMERS_SHOWN).map(([id, timer]) => row(id, timer, false))),
+      h(
+        'caption',
+        {},
+        'Armed timers. The underlined digit is the first that differs from the time: its place is the level, its value is the cell.',
+      ),
+      h(
+        'thead',
+        {},
+        h(
+          'tr',
+          {},
+          ['owner', 'deadline', 'in base 64', 'place'].map((name) => h('th', { scope: 'col' }, name)),
+        ),
+      ),
+      h(
+        'tbody',
+        {},
+        gone.slice(0, 3).map(([id, timer]) => row(id, timer, true)),
+        timers.slice(0, TIMERS_SHOWN).map(([id, timer]) => row(id, timer, false)),
+      ),
     ),
     more(timers.length - TIMERS_SHOWN, 'timers'),
   );
@@ -127,7 +197,13 @@ function drawMoves(event) {
   const frame = svg.getBoundingClientRect();
   const middle = ([level, cell]) => {
     const box = document.querySelector(`[data-cell="${level}.${cell}"]`)?.getBoundingClientRect();
-    return box && { x: box.left + box.width / 2 - frame.left, top: box.top - frame.top, bottom: box.bottom - frame.top };
+    return (
+      box && {
+        x: box.left + box.width / 2 - frame.left,
+        top: box.top - frame.top,
+        bottom: box.bottom - frame.top,
+      }
+    );
   };
   const from = middle(cascade.from);
   const arrows = !from ? [] : targetsOf(cascade).map((target) => arrowTo(from, middle(target)));
@@ -143,6 +219,9 @@ function arrowTo(from, to) {
     'g',
     {},
     h('path', { d: curve, class: 'move', pathLength: 1 }),
-    h('path', { d: `M${to.x - 4} ${to.top - 8} L${to.x} ${to.top - 1} L${to.x + 4} ${to.top - 8}`, class: 'move-tip' }),
+    h('path', {
+      d: `M${to.x - 4} ${to.top - 8} L${to.x} ${to.top - 1} L${to.x + 4} ${to.top - 8}`,
+      class: 'move-tip',
+    }),
   );
 }
