@@ -6,7 +6,7 @@ function kernelPanel({ state, before, changes }) {
   const kernel = state.kernel || {};
   const was = before.kernel || {};
   const pipes = Object.entries(kernel.pipes || {}).map(([name, pipe]) =>
-    pipeRow(name, pipe, was.pipes?.[name], changes),
+    pipeRow(name, pipe, was.pipes?.[name], tokenOf(name, state), changes),
   );
   const sockets = kernel.sockets || {};
   const keys = Object.keys(sockets).sort(byNumber);
@@ -26,11 +26,16 @@ function kernelPanel({ state, before, changes }) {
 const edgeFlag = (edge) => (edge ? h('span', { class: 'edge' }, `edge: ${edge}, not yet told`) : null);
 const endFlag = (ended) => (ended ? h('span', { class: 'flag' }, 'end') : null);
 
-function pipeRow(name, pipe, was, changes) {
+/** The slot of a standard stream. */
+const tokenOf = (name, state) =>
+  Object.entries(state.reactor?.slots || {}).find(([, slot]) => slot.name === name)?.[0];
+
+function pipeRow(name, pipe, was, token, changes) {
   const max = pipe.bytes + (pipe.room || 0);
   const changed = changes.differ(pipe, was);
   const row = bar({
     name: `${name} pipe`,
+    origin: token && `source ${token}`,
     now: pipe.bytes,
     before: was?.bytes,
     max,
@@ -64,7 +69,7 @@ function socketRow(key, socket, was, changes) {
   const room = 65536;
   return h(
     'div',
-    { class: `socket${changed ? ' changed' : ''}`, key: `socket ${key}` },
+    { class: `socket${changed ? ' changed' : ''}`, key: `socket ${key}`, 'data-origin': `source ${key}` },
     h(
       'span',
       { class: 'bar-name' },

@@ -6,6 +6,7 @@ const app = {
   /** The recordings as they are embedded, and those that were opened. */
   all: [],
   opened: new Map(),
+  shown: {},
   recording: null,
   index: 0,
   predict: new Predict(),
@@ -121,6 +122,7 @@ const app = {
     const { recording, index, predict } = this;
     const event = recording.events[index];
     const hidesFuture = predict.isOn;
+    const places = this.isSmallStep() ? placesOf(byId('panels')) : null;
     timeline.show(recording, index, hidesFuture);
     fill(
       byId('ribbon'),
@@ -135,16 +137,25 @@ const app = {
     fill(byId('panels'), panels({ recording, index, event, state: recording.state(index), before }));
     this.showButtons();
     writeLink(linkTo(recording, index, predict.isOn));
-    this.place();
+    this.place(places);
+    this.shown = { recording, index };
+  },
+
+  /** Whether this event stands beside the one that is shown, and that one was painted. */
+  isSmallStep() {
+    const { recording, index } = this.shown;
+    const isBeside = recording === this.recording && Math.abs(index - this.index) === 1;
+    return isBeside && !this.placing && !reducedMotion.matches;
   },
 
   /** What needs the layout is done once a frame. */
-  place() {
+  place(places) {
     if (this.placing) return;
     this.placing = requestAnimationFrame(() => {
       this.placing = 0;
       showRunningLine(byId('code'));
       drawMoves(this.recording.events[this.index]);
+      if (places) glide(byId('panels'), places);
     });
   },
 

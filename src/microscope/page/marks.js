@@ -19,7 +19,7 @@ class Changes {
 }
 
 const chip = (text, classes = '', title = null, key = undefined) =>
-  h('span', { class: `chip ${classes}`, title, key }, text);
+  h('span', { class: `chip ${classes}`, title, key, 'data-move': key }, text);
 
 const none = () => h('span', { class: 'none' }, 'none');
 
@@ -46,12 +46,12 @@ const wideLamp = (text, on, changed) =>
  * A quantity as a bar. `ticks` are marks on it, such as watermarks: [value, name]. `of` is the
  * most that there can be, if it is to be named.
  */
-function bar({ name, now, before, max, of, ticks = [], flags = [], changed = false, full = false }) {
+function bar({ name, origin, now, before, max, of, ticks = [], flags = [], changed = false, full = false }) {
   const share = max > 0 ? Math.min(1, now / max) : 0;
   const moved = before === undefined ? '' : difference(now, before);
   return h(
     'div',
-    { class: `bar-row${changed || moved ? ' changed' : ''}`, key: name },
+    { class: `bar-row${changed || moved ? ' changed' : ''}`, key: name, 'data-origin': origin },
     h('span', { class: 'bar-name' }, name, flags),
     h(
       'span',

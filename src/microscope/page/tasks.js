@@ -69,7 +69,7 @@ function taskRow(key, slot, was, changes) {
   const changed = changes.differ(slot, was);
   return h(
     'li',
-    { key: `task ${key}`, class: `task-row${changed ? ' changed' : ''}` },
+    { key: `task ${key}`, 'data-origin': `task ${key}`, class: `task-row${changed ? ' changed' : ''}` },
     h('b', {}, key),
     h('span', {}, slot.name),
     h(
@@ -114,7 +114,7 @@ const wakeRow = (wakes) =>
               { class: 'wake', key: `wake ${task}` },
               chip(waker, 'waker'),
               h('span', { class: 'wake-arrow' }, h('i', {}, text)),
-              chip(['task ', h('b', {}, task)], 'task', name),
+              chip(['task ', h('b', {}, task)], 'task', name, `task ${task}`),
             ),
           )
         : none(),
