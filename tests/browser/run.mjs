@@ -123,7 +123,7 @@ async function stepsBothWays(recording) {
       document.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }));
     const last = app.recording.last;
     // A picture costs more than a step: of a long recording each n-th one is compared.
-    const every = Math.ceil(last / 150);
+    const every = Math.ceil(last / 60);
     const pictures = { 0: picture() };
     let ms = 0;
     const step = (key) => {
@@ -257,19 +257,27 @@ async function asks(recording, states) {
   let right = 0;
   const isEnough = () => asked >= QUESTIONS_MIN && recording.questions.every((kind) => kinds.has(kind));
   while (!isEnough() && asked < QUESTIONS_MAX) {
-    const found = await tab.evaluate(() => {
-      const app = window.microscope;
-      while (!app.predict.pending && app.index < app.recording.last) app.forward();
-      const card = document.querySelector('.question');
-      return (
-        card && {
+    const found = await tab.evaluate(
+      (wanted) => {
+        const app = window.microscope;
+        // To the event in front of the next question, and one step on.
+        const all = [...app.predict.questionsOf(app.recording).values()];
+        const next = all.find(
+          (question) => question.index > app.index && (!wanted || wanted.includes(question.kind)),
+        );
+        if (!next) return null;
+        app.go(next.index - 1);
+        app.forward();
+        const card = document.querySelector('.question');
+        return {
           kind: card.dataset.kind,
           index: Number(card.dataset.index),
           at: app.index,
           values: [...card.querySelectorAll('.option')].map((button) => button.dataset.value),
-        }
-      );
-    });
+        };
+      },
+      asked < QUESTIONS_MIN ? null : recording.questions.filter((kind) => !kinds.has(kind)),
+    );
     if (!found) break;
     const { kind, index, at, values } = found;
     const name = `${recording.name}, event ${index}, ${kind}`;

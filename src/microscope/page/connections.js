@@ -84,17 +84,15 @@ function connectionsPanel({ state, before, changes }) {
     keys
       .filter((key) => !stateName(now[key].state))
       .map((key) => h('p', { class: 'fact', key }, `${now[key].name}: ${now[key].state}`)),
-    holders
-      .slice(0, HOLDERS_SHOWN)
-      .map((key) =>
-        bar({
-          name: `${now[key].name} holds`,
-          now: now[key].holds,
-          before: was[key]?.holds,
-          max: now[key].limit || 65536,
-          changed: now[key].holds !== was[key]?.holds,
-        }),
-      ),
+    holders.slice(0, HOLDERS_SHOWN).map((key) =>
+      bar({
+        name: `${now[key].name} holds`,
+        now: now[key].holds,
+        before: was[key]?.holds,
+        max: now[key].limit || 65536,
+        changed: now[key].holds !== was[key]?.holds,
+      }),
+    ),
     more(holders.length - HOLDERS_SHOWN, 'connections hold bytes'),
   ];
 }

@@ -11,7 +11,7 @@ const PANELS = [
     parts: ['kernel'],
     column: 'first',
     title: 'Kernel',
-    about: 'bytes in pipes and sockets, edges not yet told',
+    about: 'bytes, and edges not yet told',
     view: kernelPanel,
   },
   {

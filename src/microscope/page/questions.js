@@ -147,12 +147,10 @@ function cascadeLevel({ event, before, after }) {
   return {
     kind: 'cascade',
     ask: `Cell ${from[1]} of level ${from[0]} is emptied. On which level is ${owner}, after the cascade?`,
-    options: levels
-      .slice(-4)
-      .map((value) => ({
-        value: String(value),
-        label: `level ${value}${value === from[0] ? ': it stays' : ''}`,
-      })),
+    options: levels.slice(-4).map((value) => ({
+      value: String(value),
+      label: `level ${value}${value === from[0] ? ': it stays' : ''}`,
+    })),
     answer: String(level),
     why:
       level === 0 && known && known.deadline_ms <= (after.wheel?.now_tick ?? 0)

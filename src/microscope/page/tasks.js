@@ -21,7 +21,7 @@ function tasksPanel({ state, before, event, changes }) {
         { class: `list${parkedMoved ? ' changed' : ''}`, key: 'parked' },
         h('span', { class: 'list-name' }, 'parked flag'),
         wideLamp(
-          tasks.parked ? 'set: a wake must end the wait' : 'not set: a wake only adds to the queue',
+          tasks.parked ? 'set: a wake ends the wait' : 'not set: a wake only queues',
           Boolean(tasks.parked),
           parkedMoved,
         ),
