@@ -272,6 +272,7 @@ async function asks(recording, states) {
         return {
           kind: card.dataset.kind,
           index: Number(card.dataset.index),
+          line: Number(card.dataset.line ?? card.dataset.index),
           at: app.index,
           values: [...card.querySelectorAll('.option')].map((button) => button.dataset.value),
         };
@@ -279,9 +280,9 @@ async function asks(recording, states) {
       asked < QUESTIONS_MIN ? null : recording.questions.filter((kind) => !kinds.has(kind)),
     );
     if (!found) break;
-    const { kind, index, at, values } = found;
+    const { kind, index, line, at, values } = found;
     const name = `${recording.name}, event ${index}, ${kind}`;
-    const answer = answerTo(kind, recording, index, states);
+    const answer = answerTo(kind, recording, line, states);
     check(at === index - 1, `${name}: the event is shown before the answer`);
     check(values.includes(answer), `${name}: the options ${values} lack ${answer}`);
     check(

@@ -90,6 +90,7 @@ function connectionsPanel({ state, before, changes }) {
         now: now[key].holds,
         before: was[key]?.holds,
         max: now[key].limit || 65536,
+        of: now[key].limit,
         changed: now[key].holds !== was[key]?.holds,
       }),
     ),

@@ -61,6 +61,7 @@ function questionCard(question, { choose, goOn }) {
       'aria-labelledby': 'ask',
       'data-kind': question.kind,
       'data-index': question.index,
+      'data-line': question.line,
     },
     h('p', { class: 'ask', id: 'ask', tabindex: -1 }, question.ask),
     h(

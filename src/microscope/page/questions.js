@@ -159,12 +159,16 @@ function cascadeLevel({ event, before, after }) {
   };
 }
 
-function callOfReply({ recording, event, index }) {
-  if (event.kind !== 'line' || event.about.direction !== 'in') return null;
-  const header = headerOf(event.about.text);
-  if (!header || header.repliesTo === undefined) return null;
+function callOfReply(facts) {
+  const { recording, event, index } = facts;
+  const line = event.kind === 'served' ? lineThatEndsCall(facts) : index;
+  const header = replyHeader(recording.events[line]);
+  if (!header) return null;
   const number = header.repliesTo;
-  const calls = callsBefore(recording, index);
+  const calls = callsBefore(recording, line);
+  // The answer can be seen already: the question stood in front of the served source.
+  if (line === index && calls[number]?.state !== recording.state(index - 1).calls?.[number]?.state)
+    return null;
   const call = calls[number];
   const ends = call !== undefined && call.state === 'waiting' && call.to === header.src;
   const waiting = Object.keys(calls).filter((key) => calls[key].state === 'waiting' && key !== number);
@@ -173,6 +177,7 @@ function callOfReply({ recording, event, index }) {
   const label = (key) => `call ${key}, to ${calls[key].to}`;
   return {
     kind: 'call',
+    line,
     ask: `A reply from ${header.src} arrives, in_reply_to ${number}. Which call gets it, if any?`,
     options: [
       ...keys.map((key) => ({ value: key, label: label(key) })),
@@ -189,6 +194,25 @@ function callOfReply({ recording, event, index }) {
   };
 }
 
+/** The header of a line that came in and is a reply. */
+function replyHeader(event) {
+  if (event?.kind !== 'line' || event.about.direction !== 'in') return null;
+  const header = headerOf(event.about.text);
+  return header && header.repliesTo !== undefined ? header : null;
+}
+
+/** The first line of a served source whose call ends with the source's own event. */
+function lineThatEndsCall({ recording, event, index, before, after }) {
+  const { events } = recording;
+  for (let line = index + 1; events[line]?.turn === event.turn && events[line].kind === 'line'; line += 1) {
+    const number = replyHeader(events[line])?.repliesTo;
+    if (number === undefined) continue;
+    if (before.calls?.[number]?.state === 'waiting' && after.calls?.[number]?.state !== 'waiting')
+      return line;
+  }
+  return undefined;
+}
+
 /**
  * The calls in front of a line: those when the step deliver began, without those that
  * earlier lines of the step have ended. A source is served whole, so the state next to the
@@ -201,7 +225,7 @@ function callsBefore(recording, index) {
     start -= 1;
   const calls = { ...recording.state(start - 1).calls };
   for (const { kind, about } of events.slice(start, index)) {
-    const header = kind === 'line' && about.direction === 'in' ? headerOf(about.text) : null;
+    const header = replyHeader({ kind, about });
     const call = header && calls[header.repliesTo];
     if (call && call.to === header.src) calls[header.repliesTo] = { ...call, state: 'ended' };
   }

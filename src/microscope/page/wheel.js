@@ -156,13 +156,13 @@ function timerList(wheel, was, height, time, event) {
     'div',
     { class: 'timers' },
     h(
+      'p',
+      { class: 'legend' },
+      'Armed timers. The underlined digit is the first that differs from the time: its place is the level, its value is the cell.',
+    ),
+    h(
       'table',
-      {},
-      h(
-        'caption',
-        {},
-        'Armed timers. The underlined digit is the first that differs from the time: its place is the level, its value is the cell.',
-      ),
+      { 'aria-label': 'Armed timers' },
       h(
         'thead',
         {},
