@@ -16,20 +16,26 @@ export function statesOf(events) {
   return events.map((event) => (state = merge(state, event.set ?? {})));
 }
 
-/** Which call a line answers, and the node that sends it. */
-const replyOf = (text) => [
-  /"in_reply_to"\s*:\s*(\d+)/.exec(text)?.[1],
-  /"src"\s*:\s*"([^"]*)"/.exec(text)?.[1],
+/** Which call a line answers, and the node that sends it. The text may be cut. */
+const replyOf = ({ text, src, in_reply_to }) => [
+  String(in_reply_to ?? /"in_reply_to"\s*:\s*(\d+)/.exec(text)?.[1]),
+  src ?? /"src"\s*:\s*"([^"]*)"/.exec(text)?.[1],
 ];
 
 const ANSWERS = {
   'next-source': ({ about }) => String(about.source),
   answer: ({ about }) => about.next,
   wait: ({ about }) => ({ null: 'for ever', 0: 'no' })[about.timeout_ms] ?? 'deadline',
-  cascade: ({ about }) =>
-    String(about.to[about.to.length === about.timers.length ? about.timers.length - 1 : 0][0]),
+  cascade: ({ about }, before, { index, states }) => {
+    const last = about.timers.length - 1;
+    const levels = Object.entries(states[index].wheel.levels);
+    const found = levels.find(([, slots]) =>
+      Object.values(slots).some((timers) => timers.includes(about.timers[last])),
+    );
+    return found ? found[0] : String(about.to[Math.min(last, about.to.length - 1)][0]);
+  },
   call: ({ about }, before, { recording, index, states }) => {
-    const [number, src] = replyOf(about.text);
+    const [number, src] = replyOf(about);
     // A reply ends a call that waited when the step began, unless an earlier line ended it.
     const inStep = (event) => event.turn === recording.events[index].turn && event.step === 'deliver';
     const start = recording.events.findIndex(inStep);
@@ -40,7 +46,7 @@ const ANSWERS = {
         (event) =>
           event.kind === 'line' &&
           event.about.direction === 'in' &&
-          String(replyOf(event.about.text)) === String([number, src]),
+          String(replyOf(event.about)) === String([number, src]),
       );
     return call && call.state === 'waiting' && call.to === src && !isDouble ? number : 'none';
   },

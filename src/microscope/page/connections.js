@@ -19,14 +19,14 @@ const ARROWS = [
 ];
 const HOLDERS_SHOWN = 6;
 
-/** A state may be told with spaces or with what it holds: `Half closed`, `Draining(rest)`. */
+/** A state may be told with spaces or with what it holds: `Half closed`, `HalfClosed with a rest`. */
 function stateName(text = '') {
   const plain = text
     .replace(/\(.*$/, '')
     .replace(/[^A-Za-z]/g, '')
     .toLowerCase();
   if (plain === 'echoing') return 'Open';
-  return Object.keys(STATES).find((name) => name.toLowerCase() === plain);
+  return Object.keys(STATES).find((name) => plain.startsWith(name.toLowerCase()));
 }
 
 function connectionsPanel({ state, before, changes }) {

@@ -15,7 +15,7 @@ const WORDS = [
   ['generation', 'a number that tells a slot’s present source from its earlier ones'],
   [
     'cascade',
-    'the timers of a cell above level 0 move to lower levels, when the time reaches the start of the cell',
+    'the timers of a slot above level 0 move to lower levels, when the time reaches the start of the slot',
   ],
   ['waker', 'the handle that makes a task ready again'],
   ['watermarks', 'the amounts of waiting output at which backpressure begins (high) and ends (low)'],

@@ -31,7 +31,7 @@ function lastLine(recording, index) {
 
 function messageRow(event, line, index) {
   const { direction, text } = event.about;
-  const parsed = headerOf(text);
+  const parsed = headerOf(event.about);
   const isIn = direction === 'in';
   return h(
     'li',
@@ -45,14 +45,20 @@ function messageRow(event, line, index) {
           h('span', { class: 'ids' }, parsed.ids),
         ]
       : h('code', {}, text),
-    line === index ? h('code', { class: 'raw' }, text) : null,
   );
 }
 
-/** The envelope and header of a message. The text may be cut, so it is no whole JSON. */
-function headerOf(text) {
-  const string = (key) => new RegExp(`"${key}"\\s*:\\s*"([^"]*)"`).exec(text)?.[1];
-  const number = (key) => new RegExp(`"${key}"\\s*:\\s*(-?\\d+)`).exec(text)?.[1];
+/**
+ * The envelope and header of a message. A recorder may tell them beside the text. If not,
+ * they are read from the text, which may be cut and so is no whole JSON.
+ */
+function headerOf(about) {
+  const { text = '' } = about;
+  const string = (key) => about[key] ?? new RegExp(`"${key}"\\s*:\\s*"([^"]*)"`).exec(text)?.[1];
+  const number = (key) => {
+    const told = about[key] ?? new RegExp(`"${key}"\\s*:\\s*(-?\\d+)`).exec(text)?.[1];
+    return told === undefined ? undefined : String(told);
+  };
   const type = string('type');
   if (!type) return null;
   const ids = ['msg_id', 'in_reply_to']

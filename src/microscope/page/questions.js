@@ -140,13 +140,13 @@ function cascadeLevel({ event, before, after }) {
   const { from, to, timers } = event.about;
   const place = timers.length - 1;
   const timer = String(timers[place]);
-  const level = to.length === timers.length ? to[place][0] : (levelOf(after, timer) ?? to[0][0]);
+  const level = levelOf(after, timer) ?? to[Math.min(place, to.length - 1)][0];
   const known = before.wheel?.timers?.[timer];
   const owner = known ? `the timer of ${known.owner}, due at ${ms(known.deadline_ms)}` : `timer ${timer}`;
   const levels = Array.from({ length: Math.max(2, from[0] + 1) }, (_, value) => value);
   return {
     kind: 'cascade',
-    ask: `Cell ${from[1]} of level ${from[0]} is emptied. On which level is ${owner}, after the cascade?`,
+    ask: `Slot ${from[1]} of level ${from[0]} is emptied. On which level is ${owner}, after the cascade?`,
     options: levels.slice(-4).map((value) => ({
       value: String(value),
       label: `level ${value}${value === from[0] ? ': it stays' : ''}`,
@@ -154,7 +154,7 @@ function cascadeLevel({ event, before, after }) {
     answer: String(level),
     why:
       level === 0 && known && known.deadline_ms <= (after.wheel?.now_tick ?? 0)
-        ? 'No digit differs from the time: the timer is due, so it goes to the current cell of level 0.'
+        ? 'No digit differs from the time: the timer is due, so it goes to the current slot of level 0.'
         : `Write deadline and time in base 64. The first digit that differs belongs to level ${level}.`,
   };
 }
@@ -197,7 +197,7 @@ function callOfReply(facts) {
 /** The header of a line that came in and is a reply. */
 function replyHeader(event) {
   if (event?.kind !== 'line' || event.about.direction !== 'in') return null;
-  const header = headerOf(event.about.text);
+  const header = headerOf(event.about);
   return header && header.repliesTo !== undefined ? header : null;
 }
 
@@ -274,7 +274,7 @@ function timerFires({ event, before, recording }) {
 
 function nextPhase({ event }) {
   if (event.kind !== 'phase') return null;
-  const phases = ['Draining', 'GivingUp', 'Flushing', 'FlushingStdout', 'Ended'].filter(
+  const phases = ['draining', 'giving up', 'flushing', 'flushing stdout', 'ended'].filter(
     (phase) => phase !== event.about.from,
   );
   if (!phases.includes(event.about.to)) phases.push(event.about.to);

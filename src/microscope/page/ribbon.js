@@ -41,7 +41,7 @@ function pips(recording, events, turn, index, hidesFuture, go) {
         key: at,
         type: 'button',
         tabindex: -1,
-        class: `pip${at === index ? ' present' : ''}${at < index ? ' past' : ''}${recording.events[at].kind === 'line' ? ' small' : ''}`,
+        class: `pip${at === index ? ' present' : ''}${at < index ? ' past' : ''}${['line', 'park'].includes(recording.events[at].kind) ? ' small' : ''}`,
         'aria-label': `event ${at - turn.first}: ${recording.events[at].kind}`,
         title: `event ${at - turn.first}: ${recording.events[at].kind}`,
         onclick: () => go(at),

@@ -91,14 +91,14 @@ function factText(key, value, event, states) {
     return (
       value
         .slice(0, 4)
-        .map(([token, flag]) => `${sourceName(token, ...states)} ${flag}`)
+        .map(([token, flag]) => `${sourceName(token, ...states)} ${[].concat(flag).join(' and ')}`)
         .join(', ') + (value.length > 4 ? `, and ${value.length - 4} more` : '')
     );
-  if (event.kind === 'cascade' && key === 'from') return `level ${value[0]}, cell ${value[1]}`;
+  if (event.kind === 'cascade' && key === 'from') return `level ${value[0]}, slot ${value[1]}`;
   if (event.kind === 'cascade' && key === 'to')
     return value
       .slice(0, 3)
-      .map(([level, cell]) => `level ${level}, cell ${cell}`)
+      .map(([level, cell]) => `level ${level}, slot ${cell}`)
       .join('; ');
   if (value === true) return 'yes';
   return Array.isArray(value) ? value.join(', ') : String(value);

@@ -76,6 +76,7 @@ class Timeline {
 function drawNote(pen, event, x, y, width) {
   const height = LINE_HEIGHT - 4;
   if (event.kind === 'wait' && event.about.timeout_ms === 0) pen.fillRect(x, y + height - 2, width, 2);
-  else if (event.kind === 'line') pen.fillRect(x, y + 1, Math.max(1, width * 0.6), height - 2);
+  else if (event.kind === 'line' || event.kind === 'park')
+    pen.fillRect(x, y + 1, Math.max(1, width * 0.6), height - 2);
   else pen.fillRect(x, y, width, height);
 }

@@ -1,4 +1,4 @@
-// The timer wheel: a row of 64 cells for each digit of the time, the lowest level at the
+// The timer wheel: a row of 64 slots, drawn as cells, for each digit of the time, the lowest level at the
 // bottom. A cascade is drawn as arrows that fall from a cell to lower ones.
 
 const TIMERS_SHOWN = 8;
@@ -43,7 +43,7 @@ function levelRow(level, digit, wheel, was, cascade, event) {
   const old = was.levels?.[level]?.cells || was.levels?.[level] || {};
   const span = 64 ** level;
   const held = Object.entries(cells).map(
-    ([cell, ids]) => `cell ${cell} holds ${plural(ids.length, 'timer')}`,
+    ([cell, ids]) => `slot ${cell} holds ${plural(ids.length, 'timer')}`,
   );
   const boxes = [];
   for (let cell = 0; cell < 64; cell += 1)
@@ -55,7 +55,7 @@ function levelRow(level, digit, wheel, was, cascade, event) {
       'span',
       { class: 'level-name' },
       h('b', {}, `level ${level}`),
-      h('small', {}, `${spanText(span)} a cell`),
+      h('small', {}, `${spanText(span)} a slot`),
     ),
     h('span', { class: 'digit', title: `the digit of level ${level}` }, digit),
     h(
@@ -63,7 +63,7 @@ function levelRow(level, digit, wheel, was, cascade, event) {
       {
         class: 'cells',
         role: 'img',
-        'aria-label': `level ${level}, the time stands at cell ${digit}; ${held.join(', ') || 'no timer'}`,
+        'aria-label': `level ${level}, the time stands at slot ${digit}; ${held.join(', ') || 'no timer'}`,
       },
       boxes,
     ),
@@ -91,13 +91,13 @@ function cellBox(level, cell, ids = [], old = [], digit, cascade) {
     {
       class: classes.join(' '),
       'data-cell': `${level}.${cell}`,
-      title: ids.length ? `level ${level}, cell ${cell}: ${plural(ids.length, 'timer')}` : null,
+      title: ids.length ? `level ${level}, slot ${cell}: ${plural(ids.length, 'timer')}` : null,
     },
     ids.length > 1 ? String(ids.length) : '',
   );
 }
 
-/** The numbers of some cells, below the lowest level. */
+/** The numbers of some slots, below the lowest level. */
 const axis = () =>
   h(
     'div',
@@ -158,7 +158,7 @@ function timerList(wheel, was, height, time, event) {
     h(
       'p',
       { class: 'legend' },
-      'Armed timers. The underlined digit is the first that differs from the time: its place is the level, its value is the cell.',
+      'Armed timers. The underlined digit is the first that differs from the time: its place is the level, its value is the slot.',
     ),
     h(
       'table',
@@ -184,7 +184,7 @@ function timerList(wheel, was, height, time, event) {
 }
 
 const place = (height, differs, own) =>
-  differs < 0 ? 'due' : `level ${height - 1 - differs}, cell ${own[differs]}`;
+  differs < 0 ? 'due' : `level ${height - 1 - differs}, slot ${own[differs]}`;
 
 /** Draws the arrows of a cascade over the cells, which must stand in the document. */
 function drawMoves(event) {
