@@ -246,7 +246,19 @@ async function opensLinks() {
     `${made[made.length - 1].link} fails in a new tab`,
   );
   await close(fresh);
+  await asksAtLink();
   return made.length + links.length;
+}
+
+/** A link into predict mode asks before it shows its event. */
+async function asksAtLink() {
+  const [recording] = recordings;
+  const index = recording.events.findIndex(({ kind }, place) => kind === 'wait' && place > 0);
+  const { turn } = recording.events[index];
+  const step = index - recording.events.findIndex((event) => event.turn === turn);
+  const tab = await open(`#run=${recording.name}&turn=${turn}&step=${step}&predict=1`);
+  check((await tab.locator('.question').count()) === 1, 'a link into predict mode asks nothing');
+  await close(tab);
 }
 
 /** Answers the questions of a recording: every third one wrongly. */

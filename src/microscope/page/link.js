@@ -1,7 +1,7 @@
 // Deep links: `#run=lost-edge&turn=17&step=3&predict=1`. `step` is the index of the event
 // in its turn.
 
-function readLink(hash = location.hash) {
+function readLink(hash) {
   const parts = new URLSearchParams(hash.replace(/^#/, ''));
   const number = (name) => (/^\d+$/.test(parts.get(name) || '') ? Number(parts.get(name)) : null);
   return {

@@ -112,10 +112,12 @@ const app = {
     if (option) this.chooseAnswer(option.value);
   },
 
-  openLink() {
-    const { run, turn, step, predict } = readLink();
+  openLink(hash) {
+    const { run, turn, step, predict } = readLink(hash);
     this.predict.isOn = predict;
     this.choose(run, (recording) => (turn === null ? 0 : recording.find(turn, step)));
+    // A link into predict mode asks before it shows its event.
+    this.asks(this.index);
   },
 
   show() {
@@ -231,7 +233,8 @@ function start() {
   for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener('click', act);
   byId('slider').addEventListener('input', (event) => app.go(Number(event.target.value)));
   byId('recording').addEventListener('change', (event) => app.choose(event.target.value));
-  window.addEventListener('hashchange', () => app.openLink());
+  // The new address is taken from the event: a link that waits to be written may replace it.
+  window.addEventListener('hashchange', (event) => app.openLink(new URL(event.newURL).hash));
   window.addEventListener('resize', () => {
     timeline.measure();
     app.show();
@@ -243,7 +246,7 @@ function start() {
   listenToKeys(app);
   showHelp();
   showTheme();
-  app.openLink();
+  app.openLink(location.hash);
 }
 
 start();

@@ -20,7 +20,7 @@ class Predict {
     return this.questions.get(recording);
   }
 
-  /** The question in front of an event, unless it was answered before. */
+  /** The question in front of an event, unless it was answered before. None is in front of the first. */
   questionFor(recording, index) {
     if (!this.isOn || this.answers.has(this.key(recording, index))) return null;
     return this.questionsOf(recording).get(index) || null;

@@ -16,13 +16,23 @@ const QUESTION_KINDS = [
 const EVENTS_BETWEEN = 3;
 const OF_ONE_KIND_MAX = 10;
 
-/** All questions of a recording by the index of their event. Few are alike. */
+/** Kinds whose answers are few: each answer that is new to the reader is worth a question. */
+const KINDS_OF_FEW_ANSWERS = ['wait', 'answer', 'fire'];
+
+const lesson = ({ kind, answer }) => (KINDS_OF_FEW_ANSWERS.includes(kind) ? `${kind} ${answer}` : kind);
+const likeness = ({ kind, answer, options }) => `${kind} ${answer} ${options.map(({ value }) => value)}`;
+
+/**
+ * All questions of a recording by the index of their event. A question with a new lesson is
+ * always asked; of the others few are alike, and some events lie between them.
+ */
 function questionsOf(recording) {
   const chosen = new Map();
-  const asked = new Map();
-  const seen = new Map();
+  const counts = new Map();
+  const times = (key) => counts.get(key) || 0;
   let last = -EVENTS_BETWEEN;
   recording.events.forEach((event, index) => {
+    if (index === 0) return;
     const facts = {
       recording,
       event,
@@ -30,18 +40,18 @@ function questionsOf(recording) {
       before: recording.state(index - 1),
       after: recording.state(index),
     };
-    const rank = (question) => asked.get(question.kind) || 0;
-    const found = QUESTION_KINDS.map((make) => make(facts))
-      .filter(Boolean)
-      .sort((a, b) => rank(a) - rank(b))[0];
-    if (!found) return;
-    const likeness = `${found.kind} ${found.answer} ${found.options.map((option) => option.value)}`;
-    const often = seen.get(likeness) || 0;
-    const isFirst = rank(found) === 0;
-    if (!isFirst && (index - last < EVENTS_BETWEEN || often >= 2 || rank(found) >= OF_ONE_KIND_MAX)) return;
-    chosen.set(index, { ...found, index });
-    asked.set(found.kind, rank(found) + 1);
-    seen.set(likeness, often + 1);
+    const found = QUESTION_KINDS.map((make) => make(facts)).filter(Boolean);
+    found.sort((a, b) => times(lesson(a)) - times(lesson(b)) || times(a.kind) - times(b.kind));
+    const [question] = found;
+    if (!question) return;
+    const isDull =
+      index - last < EVENTS_BETWEEN ||
+      times(likeness(question)) >= 2 ||
+      times(question.kind) >= OF_ONE_KIND_MAX;
+    if (times(lesson(question)) > 0 && isDull) return;
+    chosen.set(index, { ...question, index });
+    for (const key of new Set([question.kind, lesson(question), likeness(question)]))
+      counts.set(key, times(key) + 1);
     last = index;
   });
   return chosen;
@@ -115,7 +125,7 @@ function waitLength({ event, before }) {
   };
   return {
     kind: 'wait',
-    ask: 'Will this wait block, and until when?',
+    ask: 'The loop waits next. Will this wait block, and until when?',
     options: [
       { value: 'no', label: 'no, it returns at once' },
       { value: 'deadline', label: until },

@@ -19,6 +19,7 @@ function ribbon(recording, index, hidesFuture, go) {
           key: step,
           class: `station step-${step}${step === present ? ' present' : ''}${events.length && !isHidden ? '' : ' empty'}`,
           title: STEP_TEXTS[step],
+          style: `--pips: ${isHidden ? 1 : Math.max(1, Math.min(events.length, PIPS_SHOWN) / 5)}`,
           'aria-current': step === present ? 'step' : null,
         },
         h('span', { class: 'station-name' }, step),
