@@ -49,6 +49,11 @@ function embedded(html) {
   return JSON.parse(html.slice(start, html.indexOf('</script', start)));
 }
 
+process.on('uncaughtException', (error) => {
+  console.error(`FAILED: the run ended early: ${error.message.split('\n')[0]}`);
+  process.exit(1);
+});
+
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: [
