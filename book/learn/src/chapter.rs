@@ -49,6 +49,14 @@ impl Chapter {
         book().join("steps").join(&self.name)
     }
 
+    /// The name of the step's package, which is also the name in the tests.
+    pub fn package(&self) -> Result<String> {
+        let text = read(&self.step_folder().join("Cargo.toml"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("name = "));
+        let name = line.ok_or_else(|| format!("{} has no name", self.name))?;
+        Ok(name.trim_matches('"').to_owned())
+    }
+
     pub fn exercise_folder(&self) -> PathBuf {
         book().join("exercises").join(&self.name)
     }

@@ -3,7 +3,12 @@
 use crate::chapter::Chapter;
 use crate::run::{self, Package};
 use crate::{Result, book, made, read};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+
+/// How many test binaries run at once.
+const AT_ONCE: usize = 6;
 
 /// The longest library of a step, in lines.
 const STEP_LINES_MAX: usize = 500;
@@ -48,18 +53,32 @@ fn packages(chapters: &[Chapter], wrong: &mut Vec<String>) -> Result<()> {
         .map(|(package, _)| package.clone())
         .collect();
     let build = run::build_together("check", &packages)?;
-    for (package, expected) in &expected {
-        let failed = run::failures(&build, &package.name)?;
-        let ok = failed == *expected;
-        let mark = if ok { "ok   " } else { "WRONG" };
-        println!("{mark}  {}", package.name);
-        if !ok {
-            wrong.push(format!(
-                "{}: {failed:?} fail, not {expected:?}",
-                package.name
-            ));
+    // A stuck loop is found by waiting for it, so several binaries run at once.
+    let next = AtomicUsize::new(0);
+    let judged = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((package, expected)) =
+                    expected.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    let text = match run::failures(&build, &package.name) {
+                        Ok(failed) if failed == *expected => {
+                            println!("ok     {}", package.name);
+                            continue;
+                        }
+                        Ok(failed) => {
+                            format!("{}: {failed:?} fail, not {expected:?}", package.name)
+                        }
+                        Err(error) => error,
+                    };
+                    println!("WRONG  {text}");
+                    judged.lock().expect("no thread panics").push(text);
+                }
+            });
         }
-    }
+    });
+    wrong.extend(judged.into_inner().expect("no thread panics"));
     Ok(())
 }
 

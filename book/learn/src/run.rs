@@ -274,7 +274,7 @@ pub fn example(chapter: &Chapter, name: &str) -> Result<String> {
         "--example",
         name,
         "--package",
-        &chapter.name[3..],
+        &chapter.package()?,
     ]);
     command
         .arg("--manifest-path")
