@@ -98,13 +98,16 @@ fn part(words: &str) -> Result<String> {
         }
         "tests" => tests(&chapter()),
         "mutants" => {
-            let mut text = String::from("| bug | found by |\n|---|---|\n");
+            let mut text = String::from("| name | bug | found by |\n|---|---|---|\n");
             for mutant in chapter()
                 .mutants()?
                 .iter()
                 .filter(|mutant| !mutant.is_hidden())
             {
-                text += &format!("| {} | `{}` |\n", mutant.bug, mutant.fails);
+                text += &format!(
+                    "| {} | {} | `{}` |\n",
+                    mutant.name, mutant.bug, mutant.fails
+                );
             }
             Ok(text)
         }
