@@ -173,11 +173,23 @@ fn mutants(chapter: &Chapter) -> Result<bool> {
     Ok(true)
 }
 
-/// Runs the examples of a chapter.
+/// Runs the programs whose output the chapter shows.
 fn show(chapter: &Chapter) -> Result<bool> {
-    for name in chapter.examples()? {
-        println!("== book/steps/{}/examples/{name}.rs", chapter.name);
-        println!("{}", run::example(chapter, &name)?);
+    let page = read(&book().join("src").join(format!("{}.md", chapter.name)))?;
+    for line in page.lines() {
+        let Some(words) = line.strip_prefix("<!-- made: output ") else {
+            continue;
+        };
+        let mut words = words.split(' ');
+        let (step, name) = (
+            words.next().unwrap_or_default(),
+            words.next().unwrap_or_default(),
+        );
+        println!("== book/steps/{step}/examples/{name}.rs");
+        let step = Chapter {
+            name: step.to_owned(),
+        };
+        println!("{}", run::example(&step, name)?);
     }
     Ok(true)
 }

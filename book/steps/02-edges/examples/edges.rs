@@ -1,4 +1,4 @@
-//! What epoll reports of a pipe, edge-triggered and level-triggered.
+//! The reports of epoll about a pipe, edge-triggered and level-triggered.
 
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;

@@ -2,6 +2,7 @@
 //! make a few turns, and reads. So a run does not depend on the scheduler.
 
 use edges::{CHUNK_BYTES, Server};
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
@@ -23,6 +24,16 @@ fn within_a_limit(test: fn()) {
 
 fn server() -> (Server, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (Server::new(listener).unwrap(), address)
+}
+
+/// A server whose sockets have small buffers, so that they are full soon.
+fn narrow_server() -> (Server, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Accepted sockets inherit both sizes.
+    set_socket_send_buffer_size(&listener, 32 << 10).unwrap();
+    set_socket_recv_buffer_size(&listener, 32 << 10).unwrap();
     let address = listener.local_addr().unwrap();
     (Server::new(listener).unwrap(), address)
 }
@@ -126,8 +137,9 @@ fn a_silent_client_does_not_stop_another() {
 #[test]
 fn a_client_that_does_not_read_stops_only_itself() {
     within_a_limit(|| {
-        let (mut server, address) = server();
+        let (mut server, address) = narrow_server();
         let mut late = connect(&mut server, address);
+        set_socket_recv_buffer_size(&late, 32 << 10).unwrap();
         let mut second = connect(&mut server, address);
         fill(&mut server, &mut late);
         let held = server.held_bytes();
@@ -139,8 +151,9 @@ fn a_client_that_does_not_read_stops_only_itself() {
 #[test]
 fn a_rest_is_sent_when_there_is_room_again() {
     within_a_limit(|| {
-        let (mut server, address) = server();
+        let (mut server, address) = narrow_server();
         let mut late = connect(&mut server, address);
+        set_socket_recv_buffer_size(&late, 32 << 10).unwrap();
         let mut sent = Vec::new();
         // One piece at a time, until the server cannot write one back.
         while server.held_bytes() == 0 {
