@@ -22,7 +22,7 @@ cargo learn mutants N  run the known bugs of chapter N, and show the test that f
 cargo learn mend N     get the chapter's code with a bug that the chapter does not show
 cargo learn show N     the result that chapter N's drafts and experiments print
 cargo learn diffs      make the parts of the text that come from files
-cargo learn check      check the whole book, as CI does";
+cargo learn check [N…] check the whole book as CI does, or these chapters";
 
 /// The folder `book/`.
 fn book() -> PathBuf {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["check"] => check::check(),
+        ["check", ref numbers @ ..] => check::check(numbers),
         ["diffs"] => made::make(),
         ["mutants", number] => Chapter::find(number).and_then(|chapter| mutants(&chapter)),
         ["mend", number] => Chapter::find(number).and_then(|chapter| mend(&chapter)),

@@ -14,7 +14,7 @@ fn within_a_limit(test: fn()) {
         test();
         _ = done.send(());
     });
-    match end.recv_timeout(Duration::from_secs(30)) {
+    match end.recv_timeout(Duration::from_secs(15)) {
         Ok(()) => {}
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("the loop is stuck"),
         Err(mpsc::RecvTimeoutError::Disconnected) => panic!("see the message above"),

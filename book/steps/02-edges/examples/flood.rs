@@ -27,9 +27,9 @@ fn main() -> std::io::Result<()> {
     for client in [&flood, &neighbour] {
         client.set_nonblocking(true)?;
     }
-    flood.write_all(&[b'x'; 80_000])?;
+    flood.write_all(&[b'x'; 48_000])?;
     neighbour.write_all(b"hello")?;
-    for turn in 1..=6 {
+    for turn in 1..=4 {
         server.turn(Some(Duration::ZERO))?;
         let bytes = [received(flood), received(neighbour)];
         println!(
