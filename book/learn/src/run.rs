@@ -261,6 +261,7 @@ pub fn failures(build: &Build, package: &str) -> Result<Vec<String>> {
     for binary in binaries {
         failed.extend(run_tests(&binary.path)?.failed());
     }
+    failed.sort();
     Ok(failed)
 }
 
