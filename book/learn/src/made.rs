@@ -180,7 +180,7 @@ fn item(source: &str, text: &str) -> Option<String> {
         let inside = line.trim_start();
         line.len() - inside.len() == indent && (inside.starts_with('}') || inside.ends_with(';'))
     };
-    let length = lines[line..].iter().position(|line| is_end(line))? + 1;
+    let length = lines[line..].iter().position(is_end)? + 1;
     let item = &lines[line - above..line + length];
     Some(
         item.iter()

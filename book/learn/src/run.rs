@@ -211,7 +211,7 @@ pub fn run_tests(binary: &Path) -> Result<Report> {
     let file = binary.with_extension("log");
     let log = fs::File::create(&file).map_err(|error| error.to_string())?;
     let mut child = Command::new(binary)
-        .arg("--test-threads=4")
+        .arg("--test-threads=8")
         .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::null())
         .stdout(log.try_clone().map_err(|error| error.to_string())?)

@@ -1,6 +1,8 @@
 //! A reactor: it waits for many sources at once, and tells which are ready.
 
 #![forbid(unsafe_code)]
+// The starter does not use everything yet. Take this line out at the end.
+#![allow(unused)]
 
 pub mod echo;
 
@@ -94,7 +96,6 @@ impl<S: AsRawFd> Reactor<S> {
     /// Takes a source in. mio registers it edge-triggered.
     pub fn insert(&mut self, source: S) -> io::Result<Token> {
         let both = Interest::READABLE | Interest::WRITABLE;
-        let _ = (SourceFd(&source.as_raw_fd()), both);
         todo!(
             "take a vacant slot, make its token, register the descriptor under the token, fill the slot"
         )
@@ -103,7 +104,6 @@ impl<S: AsRawFd> Reactor<S> {
     /// Waits for edges, and queues the sources that are to be served. It does not wait
     /// if a source was carried over.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let _ = timeout;
         todo!(
             "poll; then queue carried sources, and sources with events, each once; set their flags"
         )
@@ -111,19 +111,16 @@ impl<S: AsRawFd> Reactor<S> {
 
     /// The next source that is to be served, with its flags.
     pub fn next_ready(&mut self) -> Option<(Token, &mut S, Readiness)> {
-        let _ = find::<S>;
         todo!("the next token of the queue whose source is still there and has not finished")
     }
 
     /// Does what a source has answered.
     pub fn apply(&mut self, token: Token, progress: Progress) {
-        let _ = (token, progress.used_up, progress.next);
         todo!("clear the flags that are used up; carry over or finish")
     }
 
     /// Marks a source: it is not served again, and is closed at the end of the turn.
     pub fn finish(&mut self, token: Token) {
-        let _ = token;
         todo!("mark the source, and put it on the list")
     }
 
@@ -140,6 +137,5 @@ impl<S: AsRawFd> Reactor<S> {
 
 /// The slot of a source, if the source is still in it.
 fn find<S>(slots: &mut Slab<Slot<S>>, token: Token) -> Option<&mut Slot<S>> {
-    let _ = (slots.get_mut(token.index as usize), token.generation);
     todo!("compare generations")
 }
