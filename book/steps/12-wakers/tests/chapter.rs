@@ -220,10 +220,12 @@ fn a_wake_from_another_thread_ends_the_sleep() {
     std::thread::spawn(move || {
         let mut executor = Executor::new().unwrap();
         let (send, receive) = mpsc::channel::<Waker>();
+        let (go, goes) = mpsc::channel();
         let answer = Arc::new(Mutex::new(None));
         let shared = answer.clone();
         std::thread::spawn(move || {
             let waker = receive.recv().unwrap();
+            goes.recv().unwrap();
             *shared.lock().unwrap() = Some(42);
             waker.wake();
         });
@@ -237,6 +239,8 @@ fn a_wake_from_another_thread_ends_the_sleep() {
             }
             Poll::Pending
         }));
+        // Polled after the first task, so the wake comes after that poll.
+        executor.spawn(async move { go.send(()).unwrap() });
         executor.run().unwrap();
         _ = done.send(());
     });
