@@ -123,6 +123,7 @@ fn sizes(chapter: &Chapter, wrong: &mut Vec<String>) -> Result<()> {
 
 /// The pages are current, are in the summary, and name only files that exist.
 fn pages(wrong: &mut Vec<String>) -> Result<()> {
+    wrong.extend(made::wrong_links()?);
     let summary = read(&book().join("src/SUMMARY.md"))?;
     for page in made::pages()? {
         let text = read(&page)?;

@@ -140,29 +140,74 @@ fn tests(chapter: &Chapter) -> Result<String> {
     Ok(text)
 }
 
+/// The value of a key in a part of the table of links.
+fn value(part: &str, key: &str) -> Result<String> {
+    let find = |line: &str| {
+        Some(
+            line.strip_prefix(key)?
+                .trim()
+                .strip_prefix('=')?
+                .trim()
+                .to_owned(),
+        )
+    };
+    let found = part.lines().find_map(find);
+    let text =
+        found.ok_or_else(|| format!("microscope-links.toml: no {key} in: {}", part.trim()))?;
+    Ok(text.trim_matches('"').to_owned())
+}
+
 /// The links into the microscope, from their table.
 fn watch(chapter: &str) -> Result<String> {
     let table = read(&book().join("microscope-links.toml"))?;
-    let value = |part: &str, key: &str| {
-        let line = part
-            .lines()
-            .find_map(|line| line.strip_prefix(key)?.trim().strip_prefix('='))?;
-        Some(line.trim().trim_matches('"').to_owned())
-    };
-    let page = value(&table, "page").ok_or("microscope-links.toml names no page")?;
+    let page = value(&table, "page")?;
     let mut text = String::new();
     for part in table.split("[[link]]").skip(1) {
-        if value(part, "chapter").as_deref() != Some(chapter) {
-            continue;
+        if value(part, "chapter")? == chapter {
+            let get = |key| value(part, key);
+            let (run, turn, step, says) = (get("run")?, get("turn")?, get("step")?, get("text")?);
+            text += &format!(
+                "- [{run}, turn {turn}]({page}#run={run}&turn={turn}&step={step}): {says}\n"
+            );
         }
-        let get = |key| value(part, key).ok_or_else(|| format!("a link of {chapter} has no {key}"));
-        let (run, turn, step, says) = (get("run")?, get("turn")?, get("step")?, get("text")?);
-        text += &format!("- [{run}]({page}#run={run}&turn={turn}&step={step}): {says}\n");
     }
     match text.is_empty() {
         true => Err(format!("microscope-links.toml has no link of {chapter}")),
         false => Ok(text),
     }
+}
+
+/// Links whose recording does not show what the table says. A recording has a line for
+/// each event.
+pub fn wrong_links() -> Result<Vec<String>> {
+    let table = read(&book().join("microscope-links.toml"))?;
+    let mut wrong = Vec::new();
+    for part in table.split("[[link]]").skip(1) {
+        let (run, turn, step) = (
+            value(part, "run")?,
+            value(part, "turn")?,
+            value(part, "step")?,
+        );
+        let file = book().join(format!("../docs/recordings/{run}.json"));
+        let Ok(recording) = read(&file) else {
+            println!("not checked: {}", file.display());
+            continue;
+        };
+        let start = format!("{{\"turn\":{turn},");
+        let mut events = recording.lines().filter(|line| line.starts_with(&start));
+        let event = step
+            .parse()
+            .ok()
+            .and_then(|step| events.nth(step))
+            .unwrap_or_default();
+        let has_step = event.contains(&format!("\"step\":\"{}\"", value(part, "event_step")?));
+        if !has_step || !event.contains(&value(part, "event_text")?) {
+            wrong.push(format!(
+                "the link to {run}, turn {turn}, step {step} shows: {event}"
+            ));
+        }
+    }
+    Ok(wrong)
 }
 
 /// The item whose first line contains `text`, with the comments in front of it.
