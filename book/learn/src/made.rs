@@ -182,17 +182,18 @@ fn watch(chapter: &str) -> Result<String> {
 pub fn wrong_links() -> Result<Vec<String>> {
     let table = read(&book().join("microscope-links.toml"))?;
     let mut wrong = Vec::new();
+    let folder = book().join("../docs/recordings");
+    if !folder.exists() {
+        println!("there are no recordings: the links into the microscope are not checked");
+        return Ok(wrong);
+    }
     for part in table.split("[[link]]").skip(1) {
         let (run, turn, step) = (
             value(part, "run")?,
             value(part, "turn")?,
             value(part, "step")?,
         );
-        let file = book().join(format!("../docs/recordings/{run}.json"));
-        let Ok(recording) = read(&file) else {
-            println!("not checked: {}", file.display());
-            continue;
-        };
+        let recording = read(&folder.join(format!("{run}.json")))?;
         let start = format!("{{\"turn\":{turn},");
         let mut events = recording.lines().filter(|line| line.starts_with(&start));
         let event = step
