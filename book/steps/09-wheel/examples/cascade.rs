@@ -10,16 +10,13 @@ fn main() {
     }
     let mut now = 0;
     let mut armed = ticks.to_vec();
-    loop {
+    while let Some(deadline) = wheel.next_deadline() {
         let mut line = format!("time {now:>4}:");
         for &tick in &armed {
             let place = Place::of(now, tick);
             line += &format!("  {tick} on level {} slot {}", place.level, place.slot);
         }
         println!("{line}");
-        let Some(deadline) = wheel.next_deadline() else {
-            break;
-        };
         let mut due = Vec::new();
         wheel.expire(deadline, &mut due);
         armed.retain(|tick| !due.contains(tick));
