@@ -101,22 +101,19 @@ fn learn(chapter: &Chapter) -> Result<bool> {
 fn mend(chapter: &Chapter) -> Result<bool> {
     let name = format!("{}-mend", chapter.name);
     let mine = book().join("mine").join(&name);
+    let mutants = chapter.mutants()?;
+    let mutant = mutants.iter().find(|mutant| mutant.is_hidden());
+    let mutant = mutant.ok_or("this chapter has no bug to mend")?;
     if !mine.exists() {
-        let mutant = chapter
-            .mutants()?
-            .into_iter()
-            .find(|mutant| mutant.is_hidden());
-        let mutant = mutant.ok_or("this chapter has no bug to mend")?;
         mutant.package(chapter)?.write(&mine, true)?;
-        println!(
-            "book/mine/{name} is the chapter's code with one bug. Find it in src/lib.rs and mend it.\n"
-        );
+        println!("book/mine/{name} is the chapter's code with one bug.");
+        println!("Find it in src/lib.rs and mend it.\n");
     }
     let passed = tell(&mine)?;
-    let number = chapter.number();
     if passed {
-        println!("\nMended: all tests pass.");
+        println!("\nMended: all tests pass. The bug was: {}", mutant.bug);
     } else {
+        let number = chapter.number();
         println!(
             "\nNext: edit book/mine/{name}/src/lib.rs, then run `cargo learn mend {number}` again."
         );
