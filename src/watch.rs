@@ -6,14 +6,30 @@ use lexopt::prelude::{Long, Short, Value};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// Carries out one of the commands, if the first argument is one.
+pub(crate) fn command() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os();
+    let program = arguments.next()?;
+    let command = arguments.next()?;
+    let rest = lexopt::Parser::from_iter(std::iter::once(program).chain(arguments));
+    match command.to_str() {
+        Some("explain") => Some(explain_files(rest)),
+        Some("microscope") => Some(make_page(rest)),
+        _ => None,
+    }
+}
+
 /// `explain RECORDING…`: the text of each recording, on stdout.
-pub(crate) fn explain_files(arguments: lexopt::Parser) -> ExitCode {
+fn explain_files(arguments: lexopt::Parser) -> ExitCode {
     let (files, output) = match files(arguments) {
         Ok(found) => found,
         Err(error) => return usage_error(&error),
     };
     if let Some(output) = output {
-        return usage_error(&format!("explain writes to stdout, not to {}", output.display()));
+        return usage_error(&format!(
+            "explain writes to stdout, not to {}",
+            output.display()
+        ));
     }
     match read_all(&files) {
         Ok(recordings) => {
@@ -25,7 +41,7 @@ pub(crate) fn explain_files(arguments: lexopt::Parser) -> ExitCode {
 }
 
 /// `microscope RECORDING… -o FILE`: one page for a browser.
-pub(crate) fn make_page(arguments: lexopt::Parser) -> ExitCode {
+fn make_page(arguments: lexopt::Parser) -> ExitCode {
     let (files, output) = match files(arguments) {
         Ok(found) => found,
         Err(error) => return usage_error(&error),
@@ -64,8 +80,12 @@ fn files(mut arguments: lexopt::Parser) -> Result<(Vec<PathBuf>, Option<PathBuf>
 
 fn read_all(files: &[PathBuf]) -> Result<Vec<Recording>, ExitCode> {
     let read = |path: &PathBuf| read(Path::new(path));
-    files.iter().map(read).collect::<Result<_, _>>().map_err(|error| {
-        report(&error);
-        ExitCode::FAILURE
-    })
+    files
+        .iter()
+        .map(read)
+        .collect::<Result<_, _>>()
+        .map_err(|error| {
+            report(&error);
+            ExitCode::FAILURE
+        })
 }

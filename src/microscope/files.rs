@@ -12,7 +12,8 @@ use std::path::Path;
 /// When the file cannot be read or is no recording: the error names it.
 pub fn read(path: &Path) -> io::Result<Recording> {
     let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let text = fs::read_to_string(path).map_err(|error| io::Error::new(error.kind(), named(&error)))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| io::Error::new(error.kind(), named(&error)))?;
     Recording::from_json(&text).map_err(|error| io::Error::other(named(&error)))
 }
 

@@ -25,9 +25,11 @@ mod check;
 mod code;
 mod expiry;
 mod explain;
+mod files;
 #[cfg(feature = "microscope")]
 mod live;
 mod moment;
+mod page;
 mod patch;
 mod recorder;
 mod recording;
@@ -38,6 +40,8 @@ mod sentence;
 mod tests;
 
 pub use explain::explain;
+pub use files::{read, write_page};
+pub use page::page;
 pub use recording::{Recording, RecordingError};
 pub use scenarios::{NAMES, record};
 

@@ -309,7 +309,11 @@ impl Recorder {
     }
 
     fn polled(&mut self, slot: &str, is_request: bool, session: &SessionSnapshot) {
-        let step = if self.is_receiving { "deliver" } else { "tasks" };
+        let step = if self.is_receiving {
+            "deliver"
+        } else {
+            "tasks"
+        };
         let mut state = self.state_with(session);
         let line = self.line.take();
         let task = |state: &Value| state["tasks"]["slots"][slot].clone();

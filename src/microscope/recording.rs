@@ -144,6 +144,12 @@ impl Recording {
         text
     }
 
+    /// The text with the functions that run in it, for the page.
+    pub(super) fn with_code(&self, code: &Value) -> String {
+        let code = format!("{{\n\"code\": {code},");
+        self.to_json().replacen('{', &code, 1)
+    }
+
     /// The number of turns.
     pub fn turns(&self) -> u64 {
         self.events.last().map_or(0, |event| event.turn)

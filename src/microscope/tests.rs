@@ -1,7 +1,7 @@
 //! The recordings that come with the project.
 
 use super::patch::apply;
-use super::{NAMES, Recording, explain, record};
+use super::{NAMES, Recording, explain, page, record};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ fn file(name: &str, end: &str) -> PathBuf {
 /// The recordings in the repository are those that the code makes. `EDDYLINE_BLESS=1`
 /// writes them after a change that is meant.
 #[test]
-fn the_recordings_are_current() {
+fn each_recording_is_current() {
     for name in NAMES {
         let fresh = record(name).unwrap().to_json();
         let path = file(name, "json");
@@ -35,9 +35,25 @@ fn the_recordings_are_current() {
             is_current,
             "docs/recordings/{name}.json is not what the code records; the first difference: \
              {differs:#?}\nif the change is meant, write the recordings with EDDYLINE_BLESS=1 \
-             cargo test --lib the_recordings_are_current"
+             cargo test --lib is_current"
         );
     }
+}
+
+/// The page in the repository has these recordings, and the page's present parts.
+#[test]
+fn the_page_is_current() {
+    let recordings: Vec<Recording> = NAMES.iter().filter_map(|name| record(name)).collect();
+    let fresh = page(&recordings);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/microscope.html");
+    if std::env::var_os("EDDYLINE_BLESS").is_some() {
+        fs::write(&path, &fresh).unwrap();
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap() == fresh,
+        "docs/microscope.html is not the page that the code makes; write it with \
+         EDDYLINE_BLESS=1 cargo test --lib is_current"
+    );
 }
 
 #[test]

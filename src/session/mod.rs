@@ -19,17 +19,17 @@
 //! the room `node`.
 
 mod host;
+mod identity;
 #[cfg(any(test, feature = "microscope"))]
 mod snapshot;
-mod identity;
 mod stopwatch;
 
 pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
 pub use host::{HELD_BYTES_MAX, TASKS_MAX};
+pub use identity::{SETUP_BYTES_MAX, SETUP_REQUESTS_MAX};
 #[cfg(any(test, feature = "microscope"))]
 pub(crate) use snapshot::{OutputSnapshot, SessionSnapshot};
-pub use identity::{SETUP_BYTES_MAX, SETUP_REQUESTS_MAX};
 
 use crate::node::{Context, Direction, Log, Node, Request, Shared, Verdict};
 use crate::protocol::{
