@@ -16,7 +16,7 @@ const FUNCTIONS: [&str; 8] = [
     "deliver",
     "expire",
     "run_tasks",
-    "advance",
+    "advance_to_the_end",
     "flush",
     "close_finished",
 ];
@@ -31,7 +31,7 @@ fn text(kind: &str, about: &Value, step: &str) -> (&'static str, &'static str) {
         ("fired" | "cascade", _) => ("expire", "self.session.expire(due_by)"),
         ("held back", _) => ("expire", "self.looks.due_by("),
         ("polled" | "line", "tasks") => ("run_tasks", "self.session.run_tasks("),
-        ("phase", _) => ("advance", "self.enter(next, work)"),
+        ("phase", _) => ("advance_to_the_end", "self.enter(next)"),
         ("closed", _) => ("close_finished", ".close_finished("),
         _ => ("flush", "self.outputs.flush("),
     }

@@ -31,7 +31,7 @@ const EVENTS_MAX: usize = 20_000;
 
 /// How many lines and polls of one served source, or of one step, are events of their
 /// own. The others are only counted: a flood would bury the turn.
-const DETAILS_MAX: usize = 6;
+const DETAILS_MAX: usize = 9;
 
 /// How much of a message an event shows, in characters.
 const TEXT_CHARS_MAX: usize = 200;
@@ -315,7 +315,7 @@ impl Recorder {
             "tasks"
         };
         let mut state = self.state_with(session);
-        let line = self.line.take();
+        let line = if is_request { self.line.take() } else { None };
         let task = |state: &Value| state["tasks"]["slots"][slot].clone();
         let (before, after) = (task(&self.state), task(&state));
         let known = if is_request { &after } else { &before };

@@ -84,7 +84,7 @@ fn served(about: &Value) -> String {
     let ready = list(&about["ready"]);
     let bytes = match about["bytes"].as_u64() {
         Some(0) | None => String::new(),
-        Some(bytes) => format!(" It reads {bytes} bytes."),
+        Some(bytes) => format!(" It reads {} bytes.", thousands(bytes)),
     };
     let used = match about["used_up"].as_array() {
         Some(used) if !used.is_empty() => format!(" It has used up: {}.", list(&about["used_up"])),
@@ -158,12 +158,28 @@ fn flushed(about: &Value) -> String {
     let left = about["left"].as_u64().unwrap_or(0);
     let rest = match left {
         0 => "Nothing is left.".to_owned(),
-        left => format!("The pipe is full: {left} bytes wait until the reader makes room."),
+        left => format!(
+            "The pipe is full: {} bytes wait until the reader makes room.",
+            thousands(left)
+        ),
     };
     format!(
         "{} bytes are written to stdout in this turn. {rest}",
-        about["bytes"]
+        thousands(about["bytes"].as_u64().unwrap_or(0))
     )
+}
+
+/// A number with commas, as people read it.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn message(about: &Value) -> String {
