@@ -31,7 +31,7 @@ const EVENTS_MAX: usize = 20_000;
 
 /// How many lines and polls of one served source, or of one step, are events of their
 /// own. The others are only counted: a flood would bury the turn.
-const DETAILS_MAX: usize = 9;
+const DETAILS_MAX: usize = 6;
 
 /// How much of a message an event shows, in characters.
 const TEXT_CHARS_MAX: usize = 200;
