@@ -10,7 +10,7 @@
 //!              │       task_handle, unblock
 //!      messages ── shared                  one for each node
 //!              │
-//!   call_table  directory  outbox  operations  timers  marks  waits
+//!   call_table  directory  outbox  operations  timers  marks  waits  settings
 //!                         │
 //!                      observer
 //! ```
@@ -41,6 +41,7 @@ mod reply_address;
 mod request;
 mod retry;
 mod services;
+mod settings;
 mod shared;
 mod sleep;
 #[cfg(any(test, feature = "microscope"))]
@@ -65,7 +66,8 @@ pub use reply::Reply;
 pub use reply_address::ReplyAddress;
 pub use request::Request;
 pub use services::{Kv, Tso, TypedCall};
-pub use shared::{SPAWNED_MAX, Settings, Usage};
+pub use settings::{Settings, Usage};
+pub use shared::SPAWNED_MAX;
 pub use sleep::{Interval, Sleep};
 pub use task_handle::TaskHandle;
 pub use tcp_echo::TcpEcho;

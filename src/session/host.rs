@@ -181,11 +181,10 @@ where
     fn start_task(&mut self, shared: &Shared, task: Task) {
         let future = (self.run_job)(Job::Background(task));
         shared.timers().task_begins();
-        let timed = self.stopwatch.begin(shared);
+        self.stopwatch.begin(shared);
         let started = self.executor.start(None, future);
-        if let Some(since) = timed {
-            self.stopwatch
-                .ended(shared, since, stopwatch::Polled::Background);
+        if self.stopwatch.is_alone() {
+            self.stopwatch.ended(shared, stopwatch::Polled::Background);
         }
         match started {
             Some(Finished { payload, outcome }) => end(shared, payload, outcome),
@@ -198,14 +197,14 @@ where
     fn poll_woken(&mut self, shared: &Shared) -> Option<ReadyKind> {
         let woken = self.executor.next_woken()?;
         shared.timers().task_begins();
-        let timed = self.stopwatch.begin(shared);
+        self.stopwatch.begin(shared);
         let polled = self.executor.poll_woken(woken);
-        if let Some(since) = timed {
+        if self.stopwatch.is_alone() {
             let payload = match &polled {
                 Polled::Finished(finished) => Some(&finished.payload),
                 Polled::Pending | Polled::Nothing => self.executor.polled(),
             };
-            self.stopwatch.ended(shared, since, of(payload));
+            self.stopwatch.ended(shared, of(payload));
         }
         match polled {
             Polled::Nothing => return None,
@@ -293,10 +292,11 @@ where
     F: Future<Output = JobResult>,
 {
     fn build(&mut self, cx: &Context) -> Result<(), Box<Panic>> {
-        let began = cx.now();
+        let shared = cx.shared();
+        self.stopwatch.rest(shared);
+        self.stopwatch.begin(shared);
         let built = catch(|| (self.build)(cx));
-        let (shared, polled) = (cx.shared(), stopwatch::Polled::Building);
-        self.stopwatch.ended(shared, began, polled);
+        self.stopwatch.ended(shared, stopwatch::Polled::Building);
         self.node = Some(Rc::new(built?));
         Ok(())
     }
@@ -362,12 +362,12 @@ where
         // future. `run_job` calls it when it is polled, where panics are caught.
         let future = (self.run_job)(job);
         shared.timers().task_begins();
-        let timed = self.stopwatch.begin(shared);
+        self.stopwatch.begin(shared);
         let started = self.executor.start(Some(request), future);
-        if let Some(since) = timed {
+        if self.stopwatch.is_alone() {
             let finished = started.as_ref().map(|finished| &finished.payload);
             let payload = finished.or_else(|| self.executor.polled());
-            self.stopwatch.ended(shared, since, of(payload));
+            self.stopwatch.ended(shared, of(payload));
         }
         match started {
             Some(Finished { payload, outcome }) => end(shared, payload, outcome),

@@ -18,6 +18,7 @@
 //! Read next: `identity`, how the node gets its name; `host`, which runs the handlers; then
 //! the room `node`.
 
+mod checks;
 mod host;
 mod identity;
 #[cfg(any(test, feature = "microscope"))]
@@ -33,12 +34,13 @@ pub(crate) use snapshot::{OutputSnapshot, SessionSnapshot};
 
 use crate::node::{Context, Direction, Log, Node, Request, Shared, Verdict};
 use crate::protocol::{
-    Envelope, Error, Excerpt, Header, Init, Malformed, MsgId, Parser, Quote, ReplyKind, ReplyTo,
-    Result, parse_body,
+    Envelope, Error, Excerpt, Init, Malformed, MsgId, Parser, Quote, ReplyKind, ReplyTo, Result,
+    parse_body,
 };
 use crate::task::{ReadyQueue, Threads};
 use crate::time::{Clock, Instant, TimerId};
 use crate::wire::OutputBuffer;
+use checks::{after_byte_order_mark, is_init, malformed};
 use host::{Host, SetupEnd, host};
 use identity::{Identity, SettingUp};
 use std::cell::RefMut;
@@ -46,9 +48,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// U+FEFF in UTF-8. At the start of a text it says only that the text is Unicode.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A whole node without file descriptors.
 ///
@@ -75,13 +74,10 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Another order breaks nothing, but may delay output or end a call too early.
 ///
 /// ```
-/// use eddyline::session::{Session, Settings};
-/// use eddyline::time::VirtualClock;
-/// # use eddyline::{Context, Node, Request, Result};
-/// # use std::rc::Rc;
+/// use eddyline::{session::{Session, Settings}, time::VirtualClock};
+/// # use {eddyline::{Context, Node, Request, Result}, std::rc::Rc};
 /// # struct Ping;
-/// # impl Node for Ping {
-/// #     fn new(_: &Context) -> Self { Ping }
+/// # impl Node for Ping { fn new(_: &Context) -> Self { Ping }
 /// #     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
 /// #         cx.reply(&request, &())
 /// #     }
@@ -180,8 +176,8 @@ impl Session {
     /// It calls `receive` in place of the parser, which has one caller and is part of it.
     #[cold]
     fn refuse_line(&mut self, line: &[u8], why: &Malformed) {
-        match line.strip_prefix(BYTE_ORDER_MARK) {
-            Some(rest) if self.line_number == 1 && !rest.starts_with(BYTE_ORDER_MARK) => {
+        match after_byte_order_mark(line) {
+            Some(rest) if self.line_number == 1 => {
                 self.line_number = 0;
                 self.receive(rest);
             }
@@ -612,28 +608,4 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.shared.observer().remove();
     }
-}
-
-#[inline(always)]
-fn is_init(envelope: &Envelope<'_>) -> bool {
-    let is_reply = matches!(
-        envelope.header.in_reply_to,
-        ReplyTo::Call(_) | ReplyTo::Unknown
-    );
-    envelope.header.kind.as_deref() == Some("init") && !is_reply
-}
-
-/// The error for a request with a malformed header.
-#[inline(always)]
-fn malformed(header: &Header<'_>) -> Option<Error> {
-    let text = if header.kind.is_none() {
-        "field `type`: missing or not a string"
-    } else if header.msg_id == MsgId::Invalid {
-        "field `msg_id`: not an integer"
-    } else if header.in_reply_to == ReplyTo::Invalid {
-        "field `in_reply_to`: not an integer"
-    } else {
-        return None;
-    };
-    Some(Error::malformed_request(text))
 }
