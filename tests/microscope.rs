@@ -18,18 +18,17 @@ fn eddyline(arguments: &[&str], stdin: &str) -> Output {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap();
-    node.stdin
-        .take()
-        .unwrap()
-        .write_all(stdin.as_bytes())
-        .unwrap();
-    node.wait_with_output().unwrap()
+        .expect("the program starts");
+    let mut pipe = node.stdin.take().expect("a pipe");
+    // A command that reads no stdin may be gone.
+    let _unread = pipe.write_all(stdin.as_bytes());
+    drop(pipe);
+    node.wait_with_output().expect("it ends")
 }
 
 fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::create_dir_all(&folder).unwrap();
+    fs::create_dir_all(&folder).expect("a folder of the test's own");
     folder
 }
 

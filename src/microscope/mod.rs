@@ -26,7 +26,6 @@ mod code;
 mod expiry;
 mod explain;
 mod files;
-#[cfg(feature = "microscope")]
 mod live;
 mod moment;
 mod page;
@@ -46,7 +45,6 @@ pub use recording::{Recording, RecordingError};
 pub use scenarios::{NAMES, record};
 
 pub(crate) use check::check;
-#[cfg(feature = "microscope")]
 pub(crate) use live::Live;
 pub(crate) use moment::Moment;
 pub(crate) use recorder::{dispatched, edge, is_on, look, polled, received, said, woken};

@@ -127,7 +127,7 @@ pub fn run_with<N: Node>(
     let clock = Rc::new(MonotonicClock::start());
     let mut event_loop = EventLoop::new(build, &options, Streams::take()?, clock)?;
     event_loop.set_threads(ThreadPool::new());
-    #[cfg(feature = "microscope")]
+    #[cfg(any(test, feature = "microscope"))]
     let recording = options.record.clone().map(crate::microscope::Live::start);
     let ended = loop {
         match event_loop.turn() {
@@ -136,7 +136,7 @@ pub fn run_with<N: Node>(
             Err(error) => break Err(error),
         }
     };
-    #[cfg(feature = "microscope")]
+    #[cfg(any(test, feature = "microscope"))]
     if let Some(recording) = recording {
         recording.save()?;
     }

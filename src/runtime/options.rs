@@ -43,7 +43,7 @@ pub struct Options {
     pub tcp_connections_max: usize,
     /// The file that a recording of the whole run is written to, for the microscope.
     /// A recorded run takes the same turns and is many times slower.
-    #[cfg(feature = "microscope")]
+    #[cfg(any(test, feature = "microscope"))]
     pub record: Option<std::path::PathBuf>,
 }
 
@@ -56,7 +56,7 @@ impl Default for Options {
             seed: None,
             line_bytes_max: crate::wire::LINE_BYTES_MAX,
             tcp_connections_max: crate::tcp::CONNECTIONS_MAX,
-            #[cfg(feature = "microscope")]
+            #[cfg(any(test, feature = "microscope"))]
             record: None,
         }
     }

@@ -24,6 +24,7 @@ mod identity;
 #[cfg(any(test, feature = "microscope"))]
 mod snapshot;
 mod stopwatch;
+mod usage;
 
 pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
@@ -556,11 +557,6 @@ impl Session {
         self.shared.requester(id)
     }
 
-    #[cfg(any(test, feature = "microscope"))]
-    pub(crate) fn snapshot(&self) -> SessionSnapshot {
-        self.host.snapshot(&self.shared)
-    }
-
     /// Whether [`next_operation`](Session::next_operation) would return one.
     pub fn has_operations(&self) -> bool {
         self.shared.has_operations()
@@ -581,25 +577,6 @@ impl Session {
     /// and no error 0 either: their handlers stay suspended.
     pub fn end_input(&mut self) {
         self.shared.end_input();
-    }
-
-    /// How much of each bounded resource is in use.
-    ///
-    /// ```
-    /// # fn look(session: &eddyline::session::Session) {
-    /// let usage = session.usage();
-    /// assert!(usage.calls_waiting <= usage.timers); // each has its own
-    /// # }
-    /// ```
-    pub fn usage(&self) -> Usage {
-        let mut usage = self.shared.usage();
-        usage.tasks += self.host.tasks();
-        usage
-    }
-
-    /// The number of replies for which no call was waiting.
-    pub fn ignored_replies(&self) -> u64 {
-        self.shared.ignored_replies()
     }
 }
 

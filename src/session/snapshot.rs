@@ -1,5 +1,6 @@
 //! A snapshot of the session, for the microscope.
 
+use super::Session;
 use crate::microscope;
 use crate::node::{Request, Shared, SharedSnapshot};
 use crate::task::{Executor, TasksSnapshot};
@@ -23,6 +24,12 @@ pub(crate) struct OutputSnapshot {
     pub(crate) low: usize,
     pub(crate) high: usize,
     pub(crate) congested: bool,
+}
+
+impl Session {
+    pub(crate) fn snapshot(&self) -> SessionSnapshot {
+        self.host.snapshot(&self.shared)
+    }
 }
 
 impl SessionSnapshot {
