@@ -57,10 +57,10 @@ pub(super) trait Host {
     ///
     /// | a handler waits for | it goes on |
     /// |---|---|
-    /// | a sleep, also beside calls | yes |
+    /// | a sleep or a closure of `unblock`, also beside calls | yes |
     /// | calls, with or without retries | no |
-    /// | anything else that holds its waker: a thread, a task, a channel | yes |
-    /// | calls, and anything else but sleeps | no |
+    /// | anything else that holds its waker: an author's thread, a task, a channel | yes |
+    /// | calls, and anything else but sleeps and closures | no |
     /// | nothing that holds its waker | no |
     ///
     /// Background tasks count as handlers if a request was kept and may be answered.
@@ -357,12 +357,14 @@ where
             return end(shared, Some(request), Ok(Err(Box::new(error))));
         }
         let bytes = request.held_bytes();
+        shared.timers().task_begins();
+        self.stopwatch.begin(shared);
         let job = Job::Handle(node.clone(), cx.clone(), request.clone());
         // The author's `handle` may be no async fn, and do its work before it returns a
         // future. `run_job` calls it when it is polled, where panics are caught.
+        //
+        // Nothing stands between this line and `start`: the future would be copied once more.
         let future = (self.run_job)(job);
-        shared.timers().task_begins();
-        self.stopwatch.begin(shared);
         let started = self.executor.start(Some(request), future);
         if self.stopwatch.is_alone() {
             let finished = started.as_ref().map(|finished| &finished.payload);
