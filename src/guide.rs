@@ -194,7 +194,7 @@
 //!   - value 98 is lost: it was known, and a final read of n0 does not have it
 //!   …
 //!   … 255 anomalies in all
-//! 1021 operations, 3789 messages delivered, 0 lost, 255 cut off, in 20.154904323s of virtual time
+//! 1021 operations, 3789 messages delivered, 0 lost, 0 doubled, 255 cut off, in 20.154904323s of virtual time
 //! EDDYLINE_SEED=0 replays it exactly where the test's seeds come from …
 //! ```
 //!

@@ -100,7 +100,8 @@ impl Context {
     ///
     /// # Errors
     /// Error 13 if `fields` do not serialise to a JSON object, or contradict the reply's
-    /// header: a `type` that is no string, a `msg_id` or an `in_reply_to` of another message.
+    /// header: a `type` that is no string, a `msg_id` or an `in_reply_to` of another message. So
+    /// the whole reply of another node is passed on with [`reply_raw`](Context::reply_raw).
     pub fn reply<T: Serialize + ?Sized>(&self, request: &Request, fields: &T) -> Result<()> {
         self.shared
             .reply(request, ReplyKind::Ok(request.kind()), fields)
