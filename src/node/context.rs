@@ -300,6 +300,10 @@ impl Context {
     /// [`clock_jumps`](crate::sim::Nemesis::clock_jumps). The table at [`now`](Context::now)
     /// tells which of the two clocks fits.
     ///
+    /// A hybrid logical clock takes the later one of this time and the latest stamp that the node
+    /// has made or received, and counts where it stands still. Its stamps follow causes and never
+    /// go back within a life. A new life has seen no stamp, so an id needs a random part as well.
+    ///
     /// ```
     /// # fn stamp(cx: &eddyline::Context) -> u128 {
     /// cx.unix_time().as_millis()
