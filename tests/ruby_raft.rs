@@ -53,18 +53,14 @@ struct Forward {
     op: Op,
 }
 
+/// The fields of `request_vote` and `append_entries`. A candidate tells the term and the index of
+/// its last entry; a leader those of the entry before the ones that it sends.
 #[derive(Serialize, Deserialize)]
-struct RequestVote {
+struct Req {
     term: u64,
-    last_log: (u64, usize),
-}
-
-#[derive(Serialize, Deserialize)]
-struct AppendEntries {
-    term: u64,
-    prev_log: (u64, usize),
+    log: (u64, usize),
     entries: Vec<Entry>,
-    leader_commit: usize,
+    commit: usize,
 }
 
 /// The fields of `request_vote_res` and `append_entries_res`.
@@ -74,13 +70,15 @@ struct Res {
     success: bool,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 enum Role {
+    #[default]
     Follower,
     Candidate,
     Leader,
 }
 
+#[derive(Default)]
 struct State {
     role: Role,
     term: u64,
@@ -92,8 +90,8 @@ struct State {
     log: Vec<Entry>,
     commit: usize,
     applied: usize,
-    /// A leader's knowledge of its peers: the index after the entry to send next, and the
-    /// number of entries that are surely there.
+    /// A leader's knowledge of its peers: the entry to send next, and the number of entries that
+    /// are surely there.
     next: BTreeMap<String, usize>,
     matches: BTreeMap<String, usize>,
     values: BTreeMap<u64, Value>,
@@ -107,11 +105,22 @@ impl State {
         }
     }
 
-    fn last_log(&self) -> (u64, usize) {
-        (
-            self.log.last().map_or(0, |entry| entry.term),
-            self.log.len(),
-        )
+    /// A message with the entries from `next` on.
+    fn request(&self, next: usize) -> Req {
+        let log = (self.term_at(next - 1).unwrap_or_default(), next - 1);
+        let (term, commit) = (self.term, self.commit);
+        let entries = self.log[next - 1..].to_vec();
+        Req {
+            term,
+            log,
+            entries,
+            commit,
+        }
+    }
+
+    fn res(&self, success: bool) -> Res {
+        let term = self.term;
+        Res { term, success }
     }
 
     fn wait(&mut self, cx: &Context) {
@@ -138,31 +147,27 @@ impl State {
         cx.log(format_args!("leads term {}", self.term));
     }
 
-    fn vote(&mut self, cx: &Context, candidate: &str, request: &RequestVote) -> Res {
+    fn vote(&mut self, cx: &Context, candidate: &str, request: &Req) -> Res {
         self.meet(request.term);
         let is_free = self
             .voted_for
             .as_deref()
             .is_none_or(|name| name == candidate);
-        let success = request.term == self.term && is_free && request.last_log >= self.last_log();
+        let success = request.term == self.term
+            && is_free
+            && request.log >= self.request(self.log.len() + 1).log;
         if success {
             self.voted_for = Some(candidate.to_owned());
             self.wait(cx);
         }
-        Res {
-            term: self.term,
-            success,
-        }
+        self.res(success)
     }
 
-    fn append(&mut self, cx: &Context, leader: &str, request: AppendEntries) -> Result<Res> {
+    fn append(&mut self, cx: &Context, leader: &str, request: Req) -> Result<Res> {
         self.meet(request.term);
-        let (prev_term, prev) = request.prev_log;
+        let (prev_term, prev) = request.log;
         if request.term < self.term {
-            return Ok(Res {
-                term: self.term,
-                success: false,
-            });
+            return Ok(self.res(false));
         }
         (self.role, self.leader) = (Role::Follower, Some(leader.to_owned()));
         self.wait(cx);
@@ -175,13 +180,10 @@ impl State {
                     self.log.push(entry); // late message must not remove what follows it
                 }
             }
-            self.commit = self.commit.max(request.leader_commit.min(end));
+            self.commit = self.commit.max(request.commit.min(end));
             self.apply(cx)?;
         }
-        Ok(Res {
-            term: self.term,
-            success,
-        })
+        Ok(self.res(success))
     }
 
     /// Commits what a majority has, if it is of the leader's own term.
@@ -200,8 +202,7 @@ impl State {
         while self.applied < self.commit {
             let Entry { to, op, .. } = self.log[self.applied].clone();
             self.applied += 1;
-            let result = self.execute(op);
-            match result {
+            match self.execute(op) {
                 _ if self.role != Role::Leader => {}
                 Ok((kind, fields)) => cx.reply_to(&to, kind, &fields)?,
                 Err(error) => cx.reply_error_to(&to, &error)?,
@@ -259,12 +260,9 @@ impl Raft {
         state.voted_for = Some(cx.node_id().to_owned());
         let votes = Rc::new(Cell::new(1));
         for peer in cx.peers() {
-            let (term, last_log) = (state.term, state.last_log());
-            let request = RequestVote { term, last_log };
-            cx.spawn(
-                self.clone()
-                    .ask(cx.clone(), peer.to_owned(), request, votes.clone()),
-            );
+            let request = state.request(state.log.len() + 1);
+            let (node, cx, peer) = (self.clone(), cx.clone(), peer.to_owned());
+            cx.clone().spawn(node.ask(cx, peer, request, votes.clone()));
         }
     }
 
@@ -272,7 +270,7 @@ impl Raft {
         self: Rc<Self>,
         cx: Context,
         peer: String,
-        request: RequestVote,
+        request: Req,
         votes: Rc<Cell<usize>>,
     ) -> Result<()> {
         let Ok(reply) = cx.sync_rpc(&peer, "request_vote", &request).await else {
@@ -296,22 +294,17 @@ impl Raft {
             return;
         }
         for (peer, &next) in &state.next {
-            let request = AppendEntries {
-                term: state.term,
-                prev_log: (state.term_at(next - 1).unwrap_or_default(), next - 1),
-                entries: state.log[next - 1..].to_vec(),
-                leader_commit: state.commit,
-            };
+            let request = state.request(next);
             cx.spawn(self.clone().send(cx.clone(), peer.clone(), request));
         }
     }
 
-    async fn send(self: Rc<Self>, cx: Context, peer: String, request: AppendEntries) -> Result<()> {
+    async fn send(self: Rc<Self>, cx: Context, peer: String, request: Req) -> Result<()> {
         let Ok(reply) = cx.sync_rpc(&peer, "append_entries", &request).await else {
             return Ok(()); // the next tick sends it again
         };
         let Res { term, success } = reply.body()?;
-        let (_, prev) = request.prev_log;
+        let (_, prev) = request.log;
         let mut state = self.0.borrow_mut();
         state.meet(term);
         if state.role != Role::Leader || state.term != request.term {
@@ -328,7 +321,7 @@ impl Raft {
         Ok(())
     }
 
-    /// Appends an operation if this node leads.
+    /// Appends an operation to the log of the leader, which this node is.
     fn propose(self: &Rc<Self>, cx: &Context, to: ReplyAddress, op: Op) {
         let mut state = self.0.borrow_mut();
         let term = state.term;
@@ -340,19 +333,7 @@ impl Raft {
 
 impl Node for Raft {
     fn new(cx: &Context) -> Self {
-        let mut state = State {
-            role: Role::Follower,
-            term: 0,
-            voted_for: None,
-            leader: None,
-            deadline: cx.now(),
-            log: Vec::new(),
-            commit: 0,
-            applied: 0,
-            next: BTreeMap::new(),
-            matches: BTreeMap::new(),
-            values: BTreeMap::new(),
-        };
+        let mut state = State::default();
         state.wait(cx);
         Raft(RefCell::new(state))
     }
@@ -368,10 +349,8 @@ impl Node for Raft {
     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
         match request.kind() {
             "request_vote" => {
-                let vote = self
-                    .0
-                    .borrow_mut()
-                    .vote(&cx, request.src(), &request.body()?);
+                let body = request.body()?;
+                let vote = self.0.borrow_mut().vote(&cx, request.src(), &body);
                 cx.reply_as(&request, "request_vote_res", &vote)
             }
             "append_entries" => {
@@ -479,7 +458,7 @@ fn a_vote_has_a_type_of_its_own() {
     let vote = cluster.call(
         "n0",
         "request_vote",
-        &json!({ "term": 99, "last_log": [0, 0] }),
+        &json!({ "term": 99, "log": [0, 0], "entries": [], "commit": 0 }),
     );
     let vote = vote.unwrap();
     assert_eq!(

@@ -204,7 +204,12 @@ fn a_run_in_which_no_fault_struck_says_so() {
     assert!(text.contains("never came"), "{text}");
     let quiet = g_set(Simulation::new(1)).unwrap();
     assert!(quiet.faults.never_struck().is_empty());
-    assert!(quiet.to_string().contains("no faults of nodes, links or clocks"), "{quiet}");
+    assert!(
+        quiet
+            .to_string()
+            .contains("no faults of nodes, links or clocks"),
+        "{quiet}"
+    );
     // One of two kinds.
     let late = Duration::from_secs(100);
     let simulation = Simulation::new(1).nodes(3).crash(0, late);
