@@ -5,6 +5,8 @@
 //! command line is in `options.rs`; the event loop is in `src/runtime/`.
 
 mod options;
+#[cfg(feature = "microscope")]
+mod watch;
 
 use eddyline::protocol::RawRequest;
 use eddyline::{Context, Node, Request, Result};
@@ -106,6 +108,10 @@ impl Node for Tracks {
 }
 
 fn main() -> ExitCode {
+    #[cfg(feature = "microscope")]
+    if let Some(done) = watch::command() {
+        return done;
+    }
     let options = match options::parse() {
         Ok(options) => options,
         Err(code) => return code,

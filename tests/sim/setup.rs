@@ -53,12 +53,13 @@ impl Node for Stored {
     async fn start(self: Rc<Self>, cx: Context) -> Result<()> {
         match self.default {
             WrittenIn::Setup => Ok(()),
-            // Unconditionally, as nodes do that have no setup. A write that is lost is no
-            // failure of the task, which would end the run before the error is found.
-            WrittenIn::Start => {
-                cx.lin_kv().write("sum", 0).await.ok();
-                Ok(())
-            }
+            // Unconditionally, as nodes do that have no setup.
+            WrittenIn::Start => loop {
+                match cx.lin_kv().write("sum", 0).await {
+                    Err(error) if error.code == ErrorCode::Timeout => {}
+                    written => return written,
+                }
+            },
         }
     }
 
