@@ -8,7 +8,7 @@ use eddyline::time::VIRTUAL_UNIX_START;
 use eddyline::workload::GSetSummary;
 use eddyline::{Context, Node, Request, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
