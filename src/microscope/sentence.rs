@@ -93,6 +93,10 @@ fn served(about: &Value) -> String {
     let next = match word(&about["next"]) {
         "carry over" => format!("It is carried over: {}.", word(&about["reason"])),
         "finished" => "It has finished, and is closed at the end of the turn.".to_owned(),
+        // No descriptor or place is left for a client.
+        _ if name == "Listener" && !ready.is_empty() && used.is_empty() => {
+            "It pauses, with its flag set, until a timer or an edge.".to_owned()
+        }
         _ => "It waits for the next edge.".to_owned(),
     };
     let ready = if ready.is_empty() {

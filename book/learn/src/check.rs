@@ -26,6 +26,7 @@ pub fn check(numbers: &[&str]) -> Result<bool> {
     examples(&chapters, &mut wrong)?;
     for chapter in &chapters {
         sizes(chapter, &mut wrong)?;
+        given(chapter, &mut wrong)?;
     }
     pages(&mut wrong)?;
     for text in &wrong {
@@ -116,6 +117,37 @@ fn sizes(chapter: &Chapter, wrong: &mut Vec<String>) -> Result<()> {
         }
         if name == "src/lib.rs" && !text.contains("#![forbid(unsafe_code)]") {
             wrong.push(format!("{} does not forbid unsafe code", chapter.name));
+        }
+    }
+    Ok(())
+}
+
+/// In a starter with places to fill in, all other functions are those of the step.
+fn given(chapter: &Chapter, wrong: &mut Vec<String>) -> Result<()> {
+    let starter = read(&chapter.exercise_folder().join("starter/lib.rs"))?;
+    let step = read(&chapter.step_folder().join("src/lib.rs"))?;
+    if !starter.contains("todo!(") {
+        return Ok(()); // it is a draft of another kind
+    }
+    let mut lines = starter.lines();
+    while let Some(head) = lines.next() {
+        let code = head.trim_start();
+        if !(code.starts_with("fn ") || code.starts_with("pub fn ")) {
+            continue;
+        }
+        let end = format!("{}}}", &head[..head.len() - code.len()]);
+        let mut function = format!("{head}\n");
+        for line in lines.by_ref() {
+            function += &format!("{line}\n");
+            if line == end {
+                break;
+            }
+        }
+        if !function.contains("todo!(") && !step.contains(&function) {
+            wrong.push(format!(
+                "{}: the starter gives another `{code}` than the step",
+                chapter.name
+            ));
         }
     }
     Ok(())

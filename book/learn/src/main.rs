@@ -109,6 +109,9 @@ fn mend(chapter: &Chapter) -> Result<bool> {
         println!("book/mine/{name} is the chapter's code with one bug.");
         println!("Find it in src/lib.rs and mend it.\n");
     }
+    let mut package = mutant.package(chapter)?;
+    package.files.retain(|(name, _)| !name.starts_with("src/"));
+    package.write(&mine, true)?;
     let passed = tell(&mine)?;
     if passed {
         println!("\nMended: all tests pass. The bug was: {}", mutant.bug);
@@ -131,27 +134,42 @@ fn tell(folder: &Path) -> Result<bool> {
             return Ok(false);
         }
     };
-    let mut first_failure = None;
-    let mut passed = true;
+    let mut reports = Vec::new();
     for binary in &build.binaries {
-        let report = run::run_tests(&binary.path)?;
-        for (name, ok) in &report.results {
-            println!("{}  {name}", if *ok { "pass" } else { "FAIL" });
-            passed &= ok;
-        }
-        if report.is_stuck {
-            println!("FAIL  the tests did not end: the loop is stuck");
-            passed = false;
-        }
-        if first_failure.is_none() {
-            first_failure = report.first_failure();
-        }
+        reports.push(run::run_tests(&binary.path)?);
     }
-    if let Some((name, text)) = first_failure {
+    // In the order of the chapter's table, so that the first failure is the one to begin with.
+    let order = tests_in_order(folder);
+    let place = |name: &str| order.iter().position(|test| test == name);
+    let mut results: Vec<_> = reports.iter().flat_map(|report| &report.results).collect();
+    results.sort_by_key(|(name, _)| place(name));
+    for (name, ok) in &results {
+        println!("{}  {name}", if *ok { "pass" } else { "FAIL" });
+    }
+    let is_stuck = reports.iter().any(|report| report.is_stuck);
+    if is_stuck {
+        println!("FAIL  the tests did not end: the loop is stuck");
+    }
+    let failed = results.iter().find(|(_, ok)| !ok);
+    if let Some((name, _)) = failed {
         println!("\nThe first test that fails is {name}. It says:\n");
-        println!("{}", text.trim());
+        let text = reports.iter().find_map(|report| report.failure(name));
+        println!("{}", text.unwrap_or_default().trim());
     }
-    Ok(passed)
+    Ok(failed.is_none() && !is_stuck)
+}
+
+/// The names of a package's tests, as they stand in its files.
+fn tests_in_order(folder: &Path) -> Vec<String> {
+    let mut tests = Package::new("", &[("", &folder.join("tests"))]).files;
+    tests.sort();
+    let mut names = Vec::new();
+    for (_, text) in &tests {
+        for after in text.split("#[test]\nfn ").skip(1) {
+            names.extend(after.split('(').next().map(str::to_owned));
+        }
+    }
+    names
 }
 
 /// Runs the mutants of a chapter, and shows which test finds each.

@@ -190,10 +190,11 @@ impl Report {
         names
     }
 
-    /// The first test that failed, and its output.
-    pub fn first_failure(&self) -> Option<(String, String)> {
-        let start = self.text.find("---- ")? + 5;
-        let (name, rest) = self.text[start..].split_once(" stdout ----\n")?;
+    /// What a test that failed has written.
+    pub fn failure(&self, name: &str) -> Option<String> {
+        let (_, rest) = self
+            .text
+            .split_once(&format!("---- {name} stdout ----\n"))?;
         let end = rest
             .find("\n---- ")
             .or_else(|| rest.find("\nfailures:\n"))
@@ -202,7 +203,7 @@ impl Report {
             .lines()
             .filter(|line| !line.contains("RUST_BACKTRACE"))
             .collect();
-        Some((name.to_owned(), text.join("\n")))
+        Some(text.join("\n"))
     }
 }
 

@@ -19,7 +19,7 @@ function callsPanel({ state, before, changes }) {
           'li',
           { key: `call ${key}`, class: `task-row${changes.mark(now[key], was[key])}` },
           h('b', {}, `call ${key}`),
-          h('span', {}, `to ${now[key].to}`),
+          destination(now[key].to || was[key]?.to),
           h('span', { class: `task-state ${now[key].state}` }, now[key].state),
         ),
       ),
@@ -30,7 +30,7 @@ function callsPanel({ state, before, changes }) {
             'li',
             { key: `call ${key}`, class: 'task-row changed gone' },
             h('b', {}, `call ${key}`),
-            h('span', {}, `to ${was[key].to}`),
+            destination(was[key].to),
             h('span', { class: 'task-state' }, 'ended'),
           ),
         ),
@@ -53,3 +53,6 @@ function callsPanel({ state, before, changes }) {
     ),
   ];
 }
+
+/** A call that has ended may not know its destination any more. */
+const destination = (node) => (node ? h('span', {}, `to ${node}`) : null);

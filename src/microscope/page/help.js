@@ -18,6 +18,10 @@ const WORDS = [
     'the timers of a slot above level 0 move to lower levels, when the time reaches the start of the slot',
   ],
   ['waker', 'the handle that makes a task ready again'],
+  ['ready queue', 'the tasks that were woken and not polled since'],
+  ['parked flag', 'set before the loop sleeps. A wake on another thread that finds it set ends the sleep'],
+  ['stale event', 'an event for a source that was closed. Its generation is not that of the slot, so it is dropped'],
+  ['phase', 'what the process does about its end: it serves, then drains what can still end, then flushes'],
   ['watermarks', 'the amounts of waiting output at which backpressure begins (high) and ends (low)'],
   ['half-close', 'one direction of a connection has ended, the other is still open'],
 ];

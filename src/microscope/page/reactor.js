@@ -36,12 +36,12 @@ function reactorPanel({ state, before, event, changes }) {
     h(
       'p',
       { class: 'legend' },
-      'R readable, W writable, C read-closed. A sticky flag stays until the source has used it up.',
+      'R readable, W writable, C read-closed. A sticky flag stays until the source has used it up. A source marked “first” enters the queue in front of all others.',
       reactor.stale || was.stale
         ? h(
             'span',
             { class: `stale${changes.mark(reactor.stale, was.stale)}` },
-            ` stale events: ${reactor.stale}`,
+            `stale events: ${reactor.stale}`,
           )
         : null,
     ),

@@ -133,6 +133,7 @@ function timerList(wheel, was, height, time, event) {
     return h(
       'tr',
       { key: `timer ${id}`, class: `${isNew || moved || isGone ? 'changed' : ''}${isGone ? ' gone' : ''}` },
+      h('td', { class: 'number' }, id),
       h('td', {}, timer.owner),
       h('td', { class: 'number' }, ms(timer.deadline_ms)),
       h(
@@ -169,7 +170,7 @@ function timerList(wheel, was, height, time, event) {
         h(
           'tr',
           {},
-          ['owner', 'deadline', 'in base 64', 'place'].map((name) => h('th', { scope: 'col' }, name)),
+          ['timer', 'owner', 'deadline', 'in base 64', 'place'].map((name) => h('th', { scope: 'col' }, name)),
         ),
       ),
       h(

@@ -82,6 +82,7 @@ impl ReadyQueue {
 
     fn ring(&self) {
         // It fails only if the counter is full. Then the bell is ringing anyway.
+        let _ = write(&self.bell, &1_u64.to_ne_bytes());
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<usize>> {

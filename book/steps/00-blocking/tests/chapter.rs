@@ -23,10 +23,16 @@ fn client(server: SocketAddr) -> TcpStream {
 }
 
 /// Sends bytes, and waits until all of them have come back.
+#[track_caller]
 fn exchange(client: &mut TcpStream, bytes: &[u8]) {
     client.write_all(bytes).unwrap();
     let mut echo = vec![0; bytes.len()];
-    client.read_exact(&mut echo).unwrap();
+    if let Err(error) = client.read_exact(&mut echo) {
+        panic!(
+            "the echo of {} bytes has not come back whole: {error}",
+            bytes.len()
+        );
+    }
     assert!(echo == bytes, "the echo differs from what was sent");
 }
 
@@ -72,6 +78,7 @@ fn a_silent_client_stops_all_others() {
     // The server is at work, but not for the client that asked first.
     exchange(&mut silent, b"here I am");
     second.set_nonblocking(true).unwrap();
-    let answer = second.read(&mut [0; 32]);
-    assert_eq!(answer.unwrap_err().kind(), ErrorKind::WouldBlock);
+    let answer = second.read(&mut [0; 32]).map_err(|error| error.kind());
+    let nothing_yet = Err(ErrorKind::WouldBlock);
+    assert_eq!(answer, nothing_yet, "the second client has an answer");
 }

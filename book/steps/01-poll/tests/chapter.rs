@@ -10,14 +10,18 @@ use std::time::Duration;
 /// Runs a test on a thread of its own, so that a loop that is stuck fails the test.
 fn within_a_limit(test: fn()) {
     let (done, end) = mpsc::channel();
-    std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         test();
         _ = done.send(());
     });
-    match end.recv_timeout(Duration::from_secs(15)) {
-        Ok(()) => {}
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("the loop is stuck"),
-        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("see the message above"),
+    let ended = end.recv_timeout(Duration::from_secs(15));
+    assert!(
+        ended != Err(mpsc::RecvTimeoutError::Timeout),
+        "the loop is stuck: after 15 s, a turn has not come to its end"
+    );
+    if let Err(panic) = thread.join() {
+        // The panic has written its message already.
+        std::panic::resume_unwind(panic);
     }
 }
 
@@ -28,6 +32,7 @@ fn server() -> (Server, SocketAddr) {
 }
 
 /// Lets the server make turns until `done` holds, or until nothing goes on any more.
+#[track_caller]
 fn turns_until(server: &mut Server, mut done: impl FnMut(&Server) -> bool) {
     let mut quiet_turns = 0;
     for _ in 0..20_000 {
@@ -39,12 +44,13 @@ fn turns_until(server: &mut Server, mut done: impl FnMut(&Server) -> bool) {
         }
         assert!(
             quiet_turns < 100,
-            "the server waits, and it has not happened"
+            "the server finds nothing to do, and this line still waits for the server"
         );
     }
-    panic!("it has not happened in 20,000 turns");
+    panic!("this line has waited for 20,000 turns of the server");
 }
 
+#[track_caller]
 fn connect(server: &mut Server, address: SocketAddr) -> TcpStream {
     let client = TcpStream::connect(address).unwrap();
     client.set_nonblocking(true).unwrap();
@@ -66,6 +72,7 @@ fn received(client: &mut TcpStream, bytes: &mut Vec<u8>) {
     }
 }
 
+#[track_caller]
 fn exchange(server: &mut Server, client: &mut TcpStream, bytes: &[u8]) {
     client.write_all(bytes).unwrap();
     let mut echo = Vec::new();
@@ -83,6 +90,7 @@ fn pattern(start: usize, count: usize) -> Vec<u8> {
 }
 
 /// Sends and does not read, until no more can be sent. Returns what was sent.
+#[track_caller]
 fn fill(server: &mut Server, client: &mut TcpStream) -> Vec<u8> {
     let mut sent = Vec::new();
     let mut quiet_turns = 0;
@@ -174,6 +182,7 @@ fn an_idle_server_has_nothing_to_do() {
         let (mut server, address) = server();
         let mut client = connect(&mut server, address);
         exchange(&mut server, &mut client, b"hello");
-        assert_eq!(server.turn(Some(Duration::ZERO)).unwrap(), 0);
+        let ready = server.turn(Some(Duration::ZERO)).unwrap();
+        assert_eq!(ready, 0, "sources were ready, and there was nothing to do");
     });
 }

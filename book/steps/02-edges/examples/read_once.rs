@@ -36,10 +36,8 @@ fn main() -> std::io::Result<()> {
             stream.write_all(&chunk[..count])?;
             echoed += count;
         }
-        println!(
-            "turn {turn}: {} events, {echoed} bytes echoed so far",
-            events.len()
-        );
+        let count = events.len();
+        println!("turn {turn}: events: {count}, bytes echoed so far: {echoed}");
     }
     client.write_all(b"y")?;
     println!("the client sends 1 byte more");
@@ -47,7 +45,7 @@ fn main() -> std::io::Result<()> {
     epoll::wait(&epoll, spare_capacity(&mut events), Some(&A_MOMENT))?;
     let count = stream.read(&mut [0; 4096])?;
     println!(
-        "turn 5: {} event, {} bytes echoed so far",
+        "turn 5: events: {}, bytes echoed so far: {}",
         events.len(),
         echoed + count
     );

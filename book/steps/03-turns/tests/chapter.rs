@@ -14,14 +14,18 @@ const TURN_BYTES: usize = 4 * CHUNK_BYTES;
 /// Runs a test on a thread of its own, so that a loop that is stuck fails the test.
 fn within_a_limit(test: fn()) {
     let (done, end) = mpsc::channel();
-    std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         test();
         _ = done.send(());
     });
-    match end.recv_timeout(Duration::from_secs(10)) {
-        Ok(()) => {}
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("the loop is stuck"),
-        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("see the message above"),
+    let ended = end.recv_timeout(Duration::from_secs(10));
+    assert!(
+        ended != Err(mpsc::RecvTimeoutError::Timeout),
+        "the loop is stuck: after 10 s, a turn has not come to its end"
+    );
+    if let Err(panic) = thread.join() {
+        // The panic has written its message already.
+        std::panic::resume_unwind(panic);
     }
 }
 
@@ -42,6 +46,7 @@ fn narrow_server() -> (Server, SocketAddr) {
 }
 
 /// Lets the server make turns until `done` holds, or until nothing goes on any more.
+#[track_caller]
 fn turns_until(server: &mut Server, mut done: impl FnMut(&Server) -> bool) {
     let mut quiet_turns = 0;
     for _ in 0..20_000 {
@@ -53,12 +58,13 @@ fn turns_until(server: &mut Server, mut done: impl FnMut(&Server) -> bool) {
         }
         assert!(
             quiet_turns < 100,
-            "the server waits, and it has not happened"
+            "the server finds nothing to do, and this line still waits for the server"
         );
     }
-    panic!("it has not happened in 20,000 turns");
+    panic!("this line has waited for 20,000 turns of the server");
 }
 
+#[track_caller]
 fn connect(server: &mut Server, address: SocketAddr) -> TcpStream {
     let client = TcpStream::connect(address).unwrap();
     client.set_nonblocking(true).unwrap();
@@ -82,6 +88,7 @@ fn received(client: &mut TcpStream, bytes: &mut Vec<u8>) {
     }
 }
 
+#[track_caller]
 fn exchange(server: &mut Server, client: &mut TcpStream, bytes: &[u8]) {
     client.write_all(bytes).unwrap();
     let mut echo = Vec::new();
@@ -99,6 +106,7 @@ fn pattern(start: usize, count: usize) -> Vec<u8> {
 }
 
 /// Sends and does not read, until no more can be sent.
+#[track_caller]
 fn fill(server: &mut Server, client: &mut TcpStream) {
     let mut sent = 0;
     let mut quiet_turns = 0;
@@ -209,7 +217,8 @@ fn an_idle_server_has_nothing_to_do() {
         let (mut server, address) = server();
         let mut client = connect(&mut server, address);
         exchange(&mut server, &mut client, b"hello");
-        assert_eq!(server.turn(Some(Duration::ZERO)).unwrap(), 0);
+        let ready = server.turn(Some(Duration::ZERO)).unwrap();
+        assert_eq!(ready, 0, "sources were ready, and there was nothing to do");
     });
 }
 
@@ -232,7 +241,7 @@ fn bytes_and_end_with_one_edge_are_both_seen() {
         turns_until(&mut server, |server| server.clients() == 0);
         let mut echo = Vec::new();
         received(&mut client, &mut echo);
-        assert_eq!(echo, b"bye");
+        assert_eq!(echo, b"bye", "the bytes came with the end, in one edge");
     });
 }
 
@@ -269,7 +278,8 @@ fn a_flood_leaves_room_for_its_neighbour_in_every_turn() {
         // One turn, or two if the kernel delivered the two inputs one by one.
         assert!(
             flood_bytes <= 2 * TURN_BYTES,
-            "{flood_bytes} bytes of the flood came first"
+            "{flood_bytes} bytes of the flood came first; two turns may bring {}",
+            2 * TURN_BYTES
         );
     });
 }
@@ -294,7 +304,8 @@ fn the_loop_does_not_wait_while_work_is_left() {
         let mut flood = flood(&mut server, address, 20);
         for _ in 0..10 {
             if server.carried() > 0 {
-                assert_eq!(server.timeout(None), Some(Duration::ZERO));
+                let timeout = server.timeout(None);
+                assert_eq!(timeout, Some(Duration::ZERO), "a client is carried over");
             }
             echo_of_a_turn(&mut server, &mut flood);
         }
@@ -310,7 +321,10 @@ fn an_edge_for_a_carried_client_does_not_serve_it_twice() {
         for _ in 0..3 {
             flood.write_all(b"more").unwrap();
             let bytes = echo_of_a_turn(&mut server, &mut flood);
-            assert!(bytes <= one_turn, "{bytes} bytes came back in one turn");
+            assert!(
+                bytes <= one_turn,
+                "{bytes} bytes came back in one turn: the client was served twice"
+            );
         }
     });
 }
@@ -323,6 +337,7 @@ fn a_client_that_does_not_read_costs_no_turns() {
         set_socket_recv_buffer_size(&late, 32 << 10).unwrap();
         fill(&mut server, &mut late);
         turns_until(&mut server, |server| server.timeout(None).is_none());
-        assert_eq!(server.turn(Some(Duration::ZERO)).unwrap(), 0);
+        let ready = server.turn(Some(Duration::ZERO)).unwrap();
+        assert_eq!(ready, 0, "sources were ready, and there was nothing to do");
     });
 }

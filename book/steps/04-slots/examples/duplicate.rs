@@ -29,7 +29,7 @@ fn main() -> std::io::Result<()> {
         } else {
             "only closed"
         };
-        println!("{how:<22}: {} events", events.len());
+        println!("{how:<22}: events: {}", events.len());
         drop(duplicate);
     }
     Ok(())

@@ -44,12 +44,12 @@ fn a_source_is_ready_once_for_each_edge() {
     let mut reactor = Reactor::new().unwrap();
     let (token, writer) = insert_readable(&mut reactor);
     wait(&mut reactor);
-    assert_eq!(ready(&mut reactor), [(token, READABLE)]);
+    assert_eq!(ready(&mut reactor), [(token, READABLE)], "the first edge");
     wait(&mut reactor);
-    assert_eq!(ready(&mut reactor), []);
+    assert_eq!(ready(&mut reactor), [], "no new edge has come");
     write(&writer, b"y").unwrap();
     wait(&mut reactor);
-    assert_eq!(ready(&mut reactor), [(token, READABLE)]);
+    assert_eq!(ready(&mut reactor), [(token, READABLE)], "the second edge");
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_carried_source_is_served_in_the_next_turn_without_a_wait() {
         _ = done.send(());
     });
     end.recv_timeout(Duration::from_secs(5))
-        .expect("the reactor does not wait");
+        .expect("a carried source is in the list, so the reactor must not wait");
 }
 
 #[test]
@@ -128,7 +128,11 @@ fn a_carried_source_with_an_edge_is_served_once() {
     reactor.apply(token, progress);
     write(&writer, b"y").unwrap();
     wait(&mut reactor);
-    assert_eq!(ready(&mut reactor), [(token, READABLE)]);
+    assert_eq!(
+        ready(&mut reactor),
+        [(token, READABLE)],
+        "carried over, and ready by an edge: one place in the queue"
+    );
 }
 
 #[test]
@@ -139,7 +143,11 @@ fn a_hang_up_alone_makes_a_source_readable() {
     drop(writer);
     wait(&mut reactor);
     let ready = ready(&mut reactor);
-    assert!(ready[0].0 == token && ready[0].1.readable);
+    let is_readable = |(name, flags): &(Token, Readiness)| *name == token && flags.readable;
+    assert!(
+        ready.first().is_some_and(is_readable),
+        "the other end is closed, so a read would find the end"
+    );
 }
 
 #[test]
@@ -153,7 +161,10 @@ fn a_new_source_does_not_get_the_event_of_an_old_one() {
     reactor.finish(old);
     reactor.close_finished().unwrap();
     let (new, _last) = insert_readable(&mut reactor);
-    assert_ne!(new, old);
+    assert_ne!(
+        new, old,
+        "the slot is used again, and the token is the same"
+    );
     assert_eq!(
         ready(&mut reactor),
         [],
@@ -171,9 +182,9 @@ fn a_finished_source_is_not_served_again() {
     wait(&mut reactor);
     assert!(reactor.next_ready().is_some(), "the first source is served");
     reactor.finish(second);
-    assert_eq!(ready(&mut reactor), []);
+    assert_eq!(ready(&mut reactor), [], "the second source has finished");
     reactor.close_finished().unwrap();
-    assert_eq!(reactor.sources(), 1);
+    assert_eq!(reactor.sources(), 1, "only the first source is left");
 }
 
 #[test]
@@ -186,6 +197,9 @@ fn a_closed_source_is_out_of_epoll_although_its_duplicate_is_open() {
     reactor.close_finished().unwrap();
     write(&writer, b"x").unwrap();
     wait(&mut reactor);
-    assert_eq!(reactor.stale_events, 0);
+    assert_eq!(
+        reactor.stale_events, 0,
+        "epoll still watches the source that was closed"
+    );
     drop(duplicate);
 }

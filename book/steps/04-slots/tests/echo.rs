@@ -15,14 +15,18 @@ const TURN_BYTES: usize = 4 * CHUNK_BYTES;
 /// Runs a test on a thread of its own, so that a loop that is stuck fails the test.
 fn within_a_limit(test: fn()) {
     let (done, end) = mpsc::channel();
-    std::thread::spawn(move || {
+    let thread = std::thread::spawn(move || {
         test();
         _ = done.send(());
     });
-    match end.recv_timeout(Duration::from_secs(10)) {
-        Ok(()) => {}
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("the loop is stuck"),
-        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("see the message above"),
+    let ended = end.recv_timeout(Duration::from_secs(10));
+    assert!(
+        ended != Err(mpsc::RecvTimeoutError::Timeout),
+        "the loop is stuck: after 10 s, a turn has not come to its end"
+    );
+    if let Err(panic) = thread.join() {
+        // The panic has written its message already.
+        std::panic::resume_unwind(panic);
     }
 }
 
@@ -33,6 +37,7 @@ fn server() -> (Server, SocketAddr) {
 }
 
 /// Lets the server make turns until `done` holds, or until nothing goes on any more.
+#[track_caller]
 fn turns_until(server: &mut Server, mut done: impl FnMut(&Server) -> bool) {
     let mut quiet_turns = 0;
     for _ in 0..20_000 {
@@ -44,12 +49,13 @@ fn turns_until(server: &mut Server, mut done: impl FnMut(&Server) -> bool) {
         }
         assert!(
             quiet_turns < 100,
-            "the server waits, and it has not happened"
+            "the server finds nothing to do, and this line still waits for the server"
         );
     }
-    panic!("it has not happened in 20,000 turns");
+    panic!("this line has waited for 20,000 turns of the server");
 }
 
+#[track_caller]
 fn connect(server: &mut Server, address: SocketAddr) -> TcpStream {
     let client = TcpStream::connect(address).unwrap();
     client.set_nonblocking(true).unwrap();
@@ -73,6 +79,7 @@ fn received(client: &mut TcpStream, bytes: &mut Vec<u8>) {
     }
 }
 
+#[track_caller]
 fn exchange(server: &mut Server, client: &mut TcpStream, bytes: &[u8]) {
     client.write_all(bytes).unwrap();
     let mut echo = Vec::new();
@@ -141,7 +148,8 @@ fn an_idle_server_has_nothing_to_do() {
         let (mut server, address) = server();
         let mut client = connect(&mut server, address);
         exchange(&mut server, &mut client, b"hello");
-        assert_eq!(server.turn(Some(Duration::ZERO)).unwrap(), 0);
+        let ready = server.turn(Some(Duration::ZERO)).unwrap();
+        assert_eq!(ready, 0, "sources were ready, and there was nothing to do");
     });
 }
 
@@ -164,7 +172,7 @@ fn bytes_and_end_with_one_edge_are_both_seen() {
         turns_until(&mut server, |server| server.clients() == 0);
         let mut echo = Vec::new();
         received(&mut client, &mut echo);
-        assert_eq!(echo, b"bye");
+        assert_eq!(echo, b"bye", "the bytes came with the end, in one edge");
     });
 }
 
@@ -193,7 +201,8 @@ fn a_flood_leaves_room_for_its_neighbour_in_every_turn() {
         // One turn, or two if the kernel delivered the two inputs one by one.
         assert!(
             flood_bytes <= 2 * TURN_BYTES,
-            "{flood_bytes} bytes of the flood came first"
+            "{flood_bytes} bytes of the flood came first; two turns may bring {}",
+            2 * TURN_BYTES
         );
     });
 }

@@ -70,7 +70,8 @@ fn a_cancelled_timer_leaves_nothing_behind() {
         let id = wheel.insert(tick, "ring");
         assert_eq!(wheel.cancel(id), Some("ring"));
         assert_eq!(wheel.cancel(id), None);
-        assert_eq!((wheel.armed(), wheel.next_deadline()), (0, None));
+        let left = (wheel.armed(), wheel.next_deadline());
+        assert_eq!(left, (0, None), "the only timer, for {tick}, was cancelled");
     }
 }
 
@@ -82,7 +83,7 @@ fn a_timer_can_be_cancelled_anywhere_in_its_list() {
         wheel.cancel(ids[place]);
         wheel.insert(100, 5);
         let rest: Vec<_> = (0..6).filter(|&value| value != place).collect();
-        assert_eq!(expire(&mut wheel, 100), rest);
+        assert_eq!(expire(&mut wheel, 100), rest, "{place} was cancelled");
     }
 }
 

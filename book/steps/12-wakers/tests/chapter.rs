@@ -85,7 +85,8 @@ fn no_wake_is_lost(order: &[usize], pushers: usize) {
     let rings = queue.rings();
     assert!(
         !sleeps || rings > 0,
-        "the wake is lost in the order {order:?}"
+        "the loop sleeps with a task in its queue, and no bell rings. \
+         The order of the steps, 0 for the loop and others for the wakers: {order:?}"
     );
 }
 
@@ -107,19 +108,19 @@ fn only_the_first_wake_of_a_sleep_rings() {
     assert!(queue.park());
     queue.push(0);
     queue.push(1);
-    assert_eq!(queue.rings(), 1);
+    assert_eq!(queue.rings(), 1, "two wakes of one sleep, and one ring");
 }
 
 #[test]
 fn a_wake_while_the_loop_is_awake_rings_no_bell() {
     let queue = ReadyQueue::new().unwrap();
     queue.push(0);
-    assert_eq!(queue.rings(), 0);
+    assert_eq!(queue.rings(), 0, "the loop has not parked");
     let queue = ReadyQueue::new().unwrap();
     assert!(queue.park());
     queue.unpark();
     queue.push(0);
-    assert_eq!(queue.rings(), 0);
+    assert_eq!(queue.rings(), 0, "the loop has parked, and is awake again");
 }
 
 /// The names of tasks in the order of their polls, and the waker of each.
@@ -161,7 +162,7 @@ fn three_tasks() -> (Executor, Rc<RefCell<Record>>) {
 #[test]
 fn only_a_task_that_was_woken_is_polled() {
     let (mut executor, record) = three_tasks();
-    assert_eq!(executor.run_ready(), 0);
+    assert_eq!(executor.run_ready(), 0, "polls, and no task was woken");
     record.borrow().wakers[&1].wake_by_ref();
     assert_eq!(executor.run_ready(), 1);
     assert_eq!((&record.borrow().polls, executor.tasks()), (&vec![1], 3));
@@ -183,7 +184,7 @@ fn a_task_that_is_woken_twice_is_polled_once() {
     record.borrow().wakers[&1].wake_by_ref();
     record.borrow().wakers[&1].wake_by_ref();
     executor.run_ready();
-    assert_eq!(record.borrow().polls, [1]);
+    assert_eq!(record.borrow().polls, [1], "two wakes, and one poll");
 }
 
 #[test]
@@ -200,8 +201,9 @@ fn a_wake_during_the_poll_is_not_lost() {
         }
     }));
     // The wake of each poll leads to one more, in the next call.
-    assert_eq!([(); 3].map(|()| executor.run_ready()), [1, 1, 1]);
-    assert_eq!(executor.tasks(), 0);
+    let polls = [(); 3].map(|()| executor.run_ready());
+    assert_eq!(polls, [1, 1, 1], "polls in three calls of `run_ready`");
+    assert_eq!(executor.tasks(), 0, "the task has ended in its third poll");
 }
 
 #[test]
