@@ -53,3 +53,7 @@ docs:
 # The documentation of the inside, in a folder of its own
 docs-inside:
     .ci/run docs-inside
+
+# The checks of the microscope and of the book
+teach:
+    .ci/run microscope book browser

@@ -102,8 +102,8 @@
 //! [`Options::identity`](crate::Options).
 //!
 //! Three methods of [`Node`] have a part in the life of a node: `new` makes the value.
-//! [`setup`](Node::setup) makes it ready, and holds `init_ok` and all requests back meanwhile.
-//! [`start`](Node::start) then runs beside the handlers. A node that keeps a key in `lin-kv`
+//! [`setup`](crate::Node::setup) makes it ready, and holds `init_ok` and all requests back meanwhile.
+//! [`start`](crate::Node::start) then runs beside the handlers. A node that keeps a key in `lin-kv`
 //! creates it in `setup`: in `start` it could overwrite the first request's work.
 //!
 //! # A cluster in a test

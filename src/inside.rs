@@ -25,11 +25,12 @@
 //! | [`workload`](crate::workload) | what clients ask for, and what must be true of the answers |
 //! | [`sim`](crate::sim) | clusters of sessions on virtual time, with faults from a seed |
 //! | [`lab`](crate::lab) | the simulated kernel, and the loop on it |
+//! | [`microscope`](crate::microscope) | recordings of the loop, to watch it think |
 //!
 //! # Three ways in
 //!
 //! - One turn of the loop: [`EventLoop::turn`](crate::runtime::EventLoop::turn), and
-//!   from there each step.
+//!   from there each step. `docs/microscope.html` shows it at work.
 //! - One message, from a line to the reply:
 //!   [`Session::receive`](crate::session::Session::receive).
 //! - The event loop under faults: [`lab`](crate::lab), which has a kernel in memory.

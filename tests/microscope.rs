@@ -2,7 +2,7 @@
 //! commands that show it.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -11,6 +11,8 @@ const CONVERSATION: &str = r#"{"src":"c0","dest":"n1","body":{"type":"init","msg
 {"src":"c1","dest":"n1","body":{"type":"proxy","msg_id":3,"target":"n2","inner":{"type":"echo","echo":1}}}
 "#;
 
+/// Runs the program, and waits for its message after each line of stdin. So each line has
+/// a turn of its own: of many lines in one turn, a recording only counts the last ones.
 fn eddyline(arguments: &[&str], stdin: &str) -> Output {
     let mut node = Command::new(env!("CARGO_BIN_EXE_eddyline"))
         .args(arguments)
@@ -20,10 +22,17 @@ fn eddyline(arguments: &[&str], stdin: &str) -> Output {
         .spawn()
         .expect("the program starts");
     let mut pipe = node.stdin.take().expect("a pipe");
-    // A command that reads no stdin may be gone.
-    let _unread = pipe.write_all(stdin.as_bytes());
+    let mut messages = BufReader::new(node.stdout.take().expect("a pipe"));
+    let mut stdout = Vec::new();
+    for line in stdin.split_inclusive('\n') {
+        // A command that reads no stdin may be gone.
+        let _unread = pipe.write_all(line.as_bytes());
+        messages.read_until(b'\n', &mut stdout).expect("a message");
+    }
     drop(pipe);
-    node.wait_with_output().expect("it ends")
+    messages.read_to_end(&mut stdout).expect("its end");
+    let output = node.wait_with_output().expect("it ends");
+    Output { stdout, ..output }
 }
 
 fn folder(name: &str) -> PathBuf {

@@ -7,8 +7,8 @@ use crate::protocol::is_json_integer;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// Where the reply to a request goes: the name of its sender, and its number. It is made by
-/// [`Request::reply_to`], and [`Context::reply_to`](super::Context::reply_to) sends the reply,
-/// on any node.
+/// [`Request::reply_to`](super::Request::reply_to), and
+/// [`Context::reply_to`](super::Context::reply_to) sends the reply, on any node.
 ///
 /// Here a follower hands a client's request on, and the leader answers the client itself:
 ///

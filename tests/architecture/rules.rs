@@ -353,3 +353,13 @@ fn no_rooms_form_a_circle() {
         assert!(left.len() < before, "these rooms form a circle: {left:?}");
     }
 }
+
+#[test]
+fn the_architecture_page_has_each_room() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let page = std::fs::read_to_string(path).expect("ARCHITECTURE.md");
+    let missing: Vec<&str> = (ARROWS.iter().map(|(room, _)| *room))
+        .filter(|room| !page.contains(&format!("\n| `{room}` | ")))
+        .collect();
+    assert!(missing.is_empty(), "no row for the rooms {missing:?}");
+}

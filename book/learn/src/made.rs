@@ -157,6 +157,25 @@ fn value(part: &str, key: &str) -> Result<String> {
     Ok(text.trim_matches('"').to_owned())
 }
 
+/// All links into the microscope with what they must show, as `tests/browser/run.mjs`
+/// reads them.
+pub fn links_as_json() -> Result<String> {
+    let table = read(&book().join("microscope-links.toml"))?;
+    let quoted = |text: String| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let mut links = Vec::new();
+    for part in table.split("[[link]]").skip(1) {
+        let get = |key| value(part, key);
+        let (run, turn, step) = (get("run")?, get("turn")?, get("step")?);
+        links.push(format!(
+            "{{\"link\":{},\"turn\":{turn},\"step\":{},\"text\":{}}}",
+            quoted(format!("#run={run}&turn={turn}&step={step}")),
+            quoted(get("event_step")?),
+            quoted(get("event_text")?),
+        ));
+    }
+    Ok(format!("[{}]\n", links.join(",\n")))
+}
+
 /// The links into the microscope, from their table.
 fn watch(chapter: &str) -> Result<String> {
     let table = read(&book().join("microscope-links.toml"))?;

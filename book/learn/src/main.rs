@@ -22,6 +22,7 @@ cargo learn mutants N  run the known bugs of chapter N, and show the test that f
 cargo learn mend N     get the chapter's code with a bug that the chapter does not show
 cargo learn show N     the result that chapter N's drafts and experiments print
 cargo learn diffs      make the parts of the text that come from files
+cargo learn links      print the links into the microscope as JSON, for the browser's tests
 cargo learn check [N…] check the whole book as CI does, or these chapters";
 
 /// The folder `book/`.
@@ -49,6 +50,10 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["check", ref numbers @ ..] => check::check(numbers),
         ["diffs"] => made::make(),
+        ["links"] => made::links_as_json().map(|text| {
+            print!("{text}");
+            true
+        }),
         ["mutants", number] => Chapter::find(number).and_then(|chapter| mutants(&chapter)),
         ["mend", number] => Chapter::find(number).and_then(|chapter| mend(&chapter)),
         ["show", number] => Chapter::find(number).and_then(|chapter| show(&chapter)),
