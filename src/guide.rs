@@ -187,7 +187,7 @@
 //!   - value 98 is lost: it was known, and a final read of n0 does not have it
 //!   …
 //!   … 255 anomalies in all
-//! 1021 operations, 3789 messages delivered, 0 lost, 255 cut off, in 20.154904323s of virtual time
+//! 1021 operations, 3789 messages delivered, 0 lost, 0 doubled, 255 cut off, in 20.154904323s of virtual time
 //! EDDYLINE_SEED=0 replays it exactly where the test's seeds come from …
 //! ```
 //!
@@ -542,6 +542,7 @@
 //! A handler that computes for long, or waits for a disk, stops the whole node until its next
 //! `.await`. If that takes a tenth of a second, a line on stderr names the handler. Give such work
 //! to [`unblock`](crate::Context::unblock): it runs on another thread, and only this handler waits.
+//! In a simulation it runs at once and takes no virtual time, so a run still replays.
 //!
 //! ```
 //! # use {eddyline::{Context, Request, Result}, serde_json::json};
@@ -551,8 +552,6 @@
 //! cx.reply(&request, &json!({ "count": count }))
 //! # }
 //! ```
-//!
-//! In a simulation the closure runs at once and takes no virtual time, so a run still replays.
 //!
 //! # When to use the services
 //!
@@ -578,7 +577,8 @@
 //! [`duplication`](crate::sim::Simulation::duplication). The second copy of a `cas` is answered
 //! with error 22, and this answer may arrive first. `update` would then add again, so count with
 //! [`update_once`](crate::node::Kv::update_once). A request that reaches your own nodes twice must
-//! be harmless the second time, or carry a mark; see `examples/kafka.rs`.
+//! be harmless the second time, carry a mark as in `examples/kafka.rs`, or be remembered by its
+//! [`ReplyAddress`](crate::node::ReplyAddress). Only `Partition::Links` cuts services off, by name.
 //!
 //! # Under Maelstrom
 //!

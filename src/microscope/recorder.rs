@@ -315,14 +315,14 @@ impl Recorder {
             "tasks"
         };
         let mut state = self.state_with(session);
-        let line = if is_request { self.line.take() } else { None };
+        let line = self.line.take();
         let task = |state: &Value| state["tasks"]["slots"][slot].clone();
         let (before, after) = (task(&self.state), task(&state));
         let known = if is_request { &after } else { &before };
         let name = match (known["name"].as_str(), &line) {
             (Some(name), _) => name.to_owned(),
-            (None, Some(line)) => handler(line),
-            (None, None) => "background task".to_owned(),
+            (None, Some(line)) if is_request => handler(line),
+            (None, _) => "background task".to_owned(),
         };
         let woken_by = self.woken_by.remove(slot).unwrap_or_else(|| {
             let why = if is_request { "its request" } else { "spawn" };
