@@ -208,9 +208,10 @@ mod tests {
     fn a_number_that_a_value_has_made_a_float_agrees() {
         for digits in ["-0", "18446744073709551616", "-12345678901234567890123"] {
             let value: serde_json::Value = serde_json::from_str(digits).unwrap();
-            let json = value.to_string();
+            let text = value.to_string();
+            let json = text.as_str();
             assert_ne!(json, digits);
-            let own = own(&[("msg_id", &json), ("in_reply_to", &json)]).unwrap();
+            let own = own(&[("msg_id", json), ("in_reply_to", json)]).unwrap();
             let agreed = own.of_reply(ReplyKind::Ok("poll"), (3, digits));
             assert_eq!(agreed, Ok(None));
             refused(own.of_reply(ReplyKind::Ok("poll"), (3, "7")), "`msg_id`");
