@@ -163,10 +163,13 @@ impl Call {
     /// # }
     /// ```
     pub fn send(mut self) -> Sent<Call> {
-        // The first await gives it the waker of its task.
-        let mut cx = TaskContext::from_waker(Waker::noop());
-        if let Poll::Ready(Err(error)) = Pin::new(&mut self).poll(&mut cx) {
-            self.state = CallState::Refused(error);
+        // One that was awaited before has sent it, and may have its outcome.
+        if self.tries() == 0 {
+            // The first await gives it the waker of its task.
+            let mut cx = TaskContext::from_waker(Waker::noop());
+            if let Poll::Ready(Err(error)) = Pin::new(&mut self).poll(&mut cx) {
+                self.state = CallState::Refused(error);
+            }
         }
         Sent(self)
     }

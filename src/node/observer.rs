@@ -108,15 +108,14 @@ impl Observer {
     ) {
         self.is_set.set(true);
         let replaced = self.watch.replace(Some(Watch { hook, clock, log }));
-        // The author's code. It runs when nothing is borrowed.
-        drop(replaced);
+        drop_watch(replaced);
     }
 
     /// Removes the function.
     pub(crate) fn remove(&self) {
         self.is_set.set(false);
         let removed = self.watch.take();
-        drop(removed);
+        drop_watch(removed);
     }
 
     /// Shows the function a message, and returns its decision.
@@ -139,6 +138,8 @@ impl Observer {
         let is_vacant = self.is_set() && self.watch.borrow().is_none();
         if is_vacant {
             *self.watch.borrow_mut() = Some(watch);
+        } else {
+            drop_watch(Some(watch));
         }
         decided
     }
@@ -157,5 +158,16 @@ impl Observer {
         if parsed.is_ok_and(|envelope| self.decide(Direction::Out, &envelope) == Verdict::Drop) {
             out.truncate(begin);
         }
+    }
+}
+
+/// Drops the author's function when nothing is borrowed. Its destructors may panic, and the log
+/// says so.
+fn drop_watch(watch: Option<Watch>) {
+    let Some(Watch { hook, log, .. }) = watch else {
+        return;
+    };
+    if let Err(panic) = catch(|| drop(hook)) {
+        log(format_args!("the observer's destructor {panic}"));
     }
 }

@@ -28,7 +28,7 @@ use super::timers::Timers;
 use super::waits::Waits;
 use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
 use crate::random::Random;
-use crate::task::{Inline, Threads};
+use crate::task::{Inline, Threads, catch};
 use crate::time::{Clock, Instant};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashSet, VecDeque};
@@ -407,6 +407,16 @@ impl Shared {
             ));
         }
         self.spawned.borrow_mut().pop_front()
+    }
+
+    /// Drops the tasks that have not started, each in a `catch` of its own: their destructors
+    /// may panic. Tasks that these spawn are dropped too, but not without end.
+    pub(crate) fn drop_spawned(&self) {
+        for _ in 0..SPAWNED_MAX {
+            let task = self.spawned.borrow_mut().pop_front();
+            let Some(task) = task else { return };
+            let _panic_at_the_end = catch(|| drop(task));
+        }
     }
 
     pub(crate) fn has_spawned(&self) -> bool {

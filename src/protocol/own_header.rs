@@ -88,14 +88,14 @@ impl OwnHeader {
         (msg_id, in_reply_to): (u64, &str),
     ) -> Result<Option<String>> {
         if let Some(own) = &self.msg_id
-            && own != in_reply_to
+            && !is_number(own, in_reply_to)
             && *own != msg_id.to_string()
         {
             let text = format!("it is neither the request's nor the reply's. {PASS_ON}");
             return Err(contradiction("msg_id", own, &text));
         }
         if let Some(own) = &self.in_reply_to
-            && own != in_reply_to
+            && !is_number(own, in_reply_to)
         {
             let text = format!("the reply has another one. {PASS_ON}");
             return Err(contradiction("in_reply_to", own, &text));
@@ -135,6 +135,18 @@ impl OwnHeader {
         let kind = serde_json::from_str(json);
         kind.map(Some)
             .map_err(|_| contradiction("type", json, "a type is a string"))
+    }
+}
+
+/// Whether a JSON value is the number that was received with these digits. serde_json's `Value`
+/// holds an integer of more than 64 bits, and -0, as a float, which is off in its last digits.
+fn is_number(json: &str, digits: &str) -> bool {
+    if json == digits || !json.contains(['.', 'e']) {
+        return json == digits;
+    }
+    match (json.parse::<f64>(), digits.parse::<f64>()) {
+        (Ok(own), Ok(number)) => (own - number).abs() <= number.abs() * 1e-15,
+        _ => false,
     }
 }
 
@@ -189,6 +201,20 @@ mod tests {
             [("msg_id", "3"), ("in_reply_to", "null")],
         ] {
             assert_eq!(of_reply(ReplyKind::Ok("poll"), &fields), Ok(None));
+        }
+    }
+
+    #[test]
+    fn a_number_that_a_value_has_made_a_float_agrees() {
+        for digits in ["-0", "18446744073709551616", "-12345678901234567890123"] {
+            let value: serde_json::Value = serde_json::from_str(digits).unwrap();
+            let text = value.to_string();
+            let json = text.as_str();
+            assert_ne!(json, digits);
+            let own = own(&[("msg_id", json), ("in_reply_to", json)]).unwrap();
+            let agreed = own.of_reply(ReplyKind::Ok("poll"), (3, digits));
+            assert_eq!(agreed, Ok(None));
+            refused(own.of_reply(ReplyKind::Ok("poll"), (3, "7")), "`msg_id`");
         }
     }
 

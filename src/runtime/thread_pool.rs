@@ -104,7 +104,10 @@ impl Drop for ThreadPool {
         let waiting = std::mem::take(&mut queue.waiting);
         drop(queue);
         self.0.changed.notify_all();
-        drop(waiting); // the author's values, so without the lock
+        for work in waiting {
+            // The author's values, so without the lock. Their destructors may panic.
+            let _panic_at_the_end = catch(|| drop(work));
+        }
     }
 }
 
@@ -234,7 +237,17 @@ mod tests {
 
     #[test]
     fn a_pool_that_is_dropped_drops_the_closures_that_wait() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("on purpose");
+            }
+        }
         let (pool, barrier) = full_pool();
+        for _ in 0..2 {
+            let bomb = Bomb;
+            pool.run(Box::new(move || drop(bomb))).unwrap();
+        }
         let value = Arc::new(());
         let held = value.clone();
         pool.run(Box::new(move || drop(held))).unwrap();

@@ -297,7 +297,8 @@ where
         self.stopwatch.begin(shared);
         let built = catch(|| (self.build)(cx));
         self.stopwatch.ended(shared, stopwatch::Polled::Building);
-        self.node = Some(Rc::new(built?));
+        let replaced = self.node.replace(Rc::new(built?));
+        let _panic_in_drop = catch(|| drop(replaced));
         Ok(())
     }
 

@@ -299,7 +299,9 @@ impl Session {
                 if let Err(panic) = self.host.build(&cx) {
                     self.log_line(format_args!("building the node {panic}"));
                     let text = format!("building the node panicked: {}", panic.message);
-                    return self.refuse(envelope, &Error::crash(text));
+                    self.refuse(envelope, &Error::crash(text));
+                    // The next init is shown to the observer of the node that it builds.
+                    return self.shared.observer().remove();
                 }
                 // The init has made the node, so it cannot be dropped.
                 let _verdict = self.shared.observer().decide(Direction::In, envelope);
@@ -368,6 +370,8 @@ impl Session {
                 self.log(format_args!("an error reply could not be sent: {error}"));
             }
         }
+        // The next init is shown to the observer of the node that it builds.
+        self.shared.observer().remove();
     }
 
     /// Answers a message that no handler will see, or logs it if it wants no reply.
@@ -419,6 +423,7 @@ impl Session {
         match self.identity {
             Identity::SettingUp(_) => {
                 self.end_setup();
+                self.rest();
                 self.has_ready_tasks()
             }
             Identity::Nameless | Identity::Named(_) => is_more_ready,
@@ -581,8 +586,10 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// An observer may hold a context, which would keep it and this session's state for ever.
+    /// An observer, and tasks that have not started, hold contexts. These would keep them and this
+    /// session's state for ever.
     fn drop(&mut self) {
         self.shared.observer().remove();
+        self.shared.drop_spawned();
     }
 }

@@ -9,6 +9,7 @@ mod life;
 mod limits;
 mod messages;
 mod observer;
+mod odd_orders;
 mod random_run;
 mod setup;
 mod time;
