@@ -90,6 +90,8 @@ compile_error!(
     reason = "a hidden macro around the tests runs them"
 )]
 pub mod guide;
+#[cfg(target_os = "linux")]
+pub mod harness;
 #[cfg(doc)]
 mod inside;
 #[cfg(any(test, feature = "lab"))]
