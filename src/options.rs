@@ -14,6 +14,7 @@ JSON messages to stdout, one per line. It answers echo, proxy, tcp_echo_start,
 tcp_echo_send and tcp_echo_stats. Diagnostics go to stderr.
 
 Usage: eddyline [OPTIONS]
+       eddyline check -w WORKLOAD FILE   judges a history; see eddyline check --help
 
 Options:
   --node NAME              Name of this node. It then serves without an init.
@@ -163,7 +164,7 @@ fn invalid(option: &str, expected: &str, value: &dyn std::fmt::Debug) -> lexopt:
 
 /// Writes text for a person to stdout. Messages use stdout only after the node
 /// has started.
-fn print(text: &str) -> ExitCode {
+pub(crate) fn print(text: &str) -> ExitCode {
     use std::io::{ErrorKind, Write as _};
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
