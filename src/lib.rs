@@ -85,6 +85,7 @@ compile_error!(
      machine, or on Windows in WSL 2."
 );
 
+mod diagram;
 #[expect(
     clippy::test_attr_in_doctest,
     reason = "a hidden macro around the tests runs them"

@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["memory"]),
     ("protocol", &[]),
     ("task", &[]),
+    ("diagram", &["protocol"]),
     ("reactor", &["source"]),
     ("tcp", &["source", "sys"]),
     (
@@ -33,14 +34,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "sim",
         &[
-            "session", "workload", "node", "protocol", "random", "time", "wire",
+            "diagram", "session", "workload", "node", "protocol", "random", "time", "wire",
         ],
     ),
     ("workload", &["protocol", "random"]),
     (
         "harness",
         &[
-            "workload", "reactor", "source", "sys", "protocol", "random", "time", "wire",
+            "diagram", "workload", "reactor", "source", "sys", "protocol", "random", "time", "wire",
         ],
     ),
     ("runtime", EVERYTHING),
@@ -54,12 +55,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 const EVERYTHING: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload",
+    "node", "session", "sim", "workload", "diagram", "harness",
 ];
 
 const EVERYTHING_AND_RUNTIME: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload", "runtime",
+    "node", "session", "sim", "workload", "diagram", "harness", "runtime",
 ];
 
 /// Crates that only some rooms may know.

@@ -17,6 +17,7 @@
 //! Names and forms are Maelstrom's, because people's scripts read them. The pictures are
 //! drawn here: nothing else has to be installed.
 
+mod messages;
 mod plots;
 mod report;
 mod results;
@@ -78,6 +79,7 @@ fn files(record: &Record) -> Vec<(String, String)> {
             plots::latency_quantiles(record),
         ),
         ("rate.svg".to_owned(), plots::rate(record)),
+        ("messages.svg".to_owned(), messages::messages(record)),
         ("timeline.html".to_owned(), report::timeline(record)),
         ("report.html".to_owned(), report::report(record)),
     ];

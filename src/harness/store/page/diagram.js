@@ -4,6 +4,8 @@
 const ROW = 17;
 const BLOCK = 128;
 const LEFT = 86;
+/** More than the page ever has: a time and a place fit into one number for nine hours. */
+const PLACES_MAX = 2 ** 18;
 /** A message that takes longer than so many blocks of rows is drawn at its ends. */
 const BLOCKS_MAX = 40;
 
@@ -43,7 +45,7 @@ class Diagram {
 
   firstInSight() {
     const row = this.scroll.scrollTop / ROW;
-    const found = this.places.findIndex((place) => this.rowOf.get(place)[0] >= row);
+    const found = this.places.findIndex((place) => this.rowFrom[place] >= row);
     return Math.max(found, 0);
   }
 
@@ -67,37 +69,55 @@ class Diagram {
       return !text || all.body[place].toLowerCase().includes(text);
     };
     this.places = [];
-    const ends = [];
+    const arrivals = [];
     const used = new Set();
     for (let place = 0; place < all.id.length; place += 1) {
       if (!passes(place)) continue;
       this.places.push(place);
-      ends.push([all.sent[place], 0, place]);
-      if (all.received[place] >= 0) ends.push([all.received[place], 1, place]);
+      // One number for time and place, because numbers are sorted much faster than pairs.
+      if (all.received[place] >= 0) arrivals.push(all.received[place] * PLACES_MAX + place);
       used.add(columns[all.src[place]]);
       used.add(columns[all.dest[place]]);
     }
-    ends.sort((one, other) => one[0] - other[0] || one[2] - other[2] || one[1] - other[1]);
-    this.times = ends.map(([time]) => time);
-    this.rowOf = new Map();
-    ends.forEach(([, end, place], row) => {
-      const rows = this.rowOf.get(place);
-      if (rows) rows[1] = row;
-      else this.rowOf.set(place, [row, Math.min(row + 1.6, ends.length + 1)]);
-    });
+    this.giveRows(Float64Array.from(arrivals).sort());
+    const rank = (name) => (name === 'clients' || run.isClient(name) ? 0 : run.isNode.has(name) ? 1 : 2);
+    this.columns = [...used].sort((one, other) => rank(one) - rank(other) || byName(one, other));
+    this.sheet.style.height = `${(this.times.length + 3) * ROW}px`;
+    this.draw();
+    return this.places.length;
+  }
+
+  /** Merges the sendings, which are in order, with the arrivals. */
+  giveRows(arrivals) {
+    const all = this.run.messages;
+    this.times = [];
+    this.rowFrom = new Float32Array(all.id.length).fill(-1);
+    this.rowTo = new Float32Array(all.id.length);
+    let next = 0;
+    const arrive = (until) => {
+      for (; next < arrivals.length; next += 1) {
+        const time = Math.floor(arrivals[next] / PLACES_MAX);
+        const place = arrivals[next] - time * PLACES_MAX;
+        if (time > until || this.rowFrom[place] < 0) return;
+        this.rowTo[place] = this.times.push(time) - 1;
+      }
+    };
+    for (const place of this.places) {
+      arrive(all.sent[place] - 1);
+      const row = this.times.push(all.sent[place]) - 1;
+      this.rowFrom[place] = row;
+      // One that never arrives ends a little below its beginning.
+      this.rowTo[place] = row + 1.6;
+    }
+    arrive(Infinity);
     this.blocks = [];
     for (const place of this.places) {
-      const [from, to] = this.rowOf.get(place).map((row) => Math.floor(row / BLOCK));
+      const [from, to] = [this.rowFrom[place], this.rowTo[place]].map((row) => Math.floor(row / BLOCK));
       for (let block = from; block <= to; block += 1) {
         if (block > from + BLOCKS_MAX && block < to - BLOCKS_MAX) block = to - BLOCKS_MAX;
         (this.blocks[block] ??= []).push(place);
       }
     }
-    const rank = (name) => (name === 'clients' || run.isClient(name) ? 0 : run.isNode.has(name) ? 1 : 2);
-    this.columns = [...used].sort((one, other) => rank(one) - rank(other) || byName(one, other));
-    this.sheet.style.height = `${(ends.length + 3) * ROW}px`;
-    this.draw();
-    return this.places.length;
   }
 
   draw() {
@@ -123,7 +143,7 @@ class Diagram {
     const drawn = new Set();
     for (let block = Math.floor(first / BLOCK); block <= Math.floor(last / BLOCK); block += 1) {
       for (const place of this.blocks[block] ?? []) {
-        const [from, to] = this.rowOf.get(place);
+        const [from, to] = [this.rowFrom[place], this.rowTo[place]];
         if (drawn.has(place) || to < first || from > last) continue;
         drawn.add(place);
         svg.append(this.arrow(place, x, (from + 1) * ROW, (to + 1) * ROW));
@@ -151,7 +171,7 @@ class Diagram {
     for (const fault of this.run.faults) {
       const from = this.rowAt(fault.from) * ROW + ROW / 2;
       const to = (fault.to < 0 ? this.times.length : this.rowAt(fault.to)) * ROW + ROW / 2;
-      if (to < top || from > bottom) continue;
+      if (to <= from || to < top || from > bottom) continue;
       const y = Math.max(from, top);
       const named = Math.max(from, this.scroll.scrollTop) + 13;
       fault.nodes.filter((name) => x.has(name)).forEach((name, nth) => {
@@ -188,9 +208,8 @@ class Diagram {
 
   choose(place, isMoving) {
     this.chosen = place;
-    const rows = this.rowOf.get(place);
-    if (rows && isMoving) {
-      const y = rows[0] * ROW;
+    if (isMoving && this.rowFrom[place] >= 0) {
+      const y = this.rowFrom[place] * ROW;
       const { scrollTop, clientHeight } = this.scroll;
       if (y < scrollTop + 40 || y > scrollTop + clientHeight - 80) this.scroll.scrollTop = y - clientHeight / 3;
     }
