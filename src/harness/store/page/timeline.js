@@ -93,10 +93,16 @@ class Timeline {
       }
     }
     const all = this.run.operations;
+    // Where a lane was last drawn: of several bars in one pixel the first is enough.
+    const drawn = new Map();
     for (const index of this.order) {
       const [from, to] = [all.from[index], all.to[index] < 0 ? this.run.elapsed : all.to[index]];
       if (to < this.from || from > this.to) continue;
       const x = Math.max(this.x(from), LABEL);
+      const lane = this.y(index);
+      const isPlain = all.outcome[index] === 'ok' && index !== this.chosen && !this.shown.has(index);
+      if (isPlain && x - (drawn.get(lane) ?? -9) < 1) continue;
+      drawn.set(lane, x);
       this.bar(pen, colour, index, x, Math.max(this.x(to) - x, 3));
     }
     pen.fillStyle = colour('panel');
