@@ -40,7 +40,7 @@ pub(crate) struct Evidence<'a> {
     by_client: HashMap<&'a str, Vec<usize>>,
 }
 
-/// What a sentence names.
+/// The things that a sentence names.
 struct Named<'a> {
     text: &'a str,
     words: Vec<&'a str>,
