@@ -136,19 +136,37 @@ unanswered() {
     exit 1
 }
 
-# `check NAME RECORD EACH FEW MANY COMMAND [ARG…]`: runs COMMAND with the counts
-# FEW and MANY. The difference is MANY less FEW repetitions of EACH operations:
-# starting, ending and the first growth of memory are in both runs.
-failed=0
-check() {
-    local name=$1 record=$2 each=$3 few=$4 many=$5 least
-    shift 5
+# `count EACH FEW MANY COMMAND [ARG…]`: runs COMMAND with the counts FEW and MANY.
+# The difference is MANY less FEW repetitions of EACH operations: starting, ending
+# and the first growth of memory are in both runs.
+count() {
+    local each=$1 few=$2 many=$3 least
+    shift 3
     "$@" "$few"
     least=$counted
     "$@" "$many"
-    local count=$(((counted - least) / ((many - few) * each)))
+    count=$(((counted - least) / ((many - few) * each)))
+}
+
+above() { ((count * 10000 > $1 * (10000 + tolerance))) && [ "$built_with" = "$recorded_with" ]; }
+
+# `check NAME RECORD EACH FEW MANY COMMAND [ARG…]`: compares a count with its record.
+# A node that is stopped by a busy machine for a quarter of a second takes that for
+# a handler that holds the loop, and times each poll for a minute (see
+# src/session/stopwatch.rs). So a count above its record is taken again, twice at
+# most. A change of the code is above it each time.
+failed=0
+check() {
+    local name=$1 record=$2 again
+    shift 2
+    count "$@"
+    for again in 1 2; do
+        above "$record" || break
+        echo "$name: $count instructions; again, in case that the machine was busy"
+        count "$@"
+    done
     echo "$name: $count instructions, $record on record"
-    if ((count * 10000 > record * (10000 + tolerance))) && [ "$built_with" = "$recorded_with" ]; then
+    if above "$record"; then
         echo "$name: above the record by more than the tolerance" >&2
         failed=1
     fi

@@ -1,10 +1,9 @@
-//! A guide for authors of nodes. It starts with an empty crate and ends with a
-//! broadcast that survives a partition, first in its own tests, then under Maelstrom.
+//! A guide for authors of nodes. It starts with an empty crate and ends with a broadcast that
+//! survives a partition, first in its own tests, then under Maelstrom.
 //!
-//! In a broadcast, clients send numbers, each number to one node. In the end every
-//! node must know every number, even if the network loses messages. This guide writes
-//! the node twice. The first version is wrong, and a test shows the error. The second
-//! version is right.
+//! In a broadcast, clients send numbers, each number to one node. In the end every node must know
+//! every number, even if the network loses messages. This guide writes the node twice. The first
+//! version is wrong, and a test shows the error. The second version is right.
 //!
 //! # An empty crate
 //!
@@ -28,10 +27,9 @@
 //!
 //! # A first node
 //!
-//! A node is a type that implements [`Node`]. It is built from its `init` message,
-//! so it knows its name and its peers from the beginning. `handle` is called for each
-//! *request*, a message from a client or from another node, and answers it with a
-//! *reply*. This is all of `src/main.rs`:
+//! A node is a type that implements [`Node`]. It is built from its `init` message, so it knows its
+//! name and its peers from the beginning. `handle` is called for each *request*, a message from a
+//! client or from another node, and answers it with a *reply*. This is all of `src/main.rs`:
 //!
 //! ```no_run
 //! use eddyline::{Context, Node, Request, Result};
@@ -87,8 +85,8 @@
 //! ```
 //!
 //! You write only the fields of the workload. The library writes `type`, `msg_id` and
-//! `in_reply_to`. The type of a reply is the request's type followed by `_ok`, unless the
-//! fields have a `type`. Send a few messages to the node by hand:
+//! `in_reply_to`. The type of a reply is the request's type followed by `_ok`, unless the fields
+//! have a `type`. Send a few messages to the node by hand:
 //!
 //! ```sh
 //! cargo run --quiet <<'END'
@@ -98,22 +96,20 @@
 //! END
 //! ```
 //!
-//! When the input ends, handlers that sleep or wait for a thread go on to their end. A
-//! handler that waits for a reply waits in vain, and a line on stderr counts such
-//! requests. Without the lines, on a terminal, the node prints an `init` to paste. A
-//! node that needs none has its name in [`Options::identity`](crate::Options).
+//! When the input ends, handlers that sleep or wait for a thread go on to their end. A handler that
+//! waits for a reply waits in vain, and a line on stderr counts such requests. Without the lines,
+//! on a terminal, the node prints an `init` to paste. A node that needs none has its name in
+//! [`Options::identity`](crate::Options).
 //!
 //! Three methods of [`Node`] have a part in the life of a node: `new` makes the value.
-//! [`setup`](Node::setup) makes it ready, and holds `init_ok` and all requests back
-//! meanwhile. [`start`](Node::start) then runs beside the handlers. A node that keeps a
-//! key in `lin-kv` creates it in `setup`: in `start` it could overwrite the first
-//! request's work.
+//! [`setup`](Node::setup) makes it ready, and holds `init_ok` and all requests back meanwhile.
+//! [`start`](Node::start) then runs beside the handlers. A node that keeps a key in `lin-kv`
+//! creates it in `setup`: in `start` it could overwrite the first request's work.
 //!
 //! # A cluster in a test
 //!
-//! [`sim`](crate::sim) runs whole clusters inside `cargo test`, on virtual time. A
-//! virtual second takes only as long as the processing of its messages. Put the tests
-//! at the end of `src/main.rs`:
+//! [`sim`](crate::sim) runs whole clusters inside `cargo test`, on virtual time. A virtual second
+//! takes only as long as the processing of its messages. Put the tests at the end of `src/main.rs`:
 //!
 //! ```
 //! #[cfg(test)]
@@ -127,22 +123,19 @@
 //! }
 //! ```
 //!
-//! The first test drives a cluster by hand. [`call`](crate::sim::Cluster::call) sends
-//! a request as a client and waits for the reply.
-//! [`run_for`](crate::sim::Cluster::run_for) lets time pass. Virtual time stands still
-//! outside of these two.
+//! The first test drives a cluster by hand. [`call`](crate::sim::Cluster::call) sends a request as
+//! a client and waits for the reply. [`run_for`](crate::sim::Cluster::run_for) lets time pass.
+//! Virtual time stands still outside of these two.
 //!
-//! In the second test a workload makes the requests, as Maelstrom's clients do. It
-//! sends 100 requests a second for ten seconds, gives the cluster ten seconds to
-//! recover, then reads from every node. Its checker finds lost numbers. The *seed*
-//! determines everything: when requests are made, the latency of each message, and
-//! the nodes that are cut off.
+//! In the second test a workload makes the requests, as Maelstrom's clients do. It sends 100
+//! requests a second for ten seconds, gives the cluster ten seconds to recover, then reads from
+//! every node. Its checker finds lost numbers. The *seed* determines everything: when requests are
+//! made, the latency of each message, and the nodes that are cut off.
 //!
 //! ```should_panic
-//! # use eddyline::sim::{Latency, Partition, Simulation, seeds, workload};
-//! # use eddyline::{Context, Node, Request, Result};
-//! # use {serde::{Deserialize, Serialize}, serde_json::json};
-//! # use std::{cell::RefCell, collections::BTreeSet, rc::Rc, time::Duration};
+//! # use eddyline::{Context, Node, Request, Result, sim::{Latency, Partition, Simulation, seeds, workload}};
+//! # use {serde::{Deserialize, Serialize}, serde_json::json, std::time::Duration};
+//! # use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 //! # struct Broadcast { numbers: RefCell<BTreeSet<u64>> }
 //! # #[derive(Serialize, Deserialize)] struct Message { message: u64 }
 //! # #[derive(Serialize)] struct ReadOk<'a> { messages: &'a BTreeSet<u64> }
@@ -186,15 +179,15 @@
 //! # }
 //! ```
 //!
-//! The first test passes; the second fails. Messages across the partition are lost,
-//! and this node does not send them again:
+//! The first test passes; the second fails. Messages across the partition are lost, and this node
+//! does not send them again:
 //!
 //! ```text
 //! broadcast failed with seed 0:
 //!   - value 98 is lost: it was known, and a final read of n0 does not have it
 //!   …
 //!   … 255 anomalies in all
-//! 1021 operations, 3789 messages delivered, 0 lost, 255 cut off, in 20.154904323s of virtual time
+//! 1021 operations, 3789 messages delivered, 0 lost, 0 doubled, 255 cut off, in 20.154904323s of virtual time
 //! EDDYLINE_SEED=0 replays it exactly where the test's seeds come from …
 //! ```
 //!
@@ -206,11 +199,10 @@
 //! EDDYLINE_SEED=0 cargo test survives
 //! ```
 //!
-//! A run that fails is run a second time with the *trace* on. The trace has every
-//! message, as JSON lines for `grep` and `jq`, and as a sequence diagram in SVG for a
-//! browser. In the diagram, nodes are columns, messages are arrows, and lost messages
-//! are marked. Choose a short span for it: it draws only the first 400 messages. Put
-//! this in place of the `unwrap`:
+//! A run that fails is run a second time with the *trace* on. The trace has every message, as JSON
+//! lines for `grep` and `jq`, and as a sequence diagram in SVG for a browser. In the diagram, nodes
+//! are columns, messages are arrows, and lost messages are marked. Choose a short span for it: it
+//! draws only the first 400 messages. Put this in place of the `unwrap`:
 //!
 //! ```should_panic
 //! use eddyline::sim::Failure;
@@ -230,29 +222,25 @@
 //! # show(Simulation::new(1).run::<Parrot, _>(workload::Echo::new()).unwrap_err());
 //! ```
 //!
-//! and call it: `if let Err(failure) = simulation.run::<Broadcast, _>(…) { show(failure) }`.
-//! The trace also contains the lines that handlers write with
-//! [`cx.log`](crate::Context::log).
+//! and call it: `if let Err(failure) = simulation.run::<Broadcast, _>(…) { show(failure) }`. The
+//! trace also contains the lines that handlers write with [`cx.log`](crate::Context::log).
 //!
-//! A run can only be replayed if the node is deterministic. Take time and random
-//! numbers from the context ([`now`](crate::Context::now),
-//! [`random`](crate::Context::random)), and do not let messages depend on the order of
-//! a `HashMap`. If the second run differs from the first, the failure says so.
+//! A run can only be replayed if the node is deterministic. Take time and random numbers from the
+//! context ([`now`](crate::Context::now), [`random`](crate::Context::random)), and do not let
+//! messages depend on the order of a `HashMap`. If the second run differs from the first, the
+//! failure says so.
 //!
 //! # A broadcast that survives
 //!
-//! A message that may be lost must be sent again until it is acknowledged. A *call*
-//! sends a request and waits for the reply. It ends with error 0 if there is no reply
-//! before its *deadline*. So each node remembers which numbers each peer has
-//! acknowledged, and repeatedly calls the peer with all others. This is called
-//! *gossip*. [`start`](crate::Node::start) runs at the same time as the
+//! A message that may be lost must be sent again until it is acknowledged. A *call* sends a request
+//! and waits for the reply. It ends with error 0 if there is no reply before its *deadline*. So
+//! each node remembers which numbers each peer has acknowledged, and repeatedly calls the peer with
+//! all others. This is called *gossip*. [`start`](crate::Node::start) runs at the same time as the
 //! handlers, and [`every`](crate::Context::every) makes its timer.
 //!
 //! ```
-//! # use eddyline::sim::{Latency, Partition, Simulation, seeds, workload};
-//! # use eddyline::{Context, Node, Request, Result};
-//! # use {serde::{Deserialize, Serialize}, serde_json::json};
-//! # use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
+//! # use eddyline::{Context, Node, Request, Result, sim::{Latency, Partition, Simulation, seeds, workload}};
+//! # use {serde::{Deserialize, Serialize}, serde_json::json, std::{cell::RefCell, collections::BTreeSet, rc::Rc}};
 //! # struct Broadcast { numbers: RefCell<BTreeSet<u64>> }
 //! # #[derive(Serialize, Deserialize)] struct Message { message: u64 }
 //! # #[derive(Serialize)] struct ReadOk<'a> { messages: &'a BTreeSet<u64> }
@@ -356,19 +344,17 @@
 //! # }
 //! ```
 //!
-//! The report lists each fault that [struck](crate::sim::Faults), with its nodes and its span.
-//! A kind of fault that was asked for and never struck is a run that shows nothing about it.
+//! The report lists each fault that [struck](crate::sim::Faults), with its nodes and its span. A
+//! kind of fault that was asked for and never struck is a run that shows nothing about it.
 //!
-//! Both tests pass now, and so does `it_survives_a_partition`. Five seeds are enough
-//! for every day. `EDDYLINE_SEEDS=500 cargo test` searches more thoroughly. The summary
-//! has the latency and the number of messages per operation; `examples/broadcast.rs`
-//! needs far fewer messages.
+//! Both tests pass now, and so does `it_survives_a_partition`. Five seeds are enough for every day.
+//! `EDDYLINE_SEEDS=500 cargo test` searches more thoroughly. The summary has the latency and the
+//! number of messages per operation; `examples/broadcast.rs` needs far fewer messages.
 //!
 //! # Code between two `.await`s is atomic
 //!
-//! All handlers and tasks of a node run on one thread. They switch only at an `.await`,
-//! so `RefCell` and `Cell` are enough. There are two possible mistakes, and both span
-//! an `.await`:
+//! All handlers and tasks of a node run on one thread. They switch only at an `.await`, so
+//! `RefCell` and `Cell` are enough. There are two possible mistakes, and both span an `.await`:
 //!
 //! ```
 //! # use {eddyline::{Context, Result}, std::cell::{Cell, RefCell}};
@@ -385,43 +371,39 @@
 //! ```
 //!
 //! - A value that was read before an `.await` may have changed after it. Read it again.
-//! - If a borrow is held across an `.await`, the next handler that borrows panics, and
-//!   its request is answered with error 13. `cargo clippy` finds such borrows.
+//! - If a borrow is held across an `.await`, the next handler that borrows panics, and its request
+//!   is answered with error 13. `cargo clippy` finds such borrows.
 //!
 //! # Errors and `?`
 //!
-//! If a handler returns an [`Error`], its request is answered with that error. So `?`
-//! is usually enough. `request.body()?` answers a body of the wrong shape with error
-//! 12. `cx.sync_rpc(…).await?` passes on the other node's error, or error 0 if that
-//! node did not reply.
+//! If a handler returns an [`Error`], its request is answered with that error. So `?` is usually
+//! enough. `request.body()?` answers a body of the wrong shape with error 12.
+//! `cx.sync_rpc(…).await?` passes on the other node's error, or error 0 if that node did not reply.
 //!
-//! - An error is [definite](crate::Error::is_definite) if the request was certainly not
-//!   carried out. Errors 0 and 13 and your own errors are not definite.
-//! - `?` passes a definite error on as definite. That is wrong if your node has already
-//!   changed something. Answer with error 0 or 13 in that case.
+//! - An error is [definite](crate::Error::is_definite) if the request was certainly not carried
+//!   out. Errors 0 and 13 and your own errors are not definite.
+//! - `?` passes a definite error on as definite. That is wrong if your node has already changed
+//!   something. Answer with error 0 or 13 in that case.
 //! - Errors of your own have numbers from 1000 on: `Error::new(1000, "sold out")`.
-//! - An error in a task of `start` or `spawn` has no caller. It is logged, and the task
-//!   ends. A loop that must continue does not use `?`; see `gossip` above. If the handle of a
-//!   spawned task is awaited, the error belongs to the code that awaits it.
+//! - An error in a task of `start` or `spawn` has no caller. It is logged, and the task ends. A
+//!   loop that must continue does not use `?`; see `gossip` above. If the handle of a spawned task
+//!   is awaited, the error belongs to the code that awaits it.
 //!
 //! # Types, hints, and replies from another node
 //!
-//! This node is the follower of a leader. It shows four features that the broadcast did
-//! not need:
+//! This node is the follower of a leader. It shows four features that the broadcast did not need:
 //!
 //! - One enum stands for all messages. A type that it does not have is error 10.
-//! - A reply has a type of its own: `vote` is answered with `ballot`. A `type` among the
-//!   fields is the reply's type, and [`reply_as`](crate::Context::reply_as) names one for
-//!   fields without it.
-//! - An error carries a hint for programs. The caller reads it with
-//!   [`field`](crate::Error::field), and `?` passes it on.
-//! - The follower hands a request on, and the leader answers the client. The address of the
-//!   reply is a [`ReplyAddress`](crate::node::ReplyAddress) inside the message.
+//! - A reply has a type of its own: `vote` is answered with `ballot`. A `type` among the fields is
+//!   the reply's type, and [`reply_as`](crate::Context::reply_as) names one for fields without it.
+//! - An error carries a hint for programs. The caller reads it with [`field`](crate::Error::field),
+//!   and `?` passes it on.
+//! - The follower hands a request on, and the leader answers the client. The address of the reply
+//!   is a [`ReplyAddress`](crate::node::ReplyAddress) inside the message.
 //!
 //! ```
 //! use eddyline::node::ReplyAddress;
-//! # use eddyline::{Context, Error, Node, Request, Result};
-//! # use serde::{Deserialize, Serialize};
+//! # use {eddyline::{Context, Error, Node, Request, Result}, serde::{Deserialize, Serialize}};
 //! # use std::{cell::{Cell, RefCell}, rc::Rc};
 //! # struct Raft { term: Cell<u64>, leader: RefCell<Option<String>>, sum: Cell<i64> }
 //!
@@ -436,9 +418,7 @@
 //! }
 //!
 //! # impl Node for Raft {
-//! # fn new(_: &Context) -> Self {
-//! #     Raft { term: Cell::new(0), leader: RefCell::new(None), sum: Cell::new(0) }
-//! # }
+//! # fn new(_: &Context) -> Self { Raft { term: Cell::new(0), leader: RefCell::new(None), sum: Cell::new(0) } }
 //! async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
 //!     match request.body()? {
 //!         Message::Vote { term } => {
@@ -472,14 +452,13 @@
 //!
 //! # An observer
 //!
-//! [`observe`](crate::Context::observe) calls a function with each message that the node
-//! receives or sends. A log of all messages, counters for each type, and traces are made in
-//! this way. The function may also drop a message, which is then lost as if by the network:
+//! [`observe`](crate::Context::observe) calls a function with each message that the node receives
+//! or sends. A log of all messages, counters for each type, and traces are made in this way. The
+//! function may also drop a message, which is then lost as if by the network:
 //!
 //! ```
 //! # use eddyline::{Context, node::{Direction, Verdict}};
-//! # struct Chaotic;
-//! # impl Chaotic {
+//! # struct Chaotic; impl Chaotic {
 //! fn new(cx: &Context) -> Self {
 //!     let dice = cx.clone();
 //!     cx.observe(move |message| {
@@ -495,16 +474,14 @@
 //!
 //! # Timeouts and retry
 //!
-//! Every call ends after a second, or after the time given with
-//! [`timeout`](crate::Call::timeout). [`retry`](crate::Call::retry) sends the same
-//! request again, after pauses that double, until a reply comes. The timeout then
-//! limits all attempts together. The request may be carried out more than once, so use
-//! it only where that is harmless. Calls are ordinary futures; [`Call`](crate::Call)
-//! shows how to ask all peers and wait for a majority.
+//! Every call ends after a second, or after the time given with [`timeout`](crate::Call::timeout).
+//! [`retry`](crate::Call::retry) sends the same request again, after pauses that double, until a
+//! reply comes. The timeout then limits all attempts together. The request may be carried out more
+//! than once, so use it only where that is harmless. Calls are ordinary futures;
+//! [`Call`](crate::Call) shows how to ask all peers and wait for a majority.
 //!
 //! ```
-//! # use eddyline::{Backoff, Context, Request, Result};
-//! # use std::time::Duration;
+//! # use {eddyline::{Backoff, Context, Request, Result}, std::time::Duration};
 //! # async fn forward(cx: Context, request: Request) -> Result<()> {
 //! let call = cx.sync_rpc_raw("n1", &request.body()?);
 //! let reply = call.retry(Backoff::default()).timeout(Duration::from_secs(4)).await?;
@@ -542,8 +519,7 @@
 //! replaces its alarm each time:
 //!
 //! ```
-//! # use eddyline::{Context, Request, Result, TaskHandle};
-//! # use std::{cell::RefCell, rc::Rc, time::Duration};
+//! # use {eddyline::{Context, Request, Result, TaskHandle}, std::{cell::RefCell, rc::Rc, time::Duration}};
 //! # struct Follower { alarm: RefCell<Option<TaskHandle>> }
 //! # impl Follower {
 //! # async fn stand_for_election(self: Rc<Self>, _: Context) -> Result<()> { Ok(()) }
@@ -564,12 +540,12 @@
 //! # Work that blocks
 //!
 //! A handler that computes for long, or waits for a disk, stops the whole node until its next
-//! `.await`. If that takes a tenth of a second, a line on stderr names the handler. Give such work to
-//! [`unblock`](crate::Context::unblock): it runs on another thread, and only this handler waits.
+//! `.await`. If that takes a tenth of a second, a line on stderr names the handler. Give such work
+//! to [`unblock`](crate::Context::unblock): it runs on another thread, and only this handler waits.
+//! In a simulation it runs at once and takes no virtual time, so a run still replays.
 //!
 //! ```
-//! # use eddyline::{Context, Request, Result};
-//! # use serde_json::json;
+//! # use {eddyline::{Context, Request, Result}, serde_json::json};
 //! # fn count_primes(below: u64) -> u64 { below }
 //! # async fn primes(cx: Context, request: Request) -> Result<()> {
 //! let count = cx.unblock(|| count_primes(100_000_000)).await?;
@@ -577,13 +553,11 @@
 //! # }
 //! ```
 //!
-//! In a simulation the closure runs at once and takes no virtual time, so a run still replays.
-//!
 //! # When to use the services
 //!
-//! Every simulated cluster has Maelstrom's four services. If a node must answer while
-//! it is cut off, let it keep its own state and gossip. If nodes must agree, and may
-//! answer with an error while they cannot, let them use a service.
+//! Every simulated cluster has Maelstrom's four services. If a node must answer while it is cut
+//! off, let it keep its own state and gossip. If nodes must agree, and may answer with an error
+//! while they cannot, let them use a service.
 //!
 //! | to | use |
 //! |---|---|
@@ -600,10 +574,11 @@
 //! ```
 //!
 //! Maelstrom delivers no message twice, but the simulation does so with
-//! [`duplication`](crate::sim::Simulation::duplication). The second copy of a `cas` is
-//! answered with error 22, and this answer may arrive first. `update` would then add
-//! again, so count with [`update_once`](crate::node::Kv::update_once). A request that reaches your own nodes twice must be harmless the
-//! second time, or carry a mark; see `examples/kafka.rs`.
+//! [`duplication`](crate::sim::Simulation::duplication). The second copy of a `cas` is answered
+//! with error 22, and this answer may arrive first. `update` would then add again, so count with
+//! [`update_once`](crate::node::Kv::update_once). A request that reaches your own nodes twice must
+//! be harmless the second time, carry a mark as in `examples/kafka.rs`, or be remembered by its
+//! [`ReplyAddress`](crate::node::ReplyAddress). Only `Partition::Links` cuts services off, by name.
 //!
 //! # Under Maelstrom
 //!
@@ -615,11 +590,11 @@
 //!     --time-limit 20 --rate 100 --latency 20 --nemesis partition
 //! ```
 //!
-//! It ends with `Everything looks good!`. The log lines of the nodes, and the output of
-//! `println!`, are in `store/latest/node-logs/`.
+//! It ends with `Everything looks good!`. The log lines of the nodes, and the output of `println!`,
+//! are in `store/latest/node-logs/`.
 //!
-//! Read next: `examples/` has a node for each workload, and
-//! [`sim::workload`](crate::sim::workload) lists the checkers.
+//! Read next: `examples/` has a node for each workload, and [`sim::workload`](crate::sim::workload)
+//! lists the checkers.
 //!
 //! [`Node`]: crate::Node
 //! [`Error`]: crate::Error

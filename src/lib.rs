@@ -86,6 +86,19 @@ compile_error!(
 );
 
 mod diagram;
+/// Shows the microscope a moment of a turn. Without the feature it expands to nothing, so
+/// the loop pays nothing for it.
+macro_rules! look {
+    ($($seen:tt)*) => {
+        #[cfg(any(test, feature = "microscope"))]
+        {
+            if crate::microscope::is_on() {
+                $($seen)*
+            }
+        }
+    };
+}
+
 #[expect(
     clippy::test_attr_in_doctest,
     reason = "a hidden macro around the tests runs them"
@@ -98,6 +111,8 @@ mod inside;
 #[cfg(any(test, feature = "lab"))]
 pub mod lab;
 mod memory;
+#[cfg(any(test, feature = "microscope"))]
+pub mod microscope;
 pub mod node;
 pub mod protocol;
 mod random;

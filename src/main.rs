@@ -6,6 +6,8 @@
 
 mod check_command;
 mod options;
+#[cfg(feature = "microscope")]
+mod watch;
 
 use eddyline::protocol::RawRequest;
 use eddyline::{Context, Node, Request, Result};
@@ -110,6 +112,10 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|first| first == "check") {
         return check_command::main(arguments);
+    }
+    #[cfg(feature = "microscope")]
+    if let Some(done) = watch::command() {
+        return done;
     }
     let options = match options::parse() {
         Ok(options) => options,

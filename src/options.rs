@@ -37,6 +37,18 @@ Exit status:
   2  an option or its value is wrong
 ";
 
+/// The help of a program with the feature `microscope`, after the other.
+#[cfg(feature = "microscope")]
+const MICROSCOPE_HELP: &str = "
+The microscope:
+  eddyline --record FILE                Record the run, event by event.
+  eddyline explain RECORDING...         Print recordings as text.
+  eddyline microscope RECORDING... -o FILE
+                                        Make a page of them for a browser.
+";
+#[cfg(not(feature = "microscope"))]
+const MICROSCOPE_HELP: &str = "";
+
 /// The smallest value of `--line-bytes-max`: 1 KiB, the length of `init` in a
 /// cluster of a hundred nodes. A node that cannot read its `init` answers nothing.
 const LINE_BYTES_MIN: usize = 1 << 10;
@@ -50,11 +62,14 @@ pub(crate) fn parse() -> Result<Options, ExitCode> {
     match read(lexopt::Parser::from_env()) {
         Ok(Choice::Run(options)) => Ok(options),
         Ok(Choice::Print(text)) => Err(print(&text)),
-        Err(error) => {
-            report(&format!("{error}; see eddyline --help"));
-            Err(ExitCode::from(USAGE_ERROR))
-        }
+        Err(error) => Err(usage_error(&error)),
     }
+}
+
+/// Reports a wrong option or value.
+pub(crate) fn usage_error(error: &dyn std::fmt::Display) -> ExitCode {
+    report(&format!("{error}; see eddyline --help"));
+    ExitCode::from(USAGE_ERROR)
 }
 
 enum Choice {
@@ -100,7 +115,13 @@ fn read(mut arguments: lexopt::Parser) -> Result<Choice, lexopt::Error> {
             (Long("tcp-bind"), Choice::Run(options)) => {
                 options.tcp_bind = address(&mut arguments)?;
             }
-            (Long("help") | Short('h'), _) => choice = Choice::Print(HELP.to_owned()),
+            #[cfg(feature = "microscope")]
+            (Long("record"), Choice::Run(options)) => {
+                options.record = Some(arguments.value()?.into());
+            }
+            (Long("help") | Short('h'), _) => {
+                choice = Choice::Print(format!("{HELP}{MICROSCOPE_HELP}"));
+            }
             (Long("version"), _) => {
                 let version = env!("CARGO_PKG_VERSION");
                 choice = Choice::Print(format!("eddyline {version}\n"));

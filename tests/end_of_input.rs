@@ -5,7 +5,7 @@
 
 mod alone;
 
-use alone::{Act, Alone};
+use alone::{Act, Alone, ByHand};
 use eddyline::{Backoff, Context, Request, Result};
 use futures_util::future::{Either, join, join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -228,6 +228,47 @@ act!(RacesAThread, |cx, request| {
 #[test]
 fn a_thread_that_races_a_call_is_not_waited_for() {
     assert!(!ended::<RacesAThread>().may_go_on());
+}
+
+act!(RacesAClosure, |cx, request| {
+    let closure = cx.unblock(|| ());
+    match select(cx.sync_rpc("n2", "ping", &()), closure).await {
+        Either::Left((reply, _)) => reply.map(|_| ()),
+        Either::Right(_) => cx.reply(&request, &()),
+    }
+});
+
+/// A closure ends without another message, as a sleep does.
+#[test]
+fn a_closure_that_races_a_call_is_waited_for() {
+    let threads = ByHand::default();
+    let mut alone = Alone::with_threads::<RacesAClosure>(threads.clone());
+    alone.sent();
+    alone.end_input();
+    assert!(alone.may_go_on());
+    threads.run_one();
+    alone.advance(0);
+    alone.ends_with(json!({"type": "act_ok"}));
+    assert!(!alone.may_go_on());
+}
+
+act!(DropsAClosure, |cx, request| {
+    let mut call = cx.sync_rpc("n2", "ping", &());
+    let closure = cx.unblock(|| ());
+    select(select(closure, cx.sleep(MS(20))), &mut call).await;
+    call.await?;
+    cx.reply(&request, &())
+});
+
+#[test]
+fn a_closure_that_was_dropped_is_waited_for_no_longer() {
+    let threads = ByHand::default();
+    let mut alone = Alone::with_threads::<DropsAClosure>(threads);
+    alone.end_input();
+    alone.advance(19);
+    assert!(alone.may_go_on());
+    alone.advance(1);
+    assert!(!alone.may_go_on());
 }
 
 act!(WaitsForATask, |cx, request| {

@@ -5,9 +5,8 @@
 
 mod alone;
 
-use alone::Alone;
+use alone::{Alone, ByHand};
 use eddyline::session::{SPAWNED_MAX, TIMERS_MAX, Usage};
-use eddyline::task::{Threads, Work};
 use eddyline::time::VirtualClock;
 use eddyline::{Backoff, Context, Error, ErrorCode, Result, Sent, TaskHandle};
 use futures_util::future::{join_all, select};
@@ -434,31 +433,6 @@ fn on_virtual_time_a_closure_runs_at_once() {
     let logged = alone.logged();
     assert_eq!(logged.len(), 1, "{logged:?}");
     assert!(logged[0].contains("in the closure"));
-}
-
-/// Runs closures when the test says so, or refuses them.
-#[derive(Clone, Default)]
-struct ByHand {
-    waiting: Rc<RefCell<Vec<Work>>>,
-    refuses: bool,
-}
-
-impl Threads for ByHand {
-    fn run(&self, work: Work) -> std::result::Result<(), String> {
-        if self.refuses {
-            return Err("all threads are busy".to_owned());
-        }
-        self.waiting.borrow_mut().push(work);
-        Ok(())
-    }
-}
-
-impl ByHand {
-    /// Runs the closure that has waited longest.
-    fn run_one(&self) {
-        let work = self.waiting.borrow_mut().remove(0);
-        work();
-    }
 }
 
 act!(UnblocksOne, |cx, request| {

@@ -49,6 +49,30 @@ mod turn_bounds;
 
 pub use injected::{Failure, Run, run};
 
+/// The parts of which a scenario of the microscope is made.
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) mod scene {
+    pub(crate) use super::injected::{Bell, Subject};
+    pub(crate) use super::kernel::{
+        Actor, ActorId, Fault, Faults, FileId, Kernel, KernelClock, Received, Shape, install,
+        uninstall, with,
+    };
+}
+
 pub(crate) use descriptor::Descriptor;
 pub(crate) use kernel::Shape;
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use kernel::{FileSnapshot, is_installed as is_simulated};
 pub(crate) use poller::{Poller, Waker};
+
+/// The file behind a descriptor of this thread's simulated kernel.
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) fn look_at(fd: std::os::fd::RawFd) -> Option<FileSnapshot> {
+    kernel::with(|kernel| kernel.snapshot(fd))
+}
+
+/// The time on this thread's simulated kernel. Unlike a clock, it lets no time pass.
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) fn simulated_now() -> crate::time::Instant {
+    kernel::with(|kernel| kernel.now())
+}

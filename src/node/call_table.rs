@@ -181,6 +181,16 @@ impl CallTable {
         })
     }
 
+    /// The number of each call, and where it was sent if it still waits.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn states(&self) -> impl Iterator<Item = (u64, Option<NameId>)> {
+        let entries = self.entries.iter();
+        entries.map(|(&msg_id, entry)| match entry {
+            Entry::Waiting { dest, .. } => (msg_id, Some(*dest)),
+            Entry::Ended(_) => (msg_id, None),
+        })
+    }
+
     /// The slot of the task of each call without an outcome.
     pub(super) fn callers(&self) -> impl Iterator<Item = u32> {
         let waiting = self.entries.values().filter_map(|entry| match entry {

@@ -100,7 +100,8 @@ impl Context {
     ///
     /// # Errors
     /// Error 13 if `fields` do not serialise to a JSON object, or contradict the reply's
-    /// header: a `type` that is no string, a `msg_id` or an `in_reply_to` of another message.
+    /// header: a `type` that is no string, a `msg_id` or an `in_reply_to` of another message. So
+    /// the whole reply of another node is passed on with [`reply_raw`](Context::reply_raw).
     pub fn reply<T: Serialize + ?Sized>(&self, request: &Request, fields: &T) -> Result<()> {
         self.shared
             .reply(request, ReplyKind::Ok(request.kind()), fields)
@@ -298,6 +299,10 @@ impl Context {
     /// does both: see [`clock_skew`](crate::sim::Simulation::clock_skew) and
     /// [`clock_jumps`](crate::sim::Nemesis::clock_jumps). The table at [`now`](Context::now)
     /// tells which of the two clocks fits.
+    ///
+    /// A hybrid logical clock takes the later one of this time and the latest stamp that the node
+    /// has made or received, and counts where it stands still. Its stamps follow causes and never
+    /// go back within a life. A new life has seen no stamp, so an id needs a random part as well.
     ///
     /// ```
     /// # fn stamp(cx: &eddyline::Context) -> u128 {

@@ -182,6 +182,8 @@ trait Asker {
 }
 
 impl Asker for Request {
+    // Without this the table of methods gets the code, and each reply calls it there.
+    #[inline(always)]
     fn name(&self) -> &str {
         self.src()
     }
@@ -190,6 +192,7 @@ impl Asker for Request {
         self.msg_id()
     }
 
+    #[inline(always)]
     fn is_plain(&self) -> bool {
         Request::is_plain(self)
     }

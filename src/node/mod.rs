@@ -10,7 +10,7 @@
 //!              │       task_handle, unblock
 //!      messages ── shared                  one for each node
 //!              │
-//!   call_table  directory  outbox  operations  timers  marks  waits
+//!   call_table  directory  outbox  operations  timers  marks  waits  settings
 //!                         │
 //!                      observer
 //! ```
@@ -41,8 +41,11 @@ mod reply_address;
 mod request;
 mod retry;
 mod services;
+mod settings;
 mod shared;
 mod sleep;
+#[cfg(any(test, feature = "microscope"))]
+mod snapshot;
 mod task_handle;
 mod tcp_echo;
 mod timers;
@@ -63,7 +66,8 @@ pub use reply::Reply;
 pub use reply_address::ReplyAddress;
 pub use request::Request;
 pub use services::{Kv, Tso, TypedCall};
-pub use shared::{SPAWNED_MAX, Settings, Usage};
+pub use settings::{Settings, Usage};
+pub use shared::SPAWNED_MAX;
 pub use sleep::{Interval, Sleep};
 pub use task_handle::TaskHandle;
 pub use tcp_echo::TcpEcho;
@@ -71,6 +75,8 @@ pub use timers::TIMERS_MAX;
 pub use unblock::Unblock;
 
 pub(crate) use shared::{Log, Shared, Task};
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use snapshot::SharedSnapshot;
 pub(crate) use timers::too_many_timers;
 
 use crate::protocol::Result;

@@ -22,7 +22,8 @@ use std::rc::Rc;
 pub struct Observed<'a> {
     /// Whether the node has received or written it.
     pub direction: Direction,
-    /// When it was received or written, by the node's clock.
+    /// When it was received or written, as [`now`](super::Context::now) tells the time. A log that
+    /// is compared with another node's has [`unix_time`](super::Context::unix_time) instead.
     pub time: Instant,
     /// Its parts.
     pub envelope: &'a Envelope<'a>,

@@ -36,6 +36,60 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 /// }
 /// ```
 ///
+/// # Requests that come twice
+///
+/// A call with [`retry`](crate::Call::retry), or a network that duplicates, makes a node carry out
+/// a request twice. Either that is harmless, as in a set, or the node remembers what it has done.
+/// A reply's address tells the clients' requests apart, so the node that hands a request on sends
+/// it along:
+///
+/// ```
+/// # use eddyline::{Backoff, Context, Node, Request, Result, node::ReplyAddress};
+/// # use serde::{Deserialize, Serialize};
+/// # use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
+/// # #[derive(Deserialize)] struct Deposit { amount: u64 }
+/// # #[derive(Serialize, Deserialize)] struct Apply { from: ReplyAddress, amount: u64 }
+/// # #[derive(Serialize, Deserialize)] struct Balance { balance: u64 }
+/// # #[derive(Default)] struct State { balance: u64, done: HashMap<ReplyAddress, u64> }
+/// # struct Bank(RefCell<State>);
+/// # impl Node for Bank {
+/// # fn new(_: &Context) -> Self { Bank(RefCell::default()) }
+/// async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+///     match request.kind() {
+///         "deposit" => {
+///             let Deposit { amount } = request.body()?;
+///             let apply = Apply { from: request.reply_to(), amount };
+///             let call = cx.sync_rpc(&cx.node_ids()[0], "apply", &apply);
+///             let call = call.retry(Backoff::default()).timeout(Duration::from_secs(4));
+///             let balance: Balance = call.await?.body()?;
+///             cx.reply(&request, &balance)
+///         }
+///         "apply" => {
+///             let Apply { from, amount } = request.body()?;
+///             let State { balance, done } = &mut *self.0.borrow_mut();
+///             let balance = *done.entry(from).or_insert_with(|| {
+///                 *balance += amount; // no `.await` between the look and the deed
+///                 *balance
+///             });
+///             cx.reply(&request, &Balance { balance }) // the second time as the first
+///         }
+///         _ => cx.not_supported(&request),
+///     }
+/// }
+/// # }
+/// # use eddyline::sim::{Latency, Simulation};
+/// # let simulation = Simulation::new(1).nodes(3).latency(Latency::exponential_ms(20));
+/// # let mut cluster = simulation.loss(0.3).duplication(0.3).build::<Bank>();
+/// # let deposits = 1..=20;
+/// # let last = deposits.map(|_| cluster.call("n1", "deposit", &serde_json::json!({"amount": 1})));
+/// # assert_eq!(last.last().unwrap().unwrap()["balance"], 20);
+/// # assert!(cluster.statistics().duplicated > 0 && cluster.statistics().lost > 0);
+/// ```
+///
+/// If the deed itself waits, the second request may come meanwhile. It must then wait for the
+/// first, or be refused with error 11. A node that runs for long forgets the oldest deeds after
+/// the longest timeout of its clients.
+///
 /// In JSON it is `{"name":"c1","number":"7"}`. The number is a string, because a JSON integer
 /// of any length must survive, also in an enum that serde reads by its tag.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

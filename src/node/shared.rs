@@ -23,6 +23,7 @@ use super::operations::{Operation, OperationId, Operations, Outcome};
 use super::outbox::Outbox;
 use super::pools::Pools;
 use super::received_message::ReceivedMessage;
+use super::settings::{Settings, Usage};
 use super::timers::Timers;
 use super::waits::Waits;
 use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
@@ -42,57 +43,6 @@ use std::time::Duration;
 /// A turn starts a bounded number of them, and none while as many run as may. A loop that
 /// spawns without a pause reaches the bound. Without it, that loop would fill the memory.
 pub const SPAWNED_MAX: usize = 1 << 17;
-
-/// The time that a call waits unless it has a timeout of its own.
-const RPC_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The settings of a session.
-///
-/// ```
-/// use eddyline::session::Settings;
-/// use std::time::Duration;
-///
-/// let settings = Settings { seed: 7, ..Settings::default() };
-/// assert_eq!(settings.rpc_timeout, Duration::from_secs(1));
-/// ```
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// How long a call waits for its reply unless it has a timeout of its own: 1 s.
-    pub rpc_timeout: Duration,
-    /// The seed of the node's random numbers: 0.
-    pub seed: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            rpc_timeout: RPC_TIMEOUT,
-            seed: 0,
-        }
-    }
-}
-
-/// How much of each bounded resource is in use.
-///
-/// ```
-/// # fn rest(session: &eddyline::session::Session) {
-/// let usage = session.usage();
-/// assert_eq!(usage.calls_waiting, 0, "{usage:?}");
-/// # }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Usage {
-    /// Handlers and background tasks that have not ended.
-    pub tasks: usize,
-    /// Calls with an entry in the call table.
-    pub calls: usize,
-    /// Calls that wait for a reply or their expiry.
-    pub calls_waiting: usize,
-    /// Armed timers. Each waiting call has one of them.
-    pub timers: usize,
-    /// Operations on sockets that have not ended.
-    pub operations: usize,
-}
 
 /// The function that writes log lines.
 pub(crate) type Log = Rc<dyn Fn(fmt::Arguments<'_>)>;
@@ -473,6 +423,17 @@ impl Shared {
         self.input_ended.get()
     }
 
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn call_table(&self) -> std::cell::Ref<'_, CallTable> {
+        self.calls.borrow()
+    }
+
+    /// How many spawned tasks have not started.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(crate) fn spawned(&self) -> usize {
+        self.spawned.borrow().len()
+    }
+
     pub(crate) fn waits(&self) -> &Waits {
         &self.waits
     }
@@ -543,6 +504,7 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::RPC_TIMEOUT;
     use super::*;
     use crate::protocol::Fields;
     use crate::time::VirtualClock;

@@ -200,6 +200,15 @@ impl Timers {
         self.wheel.borrow().len() - self.owner_len.get()
     }
 
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn snapshot(&self) -> crate::time::WheelSnapshot {
+        self.wheel.borrow().snapshot(|timer| match timer {
+            Timer::Wake(_) => "sleep".to_owned(),
+            Timer::Numbered(key) if key & OWNER != 0 => "deadline of TCP".to_owned(),
+            Timer::Numbered(msg_id) => format!("call {msg_id}"),
+        })
+    }
+
     /// Whether this timer is armed and ends the call of that number.
     pub(super) fn is_armed_for(&self, timer: TimerId, msg_id: u64) -> bool {
         let mut wheel = self.wheel.borrow_mut();

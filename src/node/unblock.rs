@@ -41,8 +41,17 @@ pub struct Unblock<T> {
 /// The node's side. See the picture above.
 enum State<T> {
     Unstarted(Box<dyn FnOnce() -> T + Send>),
-    Started(Arc<Slot<T>>),
+    Started(Started<T>),
     Done,
+}
+
+/// A closure that was handed to the threads. Until it has ended, or is dropped, its task counts as one
+/// that sleeps: it goes on without another message.
+struct Started<T> {
+    slot: Arc<Slot<T>>,
+    shared: Rc<Shared>,
+    /// The slot of the task, for the count.
+    sleeper: u32,
 }
 
 /// The place where the closure's thread leaves the result.
@@ -103,12 +112,18 @@ impl<T: Send + 'static> Unblock<T> {
         &self,
         closure: Box<dyn FnOnce() -> T + Send>,
         waker: &Waker,
-    ) -> std::result::Result<Arc<Slot<T>>, String> {
+    ) -> std::result::Result<Started<T>, String> {
         let slot = Arc::new(Slot(Mutex::new(Progress::Awaited(waker.clone()))));
         let other_side = slot.clone();
         let threads = self.shared.threads();
         threads.run(Box::new(move || other_side.run(closure)))?;
-        Ok(slot)
+        let shared = self.shared.clone();
+        let sleeper = shared.waits().begin_sleep();
+        Ok(Started {
+            slot,
+            shared,
+            sleeper,
+        })
     }
 }
 
@@ -116,10 +131,10 @@ impl<T: Send + 'static> Future for Unblock<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<T>> {
-        let slot = match std::mem::replace(&mut self.state, State::Done) {
-            State::Started(slot) => slot,
+        let started = match std::mem::replace(&mut self.state, State::Done) {
+            State::Started(started) => started,
             State::Unstarted(closure) => match self.start(closure, cx.waker()) {
-                Ok(slot) => slot,
+                Ok(started) => started,
                 Err(reason) => {
                     let text = format!("{reason}; try again later");
                     return Poll::Ready(Err(Error::temporarily_unavailable(text)));
@@ -130,9 +145,9 @@ impl<T: Send + 'static> Future for Unblock<T> {
                 return Poll::Ready(Err(Error::crash(text)));
             }
         };
-        match slot.poll(cx.waker()) {
+        match started.slot.poll(cx.waker()) {
             Poll::Pending => {
-                self.state = State::Started(slot);
+                self.state = State::Started(started);
                 Poll::Pending
             }
             Poll::Ready(Ok(value)) => Poll::Ready(Ok(value)),
@@ -146,10 +161,9 @@ impl<T: Send + 'static> Future for Unblock<T> {
     }
 }
 
-impl<T> Drop for Unblock<T> {
+impl<T> Drop for Started<T> {
     fn drop(&mut self) {
-        if let State::Started(slot) = &self.state {
-            let _dropped_without_the_lock = slot.replace(Progress::Unwanted);
-        }
+        let _dropped_without_the_lock = self.slot.replace(Progress::Unwanted);
+        self.shared.waits().end_sleep(self.sleeper);
     }
 }

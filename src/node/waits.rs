@@ -2,9 +2,10 @@
 //! waits for them.
 //!
 //! A task is known by its slot in the executor. A call notes the slot of the task that polls
-//! it in its entry of the call table. A sleep counts itself here. A wait for another thing,
-//! such as a thread, is unknown: then the task's waker is held somewhere, and neither a call
-//! nor a sleep explains that.
+//! it in its entry of the call table. A sleep counts itself here, and so does a closure of
+//! `unblock`, which ends without another message too. A wait for another thing, such as a
+//! thread of the author's, is unknown: then the task's waker is held somewhere, and neither a
+//! call nor a sleep explains that.
 //!
 //! The waker alone does not tell. A `FuturesUnordered` of calls hands wakers of its own to
 //! the call table, and keeps the task's.
@@ -22,7 +23,7 @@ const KEPT_CHECK_MIN: usize = 64;
 pub(crate) struct Waits {
     /// The slot of the task that is being polled, or was polled last. The executor sets it.
     polled: Rc<Cell<u32>>,
-    /// How many sleeps are armed, by the slot of the task that awaits them.
+    /// How many sleeps and closures have not ended, by the slot of the task that awaits them.
     sleeps: RefCell<Vec<u32>>,
     kept: RefCell<Kept>,
 }

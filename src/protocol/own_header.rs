@@ -91,17 +91,14 @@ impl OwnHeader {
             && own != in_reply_to
             && *own != msg_id.to_string()
         {
-            let text = "it is neither the request's nor the reply's";
-            return Err(contradiction("msg_id", own, text));
+            let text = format!("it is neither the request's nor the reply's. {PASS_ON}");
+            return Err(contradiction("msg_id", own, &text));
         }
         if let Some(own) = &self.in_reply_to
             && own != in_reply_to
         {
-            return Err(contradiction(
-                "in_reply_to",
-                own,
-                "the reply has another one",
-            ));
+            let text = format!("the reply has another one. {PASS_ON}");
+            return Err(contradiction("in_reply_to", own, &text));
         }
         let Some(own) = self.kind()? else {
             return Ok(None);
@@ -140,6 +137,10 @@ impl OwnHeader {
             .map_err(|_| contradiction("type", json, "a type is a string"))
     }
 }
+
+/// The usual reason for a number of another message: the fields are a whole reply that came
+/// from another node.
+const PASS_ON: &str = "To pass on the reply to a call, use reply_raw";
 
 fn contradiction(key: &str, json: &str, why: &str) -> Error {
     let json = JsonExcerpt(json);
@@ -203,6 +204,8 @@ mod tests {
         let poll = ReplyKind::Ok("poll");
         refused(of_reply(poll, &[("msg_id", "8")]), "`msg_id`: 8");
         refused(of_reply(poll, &[("in_reply_to", "3")]), "`in_reply_to`: 3");
+        refused(of_reply(poll, &[("msg_id", "8")]), "use reply_raw");
+        refused(of_reply(poll, &[("in_reply_to", "3")]), "use reply_raw");
         refused(of_reply(poll, &[("type", "[1]")]), "`type`: [1]");
         let ballot = [("type", "\"ballot\"")];
         let text = "`type`: \"ballot\", but it is sent as \"vote\"";

@@ -40,6 +40,8 @@
 
 mod poller;
 mod slot;
+#[cfg(any(test, feature = "microscope"))]
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -51,6 +53,8 @@ pub(crate) use mio::Interest;
 /// `lab::Poller` passes its calls on to them.
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use poller::{Poller as RealPoller, Signs};
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use snapshot::{ReactorSnapshot, reason_words, words};
 pub(crate) use token::Token;
 
 #[cfg(any(test, feature = "lab"))]
@@ -305,6 +309,7 @@ impl<S: AsRawFd> Reactor<S> {
         for (token, readiness) in self.poller.events() {
             count += 1;
             if token == WAKE {
+                look!(crate::microscope::woken());
                 continue;
             }
             let token = Token::from_mio(token);
@@ -313,6 +318,7 @@ impl<S: AsRawFd> Reactor<S> {
                 self.stale_events += 1;
                 continue;
             };
+            look!(crate::microscope::edge(token.index(), readiness));
             slot.merge(readiness);
             enqueue(&mut self.queue, token, slot);
         }

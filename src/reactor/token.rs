@@ -32,7 +32,7 @@ impl Token {
         self.generation
     }
 
-    pub(super) fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self.index as usize
     }
 

@@ -30,6 +30,8 @@ use super::source::Source;
 use super::stdin::Stdin;
 use super::tcp_echo::TcpEcho;
 use super::timing::{TurnClock, earlier, timeout};
+#[cfg(any(test, feature = "microscope"))]
+use crate::microscope::Moment;
 use crate::node::{Context, Node};
 use crate::protocol::Init;
 use crate::reactor::Reactor;
@@ -57,12 +59,12 @@ pub(crate) const TASK_POLLS_PER_TURN: usize = 200;
 /// A node process: a session, and the descriptors around it.
 pub(crate) struct EventLoop {
     clock: TurnClock,
-    reactor: Reactor<Source>,
-    session: Session,
-    stdin: Stdin,
+    pub(super) reactor: Reactor<Source>,
+    pub(super) session: Session,
+    pub(super) stdin: Stdin,
     outputs: Outputs,
-    tcp_echo: TcpEcho,
-    phase: Phase,
+    pub(super) tcp_echo: TcpEcho,
+    pub(super) phase: Phase,
     looks: Looks,
     /// How many turns have begun.
     turns: u64,
@@ -148,8 +150,10 @@ impl EventLoop {
     pub(crate) fn turn(&mut self) -> io::Result<bool> {
         self.turns += 1;
         let is_timed = self.wait()?; // 1. wait
+        look!(self.look(Moment::Waited { turn: self.turns }));
         if is_timed {
             self.clock.now(); // 2. read the clock
+            look!(self.look(Moment::Clock));
         }
         self.deliver(); // 3. deliver readiness, bounded
         if is_timed {
@@ -169,6 +173,7 @@ impl EventLoop {
         let deadline = self.next_deadline();
         let has_work = self.reactor.has_carried_over() || self.has_tasks();
         let timeout = timeout(has_work, deadline, || self.clock.fresh());
+        look!(self.look_at_wait(timeout));
         let waited = self.reactor.wait(timeout);
         self.session.ready_queue().unpark();
         waited.map(|()| deadline.is_some())
@@ -208,6 +213,11 @@ impl EventLoop {
             };
             bytes += progress.received_bytes;
             self.reactor.apply(token, &progress);
+            look!(self.look(Moment::Served {
+                token,
+                readiness,
+                progress
+            }));
             if bytes >= SOCKET_BYTES_PER_TURN {
                 break;
             }
@@ -223,6 +233,7 @@ impl EventLoop {
         let input_waits = self.stdin.has_more(&self.reactor);
         let due_by = self.looks.due_by(deadline, now, input_waits);
         self.session.expire(due_by);
+        look!(self.look(Moment::Expired { due_by, now }));
         self.tcp_echo.expire(&mut self.reactor, &mut self.session);
     }
 
@@ -261,6 +272,7 @@ impl EventLoop {
             }
             debug_assert!(next > self.phase, "{:?} became {next:?}", self.phase);
             self.enter(next);
+            look!(self.look(Moment::Phase));
             self.flush()?;
         }
     }
@@ -305,12 +317,14 @@ impl EventLoop {
     fn flush(&mut self) -> io::Result<()> {
         self.outputs.flush(&mut self.reactor, &mut self.session)?;
         self.stdin.resume(&mut self.reactor, &self.session);
+        look!(self.look(Moment::Flushed));
         Ok(())
     }
 
     fn close_finished(&mut self) {
         self.tcp_echo
             .close_finished(&mut self.reactor, &mut self.session);
+        look!(self.look(Moment::Closed));
         debug_assert!(!(self.phase.runs_tasks() && self.session.has_operations()));
     }
 

@@ -37,6 +37,8 @@ mod options;
 mod outputs;
 mod phase;
 mod send_queue;
+#[cfg(any(test, feature = "microscope"))]
+mod snapshot;
 mod source;
 mod stdin;
 mod stdout;
@@ -60,6 +62,9 @@ pub(crate) use {
     expiry::DEFER_MAX,
     phase::{DRAIN_DEADLINE, LAST_TURNS_MAX},
 };
+
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use snapshot::LoopSnapshot;
 
 use crate::node::{Context, Node};
 use crate::sys::Streams;
@@ -122,6 +127,8 @@ pub fn run_with<N: Node>(
     let clock = Rc::new(MonotonicClock::start());
     let mut event_loop = EventLoop::new(build, &options, Streams::take()?, clock)?;
     event_loop.set_threads(ThreadPool::new());
+    #[cfg(any(test, feature = "microscope"))]
+    let recording = options.record.clone().map(crate::microscope::Live::start);
     let ended = loop {
         match event_loop.turn() {
             Ok(true) => {}
@@ -129,6 +136,10 @@ pub fn run_with<N: Node>(
             Err(error) => break Err(error),
         }
     };
+    #[cfg(any(test, feature = "microscope"))]
+    if let Some(recording) = recording {
+        recording.save()?;
+    }
     // Destructors of the author's node and tasks run here, and may panic. The exit status
     // stays 0, since all replies are written.
     let _panic_at_the_end = crate::task::catch(|| drop(event_loop));

@@ -41,6 +41,10 @@ pub struct Options {
     /// How many TCP connections may be open at once: 65,536. Further clients wait in
     /// the listener's queue until a connection closes.
     pub tcp_connections_max: usize,
+    /// The file that a recording of the whole run is written to, for the microscope.
+    /// A recorded run takes the same turns and is many times slower.
+    #[cfg(any(test, feature = "microscope"))]
+    pub record: Option<std::path::PathBuf>,
 }
 
 impl Default for Options {
@@ -52,6 +56,8 @@ impl Default for Options {
             seed: None,
             line_bytes_max: crate::wire::LINE_BYTES_MAX,
             tcp_connections_max: crate::tcp::CONNECTIONS_MAX,
+            #[cfg(any(test, feature = "microscope"))]
+            record: None,
         }
     }
 }

@@ -102,6 +102,18 @@ pub(super) enum Unwritten {
 }
 
 impl Phase {
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Phase::Serving => "serving",
+            Phase::Draining { .. } => "draining",
+            Phase::GivingUp { .. } => "giving up",
+            Phase::Flushing { .. } => "flushing",
+            Phase::FlushingStdout => "flushing stdout",
+            Phase::Ended => "ended",
+        }
+    }
+
     /// The phase that follows from the facts; the same one if none does.
     ///
     /// | phase | work | unwritten | time | becomes | and the loop |

@@ -123,6 +123,14 @@ impl Stdin {
     }
 
     /// Hands whole lines to the session, until the reader of stdout is too far behind.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn snapshot(&self) -> super::snapshot::LinesSnapshot {
+        super::snapshot::LinesSnapshot {
+            bytes: self.lines.len(),
+            limit: self.line_bytes_max,
+        }
+    }
+
     fn receive_lines(&mut self, session: &mut Session) {
         if self.state != State::Reading {
             return;

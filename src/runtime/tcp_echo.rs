@@ -17,6 +17,8 @@ use super::tcp_server::{ACCEPT_RETRY, TcpServer};
 use crate::reactor::Reactor;
 use crate::session::{Operation, OperationId, Session};
 use crate::source::{Progress, Readiness};
+#[cfg(any(test, feature = "microscope"))]
+use crate::tcp::EchoServer;
 use crate::tcp::{Connection, ExchangeError};
 use std::net::IpAddr;
 
@@ -116,6 +118,12 @@ impl TcpEcho {
     }
 
     /// Checks the invariants of the sends.
+    /// The bytes that the server counts as held by its connections.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.server.started().map_or(0, EchoServer::held_bytes)
+    }
+
     #[cfg(any(test, feature = "lab"))]
     pub(super) fn assert_invariants(&self) {
         self.sends.assert_invariants();

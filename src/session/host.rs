@@ -10,6 +10,8 @@
 //!
 //! Read next: `task::Executor`, the slots and their wakers.
 
+#[cfg(any(test, feature = "microscope"))]
+use super::snapshot::{self, SessionSnapshot};
 use super::stopwatch::{self, Stopwatch};
 use crate::node::{Context, Node, Request, Shared, Task, too_many_timers};
 use crate::protocol::{Error, Quote, Result};
@@ -55,16 +57,18 @@ pub(super) trait Host {
     ///
     /// | a handler waits for | it goes on |
     /// |---|---|
-    /// | a sleep, also beside calls | yes |
+    /// | a sleep or a closure of `unblock`, also beside calls | yes |
     /// | calls, with or without retries | no |
-    /// | anything else that holds its waker: a thread, a task, a channel | yes |
-    /// | calls, and anything else but sleeps | no |
+    /// | anything else that holds its waker: an author's thread, a task, a channel | yes |
+    /// | calls, and anything else but sleeps and closures | no |
     /// | nothing that holds its waker | no |
     ///
     /// Background tasks count as handlers if a request was kept and may be answered.
     fn may_go_on(&self, shared: &Shared) -> bool;
     /// The queue of woken tasks.
     fn ready_queue(&self) -> &Arc<ReadyQueue>;
+    #[cfg(any(test, feature = "microscope"))]
+    fn snapshot(&self, shared: &Shared) -> SessionSnapshot;
 }
 
 /// The work of a task.
@@ -177,30 +181,30 @@ where
     fn start_task(&mut self, shared: &Shared, task: Task) {
         let future = (self.run_job)(Job::Background(task));
         shared.timers().task_begins();
-        let timed = self.stopwatch.begin(shared);
+        self.stopwatch.begin(shared);
         let started = self.executor.start(None, future);
-        if let Some(since) = timed {
-            self.stopwatch
-                .ended(shared, since, stopwatch::Polled::Background);
+        if self.stopwatch.is_alone() {
+            self.stopwatch.ended(shared, stopwatch::Polled::Background);
         }
         match started {
             Some(Finished { payload, outcome }) => end(shared, payload, outcome),
             None => self.end_if_overrun(shared),
         }
+        look!(snapshot::polled(&self.executor, shared, false));
     }
 
     /// Polls the task that was woken first. Returns its kind, or `None` without one.
     fn poll_woken(&mut self, shared: &Shared) -> Option<ReadyKind> {
         let woken = self.executor.next_woken()?;
         shared.timers().task_begins();
-        let timed = self.stopwatch.begin(shared);
+        self.stopwatch.begin(shared);
         let polled = self.executor.poll_woken(woken);
-        if let Some(since) = timed {
+        if self.stopwatch.is_alone() {
             let payload = match &polled {
                 Polled::Finished(finished) => Some(&finished.payload),
                 Polled::Pending | Polled::Nothing => self.executor.polled(),
             };
-            self.stopwatch.ended(shared, since, of(payload));
+            self.stopwatch.ended(shared, of(payload));
         }
         match polled {
             Polled::Nothing => return None,
@@ -213,6 +217,7 @@ where
                 }
             }
         }
+        look!(snapshot::polled(&self.executor, shared, false));
         Some(ReadyKind::Woken)
     }
 
@@ -287,10 +292,11 @@ where
     F: Future<Output = JobResult>,
 {
     fn build(&mut self, cx: &Context) -> Result<(), Box<Panic>> {
-        let began = cx.now();
+        let shared = cx.shared();
+        self.stopwatch.rest(shared);
+        self.stopwatch.begin(shared);
         let built = catch(|| (self.build)(cx));
-        let (shared, polled) = (cx.shared(), stopwatch::Polled::Building);
-        self.stopwatch.ended(shared, began, polled);
+        self.stopwatch.ended(shared, stopwatch::Polled::Building);
         self.node = Some(Rc::new(built?));
         Ok(())
     }
@@ -351,17 +357,19 @@ where
             return end(shared, Some(request), Ok(Err(Box::new(error))));
         }
         let bytes = request.held_bytes();
+        shared.timers().task_begins();
+        self.stopwatch.begin(shared);
         let job = Job::Handle(node.clone(), cx.clone(), request.clone());
         // The author's `handle` may be no async fn, and do its work before it returns a
         // future. `run_job` calls it when it is polled, where panics are caught.
+        //
+        // Nothing stands between this line and `start`: the future would be copied once more.
         let future = (self.run_job)(job);
-        shared.timers().task_begins();
-        let timed = self.stopwatch.begin(shared);
         let started = self.executor.start(Some(request), future);
-        if let Some(since) = timed {
+        if self.stopwatch.is_alone() {
             let finished = started.as_ref().map(|finished| &finished.payload);
             let payload = finished.or_else(|| self.executor.polled());
-            self.stopwatch.ended(shared, since, of(payload));
+            self.stopwatch.ended(shared, of(payload));
         }
         match started {
             Some(Finished { payload, outcome }) => end(shared, payload, outcome),
@@ -370,6 +378,7 @@ where
                 self.end_if_overrun(shared);
             }
         }
+        look!(snapshot::polled(&self.executor, shared, true));
     }
 
     fn rest(&mut self, shared: &Shared) {
@@ -413,6 +422,11 @@ where
 
     fn ready_queue(&self) -> &Arc<ReadyQueue> {
         self.executor.ready_queue()
+    }
+
+    #[cfg(any(test, feature = "microscope"))]
+    fn snapshot(&self, shared: &Shared) -> SessionSnapshot {
+        SessionSnapshot::of(&self.executor, shared)
     }
 }
 

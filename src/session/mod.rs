@@ -18,23 +18,30 @@
 //! Read next: `identity`, how the node gets its name; `host`, which runs the handlers; then
 //! the room `node`.
 
+mod checks;
 mod host;
 mod identity;
+#[cfg(any(test, feature = "microscope"))]
+mod snapshot;
 mod stopwatch;
+mod usage;
 
 pub use crate::node::{CALLS_MAX, OPERATION_BYTES_MAX, OPERATIONS_MAX, SPAWNED_MAX, TIMERS_MAX};
 pub use crate::node::{Operation, OperationId, Outcome, Settings, TcpEchoStats, Usage};
 pub use host::{HELD_BYTES_MAX, TASKS_MAX};
 pub use identity::{SETUP_BYTES_MAX, SETUP_REQUESTS_MAX};
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use snapshot::{OutputSnapshot, SessionSnapshot};
 
 use crate::node::{Context, Direction, Log, Node, Request, Shared, Verdict};
 use crate::protocol::{
-    Envelope, Error, Excerpt, Header, Init, Malformed, MsgId, Parser, Quote, ReplyKind, ReplyTo,
-    Result, parse_body,
+    Envelope, Error, Excerpt, Init, Malformed, MsgId, Parser, Quote, ReplyKind, ReplyTo, Result,
+    parse_body,
 };
 use crate::task::{ReadyQueue, Threads};
 use crate::time::{Clock, Instant, TimerId};
 use crate::wire::OutputBuffer;
+use checks::{after_byte_order_mark, is_init, malformed};
 use host::{Host, SetupEnd, host};
 use identity::{Identity, SettingUp};
 use std::cell::RefMut;
@@ -42,9 +49,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-
-/// U+FEFF in UTF-8. At the start of a text it says only that the text is Unicode.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A whole node without file descriptors.
 ///
@@ -71,13 +75,10 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Another order breaks nothing, but may delay output or end a call too early.
 ///
 /// ```
-/// use eddyline::session::{Session, Settings};
-/// use eddyline::time::VirtualClock;
-/// # use eddyline::{Context, Node, Request, Result};
-/// # use std::rc::Rc;
+/// use eddyline::{session::{Session, Settings}, time::VirtualClock};
+/// # use {eddyline::{Context, Node, Request, Result}, std::rc::Rc};
 /// # struct Ping;
-/// # impl Node for Ping {
-/// #     fn new(_: &Context) -> Self { Ping }
+/// # impl Node for Ping { fn new(_: &Context) -> Self { Ping }
 /// #     async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
 /// #         cx.reply(&request, &())
 /// #     }
@@ -161,11 +162,13 @@ impl Session {
     /// until it waits or ends.
     pub fn receive(&mut self, line: &[u8]) {
         self.line_number += 1;
+        look!(crate::microscope::received(line));
         // Matched by reference. To move the envelope would take as long as to find the line.
         match &self.parser.parse(line) {
             Ok(envelope) => self.dispatch(envelope),
             Err(why) => self.refuse_line(line, why),
         }
+        look!(crate::microscope::dispatched(self.snapshot()));
     }
 
     /// Logs a line that is not a message. If it is the first one and begins with a byte order
@@ -174,8 +177,8 @@ impl Session {
     /// It calls `receive` in place of the parser, which has one caller and is part of it.
     #[cold]
     fn refuse_line(&mut self, line: &[u8], why: &Malformed) {
-        match line.strip_prefix(BYTE_ORDER_MARK) {
-            Some(rest) if self.line_number == 1 && !rest.starts_with(BYTE_ORDER_MARK) => {
+        match after_byte_order_mark(line) {
+            Some(rest) if self.line_number == 1 => {
                 self.line_number = 0;
                 self.receive(rest);
             }
@@ -575,25 +578,6 @@ impl Session {
     pub fn end_input(&mut self) {
         self.shared.end_input();
     }
-
-    /// How much of each bounded resource is in use.
-    ///
-    /// ```
-    /// # fn look(session: &eddyline::session::Session) {
-    /// let usage = session.usage();
-    /// assert!(usage.calls_waiting <= usage.timers); // each has its own
-    /// # }
-    /// ```
-    pub fn usage(&self) -> Usage {
-        let mut usage = self.shared.usage();
-        usage.tasks += self.host.tasks();
-        usage
-    }
-
-    /// The number of replies for which no call was waiting.
-    pub fn ignored_replies(&self) -> u64 {
-        self.shared.ignored_replies()
-    }
 }
 
 impl Drop for Session {
@@ -601,28 +585,4 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.shared.observer().remove();
     }
-}
-
-#[inline(always)]
-fn is_init(envelope: &Envelope<'_>) -> bool {
-    let is_reply = matches!(
-        envelope.header.in_reply_to,
-        ReplyTo::Call(_) | ReplyTo::Unknown
-    );
-    envelope.header.kind.as_deref() == Some("init") && !is_reply
-}
-
-/// The error for a request with a malformed header.
-#[inline(always)]
-fn malformed(header: &Header<'_>) -> Option<Error> {
-    let text = if header.kind.is_none() {
-        "field `type`: missing or not a string"
-    } else if header.msg_id == MsgId::Invalid {
-        "field `msg_id`: not an integer"
-    } else if header.in_reply_to == ReplyTo::Invalid {
-        "field `in_reply_to`: not an integer"
-    } else {
-        return None;
-    };
-    Some(Error::malformed_request(text))
 }

@@ -53,6 +53,10 @@ const REPORT_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Stopwatch {
     next: Timing,
+    /// When the poll that is timed alone began, or the polls that are timed together.
+    since: Instant,
+    /// How many polls are timed together.
+    polls: u32,
     /// Until then each poll is timed alone.
     alone_until: Instant,
     no_report_before: Instant,
@@ -61,12 +65,12 @@ pub(super) struct Stopwatch {
 }
 
 /// How the next poll is timed.
-#[derive(Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Timing {
     #[default]
     Alone,
-    /// With the `polls` since the first poll of the turn has ended.
-    Together { polls: u32, since: Instant },
+    /// With all polls since the first poll of the turn has ended.
+    Together,
 }
 
 /// The code that was polled.
@@ -81,56 +85,65 @@ pub(super) enum Polled<'a> {
 }
 
 impl Stopwatch {
-    /// A poll begins. Returns the time if it is timed alone: then [`ended`](Stopwatch::ended) follows.
+    /// A poll begins. If it is timed alone, [`ended`](Stopwatch::ended) follows. All that another poll
+    /// pays is this count and a look at `is_alone`.
     #[inline]
-    pub(super) fn begin(&mut self, shared: &Shared) -> Option<Instant> {
-        match &mut self.next {
-            Timing::Together { polls, .. } => {
-                *polls = polls.wrapping_add(1);
-                None
-            }
-            Timing::Alone => Some(shared.timers().now()),
+    pub(super) fn begin(&mut self, shared: &Shared) {
+        match self.next {
+            Timing::Together => self.polls = self.polls.wrapping_add(1),
+            Timing::Alone => self.begin_alone(shared),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_alone(&mut self, shared: &Shared) {
+        self.since = shared.timers().now();
+    }
+
+    /// Whether the poll that has begun is timed alone.
+    #[inline]
+    pub(super) fn is_alone(&self) -> bool {
+        self.next == Timing::Alone
     }
 
     /// A poll that was timed alone has ended.
     #[cold]
     #[inline(never)]
-    pub(super) fn ended(&mut self, shared: &Shared, since: Instant, polled: Polled<'_>) {
+    pub(super) fn ended(&mut self, shared: &Shared, polled: Polled<'_>) {
         let now = shared.timers().now();
-        self.look(shared, since, now, polled);
+        self.look(shared, now, polled);
         if now >= self.alone_until {
-            self.next = Timing::Together {
-                polls: 0,
-                since: now,
-            };
+            self.next = Timing::Together;
+            self.polls = 0;
+            self.since = now;
         }
     }
 
     /// No poll follows for a while: time is not counted from here to the next poll.
     #[inline]
     pub(super) fn rest(&mut self, shared: &Shared) {
-        if let Timing::Together { polls, since } = self.next {
+        if self.next == Timing::Together {
             self.next = Timing::Alone;
-            if polls > 0 {
-                self.look_together(shared, polls, since);
+            if self.polls > 0 {
+                self.look_together(shared);
             }
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn look_together(&mut self, shared: &Shared, polls: u32, since: Instant) {
+    fn look_together(&mut self, shared: &Shared) {
         let now = shared.timers().now();
-        if now.since(since) >= TOGETHER_LONG_MIN {
+        if now.since(self.since) >= TOGETHER_LONG_MIN {
             self.alone_until = now + ALONE_FOR;
-            self.look(shared, since, now, Polled::Together(polls));
+            self.look(shared, now, Polled::Together(self.polls));
         }
     }
 
     /// Reports code that ran for long, unless there was a line a moment ago.
-    fn look(&mut self, shared: &Shared, since: Instant, now: Instant, polled: Polled<'_>) {
-        let took = now.since(since);
+    fn look(&mut self, shared: &Shared, now: Instant, polled: Polled<'_>) {
+        let took = now.since(self.since);
         let held_min = match polled {
             Polled::Together(_) => TOGETHER_HELD_MIN,
             Polled::Handler(_) | Polled::Background | Polled::Building => HELD_MIN,

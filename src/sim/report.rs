@@ -53,10 +53,12 @@ impl<S> Report<S> {
         let statistics = &self.statistics;
         writeln!(
             f,
-            "{} operations, {} messages delivered, {} lost, {} cut off, in {:?} of virtual time",
+            "{} operations, {} messages delivered, {} lost, {} doubled, {} cut off, \
+             in {:?} of virtual time",
             self.history.operations().len(),
             statistics.delivered,
             statistics.lost,
+            statistics.duplicated,
             statistics.cut,
             self.elapsed,
         )?;

@@ -235,6 +235,30 @@ impl Simulation {
     // The run.
 
     /// A cluster of `N`, to be driven by hand.
+    ///
+    /// Its faults strike as in a run: those of a nemesis within the
+    /// [`duration`](Simulation::duration), from time zero on. So a property that no workload
+    /// has is checked under faults:
+    ///
+    /// ```
+    /// # use eddyline::sim::{Nemesis, Simulation, seeds};
+    /// # use std::time::Duration;
+    /// fn all_agree<N: eddyline::Node>() {
+    ///     for seed in seeds(20) {
+    ///         let nemesis = Nemesis::every(Duration::from_secs(1)).partitions();
+    ///         let mut cluster = Simulation::new(seed).nodes(3).nemesis(nemesis).build::<N>();
+    ///         for round in 0..50 {
+    ///             let node = format!("n{}", round % 3);
+    ///             cluster.call(&node, "commit", &()).ok(); // an error is no failure here
+    ///         }
+    ///         cluster.calm();
+    ///         cluster.run_for(Duration::from_secs(10));
+    ///         let states = ["n0", "n1", "n2"].map(|node| cluster.call(node, "read", &()).unwrap());
+    ///         assert!(states.iter().all(|state| state["value"] == states[0]["value"]), "{seed}");
+    ///         assert!(cluster.violations().is_empty());
+    ///     }
+    /// }
+    /// ```
     pub fn build<N: Node>(&self) -> Cluster {
         self.build_with(N::new)
     }

@@ -229,6 +229,13 @@ impl<F: Future, P> Executor<F, P> {
         self.slots.get(self.polled.get() as usize)?.payload.as_ref()
     }
 
+    /// The slot of each task that has not ended, and its payload.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn tasks(&self) -> impl Iterator<Item = (u32, &P)> {
+        let slots = (0..).zip(&self.slots);
+        slots.filter_map(|(index, slot)| Some((index, slot.payload.as_ref()?)))
+    }
+
     /// Drops the task that was polled last, unless it has ended, and returns its
     /// payload. A panic of its destructor is caught.
     pub(crate) fn drop_polled(&mut self) -> Option<P> {

@@ -135,6 +135,13 @@ impl ReadyQueue {
         }
     }
 
+    /// Whether the loop is parked, and the slots in the queue.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn snapshot(&self) -> (bool, Vec<u32>) {
+        let parked = self.parked.load(Ordering::SeqCst);
+        (parked, self.lock().iter().copied().collect())
+    }
+
     /// No code panics while it holds the lock, so a poisoned queue is whole.
     fn lock(&self) -> MutexGuard<'_, VecDeque<u32>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)

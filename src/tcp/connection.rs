@@ -93,6 +93,25 @@ impl Connection {
         }
     }
 
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn state_word(&self) -> &'static str {
+        match self.state {
+            State::Open => "Open",
+            State::Draining(_) => "Draining",
+            State::HalfClosed(None) => "HalfClosed",
+            State::HalfClosed(Some(_)) => "HalfClosed with a rest",
+            State::Closed(_) => "Closed",
+        }
+    }
+
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn unsent_bytes(&self) -> usize {
+        match &self.state {
+            State::Draining(rest) | State::HalfClosed(Some(rest)) => rest.bytes.len() - rest.sent,
+            State::Open | State::HalfClosed(None) | State::Closed(_) => 0,
+        }
+    }
+
     /// Echoes as far as readiness and the turn's bound go.
     pub(crate) fn ready(&mut self, readiness: Readiness, scratch: &mut [u8]) -> Progress<Ending> {
         let mut left = readiness;

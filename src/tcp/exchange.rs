@@ -122,6 +122,25 @@ impl Exchange {
         }
     }
 
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn state_word(&self) -> &'static str {
+        match self.state {
+            State::Connecting { .. } => "Connecting",
+            State::Sending { .. } => "Sending",
+            State::Receiving => "Receiving",
+            State::Done => "Done",
+        }
+    }
+
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn unsent_bytes(&self) -> usize {
+        match &self.state {
+            State::Connecting { data } => data.len(),
+            State::Sending { data, sent } => data.len() - sent,
+            State::Receiving | State::Done => 0,
+        }
+    }
+
     /// Goes as far as readiness and the turn's bound allow.
     pub(crate) fn ready(
         &mut self,

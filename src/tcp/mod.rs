@@ -22,6 +22,8 @@ mod event_sequences;
 mod exchange;
 mod listener;
 mod server;
+#[cfg(any(test, feature = "microscope"))]
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -29,3 +31,5 @@ pub(crate) use connection::Connection;
 pub(crate) use exchange::{EXCHANGES_MAX, Exchange, ExchangeError, QUEUE_WAIT_MAX, SEND_DEADLINE};
 pub(crate) use listener::ACCEPT_RETRY_MS;
 pub(crate) use server::{CONNECTIONS_MAX, EchoServer};
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use snapshot::ConnectionSnapshot;

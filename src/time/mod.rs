@@ -9,4 +9,6 @@ mod wheel;
 
 pub use clock::{Clock, MonotonicClock, VIRTUAL_UNIX_START, VirtualClock};
 pub use instant::Instant;
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use wheel::WheelSnapshot;
 pub use wheel::{TimerId, Wheel};

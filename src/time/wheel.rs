@@ -73,9 +73,13 @@
 
 mod level;
 mod node;
+#[cfg(any(test, feature = "microscope"))]
+mod snapshot;
 mod tick;
 
 pub use node::TimerId;
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use snapshot::WheelSnapshot;
 
 use super::clock::Clock;
 use super::instant::Instant;

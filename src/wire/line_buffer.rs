@@ -190,6 +190,12 @@ impl LineBuffer {
         self.start == self.end
     }
 
+    /// How many bytes were not handed out.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
     /// Reports a line that has passed the limit before its newline came, once, and
     /// drops the bytes of it that are here.
     fn report_if_too_long(&mut self) -> Option<Line<'_>> {

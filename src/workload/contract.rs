@@ -50,11 +50,11 @@ pub struct Turn<'a> {
 /// # impl Node for Clock {
 /// #     fn new(_: &Context) -> Self { Clock }
 /// #     async fn handle(self: Rc<Self>, cx: Context, request: eddyline::Request) -> Result<()> {
-/// #         cx.reply(&request, &serde_json::json!({"ms": cx.now().as_nanos() / 1_000_000}))
+/// #         cx.reply(&request, &serde_json::json!({"us": cx.unix_time().as_micros() as u64}))
 /// #     }
 /// # }
 ///
-/// /// Asks for the time, which must not run backwards.
+/// /// Asks for the wall clocks, which must agree.
 /// #[derive(Clone)]
 /// struct Time;
 ///
@@ -70,18 +70,18 @@ pub struct Turn<'a> {
 ///     }
 ///
 ///     fn reply_fields(&self, _: &str) -> &'static [&'static str] {
-///         &["ms"]
+///         &["us"]
 ///     }
 ///
 ///     fn check(&self, run: &Observed<'_>) -> Result<(), Anomalies> {
 ///         let mut anomalies = Anomalies::default();
 ///         let mut last = 0;
 ///         for answer in run.history.done("time") {
-///             let ms = answer.replied().map_or(0, |body: serde_json::Value| body["ms"].as_u64().unwrap());
-///             if ms < last {
-///                 anomalies.add(format_args!("n{} went back from {last} to {ms}", answer.node));
+///             let us = answer.replied().map_or(0, |body: serde_json::Value| body["us"].as_u64().unwrap());
+///             if us < last {
+///                 anomalies.add(format_args!("n{} went back from {last} to {us}", answer.node));
 ///             }
-///             last = ms;
+///             last = us;
 ///         }
 ///         anomalies.or(())
 ///     }

@@ -28,7 +28,7 @@
 //! | [`UniqueIds`] | no id is given out twice |
 //! | [`Broadcast`] | every value reaches every node |
 //! | [`GSet`] | every final read has all elements |
-//! | [`Counter`] | every final read is the sum |
+//! | [`Counter`]: `g()` for g-counter, `pn()` for pn-counter | every final read is the sum |
 //! | [`LinKv`] | each key is linearizable |
 //! | [`Kafka`] | logs lose nothing, and polls pass over nothing |
 //! | [`TxnListAppend`], [`TxnRwRegister`] | no cycle of dependencies that the model forbids |

@@ -4,7 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "no test file uses all of it")]
 
 use eddyline::session::{Session, Settings, Usage};
-use eddyline::task::{Inline, Threads};
+use eddyline::task::{Inline, Threads, Work};
 use eddyline::time::{Clock, Instant, VirtualClock};
 use eddyline::{Context, Node, Request, Result};
 use serde_json::{Value, json};
@@ -161,6 +161,31 @@ impl Alone {
 
     pub fn end_input(&mut self) {
         self.session.end_input();
+    }
+}
+
+/// Runs closures when the test says so, or refuses them.
+#[derive(Clone, Default)]
+pub struct ByHand {
+    pub waiting: Rc<RefCell<Vec<Work>>>,
+    pub refuses: bool,
+}
+
+impl Threads for ByHand {
+    fn run(&self, work: Work) -> std::result::Result<(), String> {
+        if self.refuses {
+            return Err("all threads are busy".to_owned());
+        }
+        self.waiting.borrow_mut().push(work);
+        Ok(())
+    }
+}
+
+impl ByHand {
+    /// Runs the closure that has waited longest.
+    pub fn run_one(&self) {
+        let work = self.waiting.borrow_mut().remove(0);
+        work();
     }
 }
 

@@ -21,7 +21,14 @@ const ALLOWED: &[(&str, &str)] = &[];
 const RULE: &str = "tests/architecture/language.rs";
 
 /// Folders that are made by tools, and test inputs that tools found.
-const NOT_READ: [&str; 5] = [".git", "target", "corpora", "corpus", "artifacts"];
+const NOT_READ: [&str; 6] = [
+    ".git",
+    "target",
+    "node_modules",
+    "corpora",
+    "corpus",
+    "artifacts",
+];
 
 const ENDINGS: [&str; 4] = ["rs", "md", "sh", "toml"];
 

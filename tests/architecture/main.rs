@@ -178,6 +178,19 @@ fn the_lab_is_seen_only_by_what_is_compiled_with_it() {
 }
 
 #[test]
+fn the_microscope_is_told_of_moments_by_few_files() {
+    let look = "fn f() { look!(crate::microscope::look(Moment::Clock, self.snapshot())); }";
+    assert_allowed("runtime/event_loop.rs", look);
+    assert_forbidden("runtime/stdin.rs", look);
+    assert_forbidden(
+        "runtime/event_loop.rs",
+        "fn f() { crate::microscope::woken() }",
+    );
+    let behind = format!("{look} use crate::microscope::Moment;");
+    assert_forbidden("runtime/event_loop.rs", &behind);
+}
+
+#[test]
 fn a_system_call_outside_its_file_is_found() {
     assert_allowed("sys/descriptor.rs", "fn f() { rustix::io::read(a, b); }");
     assert_forbidden("sys/input.rs", "fn f() { rustix::io::read(a, b); }");

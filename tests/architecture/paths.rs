@@ -59,6 +59,8 @@ pub(crate) struct Contents {
     pub(crate) test_modules: BTreeSet<String>,
     /// The items that are defined here.
     pub(crate) items: BTreeSet<String>,
+    /// The lines of calls of `look!`, which expands to nothing without the microscope.
+    pub(crate) looks: Vec<usize>,
 }
 
 /// Keywords before the name of an item.
@@ -79,6 +81,11 @@ pub(crate) fn contents(text: &str) -> Contents {
     let mut at = 0;
     while at < tokens.len() {
         if let Some(end) = test_item(&tokens[at..], &mut contents.test_modules) {
+            at += end;
+            continue;
+        }
+        if let Some(end) = look(&tokens[at..]) {
+            contents.looks.push(tokens[at].line);
             at += end;
             continue;
         }
@@ -269,6 +276,25 @@ fn test_item(tokens: &[Token], modules: &mut BTreeSet<String>) -> Option<usize> 
                 modules.insert(tokens[at - 1].text.to_owned());
             }
             return Some(at + 1);
+        }
+    }
+    Some(tokens.len())
+}
+
+/// The length of a call of the macro `look!` that starts here.
+fn look(tokens: &[Token]) -> Option<usize> {
+    let begins = ["look", "!", "("];
+    let texts = || tokens.iter().map(|token| token.text);
+    if !texts().take(begins.len()).eq(begins) {
+        return None;
+    }
+    let mut depth = 0_usize;
+    for (at, text) in texts().enumerate() {
+        match text {
+            "(" => depth += 1,
+            ")" if depth == 1 => return Some(at + 1),
+            ")" => depth -= 1,
+            _ => {}
         }
     }
     Some(tokens.len())

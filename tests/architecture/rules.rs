@@ -48,6 +48,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Machinery of tests. No room may use it but in items that are compiled where
     // it is: `cfg(test)`, or `cfg(any(test, feature = "lab"))`.
     ("lab", EVERYTHING_AND_RUNTIME),
+    // The same for its feature. Other files tell it of moments by the macro `look!`.
+    ("microscope", EVERYTHING_AND_RUNTIME),
     // Documentation only.
     ("guide", &[]),
     ("inside", &[]),
@@ -73,6 +75,14 @@ const CRATES: [(&str, &[&str]); 3] = [
             "protocol", "node", "session", "sim", "workload", "harness", "main",
         ],
     ),
+];
+
+/// The files that may call the macro `look!`: a learner reads the others without it.
+const LOOKED_AT: [&str; 4] = [
+    "reactor/mod.rs",
+    "runtime/event_loop.rs",
+    "session/host.rs",
+    "session/mod.rs",
 ];
 
 /// Calls on sockets, as rustix names them.
@@ -117,6 +127,14 @@ pub(crate) fn violations(sources: &[Source]) -> Vec<String> {
                 source.name, file.room
             ));
             continue;
+        }
+        for line in &contents.looks {
+            if !LOOKED_AT.contains(&file.name) {
+                let Source { name, .. } = source;
+                found.push(format!(
+                    "{name}:{line}: `look!` belongs in {LOOKED_AT:?} only"
+                ));
+            }
         }
         for path in &contents.paths {
             let complaint = file

@@ -47,10 +47,14 @@ const SERVED_PER_SECOND: f64 = 3.0;
 /// this time or is silent, and the client gives up after a second.
 const HELD_SECONDS: f64 = 0.9;
 
-/// The least availability without faults. Each of five clients may lose its first
-/// operation to the first election, of about 170 in ten seconds (at a latency of 100 ms).
-/// The rest is for very late messages.
-const WITHOUT_FAULTS: f64 = 0.95;
+/// The latencies without faults, in milliseconds, and the least availability at each. An
+/// election may lose one operation of each of five clients, of about 200 in ten seconds:
+///
+/// - At 30 ms there is one election, the first. The rest is for very late messages.
+/// - A round trip of 100 ms each way is two thirds of a leader's allowed silence, and one
+///   message in twenty is lost. So there may be a second and a third election, with 15
+///   operations in all. One seed in forty has more than one.
+const WITHOUT_FAULTS: [(u64, f64); 2] = [(30, 0.95), (100, 0.92)];
 
 /// Whether an operation was carried out. This includes the replies that there is no such
 /// key, or that it has another value.
@@ -184,7 +188,7 @@ fn lin_kv_under_partitions_pauses_and_crashes() {
 
 #[test]
 fn lin_kv_without_faults() {
-    for latency_ms in [30, 100] {
+    for (latency_ms, least) in WITHOUT_FAULTS {
         let reports = over_seeds(|seed| {
             let latency = Latency::exponential_ms(latency_ms);
             run(lossy(seed).duplication(0.05).latency(latency))
@@ -192,7 +196,7 @@ fn lin_kv_without_faults() {
         for report in &reports {
             let (seed, availability) = (report.seed, availability(report));
             assert!(
-                availability >= WITHOUT_FAULTS,
+                availability >= least,
                 "seed {seed}: {availability} at {latency_ms} ms"
             );
             assert_eq!(report.summary.undecided, 0, "seed {seed}");

@@ -127,6 +127,30 @@ impl Node for Ticker {
 }
 
 #[test]
+fn the_first_message_by_hand_waits_for_the_nodes_and_no_longer() {
+    let mut cluster = Simulation::new(1).nodes(3).build::<Quiet>();
+    cluster.inject("c9", "n2", &json!({"type": "ping", "msg_id": 7}));
+    cluster.run_for(Duration::ZERO);
+    assert_eq!(cluster.take_received("c9")[0]["body"]["type"], "ping_ok");
+    // Nothing happens in the cluster, so there is no event that lets the time jump.
+    cluster.call("n0", "ping", &()).unwrap();
+    let started = eddyline::time::Instant::from_millis(10);
+    assert_eq!(cluster.now(), started);
+}
+
+struct Quiet;
+
+impl Node for Quiet {
+    fn new(_: &Context) -> Self {
+        Quiet
+    }
+
+    async fn handle(self: Rc<Self>, cx: Context, request: Request) -> Result<()> {
+        cx.reply(&request, &())
+    }
+}
+
+#[test]
 fn a_pause_delays_messages_and_makes_no_burst_of_ticks() {
     use eddyline::sim::Fault;
     let mut cluster = Simulation::new(1).nodes(1).build::<Ticker>();

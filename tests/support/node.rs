@@ -327,13 +327,16 @@ impl Node {
         ending
     }
 
-    /// As [`Node::finish`], and checks that there are no more lines on stdout or stderr.
+    /// As [`Node::finish`], and checks that there are no more lines on stdout or stderr. A line
+    /// about a handler that held the loop may be the machine's fault, and is passed over.
     #[track_caller]
     pub(crate) fn finish_quietly(self) {
         let ending = self.finish();
         let nothing: [&str; 0] = [];
         assert_eq!(ending.stdout, nothing);
-        assert_eq!(ending.stderr, nothing);
+        let mut stderr = ending.stderr;
+        stderr.retain(|line| !line.contains(" held the loop for "));
+        assert_eq!(stderr, nothing);
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

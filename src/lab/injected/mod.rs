@@ -47,3 +47,6 @@ mod stderr;
 mod tests;
 
 pub use run::{Failure, Run, run};
+
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use node::{Bell, Subject};

@@ -16,13 +16,13 @@ use std::time::Duration;
 /// A thing to wait for that is no timer and no message: it wakes its waiters as
 /// another thread would.
 #[derive(Debug, Default)]
-pub(super) struct Bell {
+pub(crate) struct Bell {
     waiting: RefCell<Vec<(Waker, Rc<RefCell<bool>>)>>,
 }
 
 impl Bell {
     /// Wakes all that wait.
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         for (waker, has_rung) in self.waiting.take() {
             *has_rung.borrow_mut() = true;
             waker.wake();
@@ -56,8 +56,8 @@ impl Future for Rung {
     }
 }
 
-pub(super) struct Subject {
-    pub(super) bell: Rc<Bell>,
+pub(crate) struct Subject {
+    pub(crate) bell: Rc<Bell>,
 }
 
 #[derive(Serialize, Deserialize)]

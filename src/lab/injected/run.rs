@@ -20,6 +20,10 @@ use std::time::Duration;
 /// than this is spinning.
 const IDLE_TURNS_MAX: u32 = 50;
 
+/// After how many turns a snapshot is checked: a snapshot takes as long as ten turns.
+#[cfg(any(test, feature = "microscope"))]
+const SNAPSHOT_EVERY: u64 = 10;
+
 /// How many turns a run may take. The longest of 100,000 runs took a tenth of it.
 const TURNS_MAX: u64 = 200_000;
 
@@ -242,6 +246,10 @@ fn turns(event_loop: &mut EventLoop, ledger: &Rc<RefCell<Ledger>>) -> Result<u64
     loop {
         turns += 1;
         event_loop.assert_invariants();
+        #[cfg(any(test, feature = "microscope"))]
+        if turns % SNAPSHOT_EVERY == 0 {
+            crate::microscope::check(&event_loop.snapshot());
+        }
         match event_loop.turn() {
             Ok(true) => {}
             Ok(false) => return Ok(turns),

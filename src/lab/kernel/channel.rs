@@ -89,6 +89,12 @@ impl Channel {
         !self.queue.is_empty()
     }
 
+    /// How many bytes were written and not read.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn unread(&self) -> usize {
+        self.queue.len()
+    }
+
     /// How many bytes a read would find.
     pub(super) fn visible(&self) -> usize {
         usize::try_from(self.arrived_total - self.read_total).unwrap_or(0)

@@ -65,6 +65,8 @@ mod network;
 mod pauses;
 mod peer;
 mod readiness;
+#[cfg(any(test, feature = "microscope"))]
+mod snapshot;
 mod sockets;
 mod state;
 #[cfg(test)]
@@ -76,5 +78,7 @@ mod watches;
 pub(crate) use faults::{Fault, Faults};
 pub(crate) use file::{ActorId, FileId};
 pub(crate) use peer::{Received, Shape};
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use snapshot::FileSnapshot;
 pub(crate) use state::{Actor, Kernel};
 pub(crate) use thread::{KernelClock, install, is_installed, uninstall, with, with_if_possible};

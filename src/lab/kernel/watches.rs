@@ -26,6 +26,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Whether an edge is to be told.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn has_edge(&self) -> bool {
+        self.edge.is_some()
+    }
+
     /// The part of `flags` that this watch wants to know.
     pub(super) fn wanted(&self, flags: EventFlags) -> EventFlags {
         flags & self.interest.union(ALWAYS)

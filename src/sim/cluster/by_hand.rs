@@ -84,7 +84,9 @@ impl Cluster {
 /// Clients.
 impl Cluster {
     /// Sends a message from a client, which is made if there is none of that name.
-    /// `dest` is a node or a service.
+    /// `dest` is a node or a service. The body is sent as it is: it needs a `type`, and
+    /// a `msg_id` if a reply is wanted. In a cluster that was just built, the nodes are
+    /// started before.
     ///
     /// ```
     /// # use {eddyline::sim::Cluster, serde_json::json};
@@ -96,6 +98,7 @@ impl Cluster {
     /// # Panics
     /// When there is no such `dest`, or `src` is a node or service.
     pub fn inject<T: Serialize + ?Sized>(&mut self, src: &str, dest: &str, body: &T) {
+        self.start_all();
         let client = match self.book.find(src) {
             Some(Address::Client(client)) => client,
             Some(_) => panic!("{src:?} is no client: nodes and services send for themselves"),
@@ -129,7 +132,8 @@ impl Cluster {
     }
 
     /// Makes a new client call a node or service, and lets the time pass until the
-    /// reply has come. Returns the reply's body.
+    /// reply has come. Returns the reply's body. If nodes have not answered their `init` yet,
+    /// it lets them do so before.
     ///
     /// ```
     /// # use {eddyline::sim::Cluster, serde_json::json};
@@ -148,6 +152,7 @@ impl Cluster {
         kind: &str,
         fields: &T,
     ) -> crate::Result<Value> {
+        self.start_all();
         self.run_until(CLIENT_TIMEOUT, |cluster| cluster.is_ready());
         let mut body = serde_json::to_value(fields)
             .map_err(|error| Error::malformed_request(format!("the body: {error}")))?;
@@ -171,6 +176,14 @@ impl Cluster {
             return Ok(body);
         }
         Err(error_of(&body.to_string()))
+    }
+
+    /// Lets every node start: a message to a node that has no process would be lost.
+    fn start_all(&mut self) {
+        let started = Instant::ZERO + BOOT_SPREAD;
+        if self.now() < started {
+            self.run_for(started.since(self.now()));
+        }
     }
 
     pub(super) fn open_mailbox(&mut self) -> usize {

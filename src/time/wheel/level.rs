@@ -104,6 +104,27 @@ impl Levels {
         }
     }
 
+    /// The slots whose bit is set, as (level, slot).
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn occupied(&self) -> impl Iterator<Item = (usize, usize)> {
+        let slots = |(level, bits): (usize, &u64)| {
+            let bits = *bits;
+            (0..SLOTS_IN_LEVEL)
+                .filter(move |slot| bits >> slot & 1 == 1)
+                .map(move |slot| (level, slot))
+        };
+        self.occupied.iter().enumerate().flat_map(slots)
+    }
+
+    /// The lists that have timers, each with its level and slot.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn lists(&self) -> impl Iterator<Item = (usize, usize, &List)> {
+        let lists = self.lists.iter().enumerate();
+        lists
+            .filter(|(_, list)| !list.is_empty())
+            .map(|(index, list)| (Place(index).level(), Place(index).slot(), list))
+    }
+
     /// Empties the slot at `place` and returns what was in it.
     pub(super) fn take(&mut self, place: Place) -> List {
         let mut taken = List::EMPTY;

@@ -164,6 +164,22 @@ impl<T> Nodes<T> {
         armed.then_some((id.index, node.tick))
     }
 
+    /// The timers of a list, in their order: the name of each, its tick and its value.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn of(&self, list: &List) -> impl Iterator<Item = (String, Tick, &T)> {
+        let mut next = list.head;
+        std::iter::from_fn(move || {
+            let index = next;
+            let node = self.nodes.get(index as usize)?;
+            next = node.next;
+            let name = match node.generation.get() {
+                1 => format!("t{index}"),
+                generation => format!("t{index}.{generation}"),
+            };
+            Some((name, node.tick, node.value.as_ref()?))
+        })
+    }
+
     /// The tick of the timer in a node.
     pub(super) fn tick(&self, index: u32) -> Tick {
         self.nodes[index as usize].tick

@@ -178,7 +178,7 @@ impl fmt::Display for Faults {
             )?;
         }
         match self.spans.len() {
-            0 => writeln!(f, "no faults"),
+            0 => writeln!(f, "no faults of nodes, links or clocks"),
             1 => writeln!(f, "1 fault:"),
             count => writeln!(f, "{count} faults:"),
         }?;
@@ -229,7 +229,7 @@ mod tests {
         );
         let faults = Faults::default();
         assert!(faults.never_struck().is_empty());
-        assert_eq!(faults.to_string(), "no faults\n");
+        assert_eq!(faults.to_string(), "no faults of nodes, links or clocks\n");
     }
 
     #[test]

@@ -1,0 +1,212 @@
+//! `cargo learn check`: everything that must hold before the book is published.
+
+use crate::chapter::Chapter;
+use crate::run::{self, Package};
+use crate::{Result, book, made, read};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// How many test binaries run at once.
+const AT_ONCE: usize = 6;
+
+/// The longest library of a step, in lines.
+const STEP_LINES_MAX: usize = 500;
+
+/// The longest library of chapter 4: its loop.
+const LOOP_LINES_MAX: usize = 200;
+
+/// Checks the whole book, or the chapters whose numbers are given.
+pub fn check(numbers: &[&str]) -> Result<bool> {
+    let began = Instant::now();
+    let mut wrong = Vec::new();
+    let mut chapters = Chapter::all()?;
+    chapters.retain(|chapter| numbers.is_empty() || numbers.contains(&chapter.number()));
+    packages(&chapters, &mut wrong)?;
+    examples(&chapters, &mut wrong)?;
+    for chapter in &chapters {
+        sizes(chapter, &mut wrong)?;
+    }
+    pages(&mut wrong)?;
+    for text in &wrong {
+        println!("WRONG  {text}");
+    }
+    println!(
+        "{} chapters, {} wrong, {} s",
+        chapters.len(),
+        wrong.len(),
+        began.elapsed().as_secs()
+    );
+    Ok(wrong.is_empty())
+}
+
+/// Starters, steps and mutants: the tests that fail are those that should.
+fn packages(chapters: &[Chapter], wrong: &mut Vec<String>) -> Result<()> {
+    let mut expected: Vec<(Package, Vec<String>)> = Vec::new();
+    for chapter in chapters {
+        expected.push((chapter.step(), Vec::new()));
+        expected.push((chapter.starter(), chapter.starter_fails()?));
+        for mutant in chapter.mutants()? {
+            expected.push((mutant.package(chapter)?, vec![mutant.fails.clone()]));
+        }
+    }
+    let packages: Vec<Package> = expected
+        .iter()
+        .map(|(package, _)| package.clone())
+        .collect();
+    let build = run::build_together("check", &packages)?;
+    // A stuck loop is found by waiting for it, so several binaries run at once.
+    let next = AtomicUsize::new(0);
+    let judged = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((package, expected)) =
+                    expected.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    let text = match run::failures(&build, &package.name) {
+                        Ok(failed) if failed == *expected => {
+                            println!("ok     {}", package.name);
+                            continue;
+                        }
+                        Ok(failed) => {
+                            format!("{}: {failed:?} fail, not {expected:?}", package.name)
+                        }
+                        Err(error) => error,
+                    };
+                    println!("WRONG  {text}");
+                    judged.lock().expect("no thread panics").push(text);
+                }
+            });
+        }
+    });
+    wrong.extend(judged.into_inner().expect("no thread panics"));
+    Ok(())
+}
+
+/// The examples print what the text says.
+fn examples(chapters: &[Chapter], wrong: &mut Vec<String>) -> Result<()> {
+    for chapter in chapters {
+        for name in chapter.examples()? {
+            let output = run::example(chapter, &name)?;
+            let file = chapter
+                .step_folder()
+                .join("examples")
+                .join(format!("{name}.out"));
+            if std::env::var_os("LEARN_RECORD").is_some() {
+                crate::write(&file, &output)?;
+            }
+            if read(&file).unwrap_or_default() != output {
+                wrong.push(format!("{} {name} prints:\n{output}", chapter.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sizes(chapter: &Chapter, wrong: &mut Vec<String>) -> Result<()> {
+    for (name, text) in &chapter.step().files {
+        let max = if chapter.number() == "4" {
+            LOOP_LINES_MAX
+        } else {
+            STEP_LINES_MAX
+        };
+        if name.starts_with("src/") && text.lines().count() >= max {
+            wrong.push(format!("{} {name} has {max} lines or more", chapter.name));
+        }
+        if name == "src/lib.rs" && !text.contains("#![forbid(unsafe_code)]") {
+            wrong.push(format!("{} does not forbid unsafe code", chapter.name));
+        }
+    }
+    Ok(())
+}
+
+/// The pages are current, are in the summary, and name only files that exist.
+fn pages(wrong: &mut Vec<String>) -> Result<()> {
+    wrong.extend(made::wrong_links()?);
+    let summary = read(&book().join("src/SUMMARY.md"))?;
+    for page in made::pages()? {
+        let text = read(&page)?;
+        let name = page
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if made::made(&text)? != text {
+            wrong.push(format!("{name} is not current: run `cargo learn diffs`"));
+        }
+        if name != "SUMMARY.md" && !summary.contains(&format!("({name})")) {
+            wrong.push(format!("{name} is not in SUMMARY.md"));
+        }
+        for target in links(&text) {
+            let file = target.split('#').next().unwrap_or_default();
+            let is_inside =
+                !file.is_empty() && !file.contains("://") && !file.ends_with("microscope.html");
+            if is_inside && !book().join("src").join(file).exists() {
+                wrong.push(format!("{name}: the link to {target} is dead"));
+            }
+            if let Some((_, part)) = target.split_once('#')
+                && !target.contains("microscope")
+            {
+                let text = if file.is_empty() {
+                    text.clone()
+                } else {
+                    read(&book().join("src").join(file))?
+                };
+                if !text
+                    .lines()
+                    .any(|line| line.starts_with('#') && anchor(line) == part)
+                {
+                    wrong.push(format!("{name}: there is no heading {target}"));
+                }
+            }
+        }
+        for file in files_named(&text) {
+            if !book().join("..").join(&file).exists() {
+                wrong.push(format!("{name} names {file}, which does not exist"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The targets of a page's links and pictures.
+fn links(text: &str) -> Vec<String> {
+    let ends = text.split("](").skip(1);
+    let mut links: Vec<String> = ends
+        .filter_map(|rest| Some(rest.split_once(')')?.0.to_owned()))
+        .collect();
+    links.retain(|link| !link.contains([' ', '\n', '`']));
+    links
+}
+
+/// The anchor that mdBook gives to a heading.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+/// Files of the project that a page names in code: from `src/`, `book/`, `tests/` or `benches/`.
+fn files_named(text: &str) -> Vec<String> {
+    let mut is_code = false;
+    let mut files = Vec::new();
+    for line in text.lines() {
+        is_code ^= line.starts_with("```");
+        let words = line.split('`').skip(1).step_by(2).filter(|_| !is_code);
+        for word in words {
+            let is_file = ["src/", "book/", "tests/", "benches/"]
+                .iter()
+                .any(|start| word.starts_with(start));
+            let is_plain = word
+                .chars()
+                .all(|c| c.is_alphanumeric() || "/._-".contains(c));
+            if is_file && is_plain && !word.starts_with("book/mine") {
+                files.push(word.to_owned());
+            }
+        }
+    }
+    files
+}

@@ -1,0 +1,179 @@
+//! A test and its server take turns on one thread: the test sends, lets the server
+//! make a few turns, and reads. So a run does not depend on the scheduler.
+
+use polling::{CHUNK_BYTES, Server};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Runs a test on a thread of its own, so that a loop that is stuck fails the test.
+fn within_a_limit(test: fn()) {
+    let (done, end) = mpsc::channel();
+    std::thread::spawn(move || {
+        test();
+        _ = done.send(());
+    });
+    match end.recv_timeout(Duration::from_secs(15)) {
+        Ok(()) => {}
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("the loop is stuck"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("see the message above"),
+    }
+}
+
+fn server() -> (Server, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (Server::new(listener).unwrap(), address)
+}
+
+/// Lets the server make turns until `done` holds, or until nothing goes on any more.
+fn turns_until(server: &mut Server, mut done: impl FnMut(&Server) -> bool) {
+    let mut quiet_turns = 0;
+    for _ in 0..20_000 {
+        if done(server) {
+            return;
+        }
+        if server.turn(Some(Duration::from_millis(10))).unwrap() == 0 {
+            quiet_turns += 1;
+        }
+        assert!(
+            quiet_turns < 100,
+            "the server waits, and it has not happened"
+        );
+    }
+    panic!("it has not happened in 20,000 turns");
+}
+
+fn connect(server: &mut Server, address: SocketAddr) -> TcpStream {
+    let client = TcpStream::connect(address).unwrap();
+    client.set_nonblocking(true).unwrap();
+    let before = server.clients();
+    turns_until(server, |server| server.clients() > before);
+    client
+}
+
+/// Reads what has arrived.
+fn received(client: &mut TcpStream, bytes: &mut Vec<u8>) {
+    let mut chunk = [0; 65536];
+    loop {
+        match client.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn exchange(server: &mut Server, client: &mut TcpStream, bytes: &[u8]) {
+    client.write_all(bytes).unwrap();
+    let mut echo = Vec::new();
+    turns_until(server, |_| {
+        received(client, &mut echo);
+        echo.len() >= bytes.len()
+    });
+    assert!(echo == bytes, "the echo differs from what was sent");
+}
+
+/// Bytes that differ at each place, so that a lost or repeated byte is found.
+fn pattern(start: usize, count: usize) -> Vec<u8> {
+    let byte = |place: usize| (place.wrapping_mul(2_654_435_761) >> 13) as u8;
+    (start..start + count).map(byte).collect()
+}
+
+/// Sends and does not read, until no more can be sent. Returns what was sent.
+fn fill(server: &mut Server, client: &mut TcpStream) -> Vec<u8> {
+    let mut sent = Vec::new();
+    let mut quiet_turns = 0;
+    while quiet_turns < 10 {
+        let chunk = pattern(sent.len(), CHUNK_BYTES);
+        match client.write(&chunk) {
+            Ok(count) => {
+                sent.extend_from_slice(&chunk[..count]);
+                quiet_turns = 0;
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => quiet_turns += 1,
+            Err(error) => panic!("{error}"),
+        }
+        server.turn(Some(Duration::ZERO)).unwrap();
+        assert!(sent.len() < 64 << 20, "the server takes bytes without end");
+    }
+    sent
+}
+
+#[test]
+fn the_echo_is_what_was_sent() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let mut client = connect(&mut server, address);
+        exchange(&mut server, &mut client, b"a line\n");
+        let long = pattern(0, 3 * CHUNK_BYTES + 5);
+        exchange(&mut server, &mut client, &long);
+    });
+}
+
+#[test]
+fn a_silent_client_does_not_stop_another() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let _silent = connect(&mut server, address);
+        let mut second = connect(&mut server, address);
+        exchange(&mut server, &mut second, b"hello");
+    });
+}
+
+#[test]
+fn a_client_that_does_not_read_stops_only_itself_and_loses_nothing() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let mut late = connect(&mut server, address);
+        let mut second = connect(&mut server, address);
+        let sent = fill(&mut server, &mut late);
+        let held = server.held_bytes();
+        assert!(held <= CHUNK_BYTES, "the server holds {held} bytes for it");
+        exchange(&mut server, &mut second, b"hello");
+        let mut echo = Vec::new();
+        turns_until(&mut server, |_| {
+            received(&mut late, &mut echo);
+            echo.len() >= sent.len()
+        });
+        assert!(echo == sent, "the echo differs from what was sent");
+    });
+}
+
+#[test]
+fn a_client_that_has_ended_is_forgotten() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let client = connect(&mut server, address);
+        client.shutdown(Shutdown::Write).unwrap();
+        turns_until(&mut server, |server| server.clients() == 0);
+    });
+}
+
+#[test]
+fn a_client_that_breaks_off_does_not_end_the_server() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let mut first = connect(&mut server, address);
+        let mut second = connect(&mut server, address);
+        first
+            .write_all(b"the answer to this is never read")
+            .unwrap();
+        turns_until(&mut server, |_| first.peek(&mut [0]).is_ok());
+        drop(first);
+        turns_until(&mut server, |server| server.clients() == 1);
+        exchange(&mut server, &mut second, b"hello");
+    });
+}
+
+#[test]
+fn an_idle_server_has_nothing_to_do() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let mut client = connect(&mut server, address);
+        exchange(&mut server, &mut client, b"hello");
+        assert_eq!(server.turn(Some(Duration::ZERO)).unwrap(), 0);
+    });
+}

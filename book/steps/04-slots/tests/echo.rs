@@ -1,0 +1,212 @@
+//! The tests of chapter 3, with the server on the reactor.
+//!
+//! A test and its server take turns on one thread: the test sends, lets the server
+//! make a few turns, and reads. So a run does not depend on the scheduler.
+
+use slots::echo::{CHUNK_BYTES, Server};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// The bytes that a client gets in a turn: four reads.
+const TURN_BYTES: usize = 4 * CHUNK_BYTES;
+
+/// Runs a test on a thread of its own, so that a loop that is stuck fails the test.
+fn within_a_limit(test: fn()) {
+    let (done, end) = mpsc::channel();
+    std::thread::spawn(move || {
+        test();
+        _ = done.send(());
+    });
+    match end.recv_timeout(Duration::from_secs(10)) {
+        Ok(()) => {}
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("the loop is stuck"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("see the message above"),
+    }
+}
+
+fn server() -> (Server, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (Server::new(listener).unwrap(), address)
+}
+
+/// Lets the server make turns until `done` holds, or until nothing goes on any more.
+fn turns_until(server: &mut Server, mut done: impl FnMut(&Server) -> bool) {
+    let mut quiet_turns = 0;
+    for _ in 0..20_000 {
+        if done(server) {
+            return;
+        }
+        if server.turn(Some(Duration::from_millis(10))).unwrap() == 0 {
+            quiet_turns += 1;
+        }
+        assert!(
+            quiet_turns < 100,
+            "the server waits, and it has not happened"
+        );
+    }
+    panic!("it has not happened in 20,000 turns");
+}
+
+fn connect(server: &mut Server, address: SocketAddr) -> TcpStream {
+    let client = TcpStream::connect(address).unwrap();
+    client.set_nonblocking(true).unwrap();
+    // Without this, the kernel holds small pieces back for up to 40 ms.
+    client.set_nodelay(true).unwrap();
+    let before = server.clients();
+    turns_until(server, |server| server.clients() > before);
+    client
+}
+
+/// Reads what has arrived.
+fn received(client: &mut TcpStream, bytes: &mut Vec<u8>) {
+    let mut chunk = [0; 65536];
+    loop {
+        match client.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn exchange(server: &mut Server, client: &mut TcpStream, bytes: &[u8]) {
+    client.write_all(bytes).unwrap();
+    let mut echo = Vec::new();
+    turns_until(server, |_| {
+        received(client, &mut echo);
+        echo.len() >= bytes.len()
+    });
+    assert!(echo == bytes, "the echo differs from what was sent");
+}
+
+/// Bytes that differ at each place, so that a lost or repeated byte is found.
+fn pattern(start: usize, count: usize) -> Vec<u8> {
+    let byte = |place: usize| (place.wrapping_mul(2_654_435_761) >> 13) as u8;
+    (start..start + count).map(byte).collect()
+}
+
+#[test]
+fn the_echo_is_what_was_sent() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let mut client = connect(&mut server, address);
+        exchange(&mut server, &mut client, b"a line\n");
+        exchange(&mut server, &mut client, &pattern(0, CHUNK_BYTES / 2));
+    });
+}
+
+#[test]
+fn a_silent_client_does_not_stop_another() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let _silent = connect(&mut server, address);
+        let mut second = connect(&mut server, address);
+        exchange(&mut server, &mut second, b"hello");
+    });
+}
+
+#[test]
+fn a_client_that_has_ended_is_forgotten() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let client = connect(&mut server, address);
+        client.shutdown(Shutdown::Write).unwrap();
+        turns_until(&mut server, |server| server.clients() == 0);
+    });
+}
+
+#[test]
+fn a_client_that_breaks_off_does_not_end_the_server() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let mut first = connect(&mut server, address);
+        let mut second = connect(&mut server, address);
+        first
+            .write_all(b"the answer to this is never read")
+            .unwrap();
+        turns_until(&mut server, |_| first.peek(&mut [0]).is_ok());
+        drop(first);
+        turns_until(&mut server, |server| server.clients() == 1);
+        exchange(&mut server, &mut second, b"hello");
+    });
+}
+
+#[test]
+fn an_idle_server_has_nothing_to_do() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let mut client = connect(&mut server, address);
+        exchange(&mut server, &mut client, b"hello");
+        assert_eq!(server.turn(Some(Duration::ZERO)).unwrap(), 0);
+    });
+}
+
+#[test]
+fn clients_that_come_together_are_all_accepted() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let clients = [(); 3].map(|()| TcpStream::connect(address).unwrap());
+        turns_until(&mut server, |server| server.clients() == clients.len());
+    });
+}
+
+#[test]
+fn bytes_and_end_with_one_edge_are_both_seen() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let mut client = connect(&mut server, address);
+        client.write_all(b"bye").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        turns_until(&mut server, |server| server.clients() == 0);
+        let mut echo = Vec::new();
+        received(&mut client, &mut echo);
+        assert_eq!(echo, b"bye");
+    });
+}
+
+/// A client that has sent `chunks` chunks, which no turn has seen yet.
+fn flood(server: &mut Server, address: SocketAddr, chunks: usize) -> TcpStream {
+    let mut client = connect(server, address);
+    client.write_all(&pattern(0, chunks * CHUNK_BYTES)).unwrap();
+    client
+}
+
+#[test]
+fn a_flood_leaves_room_for_its_neighbour_in_every_turn() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let mut neighbour = connect(&mut server, address);
+        let mut flood = flood(&mut server, address, 20);
+        neighbour.write_all(b"hello").unwrap();
+        let mut answer = Vec::new();
+        turns_until(&mut server, |_| {
+            received(&mut neighbour, &mut answer);
+            answer == b"hello"
+        });
+        let mut echo = Vec::new();
+        received(&mut flood, &mut echo);
+        let flood_bytes = echo.len();
+        // One turn, or two if the kernel delivered the two inputs one by one.
+        assert!(
+            flood_bytes <= 2 * TURN_BYTES,
+            "{flood_bytes} bytes of the flood came first"
+        );
+    });
+}
+
+#[test]
+fn a_client_at_its_bound_needs_no_further_edge() {
+    within_a_limit(|| {
+        let (mut server, address) = server();
+        let mut flood = flood(&mut server, address, 20);
+        let mut echo = Vec::new();
+        turns_until(&mut server, |_| {
+            received(&mut flood, &mut echo);
+            echo.len() == 20 * CHUNK_BYTES
+        });
+    });
+}

@@ -1,0 +1,254 @@
+// The page: one recording, one index, and everything that is drawn from them.
+
+const PLAY_MS = 900;
+
+const app = {
+  /** The recordings as they are embedded, and those that were opened. */
+  all: [],
+  opened: new Map(),
+  shown: {},
+  recording: null,
+  index: 0,
+  predict: new Predict(),
+  playing: 0,
+
+  /** Shows the event of that index. Predict mode asks in `forward` only. */
+  go(index) {
+    this.predict.pending = null;
+    this.index = Math.max(0, Math.min(this.recording.last, index));
+    this.show();
+  },
+
+  forward() {
+    const { pending } = this.predict;
+    if (pending) {
+      if (pending.given !== undefined) this.go(pending.index);
+      return;
+    }
+    if (this.index < this.recording.last && !this.asks(this.index + 1)) this.go(this.index + 1);
+  },
+
+  /** Asks the question in front of an event, if there is one. */
+  asks(index) {
+    const question = this.predict.questionFor(this.recording, index);
+    if (!question) return false;
+    this.index = index - 1;
+    this.predict.pending = question;
+    this.stop();
+    this.show();
+    byId('ask')?.focus({ preventScroll: true });
+    byId('now').scrollIntoView({ block: 'nearest' });
+    return true;
+  },
+
+  back() {
+    this.go(this.predict.pending ? this.index : this.index - 1);
+  },
+
+  /** Goes to the next turn, or stops in front of a question on the way. */
+  nextTurn() {
+    if (this.predict.pending) return this.forward();
+    const target = Math.min(this.recording.last, this.recording.turnOf(this.index).last + 1);
+    for (let index = this.index + 1; index <= target; index += 1) {
+      if (this.asks(index)) return undefined;
+    }
+    return this.go(target);
+  },
+
+  turnBefore() {
+    const turn = this.recording.turnOf(this.index);
+    this.go(this.index > turn.first ? turn.first : this.recording.turnOf(Math.max(0, turn.first - 1)).first);
+  },
+
+  play() {
+    if (this.playing) return this.stop();
+    this.playing = setInterval(() => {
+      if (this.index >= this.recording.last || this.predict.pending) this.stop();
+      else this.forward();
+    }, PLAY_MS);
+    return this.show();
+  },
+
+  stop() {
+    if (!this.playing) return;
+    clearInterval(this.playing);
+    this.playing = 0;
+    this.show();
+  },
+
+  /** Opens a recording. `place` gives the index of its event. */
+  choose(name, place = () => 0) {
+    const json = this.all.find((recording) => recording.name === name) || this.all[0];
+    if (!this.opened.has(json)) this.opened.set(json, new Recording(json));
+    this.recording = this.opened.get(json);
+    byId('recording').value = this.recording.name;
+    this.go(place(this.recording));
+  },
+
+  chooseNext(by) {
+    const { length } = this.all;
+    const place = this.all.findIndex(({ name }) => name === this.recording.name) + by;
+    this.choose(this.all[(place + length) % length].name);
+  },
+
+  togglePredict() {
+    this.predict.isOn = !this.predict.isOn;
+    this.predict.pending = null;
+    this.show();
+  },
+
+  chooseAnswer(value) {
+    this.predict.answer(this.recording, value);
+    this.show();
+    const { given, answer, why } = this.predict.pending;
+    byId('spoken').textContent = `${given === answer ? 'Right' : 'Wrong'}. ${why}`;
+    byId('go-on')?.focus({ preventScroll: true });
+    byId('now').scrollIntoView({ block: 'nearest' });
+  },
+
+  chooseNumber(number) {
+    const { pending } = this.predict;
+    const option = pending && pending.given === undefined && pending.options[number - 1];
+    if (option) this.chooseAnswer(option.value);
+  },
+
+  openLink(hash) {
+    const { run, turn, step, predict } = readLink(hash);
+    this.predict.isOn = predict;
+    this.choose(run, (recording) => (turn === null ? 0 : recording.find(turn, step)));
+    // A link into predict mode asks before it shows its event.
+    this.asks(this.index);
+  },
+
+  show() {
+    const { recording, index, predict } = this;
+    const event = recording.events[index];
+    const hidesFuture = predict.isOn;
+    const places = this.isSmallStep() ? placesOf(byId('panels')) : null;
+    timeline.show(recording, index, hidesFuture);
+    fill(
+      byId('ribbon'),
+      ribbon(recording, index, hidesFuture, (at) => this.go(at)),
+    );
+    this.showTexts(event);
+    const code = codeView(recording, event);
+    fill(byId('code-title'), code.title);
+    fill(byId('code'), code.lines);
+    // The first event shows the loop as it is built: nothing has changed yet.
+    const before = recording.state(Math.max(0, index - 1));
+    fill(byId('panels'), panels({ recording, index, event, state: recording.state(index), before }));
+    this.showButtons();
+    writeLink(linkTo(recording, index, predict.isOn));
+    this.place(places);
+    this.shown = { recording, index };
+  },
+
+  /** Whether this event stands beside the one that is shown, and that one was painted. */
+  isSmallStep() {
+    const { recording, index } = this.shown;
+    const isBeside = recording === this.recording && Math.abs(index - this.index) === 1;
+    return isBeside && !this.placing && !reducedMotion.matches;
+  },
+
+  /** What needs the layout is done once a frame. */
+  place(places) {
+    if (this.placing) return;
+    this.placing = requestAnimationFrame(() => {
+      this.placing = 0;
+      showRunningLine(byId('code'));
+      drawMoves(this.recording.events[this.index]);
+      if (places) glide(byId('panels'), places);
+    });
+  },
+
+  showTexts(event) {
+    const { recording, index, predict } = this;
+    const { pending } = predict;
+    byId('title').textContent = recording.title;
+    byId('about').textContent = recording.about;
+    byId('about-run').textContent =
+      recording.kernel === 'real'
+        ? 'recorded on the real kernel'
+        : `recorded on the simulated kernel, seed ${recording.seed}`;
+    fill(byId('headline'), headline(recording, index));
+    byId('sentence').hidden = Boolean(pending);
+    fill(byId('sentence'), event.text);
+    byId('facts').hidden = Boolean(pending);
+    fill(byId('facts'), facts(event, recording.state(index), recording.state(index - 1)));
+    const handlers = { choose: (value) => this.chooseAnswer(value), goOn: () => this.forward() };
+    fill(byId('question'), pending ? questionCard(pending, handlers) : null);
+    byId('spoken').textContent = pending ? '' : `Turn ${event.turn}, ${event.step}. ${event.text}`;
+    fill(byId('phase'), phasePath(recording, index, predict.isOn));
+    document.title = `${recording.title}: Eddyline, the microscope`;
+  },
+
+  showButtons() {
+    const { recording, index, predict } = this;
+    const atStart = index === 0 && !predict.pending;
+    const atEnd = index === recording.last;
+    for (const id of ['first', 'turn-before', 'event-before'])
+      byId(id).setAttribute('aria-disabled', String(atStart));
+    for (const id of ['event-next', 'turn-next', 'last'])
+      byId(id).setAttribute('aria-disabled', String(atEnd));
+    byId('play').setAttribute('aria-pressed', String(Boolean(this.playing)));
+    byId('play').setAttribute('aria-label', this.playing ? 'stop' : 'play');
+    byId('predict').setAttribute('aria-pressed', String(predict.isOn));
+    const { right, asked } = predict.score;
+    byId('score').textContent = asked ? `${right} of ${asked} right` : '';
+    byId('forget').hidden = !asked;
+    byId('hint').hidden = Boolean(kept.get('hint'));
+  },
+};
+
+const timeline = new Timeline(byId('notes'), byId('slider'), byId('playhead'));
+
+function start() {
+  app.all = JSON.parse(byId('recordings').textContent);
+  fill(
+    byId('recording'),
+    app.all.map(({ name, title }) => h('option', { value: name }, title)),
+  );
+  if (kept.get('theme')) document.documentElement.dataset.theme = kept.get('theme');
+  const clicks = {
+    first: () => app.go(0),
+    'turn-before': () => app.turnBefore(),
+    'event-before': () => app.back(),
+    play: () => app.play(),
+    'event-next': () => app.forward(),
+    'turn-next': () => app.nextTurn(),
+    last: () => app.go(app.recording.last),
+    predict: () => app.togglePredict(),
+    theme: () => setTheme(theme() === 'dark' ? 'light' : 'dark'),
+    help: () => byId('help-dialog').showModal(),
+    'help-close': () => byId('help-dialog').close(),
+    'hint-close': () => {
+      kept.set('hint', 'read');
+      byId('hint').hidden = true;
+    },
+    forget: () => {
+      app.predict.forget();
+      app.show();
+    },
+  };
+  for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener('click', act);
+  byId('slider').addEventListener('input', (event) => app.go(Number(event.target.value)));
+  byId('recording').addEventListener('change', (event) => app.choose(event.target.value));
+  // The new address is taken from the event: a link that waits to be written may replace it.
+  window.addEventListener('hashchange', (event) => app.openLink(new URL(event.newURL).hash));
+  window.addEventListener('resize', () => {
+    timeline.measure();
+    app.show();
+  });
+  systemDark.addEventListener('change', () => app.show());
+  new MutationObserver(() => app.show()).observe(document.documentElement, {
+    attributeFilter: ['data-theme'],
+  });
+  listenToKeys(app);
+  showHelp();
+  showTheme();
+  app.openLink(location.hash);
+}
+
+start();
+// For tests, and for the curious.
+window.microscope = app;
