@@ -193,12 +193,7 @@ impl Plot {
         let mut at = 0.0;
         while at <= end {
             let x = plot.x(at);
-            plot.text(
-                x - 4.0,
-                HEIGHT - BOTTOM + 18.0,
-                "plot-text",
-                &format!("{}", rounded(at)),
-            );
+            plot.text(x - 4.0, HEIGHT - BOTTOM + 18.0, "plot-text", &rounded(at));
             at += step;
         }
         plot.text(

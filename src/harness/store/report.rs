@@ -154,7 +154,7 @@ fn cut(text: &str, chars: usize) -> String {
 /// The operations in columns. Those of the setup are there, so that their numbers are those
 /// of the evidence, and marked.
 fn operations(record: &Record) -> Value {
-    let all = &record.history.operations()[..];
+    let all = record.history.operations();
     let all = &all[..all.len().min(OPERATIONS_MAX)];
     let column = |of: &dyn Fn(&Operation) -> Value| all.iter().map(of).collect::<Value>();
     let words = all.iter().map(|operation| {
