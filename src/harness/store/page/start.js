@@ -21,6 +21,8 @@ class App {
       this.legend();
     } else document.getElementById('diagram').hidden = true;
     document.getElementById('plots').hidden = !document.querySelector('#plots svg');
+    // timeline.html is this page with the operations alone.
+    if (run.only) for (const id of ['problems', 'anomalies', 'more']) document.getElementById(id).hidden = true;
     this.contents();
     document.getElementById('theme').addEventListener('click', () => this.theme());
   }
