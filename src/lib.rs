@@ -85,6 +85,7 @@ compile_error!(
      machine, or on Windows in WSL 2."
 );
 
+mod diagram;
 /// Shows the microscope a moment of a turn. Without the feature it expands to nothing, so
 /// the loop pays nothing for it.
 macro_rules! look {
@@ -103,6 +104,8 @@ macro_rules! look {
     reason = "a hidden macro around the tests runs them"
 )]
 pub mod guide;
+#[cfg(target_os = "linux")]
+pub mod harness;
 #[cfg(doc)]
 mod inside;
 #[cfg(any(test, feature = "lab"))]

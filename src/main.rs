@@ -1,9 +1,10 @@
 //! The program: a node that answers echo, proxy and TCP echo requests on stdin and
-//! stdout.
+//! stdout. `eddyline check` judges a history instead.
 //!
 //! It uses the library only through its public API, like any author's node. The
 //! command line is in `options.rs`; the event loop is in `src/runtime/`.
 
+mod check_command;
 mod options;
 #[cfg(feature = "microscope")]
 mod watch;
@@ -108,6 +109,10 @@ impl Node for Tracks {
 }
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == "check") {
+        return check_command::main(arguments);
+    }
     #[cfg(feature = "microscope")]
     if let Some(done) = watch::command() {
         return done;

@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &["memory"]),
     ("protocol", &[]),
     ("task", &[]),
+    ("diagram", &["protocol"]),
     ("reactor", &["source"]),
     ("tcp", &["source", "sys"]),
     (
@@ -33,10 +34,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "sim",
         &[
-            "session", "workload", "node", "protocol", "random", "time", "wire",
+            "diagram", "session", "workload", "node", "protocol", "random", "time", "wire",
         ],
     ),
     ("workload", &["protocol", "random"]),
+    (
+        "harness",
+        &[
+            "diagram", "workload", "reactor", "source", "sys", "protocol", "random", "time", "wire",
+        ],
+    ),
     ("runtime", EVERYTHING),
     // Machinery of tests. No room may use it but in items that are compiled where
     // it is: `cfg(test)`, or `cfg(any(test, feature = "lab"))`.
@@ -50,12 +57,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 const EVERYTHING: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload",
+    "node", "session", "sim", "workload", "diagram", "harness",
 ];
 
 const EVERYTHING_AND_RUNTIME: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload", "runtime",
+    "node", "session", "sim", "workload", "diagram", "harness", "runtime",
 ];
 
 /// Crates that only some rooms may know.
@@ -64,7 +71,9 @@ const CRATES: [(&str, &[&str]); 3] = [
     ("rustix", &["sys"]),
     (
         "serde_json",
-        &["protocol", "node", "session", "sim", "workload", "main"],
+        &[
+            "protocol", "node", "session", "sim", "workload", "harness", "main",
+        ],
     ),
 ];
 
@@ -324,7 +333,9 @@ impl File<'_> {
             path.contains(&["process", "Command"]) || is_whole("process").is_some();
         // A failed simulation may write its trace to a file. It runs in a test,
         // where no message comes from outside.
-        let opens_files = path.starts_with(&["std", "fs"]) && self.room != "sim";
+        // A run's files are written by `harness/store`, and histories are read there.
+        let may_open = self.room == "sim" || self.name.starts_with("harness/store/");
+        let opens_files = path.starts_with(&["std", "fs"]) && !may_open;
         if opens_files || starts_programs {
             return Some("no message may lead to a file or a program".to_owned());
         }

@@ -1,0 +1,113 @@
+// Drives the pages that runs have left in headless Chromium.
+//
+//   node report.mjs FOLDER... [--screenshots DIR]
+//
+// CHROMIUM names another browser than /usr/bin/chromium; NODE_PATH or a node_modules beside this
+// file has playwright-core. The exit status is 0 if all is well.
+
+import { existsSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const { chromium } = createRequire(import.meta.url)('playwright-core');
+
+const OPEN_MS_MAX = 1000;
+const place = process.argv.indexOf('--screenshots');
+const pictures = place < 0 ? null : process.argv[place + 1];
+const folders = process.argv.slice(2, place < 0 ? undefined : place);
+let failures = 0;
+let checks = 0;
+
+function check(isSo, text) {
+  checks += 1;
+  if (isSo) return;
+  failures += 1;
+  console.error(`FAILED: ${text}`);
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
+});
+
+/** A tab on a file. Each error in it is a failure. */
+async function open(file, { width = 1280, height = 900, scheme = 'light' } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce' });
+  const tab = await context.newPage();
+  tab.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) check(false, `console of ${file}: ${message.text()}`);
+  });
+  tab.on('pageerror', (error) => check(false, `error in ${file}: ${error.stack}`));
+  tab.on('request', (request) => check(/^(file|data):/.test(request.url()), `${file} asks for ${request.url()}`));
+  await tab.goto(pathToFileURL(resolve(file)).href);
+  return tab;
+}
+const close = (tab) => tab.context().close();
+
+async function shoot(tab, name, fullPage = false) {
+  if (pictures) await tab.screenshot({ path: join(pictures, `${name}.png`), fullPage });
+}
+if (pictures) mkdirSync(pictures, { recursive: true });
+
+async function report(folder, name) {
+  const file = join(folder, 'report.html');
+  let ms = Infinity;
+  // The best of three times, because other work on the machine may disturb one.
+  for (let tries = 0; tries < 3 && ms >= OPEN_MS_MAX; tries += 1) {
+    const tab = await open(file);
+    ms = Math.min(ms, await tab.evaluate(() => performance.getEntriesByType('navigation')[0].domComplete));
+    await close(tab);
+  }
+  check(ms < OPEN_MS_MAX, `${file} opens in ${Math.round(ms)} ms`);
+  const tab = await open(file);
+  const seen = await tab.evaluate(() => {
+    const { run } = window.report;
+    return { anomalies: run.anomalies.length, messages: run.messages.id.length, arrows: document.querySelectorAll('#diagram-scroll .arrow').length };
+  });
+  check(seen.messages === 0 || seen.arrows > 0, `${file}: the diagram is empty`);
+  check(seen.arrows < 400, `${file}: ${seen.arrows} arrows are drawn at once`);
+  await shoot(tab, `${name}-top`);
+  await shoot(tab, `${name}-whole`, true);
+  if (seen.anomalies) {
+    await tab.locator('#anomaly-1 button.primary').click();
+    const marked = await tab.locator('#diagram-scroll .arrow.shown, #diagram-scroll .arrow.chosen').count();
+    check(marked > 0, `${file}: the first anomaly shows no message`);
+    const detail = await tab.locator('#detail').innerText();
+    check(detail.includes('Message '), `${file}: no message is described: ${detail}`);
+    await tab.keyboard.press('ArrowDown');
+    check((await tab.locator('#detail').innerText()) !== detail, `${file}: the down arrow does not lead to the next message`);
+    await shoot(tab, `${name}-anomaly`);
+    await tab.locator('.evidence-bar button').first().click();
+    await shoot(tab, `${name}-among`);
+    await tab.locator('#operations').scrollIntoViewIfNeeded();
+    await tab.locator('#timeline').focus();
+    await tab.keyboard.press('ArrowRight');
+    check((await tab.locator('#operation-detail').innerText()).includes('Operation '), `${file}: no operation is described`);
+    await tab.locator('#timeline').scrollIntoViewIfNeeded();
+    await shoot(tab, `${name}-timeline`);
+  }
+  const unnamed = await tab.evaluate(() => [...document.querySelectorAll('button, select, input')].filter((found) => !(found.textContent.trim() || found.labels?.length)).length);
+  check(unnamed === 0, `${file}: ${unnamed} controls have no name`);
+  await close(tab);
+  const narrow = await open(file, { width: 400, height: 850, scheme: 'dark' });
+  const width = await narrow.evaluate(() => document.documentElement.scrollWidth);
+  check(width <= 400, `${file}: ${width} pixels wide in a window of 400`);
+  await shoot(narrow, `${name}-narrow`, true);
+  await close(narrow);
+  return `${file} opens in ${Math.round(ms)} ms with ${seen.messages} messages and ${seen.anomalies} anomalies`;
+}
+
+for (const [nth, folder] of folders.entries()) {
+  const name = `${nth}-${basename(resolve(folder, '..'))}`;
+  console.log(await report(folder, name));
+  for (const other of ['timeline.html', 'messages.svg', 'latency-raw.svg', 'latency-quantiles.svg', 'rate.svg']) {
+    if (!existsSync(join(folder, other))) continue;
+    const tab = await open(join(folder, other));
+    await shoot(tab, `${name}-${other}`);
+    await close(tab);
+  }
+}
+await browser.close();
+console.log(`${checks} checks, ${failures} failed`);
+process.exit(failures ? 1 : 0);
