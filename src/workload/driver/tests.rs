@@ -123,6 +123,7 @@ fn run(node: Node, ends_when_broken: bool) -> (Mirror, Finished<crate::workload:
         rate: 100.0,
         duration: Duration::from_secs(10),
         recovery: Duration::from_secs(1),
+        is_on_real_time: false,
     };
     let driver = Driver::new(&mut mirror, Echo::new(), &load, 1, Duration::ZERO);
     let finished = driver.run();
