@@ -1,10 +1,11 @@
 //! The program: a node that answers echo, proxy and TCP echo requests on stdin and
-//! stdout.
+//! stdout. With the command `test` it tests nodes, others or itself.
 //!
 //! It uses the library only through its public API, like any author's node. The
 //! command line is in `options.rs`; the event loop is in `src/runtime/`.
 
 mod options;
+mod test_command;
 
 use eddyline::protocol::RawRequest;
 use eddyline::{Context, Node, Request, Result};
@@ -106,7 +107,13 @@ impl Node for Tracks {
 }
 
 fn main() -> ExitCode {
-    let options = match options::parse() {
+    let mut arguments = lexopt::Parser::from_env();
+    let command = std::env::args_os().nth(1);
+    if command.is_some_and(|command| command == "test") {
+        let _its_name = arguments.next();
+        return test_command::run(arguments);
+    }
+    let options = match options::parse(arguments) {
         Ok(options) => options,
         Err(code) => return code,
     };

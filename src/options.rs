@@ -14,6 +14,7 @@ JSON messages to stdout, one per line. It answers echo, proxy, tcp_echo_start,
 tcp_echo_send and tcp_echo_stats. Diagnostics go to stderr.
 
 Usage: eddyline [OPTIONS]
+       eddyline test [OPTIONS]    tests nodes of any language; see its own --help
 
 Options:
   --node NAME              Name of this node. It then serves without an init.
@@ -43,10 +44,10 @@ const LINE_BYTES_MIN: usize = 1 << 10;
 /// The exit status after a wrong option or value.
 const USAGE_ERROR: u8 = 2;
 
-/// Reads the process's arguments. `Err` is the exit status when no node should
+/// Reads the arguments of a node. `Err` is the exit status when no node should
 /// run: after the help, the version or an error was printed.
-pub(crate) fn parse() -> Result<Options, ExitCode> {
-    match read(lexopt::Parser::from_env()) {
+pub(crate) fn parse(arguments: lexopt::Parser) -> Result<Options, ExitCode> {
+    match read(arguments) {
         Ok(Choice::Run(options)) => Ok(options),
         Ok(Choice::Print(text)) => Err(print(&text)),
         Err(error) => {
@@ -163,7 +164,7 @@ fn invalid(option: &str, expected: &str, value: &dyn std::fmt::Debug) -> lexopt:
 
 /// Writes text for a person to stdout. Messages use stdout only after the node
 /// has started.
-fn print(text: &str) -> ExitCode {
+pub(crate) fn print(text: &str) -> ExitCode {
     use std::io::{ErrorKind, Write as _};
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -173,6 +174,11 @@ fn print(text: &str) -> ExitCode {
         // A reader that closes the pipe early (`--help | head -1`) is no error.
         Ok(()) | Err(_) => ExitCode::SUCCESS,
     }
+}
+
+/// The text of a file that an option names.
+pub(crate) fn read_file(path: &str) -> std::io::Result<String> {
+    std::fs::read_to_string(path)
 }
 
 /// Writes an error to stderr. A failed write is ignored; `eprintln!` would panic.

@@ -38,7 +38,7 @@ pub(crate) use descriptor::Descriptor;
 /// The type to which `lab::Descriptor` passes its calls on.
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use descriptor::Descriptor as RealDescriptor;
-pub(crate) use child::{Child, Pipe, Pipes};
+pub(crate) use child::{Child, Pipe};
 pub(crate) use input::Input;
 pub(crate) use output::Output;
 

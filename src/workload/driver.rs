@@ -258,7 +258,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         }
     }
 
-    fn check(mut self, server_messages: u64) -> Finished<W::Summary> {
+    fn check(self, server_messages: u64) -> Finished<W::Summary> {
         let observed = Observed {
             history: &self.history,
             statistics: self.testbed.statistics(),
