@@ -5,6 +5,7 @@ use super::parts::Due;
 use crate::time::Clock;
 use crate::workload::faults::{Change, CutLinks, Fault, FaultKind, Moment, Partition};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 impl Processes {
     /// Sets the timers of the schedule. Its times are counted from now.
@@ -20,7 +21,11 @@ impl Processes {
         let up: Vec<bool> = (0..self.servers.len()).map(|node| self.is_up(node)).collect();
         match self.schedule.take(moment, &up) {
             None => {}
-            Some(Change::Apply(faults)) => faults.iter().for_each(|fault| self.apply(fault)),
+            Some(Change::Apply(faults)) => {
+                // Faults of one moment are one in the ledger.
+                let now = self.since_start();
+                faults.iter().for_each(|fault| self.apply(fault, now));
+            }
             Some(Change::Cut(partition)) => {
                 let links = self.cut(&partition);
                 self.schedule.cut(moment, links);
@@ -45,8 +50,7 @@ impl Processes {
         server.process.is_some() && !server.is_paused
     }
 
-    fn apply(&mut self, fault: &Fault) {
-        let now = self.since_start();
+    fn apply(&mut self, fault: &Fault, now: Duration) {
         match *fault {
             Fault::Partition(ref partition) => {
                 self.cut(partition);
@@ -81,6 +85,7 @@ impl Processes {
             Fault::Restart(node) => {
                 if self.servers[node].process.is_none() {
                     self.restart(node);
+                    self.faults.end(FaultKind::Crash, node, now);
                 }
             }
             // No process lets its clock be set.
@@ -92,7 +97,6 @@ impl Processes {
     fn restart(&mut self, node: usize) {
         self.servers[node].first_message = self.next_message;
         self.start_node(node);
-        self.faults.end(FaultKind::Crash, node, self.since_start());
     }
 
     fn cut(&mut self, partition: &Partition) -> CutLinks {
@@ -113,16 +117,17 @@ impl Processes {
     /// that were killed start again. A node that ended by itself stays down.
     pub(super) fn calm(&mut self) {
         self.network.calm();
-        self.faults.heal(self.since_start());
+        let now = self.since_start();
+        self.faults.heal(now);
         let remedy = self.schedule.end();
         for node in 0..self.servers.len() {
             if self.servers[node].is_paused {
-                self.apply(&Fault::Resume(node));
+                self.apply(&Fault::Resume(node), now);
             }
         }
         for fault in remedy {
             if matches!(fault, Fault::Restart(_)) {
-                self.apply(&fault);
+                self.apply(&fault, now);
             }
         }
     }

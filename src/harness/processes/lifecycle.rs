@@ -324,6 +324,7 @@ impl Processes {
     pub(super) fn check_stdout(&mut self, node: usize, life: u32) {
         let server = &self.servers[node];
         if server.process.is_some() && server.life == life && !server.is_paused {
+            self.is_broken |= server.init_from.is_some();
             let why = "it has closed its stdout and goes on: it can answer nothing more";
             self.blame_node(node, why.to_owned());
         }

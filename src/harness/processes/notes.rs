@@ -34,7 +34,6 @@ pub(in crate::harness) struct Notes {
     pub(in crate::harness) messages_dropped: u64,
     message_bytes: usize,
     pub(in crate::harness) logs: Vec<LogLine>,
-    logs_dropped: u64,
     log_bytes: usize,
     last_words: Vec<(Rc<str>, String)>,
     pub(in crate::harness) problems: Vec<Problem>,
@@ -90,7 +89,6 @@ impl Notes {
         }
         self.last_words.push((node.clone(), text.clone()));
         if self.logs.len() >= LOGS_MAX || self.log_bytes > LOG_BYTES_MAX {
-            self.logs_dropped += 1;
             return;
         }
         self.log_bytes += text.len();
@@ -125,11 +123,6 @@ impl Notes {
             line: String::new(),
             why,
         });
-    }
-
-    /// How many log lines were not kept.
-    pub(in crate::harness) fn logs_dropped(&self) -> u64 {
-        self.logs_dropped
     }
 }
 
