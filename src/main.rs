@@ -1,9 +1,10 @@
 //! The program: a node that answers echo, proxy and TCP echo requests on stdin and
-//! stdout. With the command `test` it tests nodes, others or itself.
+//! stdout. `eddyline test` tests nodes, others or itself, and `eddyline check` judges a history.
 //!
 //! It uses the library only through its public API, like any author's node. The
 //! command line is in `options.rs`; the event loop is in `src/runtime/`.
 
+mod check_command;
 mod options;
 mod test_command;
 
@@ -107,13 +108,13 @@ impl Node for Tracks {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = lexopt::Parser::from_env();
-    let command = std::env::args_os().nth(1);
-    if command.is_some_and(|command| command == "test") {
-        let _its_name = arguments.next();
-        return test_command::run(arguments);
+    let mut arguments = std::env::args_os().skip(1);
+    match arguments.next() {
+        Some(command) if command == "test" => return test_command::main(arguments),
+        Some(command) if command == "check" => return check_command::main(arguments),
+        _ => {}
     }
-    let options = match options::parse(arguments) {
+    let options = match options::parse() {
         Ok(options) => options,
         Err(code) => return code,
     };

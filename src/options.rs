@@ -14,7 +14,8 @@ JSON messages to stdout, one per line. It answers echo, proxy, tcp_echo_start,
 tcp_echo_send and tcp_echo_stats. Diagnostics go to stderr.
 
 Usage: eddyline [OPTIONS]
-       eddyline test [OPTIONS]    tests nodes of any language; see its own --help
+       eddyline test [OPTIONS]           tests nodes of any language; see eddyline test --help
+       eddyline check -w WORKLOAD FILE   judges a history; see eddyline check --help
 
 Options:
   --node NAME              Name of this node. It then serves without an init.
@@ -44,10 +45,10 @@ const LINE_BYTES_MIN: usize = 1 << 10;
 /// The exit status after a wrong option or value.
 const USAGE_ERROR: u8 = 2;
 
-/// Reads the arguments of a node. `Err` is the exit status when no node should
+/// Reads the process's arguments. `Err` is the exit status when no node should
 /// run: after the help, the version or an error was printed.
-pub(crate) fn parse(arguments: lexopt::Parser) -> Result<Options, ExitCode> {
-    match read(arguments) {
+pub(crate) fn parse() -> Result<Options, ExitCode> {
+    match read(lexopt::Parser::from_env()) {
         Ok(Choice::Run(options)) => Ok(options),
         Ok(Choice::Print(text)) => Err(print(&text)),
         Err(error) => {
@@ -174,11 +175,6 @@ pub(crate) fn print(text: &str) -> ExitCode {
         // A reader that closes the pipe early (`--help | head -1`) is no error.
         Ok(()) | Err(_) => ExitCode::SUCCESS,
     }
-}
-
-/// The text of a file that an option names.
-pub(crate) fn read_file(path: &str) -> std::io::Result<String> {
-    std::fs::read_to_string(path)
 }
 
 /// Writes an error to stderr. A failed write is ignored; `eprintln!` would panic.

@@ -1,11 +1,12 @@
 //! `eddyline test`: its command line, which is Maelstrom's, and its exit status.
 
 use crate::options;
-use eddyline::harness::{self, Attack, Concurrency, MODELS, Plan, TOPOLOGIES, WORKLOADS};
+use eddyline::harness::{self, store, Attack, Concurrency, MODELS, Plan, TOPOLOGIES, WORKLOADS};
 use eddyline::workload::faults::Latency;
 use lexopt::prelude::{Long, Short, Value};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::io::{IsTerminal, Write};
+use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -66,6 +67,8 @@ The network and the faults:
   --one-way                  Partitions cut one direction only.
 
 For people:
+  --store DIR                Where the files of the run are left. [default: store]
+  --no-store                 Leave no files.
   --log-stderr               Show the nodes' stderr.
   --log-net-send             Show messages when they are sent.
   --log-net-recv             Show messages when they arrive.
@@ -83,7 +86,7 @@ Exit status:
 ";
 
 /// The long options, with whether each has a value.
-const OPTIONS: [(&str, bool); 33] = [
+const OPTIONS: [(&str, bool); 35] = [
     ("availability", true),
     ("bin", true),
     ("concurrency", true),
@@ -102,6 +105,7 @@ const OPTIONS: [(&str, bool); 33] = [
     ("nemesis", true),
     ("nemesis-interval", true),
     ("no-ssh", false),
+    ("no-store", false),
     ("node", true),
     ("node-count", true),
     ("nodes", true),
@@ -112,6 +116,7 @@ const OPTIONS: [(&str, bool); 33] = [
     ("recovery", true),
     ("seed", true),
     ("ssh-private-key", true),
+    ("store", true),
     ("strict-host-key-checking", false),
     ("test-count", true),
     ("time-limit", true),
@@ -129,16 +134,19 @@ struct Command {
     names: Vec<String>,
     has_models: bool,
     wants_help: bool,
+    /// Where the files of runs are left; `None` for nowhere.
+    store: Option<PathBuf>,
 }
 
-/// Runs the command, whose own name was read already.
-pub(crate) fn run(arguments: lexopt::Parser) -> ExitCode {
+/// Runs the command with the arguments behind its name.
+pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitCode {
     let Command {
         mut plan,
         test_count,
         wants_help,
+        store,
         ..
-    } = match read(arguments) {
+    } = match read(lexopt::Parser::from_args(arguments)) {
         Ok(command) => command,
         Err(error) => {
             options::report(&format!("{error}; see eddyline test --help"));
@@ -157,7 +165,7 @@ pub(crate) fn run(arguments: lexopt::Parser) -> ExitCode {
         }
     }
     for number in 0..test_count {
-        let status = run_once(&plan, number, test_count);
+        let status = run_once(&plan, store.as_deref(), number, test_count);
         if status != 0 {
             return ExitCode::from(status);
         }
@@ -166,15 +174,21 @@ pub(crate) fn run(arguments: lexopt::Parser) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run_once(plan: &Plan, number: u64, test_count: u64) -> u8 {
+fn run_once(plan: &Plan, root: Option<&Path>, number: u64, test_count: u64) -> u8 {
     let is_terminal = std::io::stderr().is_terminal();
     if test_count > 1 {
         options::report(&format!("run {} of {test_count}, seed {}", number + 1, plan.seed));
     }
     match harness::run(plan, Box::new(std::io::stderr()), is_terminal) {
-        Ok(tested) => {
+        Ok(mut tested) => {
+            if let Some(root) = root {
+                match store::save(&tested.record, root) {
+                    Ok(folder) => tested.folder = Some(folder),
+                    Err(error) => options::report(&format!("the files of the run: {error}")),
+                }
+            }
             // A reader that has gone does not change the verdict.
-            let _ignored = std::io::stdout().write_all(tested.to_string().as_bytes());
+            let _ignored = options::print(&tested.to_string());
             tested.record.verdict.exit_status()
         }
         Err(error) => {
@@ -194,6 +208,7 @@ fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
         names: Vec::new(),
         has_models: false,
         wants_help: false,
+        store: Some("store".into()),
     };
     while let Some(argument) = arguments.next()? {
         let name = match argument {
@@ -273,6 +288,8 @@ impl Command {
             }
             "nemesis-interval" => plan.nemesis_interval = seconds(value)?,
             "one-way" => plan.one_way = true,
+            "store" => self.store = Some(value.into()),
+            "no-store" => self.store = None,
             "log-stderr" => plan.log_stderr = true,
             "log-net-send" => plan.log_net_send = true,
             "log-net-recv" => plan.log_net_recv = true,
@@ -337,7 +354,7 @@ fn program(given: &Path) -> Result<PathBuf, String> {
 }
 
 fn names_in(file: &str) -> Result<Vec<String>, String> {
-    let text = options::read_file(file).map_err(|error| error.to_string())?;
+    let text = store::read_text(Path::new(file)).map_err(|error| error.to_string())?;
     let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
     Ok(names.map(str::to_owned).collect())
 }

@@ -59,6 +59,14 @@ pub struct Record {
     pub summary: serde_json::Value,
 }
 
+impl Record {
+    /// The name of the node of that index.
+    pub(crate) fn node_name(&self, node: usize) -> String {
+        let name = self.nodes.get(node).cloned();
+        name.unwrap_or_else(|| format!("n{node}"))
+    }
+}
+
 /// A message that a node, a service or a client sent.
 ///
 /// ```

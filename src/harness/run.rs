@@ -4,7 +4,6 @@ use super::plan::Plan;
 use super::processes::Processes;
 use super::progress::Progress;
 use super::record::{Problem, Record, Verdict};
-use super::tell;
 use crate::time::{Clock, MonotonicClock};
 use crate::workload::{
     Anomalies, Broadcast, Counter, Driver, Echo, GSet, History, Kafka, LinKv, Load, TxnListAppend,
@@ -14,8 +13,9 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
-/// A test that is over.
+/// A test that is over. `{}` prints the result in words, and the closing line of its verdict.
 ///
 /// ```no_run
 /// use eddyline::harness::{Plan, run};
@@ -34,13 +34,8 @@ pub struct Tested {
     pub record: Record,
     /// Why the verdict is unknown, a sentence each.
     pub doubts: Vec<String>,
-}
-
-/// The result in words, and the closing line of its verdict.
-impl std::fmt::Display for Tested {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&tell::result(self))
-    }
+    /// The folder of its files, if they were saved.
+    pub folder: Option<PathBuf>,
 }
 
 /// Runs a test: starts the nodes, puts them under load and faults, kills them, and checks the
@@ -143,7 +138,11 @@ where
         anomalies,
         summary,
     };
-    Ok(Tested { record, doubts })
+    Ok(Tested {
+        record,
+        doubts,
+        folder: None,
+    })
 }
 
 /// The problems, and a last one that counts those which were not kept.

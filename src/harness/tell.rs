@@ -1,28 +1,15 @@
 //! A run in words.
 
-use super::record::{Problem, Record, Verdict};
+use super::processes::told;
+use super::record::{Record, Verdict};
 use super::run::Tested;
 use crate::workload::faults::FaultSpan;
 use crate::workload::{History, Outcome};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 /// How many problems, anomalies and faults are told. The record has them all.
 const TOLD_MAX: usize = 10;
-
-/// A problem, in one line and the line that is wrong.
-pub(super) fn problem(problem: &Problem) -> String {
-    let Problem { at, node, why, .. } = problem;
-    let at = at.as_secs_f64();
-    let mut text = match problem.line_number {
-        Some(number) => format!("{at:.3} s  line {number} of {node}: {why}"),
-        None => format!("{at:.3} s  {node}: {why}"),
-    };
-    if !problem.line.is_empty() {
-        let _never_fails = write!(text, "\n    {}", problem.line.escape_debug());
-    }
-    text
-}
 
 fn fault(span: &FaultSpan, names: &[String]) -> String {
     let nodes = span.nodes.iter().filter_map(|&node| names.get(node));
@@ -66,8 +53,15 @@ fn list(text: &mut String, title: &str, total: usize, lines: impl Iterator<Item 
     }
 }
 
+/// The result in words, and the closing line of its verdict.
+impl fmt::Display for Tested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&result(self))
+    }
+}
+
 /// The whole result, and the closing line.
-pub(super) fn result(tested: &Tested) -> String {
+fn result(tested: &Tested) -> String {
     let Record {
         workload,
         seed,
@@ -113,13 +107,16 @@ pub(super) fn result(tested: &Tested) -> String {
              Use a longer --time-limit, a shorter --nemesis-interval or more nodes"
         );
     }
-    let problems = record.problems.iter().map(problem);
+    let problems = record.problems.iter().map(told);
     list(&mut text, "problems", record.problems.len(), problems);
     let anomalies = record.anomalies.found().iter().cloned();
     list(&mut text, "anomalies", record.anomalies.total(), anomalies);
     if record.verdict == Verdict::Unknown {
         let doubts = tested.doubts.iter().cloned();
         list(&mut text, "doubts", tested.doubts.len(), doubts);
+    }
+    if let Some(folder) = &tested.folder {
+        let _never_fails = writeln!(text, "everything about it: {}", folder.display());
     }
     text.push_str(record.verdict.closing_line());
     text.push('\n');

@@ -88,7 +88,7 @@ fn an_interrupt_ends_the_load_and_leaves_no_child() {
     let mark = "3617.25";
     let script = format!("sleep {mark} & {}", sed(&[INIT, ECHO]));
     let mut tester = eddyline()
-        .args(["test", "-w", "echo", "--node-count", "2", "--log-net-send"])
+        .args(["test", "-w", "echo", "--node-count", "2", "--log-net-send", "--no-store"])
         .args(["--bin", "/bin/sh", "--", "-c", &script])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -4,6 +4,8 @@
 //! Each file has one line of JSON for each invocation and each completion.
 //! `verdicts.json` has the options of each run and what Maelstrom's checkers found.
 
+mod check_command;
+
 use eddyline::Random;
 use eddyline::sim::workload::{
     Anomalies, Broadcast, ConsistencyModel, Counter, Echo, Elements, GSet, History, HistoryReader,

@@ -26,9 +26,11 @@
 //! | `lifecycle` | a node from its start to its end, and its streams |
 //! | `faults` | kills, pauses, partitions |
 //! | `notes` | everything that is kept for the record, and its bounds |
+//! | `blame` | what nodes do wrong, and their stderr |
 //! | `bed` | the calls of the driver |
 
 mod bed;
+mod blame;
 mod faults;
 mod lifecycle;
 mod network;
@@ -36,7 +38,7 @@ mod notes;
 mod outline;
 mod parts;
 
-pub(super) use notes::Notes;
+pub(super) use notes::{Notes, told};
 
 use super::plan::Plan;
 use super::progress::Progress;

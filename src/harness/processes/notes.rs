@@ -1,7 +1,7 @@
 //! Everything that is kept of a run while it runs, each kind with its bound.
 
-use super::Processes;
 use crate::harness::record::{LogLine, Message, MessageFate, Problem};
+use std::fmt::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,18 +16,15 @@ const LOGS_MAX: usize = 100_000;
 const LOG_BYTES_MAX: usize = 16 << 20;
 
 /// How many last lines of each node are told when it ends by itself.
-const LAST_WORDS_MAX: usize = 5;
+pub(super) const LAST_WORDS_MAX: usize = 5;
 
 /// How many problems are kept. A node that is wrong in every line must not fill the memory.
 const PROBLEMS_MAX: usize = 1_000;
 
-/// How much of a wrong line is shown.
-const EXCERPT_BYTES: usize = 300;
-
 /// The name that stands for this program in a list of nodes.
 const TESTER: &str = "the tester";
 
-/// What is kept of a run.
+/// The parts of a run that are kept while it runs.
 #[derive(Default)]
 pub(in crate::harness) struct Notes {
     pub(in crate::harness) messages: Vec<Message>,
@@ -80,7 +77,7 @@ impl Notes {
         }
     }
 
-    fn log(&mut self, at: Duration, node: &Rc<str>, text: String) {
+    pub(super) fn log(&mut self, at: Duration, node: &Rc<str>, text: String) {
         let own = self.last_words.iter().filter(|(name, _)| name == node);
         if own.count() >= LAST_WORDS_MAX
             && let Some(oldest) = self.last_words.iter().position(|(name, _)| name == node)
@@ -106,7 +103,7 @@ impl Notes {
         own.into_iter().map(|(_, text)| text).collect()
     }
 
-    fn problem(&mut self, problem: Problem) {
+    pub(super) fn problem(&mut self, problem: Problem) {
         if self.problems.len() >= PROBLEMS_MAX {
             self.problems_dropped += 1;
             return;
@@ -126,55 +123,16 @@ impl Notes {
     }
 }
 
-/// The beginning of a line, as text.
-fn excerpt(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&line[..line.len().min(EXCERPT_BYTES)]).into_owned();
-    if line.len() > EXCERPT_BYTES {
-        return text + " …";
+/// A problem, in one line and the line that is wrong.
+pub(in crate::harness) fn told(problem: &Problem) -> String {
+    let Problem { at, node, why, .. } = problem;
+    let at = at.as_secs_f64();
+    let mut text = match problem.line_number {
+        Some(number) => format!("{at:.3} s  line {number} of {node}: {why}"),
+        None => format!("{at:.3} s  {node}: {why}"),
+    };
+    if !problem.line.is_empty() {
+        let _never_fails = write!(text, "\n    {}", problem.line.escape_debug());
     }
     text
-}
-
-impl Processes {
-    pub(super) fn take_log(&mut self, node: usize, line: &[u8]) {
-        let text = String::from_utf8_lossy(line).into_owned();
-        let name = &self.names[node];
-        if self.plan.log_stderr {
-            self.progress.say(&format!("{name}: {text}"));
-        }
-        let at = self.since_start();
-        self.notes.log(at, name, text);
-    }
-
-    /// A node did something wrong that is no line.
-    pub(super) fn blame_node(&mut self, node: usize, why: String) {
-        self.add_problem(node, None, "", why);
-    }
-
-    /// The last line that was read from a node's stdout is wrong.
-    pub(super) fn blame_line(&mut self, node: usize, line: &[u8], why: String) {
-        let number = self.servers[node].lines;
-        self.add_problem(node, Some(number), &excerpt(line), why);
-    }
-
-    /// The body of a reply is wrong. It arrived in the line that was read last.
-    pub(super) fn blame_reply(&mut self, node: usize, why: String, body: &str) {
-        self.add_problem(node, None, &excerpt(body.as_bytes()), why);
-    }
-
-    fn add_problem(&mut self, node: usize, line_number: Option<u64>, line: &str, why: String) {
-        let problem = Problem {
-            at: self.since_start(),
-            node: self.names[node].clone(),
-            line_number,
-            line: line.to_owned(),
-            why,
-        };
-        // The first ones are told at once. Later ones wait for the end.
-        if self.notes.problems.len() < LAST_WORDS_MAX {
-            let text = super::super::tell::problem(&problem);
-            self.progress.say(&text);
-        }
-        self.notes.problem(problem);
-    }
 }

@@ -1,4 +1,4 @@
-//! The rules for a line of a node: which keys it has, from whom it comes, where it goes.
+//! The rules for a line of a node: its keys, its sender, its receiver.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -99,7 +99,7 @@ pub(super) struct Process {
     pub(super) stdout: Token,
     pub(super) stderr: Token,
     pub(super) end: Token,
-    /// What waits for its stdin.
+    /// Messages that wait for its stdin.
     pub(super) input: OutputBuffer,
     pub(super) output: LineBuffer,
     pub(super) errors: LineBuffer,

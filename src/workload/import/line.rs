@@ -1,7 +1,7 @@
 //! One line of a history.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 #[derive(Deserialize)]
 pub(super) struct Line {
@@ -17,6 +17,14 @@ pub(super) struct Line {
     pub(super) is_final: bool,
     #[serde(default, rename = "seek-to-beginning?")]
     pub(super) from_the_beginning: bool,
+    /// The index of the node that was asked.
+    #[serde(default)]
+    pub(super) node: Value,
+    /// The fields of the request, and the body of the reply.
+    #[serde(default)]
+    pub(super) request: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub(super) reply: Option<Map<String, Value>>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq)]

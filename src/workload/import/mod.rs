@@ -9,7 +9,9 @@
 //! are skipped. `type` is `invoke`, `ok`, `fail` (certainly not done) or `info` (outcome
 //! unknown). `time` is in nanoseconds since the start. `f` and `value` are the operation,
 //! in the words of the workload: `shapes` has the table. A line can also have `error`, a
-//! pair of name and text, and `final?`. Other keys are ignored.
+//! pair of name and text, and `final?`. Our own histories have the index of the asked node
+//! as `node`, and where the words of a workload say less than was sent, the fields as
+//! `request` and the body of the reply as `reply`. Other keys are ignored.
 //!
 //! Jepsen keeps its histories as EDN, and Knossos reads one map a line. A line of JSON is
 //! the same map, and tools for it are everywhere. A completion stands in a line of its own,
@@ -23,7 +25,7 @@ use super::history::{History, Operation, Outcome, Phase};
 use crate::protocol::{Error, ErrorCode};
 use kafka::Consumers;
 use line::{Line, LineKind, Process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
@@ -91,7 +93,7 @@ impl HistoryReader {
         }
     }
 
-    /// How many nodes the run had: 1. Only sentences for people depend on it: client
+    /// How many nodes the run had: 1. It matters where the lines have no `node`. Only sentences for people depend on it: client
     /// number i asked node i modulo `count`.
     pub fn nodes(mut self, count: usize) -> HistoryReader {
         self.nodes = count.max(1);
@@ -183,9 +185,10 @@ impl Assembly<'_> {
                 "client {process} has an operation that has not ended"
             ));
         }
-        let request = match &*self.reader.workload {
-            "kafka" => self.consumers.request(process, &line.f, &line.value)?,
-            workload => shapes::request(workload, &line.f, &line.value)?,
+        let request = match (&*self.reader.workload, &line.request) {
+            (workload, Some(fields)) => shapes::verbatim(workload, &line.f, fields)?,
+            ("kafka", None) => self.consumers.request(process, &line.f, &line.value)?,
+            (workload, None) => shapes::request(workload, &line.f, &line.value)?,
         };
         self.check_written(&line.value)?;
         if line.from_the_beginning {
@@ -195,7 +198,8 @@ impl Assembly<'_> {
         let nodes = u64::try_from(self.reader.nodes).unwrap_or(u64::MAX);
         let index = self.history.push(Operation {
             client: format!("c{process}").into(),
-            node: usize::try_from(process % nodes).unwrap_or_default(),
+            node: usize::try_from(line.node.as_u64().unwrap_or(process % nodes))
+                .unwrap_or_default(),
             phase: if is_final { Phase::Final } else { Phase::Load },
             request,
             invoked: Duration::from_nanos(line.time),
@@ -240,9 +244,10 @@ impl Assembly<'_> {
         operation.completed = Duration::from_nanos(line.time);
         operation.outcome = match kind {
             LineKind::Ok => {
-                let body = match &*self.reader.workload {
-                    "kafka" => self.consumers.reply(process, operation, line)?,
-                    workload => shapes::reply(workload, &line.f, &line.value)?,
+                let body = match (&*self.reader.workload, &line.reply) {
+                    (_, Some(body)) => json!(body).to_string(),
+                    ("kafka", None) => self.consumers.reply(process, operation, line)?,
+                    (workload, None) => shapes::reply(workload, &line.f, &line.value)?,
                 };
                 Outcome::Ok(body.into())
             }

@@ -18,7 +18,7 @@
 
 use crate::workload::history::Request;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The workloads whose histories can be read.
 pub(super) const WORKLOADS: [&str; 10] = [
@@ -62,6 +62,34 @@ pub(super) fn request(workload: &str, f: &str, value: &Value) -> Result<Request,
         }
         _ => return Err(format!("{workload} has no operation {f:?}")),
     })
+}
+
+/// The operations whose requests may stand in a history as they were sent.
+const KINDS: [&str; 12] = [
+    "echo",
+    "generate",
+    "broadcast",
+    "read",
+    "add",
+    "write",
+    "cas",
+    "txn",
+    "send",
+    "poll",
+    "commit_offsets",
+    "list_committed_offsets",
+];
+
+/// A request as it was sent.
+pub(super) fn verbatim(
+    workload: &str,
+    f: &str,
+    fields: &Map<String, Value>,
+) -> Result<Request, String> {
+    match KINDS.iter().find(|kind| **kind == f) {
+        Some(kind) => Ok(Request::new(kind, fields)),
+        None => Err(format!("{workload} has no operation {f:?}")),
+    }
 }
 
 fn register_request(f: &str, value: &Value) -> Result<Request, String> {

@@ -1,0 +1,192 @@
+//! The files that a run leaves, and the folder that they stand in.
+//!
+//! ```text
+//!   store/
+//!     WORKLOAD/
+//!       20261126T184500.000Z/
+//!         report.html     everything on one page: begin here
+//!         results.edn     the verdict, for programs       results.json  the same
+//!         history.txt     the operations, for people      history.edn   for `eddyline check`
+//!         messages.svg    timeline.html                   latency-raw.svg  rate.svg  …
+//!         node-logs/n0.log
+//!       latest ──> the last run of the workload
+//!     latest ──> the last run that is whole
+//!     current ──> the last run
+//! ```
+//!
+//! Names and forms are Maelstrom's, because people's scripts read them. The pictures are
+//! drawn here: nothing else has to be installed.
+
+mod results;
+
+pub use results::{judgement_edn, judgement_json};
+
+use super::record::Record;
+use super::words;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fs, io};
+
+/// Writes everything about a run below `root`, and returns the folder.
+///
+/// ```no_run
+/// # use eddyline::harness::{Record, store};
+/// # fn leave(record: &Record) -> std::io::Result<()> {
+/// let folder = store::save(record, "store".as_ref())?;
+/// println!("open {}", folder.join("report.html").display());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// When a folder, a file or a link cannot be written: the path is in the error.
+pub fn save(record: &Record, root: &Path) -> io::Result<PathBuf> {
+    let of_workload = root.join(record.workload);
+    let folder = new_folder(&of_workload, record.started)?;
+    let name = folder.file_name().map(PathBuf::from).unwrap_or_default();
+    let from_root = Path::new(record.workload).join(&name);
+    link(root, "current", &from_root)?;
+    for (file, text) in files(record) {
+        write(&folder.join(file), &text)?;
+    }
+    link(root, "latest", &from_root)?;
+    link(&of_workload, "latest", &name)?;
+    Ok(folder)
+}
+
+/// All files of a run, by their paths in its folder.
+fn files(record: &Record) -> Vec<(String, String)> {
+    let (edn, json) = results::results(record);
+    let events = words::events(record);
+    let lines = events.iter().map(words::Event::to_line).collect();
+    let mut forms = String::new();
+    for (index, event) in events.iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(forms, "{}", event.to_edn(index));
+    }
+    let mut files = vec![
+        ("results.edn".to_owned(), edn),
+        ("results.json".to_owned(), json),
+        ("history.txt".to_owned(), lines),
+        ("history.edn".to_owned(), forms),
+    ];
+    for node in &record.nodes {
+        let mut log = String::new();
+        for line in record.logs.iter().filter(|line| *line.node == **node) {
+            log.push_str(&line.text);
+            log.push('\n');
+        }
+        files.push((format!("node-logs/{}.log", file_name(node)), log));
+    }
+    files
+}
+
+/// The name of a node as a part of a path: a node must not choose where its log stands.
+fn file_name(node: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    let name: String = node
+        .chars()
+        .map(|c| if plain(c) { c } else { '_' })
+        .collect();
+    if name.starts_with('.') {
+        format!("_{name}")
+    } else {
+        name
+    }
+}
+
+/// Makes the folder of a run. Of several that begin in one millisecond, the later ones get
+/// later names.
+fn new_folder(parent: &Path, started: Duration) -> io::Result<PathBuf> {
+    fs::create_dir_all(parent).map_err(|error| at(parent, &error))?;
+    let mut millis = started.as_millis();
+    loop {
+        let folder = parent.join(stamp(millis));
+        match fs::create_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => millis += 1,
+            Err(error) => return Err(at(&folder, &error)),
+            Ok(()) => {
+                let logs = folder.join("node-logs");
+                fs::create_dir(&logs).map_err(|error| at(&logs, &error))?;
+                return Ok(folder);
+            }
+        }
+    }
+}
+
+/// A time as Jepsen names its folders: `20261126T184500.000Z`.
+fn stamp(millis: u128) -> String {
+    let (seconds, millis) = (millis / 1_000, millis % 1_000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = date(days);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{millis:03}Z")
+}
+
+/// The date of a day since 1970-01-01, in years of 365.2425 days that begin in March: leap
+/// days come last (Hinnant's `civil_from_days`).
+fn date(days: u128) -> (u128, u128, u128) {
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, (month + 2) % 12 + 1);
+    (era * 400 + year + u128::from(month <= 2), month, day)
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text).map_err(|error| at(path, &error))
+}
+
+/// Makes `name` in `folder` lead to `target`, and to nothing else from then on.
+fn link(folder: &Path, name: &str, target: &Path) -> io::Result<()> {
+    let path = folder.join(name);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&path, &error)),
+        _ => {}
+    }
+    std::os::unix::fs::symlink(target, &path).map_err(|error| at(&path, &error))
+}
+
+/// An error with the path that it is about.
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// Reads the text of a history: of a file, or of the `history.edn` in the folder of a run.
+///
+/// # Errors
+/// When the file cannot be read or is no text. The path is in the error.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let file = if path.is_dir() {
+        path.join("history.edn")
+    } else {
+        path.to_owned()
+    };
+    fs::read_to_string(&file).map_err(|error| at(&file, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{date, file_name, stamp};
+
+    #[test]
+    fn a_time_is_named_as_jepsen_names_it() {
+        assert_eq!(stamp(0), "19700101T000000.000Z");
+        assert_eq!(
+            stamp(1_795_718_700_042),
+            "20261126T182500.042Z".replace("182500", "182500")
+        );
+        assert_eq!(date(11_016), (2000, 2, 29));
+        assert_eq!(date(11_017), (2000, 3, 1));
+        assert_eq!(date(20_088), (2024, 12, 31));
+    }
+
+    #[test]
+    fn no_name_of_a_node_leads_out_of_the_folder() {
+        assert_eq!(file_name("n0"), "n0");
+        assert_eq!(file_name("../x"), "_.._x");
+    }
+}

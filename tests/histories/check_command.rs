@@ -1,0 +1,216 @@
+//! `eddyline check` gives Maelstrom's verdicts, as exit status and in words, from lines of JSON
+//! and from EDN.
+
+use super::{Value, option, path};
+use flate2::read::GzDecoder;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A run: its name, its options, its lines and whether it is valid.
+struct Run {
+    name: String,
+    options: Vec<String>,
+    lines: String,
+    is_valid: bool,
+}
+
+fn runs() -> Vec<Run> {
+    let verdicts = std::fs::read(path("verdicts.json")).expect("verdicts.json");
+    let verdicts: Vec<Value> = serde_json::from_slice(&verdicts).expect("a list");
+    let runs = verdicts.into_iter().map(|verdict| {
+        let name = verdict["name"].as_str().expect("a name").to_owned();
+        let line = verdict["options"].as_str().expect("options");
+        let mut options = Vec::new();
+        for wanted in ["-w", "--consistency-models", "--node-count"] {
+            if let Some(value) = option(line, wanted) {
+                options.extend([wanted.to_owned(), value.to_owned()]);
+            }
+        }
+        let file = File::open(path(&format!("{name}.jsonl.gz"))).expect("the history");
+        let mut lines = String::new();
+        GzDecoder::new(file)
+            .read_to_string(&mut lines)
+            .expect("text");
+        Run {
+            name,
+            options,
+            lines,
+            is_valid: verdict["valid"].as_bool().expect("a verdict"),
+        }
+    });
+    runs.collect()
+}
+
+fn write(name: &str, text: &str) -> PathBuf {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("check-{name}"));
+    std::fs::write(&file, text).expect("a file");
+    file
+}
+
+fn check(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_eddyline"));
+    command.arg("check").args(arguments);
+    command.output().expect("the program")
+}
+
+fn check_run(run: &Run, end: &str, text: &str) -> (Option<i32>, String) {
+    let file = write(&format!("{}.{end}", run.name), text);
+    let mut arguments: Vec<&str> = run.options.iter().map(String::as_str).collect();
+    arguments.push(file.to_str().expect("a path"));
+    let output = check(&arguments);
+    let told = String::from_utf8(output.stdout).expect("text");
+    (output.status.code(), told)
+}
+
+/// A value as Jepsen prints it.
+fn edn(value: &Value, text: &mut String) {
+    match value {
+        Value::Null => text.push_str("nil"),
+        Value::Array(items) => {
+            text.push('[');
+            for item in items {
+                edn(item, text);
+                text.push(' ');
+            }
+            text.push(']');
+        }
+        Value::Object(fields) => {
+            text.push('{');
+            for (name, value) in fields {
+                let _ = write!(text, "{name:?} ");
+                edn(value, text);
+                text.push_str(", ");
+            }
+            text.push('}');
+        }
+        other => {
+            let _ = write!(text, "{other}");
+        }
+    }
+}
+
+fn operation(line: &str) -> String {
+    let fields: Value = serde_json::from_str(line).expect("a line");
+    let mut text = "#jepsen.history.Op{".to_owned();
+    for (name, value) in fields.as_object().expect("an object") {
+        let _ = write!(text, ":{name} ");
+        match value.as_str() {
+            Some(word) if name != "value" => {
+                let _ = write!(text, ":{word}");
+            }
+            _ => edn(value, &mut text),
+        }
+        text.push_str(", ");
+    }
+    text + "}\n"
+}
+
+#[test]
+fn every_history_gets_maelstroms_verdict() {
+    for run in runs() {
+        let (status, told) = check_run(&run, "jsonl", &run.lines);
+        assert_eq!(
+            status,
+            Some(i32::from(!run.is_valid)),
+            "{}: {told}",
+            run.name
+        );
+        let last = told.lines().last().expect("a line");
+        let begin = if run.is_valid {
+            "Everything looks good!"
+        } else {
+            "Analysis invalid!"
+        };
+        assert!(last.starts_with(begin), "{}: {last}", run.name);
+        assert_eq!(
+            told.contains("\n  - ") || told.starts_with("  - "),
+            !run.is_valid
+        );
+    }
+}
+
+#[test]
+fn edn_is_judged_as_json_is() {
+    for run in runs() {
+        let (_, json) = check_run(&run, "jsonl-again", &run.lines);
+        let operations: String = run.lines.lines().map(operation).collect();
+        let (_, edn) = check_run(&run, "edn", &operations);
+        assert_eq!(edn, json, "{}", run.name);
+        if run.name == "py-gset.1" {
+            let (_, vector) = check_run(&run, "vector.edn", &format!("[{operations}]"));
+            assert_eq!(vector, json, "{}", run.name);
+        }
+    }
+}
+
+#[test]
+fn a_run_in_which_too_little_was_done_is_unknown() {
+    let begin = r#"{"time":1,"type":"invoke","process":0,"f":"add","value":1}"#;
+    let file = write("little.jsonl", begin);
+    let output = check(&["-w", "g-counter", file.to_str().expect("a path"), "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    // No final read: that is invalid, however little was done.
+    assert_eq!(
+        (output.status.code(), &found["valid?"]),
+        (Some(1), &Value::Bool(false))
+    );
+    let file = write("none.jsonl", "");
+    let output = check(&["-w", "lin-kv", file.to_str().expect("a path"), "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (output.status.code(), &found["valid?"]),
+        (Some(2), &Value::from("unknown"))
+    );
+    assert_eq!(
+        found["unknown"][0],
+        "there was no operation, so nothing is known"
+    );
+    let output = check(&["-w", "lin-kv", file.to_str().expect("a path")]);
+    let told = String::from_utf8(output.stdout).expect("text");
+    assert!(told.contains(":valid? :unknown"), "{told}");
+    assert!(told.ends_with("but no anomalies found. ಠ~ಠ\n"), "{told}");
+}
+
+#[test]
+fn wrong_arguments_and_files_are_named() {
+    let file = write(
+        "wrong.edn",
+        "{:time 1, :type :invoke, :process 0, :f :ad, :value 1}",
+    );
+    let file = file.to_str().expect("a path");
+    let cases: [(&[&str], &str); 8] = [
+        (&[file], "-w is missing"),
+        (&["-w", "g-set"], "the file of the history is missing"),
+        (
+            &["-w", "g-set", file],
+            "line 1: g-set has no operation \"ad\"",
+        ),
+        (&["-w", "g-sets", file], "no workload is called \"g-sets\""),
+        (&["-w", "g-set", "/nowhere"], "cannot read /nowhere"),
+        (
+            &[
+                "-w",
+                "g-set",
+                file,
+                "--consistency-models",
+                "read-committed,linear",
+            ],
+            "\"linear\"",
+        ),
+        (&["-w", "g-set", file, "--node-count", "0"], "0"),
+        (&["-w", "g-set", file, "--what"], "--what"),
+    ];
+    for (arguments, named) in cases {
+        let output = check(arguments);
+        let told = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(254), "{arguments:?}: {told}");
+        assert!(told.contains(named), "{arguments:?}: {told}");
+        assert!(output.stdout.is_empty());
+    }
+    let help = check(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&help.stdout).contains("--consistency-models"));
+}
