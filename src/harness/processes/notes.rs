@@ -26,15 +26,15 @@ const TESTER: &str = "the tester";
 
 /// The parts of a run that are kept while it runs.
 #[derive(Default)]
-pub(in crate::harness) struct Notes {
-    pub(in crate::harness) messages: Vec<Message>,
-    pub(in crate::harness) messages_dropped: u64,
+pub(crate) struct Notes {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) messages_dropped: u64,
     message_bytes: usize,
-    pub(in crate::harness) logs: Vec<LogLine>,
+    pub(crate) logs: Vec<LogLine>,
     log_bytes: usize,
     last_words: Vec<(Rc<str>, String)>,
-    pub(in crate::harness) problems: Vec<Problem>,
-    pub(in crate::harness) problems_dropped: u64,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems_dropped: u64,
 }
 
 impl Notes {
@@ -124,7 +124,7 @@ impl Notes {
 }
 
 /// A problem, in one line and the line that is wrong.
-pub(in crate::harness) fn told(problem: &Problem) -> String {
+pub(crate) fn told(problem: &Problem) -> String {
     let Problem { at, node, why, .. } = problem;
     let at = at.as_secs_f64();
     let mut text = match problem.line_number {
