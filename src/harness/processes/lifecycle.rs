@@ -68,8 +68,8 @@ impl Processes {
             stderr: insert(pipes.stderr, StreamKind::Stderr, readable)?,
             end: insert(pipes.end, StreamKind::End, readable)?,
             input: OutputBuffer::default(),
-            output: LineBuffer::default(),
-            errors: LineBuffer::with_limit(ERROR_LINE_BYTES_MAX),
+            output: Some(LineBuffer::default()),
+            errors: Some(LineBuffer::with_limit(ERROR_LINE_BYTES_MAX)),
             is_deaf: false,
         };
         let Server {
@@ -153,18 +153,14 @@ impl Processes {
         let mut has_ended = false;
         let mut received_bytes = 0;
         for _ in 0..reads {
-            let (Some(stream), Some(process)) =
-                (self.reactor.get(token), &mut self.servers[node].process)
-            else {
+            let process = self.servers[node].process.as_mut();
+            let lines = process.and_then(|process| process.lines(kind).as_mut());
+            let (Some(stream), Some(lines)) = (self.reactor.get(token), lines) else {
                 break;
             };
             if !left.is_readable() || has_ended {
                 break;
             }
-            let lines = match kind {
-                StreamKind::Stderr => &mut process.errors,
-                _ => &mut process.output,
-            };
             match stream.pipe.read(lines.space()) {
                 Ok(0) => has_ended = true,
                 Ok(count) => {
@@ -196,15 +192,11 @@ impl Processes {
 
     /// Takes the lines that were read; at the end of a stream also one without a newline.
     fn take_lines(&mut self, node: usize, kind: StreamKind, is_end: bool) {
-        let Some(process) = &mut self.servers[node].process else {
+        // The buffer is taken out, so that a line can be sent while it lies there.
+        let process = self.servers[node].process.as_mut();
+        let Some(mut lines) = process.and_then(|process| process.lines(kind).take()) else {
             return;
         };
-        // The lines are taken out, so that they can be sent while they lie in the buffer.
-        let slot = match kind {
-            StreamKind::Stderr => &mut process.errors,
-            _ => &mut process.output,
-        };
-        let mut lines = std::mem::replace(slot, LineBuffer::with_limit(0));
         loop {
             let line = match lines.next_line() {
                 None if is_end => lines.finish(),
@@ -224,14 +216,11 @@ impl Processes {
             }
         }
         if let Some(process) = &mut self.servers[node].process {
-            match kind {
-                StreamKind::Stderr => process.errors = lines,
-                _ => process.output = lines,
-            }
+            *process.lines(kind) = Some(lines);
         }
     }
 
-    /// Writes what waits for a node, as much as its stdin takes.
+    /// Writes the messages that wait for a node, as much as its stdin takes.
     pub(super) fn flush(&mut self, node: usize) {
         let Some(process) = &mut self.servers[node].process else {
             return;

@@ -101,10 +101,21 @@ pub(super) struct Process {
     pub(super) end: Token,
     /// Messages that wait for its stdin.
     pub(super) input: OutputBuffer,
-    pub(super) output: LineBuffer,
-    pub(super) errors: LineBuffer,
+    /// The lines of its stdout and stderr; `None` while they are worked through.
+    pub(super) output: Option<LineBuffer>,
+    pub(super) errors: Option<LineBuffer>,
     /// Whether its stdin takes nothing more: it is closed, or too much waits.
     pub(super) is_deaf: bool,
+}
+
+impl Process {
+    /// The lines of that stream.
+    pub(super) fn lines(&mut self, kind: StreamKind) -> &mut Option<LineBuffer> {
+        match kind {
+            StreamKind::Stderr => &mut self.errors,
+            _ => &mut self.output,
+        }
+    }
 }
 
 /// A client, as the network sees it.
