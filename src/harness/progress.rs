@@ -34,7 +34,7 @@ impl Progress {
             out,
             is_redrawn,
             is_open: false,
-            next: Instant::ZERO + WRITTEN_EVERY,
+            next: Instant::ZERO + every(is_redrawn),
             last: Instant::ZERO,
             done: 0,
             failed: 0,
@@ -52,7 +52,7 @@ impl Progress {
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
-        now >= self.next || (self.is_redrawn && now >= self.last + REDRAWN_EVERY)
+        now >= self.next
     }
 
     /// Shows how far the run has come, and the faults in force.
@@ -85,11 +85,11 @@ impl Progress {
         }
         self.shown = all;
         self.last = now;
+        self.next = now + every(self.is_redrawn);
         if self.is_redrawn {
             self.write(&format!("{CLEAR}{line}"));
             self.is_open = true;
         } else {
-            self.next = now + WRITTEN_EVERY;
             self.write(&format!("{line}\n"));
         }
     }
@@ -111,6 +111,15 @@ impl Progress {
     fn write(&mut self, text: &str) {
         let _ignored = self.out.write_all(text.as_bytes());
         let _ignored = self.out.flush();
+    }
+}
+
+/// How often the line is shown.
+fn every(is_redrawn: bool) -> Duration {
+    if is_redrawn {
+        REDRAWN_EVERY
+    } else {
+        WRITTEN_EVERY
     }
 }
 

@@ -274,9 +274,9 @@ mod tests {
             let f = if is_final { "read" } else { f };
             for (kind, at) in [("invoke", 0), ("ok", 5)] {
                 lines.push_str(&format!(
-                    "{{\"time\":{}000000,\"type\":\"{kind}\",\"process\":0,\"f\":\"{f}\",\
+                    "{{\"time\":{},\"type\":\"{kind}\",\"process\":0,\"f\":\"{f}\",\
                      \"value\":{value},\"final?\":{is_final}}}\n",
-                    number * 10 + at
+                    (number * 10 + at) * 1_000_000
                 ));
             }
         }

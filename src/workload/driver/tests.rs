@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 /// Workers of the load; and one for the final operations of each node.
 const WORKERS: usize = 4;
-const FINAL_WORKERS: usize = 2;
+/// One for each client of the load, and at least one for each of the two nodes.
+const FINAL_WORKERS: usize = 4;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Node {
