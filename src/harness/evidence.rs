@@ -23,6 +23,10 @@ use std::collections::HashMap;
 const OPERATIONS_MAX: usize = 12;
 const MESSAGES_MAX: usize = 60;
 
+/// How many reads are looked through for an element, from the last on. Reads of a long run are
+/// long, and there may be a hundred anomalies.
+const READS_MAX: usize = 200;
+
 /// The operations, by index, and messages, by number, that show an anomaly.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
@@ -115,7 +119,8 @@ impl<'a> Evidence<'a> {
             return self.by_subject(named);
         };
         let mut shown = Vec::new();
-        let (mut with, mut without) = (0, 0);
+        let (mut with, mut without, mut left) = (0, 0, READS_MAX);
+        let is_doubled = named.text.contains("twice");
         for (index, operation) in self.operations().rev() {
             if operation.kind() != "read" {
                 if has_field(operation, subject) {
@@ -123,6 +128,10 @@ impl<'a> Evidence<'a> {
                 }
                 continue;
             }
+            if left == 0 || (with >= 2 && without >= 2 && !is_doubled) {
+                continue;
+            }
+            left -= 1;
             let is_elsewhere = named.node.is_some_and(|node| node != operation.node);
             let Some(list) = operation.replied::<Value>() else {
                 continue;
@@ -132,7 +141,7 @@ impl<'a> Evidence<'a> {
             let count = items.filter(|item| *item == subject).count();
             let is_missed = count == 0 && !is_elsewhere && without < 2;
             let is_seen = count > 0 && with < 2;
-            if is_missed || is_seen || count > 1 {
+            if is_missed || is_seen || (is_doubled && count > 1) {
                 shown.push(index);
                 with += usize::from(count > 0);
                 without += usize::from(count == 0);

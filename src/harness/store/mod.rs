@@ -17,6 +17,8 @@
 //! Names and forms are Maelstrom's, because people's scripts read them. The pictures are
 //! drawn here: nothing else has to be installed.
 
+mod plots;
+mod report;
 mod results;
 
 pub use results::{judgement_edn, judgement_json};
@@ -70,6 +72,14 @@ fn files(record: &Record) -> Vec<(String, String)> {
         ("results.json".to_owned(), json),
         ("history.txt".to_owned(), lines),
         ("history.edn".to_owned(), forms),
+        ("latency-raw.svg".to_owned(), plots::latency_raw(record)),
+        (
+            "latency-quantiles.svg".to_owned(),
+            plots::latency_quantiles(record),
+        ),
+        ("rate.svg".to_owned(), plots::rate(record)),
+        ("timeline.html".to_owned(), report::timeline(record)),
+        ("report.html".to_owned(), report::report(record)),
     ];
     for node in &record.nodes {
         let mut log = String::new();

@@ -1,0 +1,260 @@
+//! `report.html` and `timeline.html`: one page each that needs no network.
+//!
+//! The page is a template, a style, a script and the data of the run as JSON, in columns:
+//! 100,000 messages are six long lists of numbers, which a browser reads in a moment. It draws
+//! only the part that is looked at. The data are a script of a type that no browser runs.
+
+use super::{plots, results};
+use crate::harness::evidence::Evidence;
+use crate::harness::record::{MessageFate, Record};
+use crate::harness::words;
+use crate::workload::{Operation, Outcome, Phase};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::time::Duration;
+
+const PAGE: &str = include_str!("page/page.html");
+const STYLE: &str = include_str!("page/style.css");
+const SCRIPTS: [&str; 5] = [
+    include_str!("page/model.js"),
+    include_str!("page/diagram.js"),
+    include_str!("page/timeline.js"),
+    include_str!("page/panels.js"),
+    include_str!("page/start.js"),
+];
+
+/// How many messages, operations and lines of logs the page has: more than a person goes
+/// through, and a page of some tens of megabytes.
+const MESSAGES_MAX: usize = 150_000;
+const OPERATIONS_MAX: usize = 100_000;
+const LOGS_MAX: usize = 50_000;
+
+/// How many characters of a body, a value or a line the page has.
+const TEXT_MAX: usize = 600;
+
+/// The page with everything.
+pub(super) fn report(record: &Record) -> String {
+    let plots = [
+        plots::latency_raw(record),
+        plots::latency_quantiles(record),
+        plots::rate(record),
+    ];
+    page(&data(record), &plots.concat())
+}
+
+/// The page with the operations alone.
+pub(super) fn timeline(record: &Record) -> String {
+    let mut data = data(record);
+    data["only"] = json!("timeline");
+    data["messages"] = Value::Null;
+    data["logs"] = json!([]);
+    page(&data, "")
+}
+
+fn page(data: &Value, plots: &str) -> String {
+    // A text that ends a script or begins a comment in HTML cannot stand in one.
+    let data = data.to_string().replace('<', "\\u003c");
+    let title = "Eddyline: report of a run";
+    let parts = [
+        ("<!-- title -->", title),
+        ("/* style */", STYLE),
+        ("<!-- plots -->", plots),
+        ("/* scripts */", &SCRIPTS.concat()),
+        // The data come last: nothing is put into them.
+        ("/* data */", &data),
+    ];
+    let mut page = String::new();
+    let mut rest = PAGE;
+    for (mark, text) in parts {
+        let (before, behind) = rest.split_once(mark).unwrap_or((rest, ""));
+        page.push_str(before);
+        page.push_str(text);
+        rest = behind;
+    }
+    page + rest
+}
+
+/// The data of the page. Times are whole microseconds since the start; -1 is never.
+fn data(record: &Record) -> Value {
+    let evidence = Evidence::new(record);
+    let anomalies = record.anomalies.found().iter().map(|text| {
+        let shown = evidence.of(text);
+        json!({ "text": cut(text, 4 * TEXT_MAX), "operations": shown.operations, "messages": shown.messages })
+    });
+    let faults = record.faults.iter().map(|span| {
+        let nodes = span.nodes.iter().map(|node| record.node_name(*node));
+        json!({
+            "kind": span.kind.to_string(),
+            "nodes": nodes.collect::<Vec<String>>(),
+            "from": micros(span.from),
+            "to": span.to.map_or(-1, micros),
+            "detail": span.detail,
+        })
+    });
+    let problems = record.problems.iter().map(|problem| {
+        json!({
+            "at": micros(problem.at),
+            "node": &*problem.node,
+            "number": problem.line_number,
+            "line": cut(&problem.line, TEXT_MAX),
+            "why": problem.why,
+        })
+    });
+    let logs = record.logs.iter().take(LOGS_MAX);
+    let logs = logs.map(|line| json!([micros(line.at), &*line.node, cut(&line.text, TEXT_MAX)]));
+    json!({
+        "workload": record.workload,
+        "seed": record.seed,
+        "command": record.command_line,
+        "started": u64::try_from(record.started.as_millis()).unwrap_or_default(),
+        "elapsed": micros(record.elapsed),
+        "verdict": results::valid(record.verdict),
+        "nodes": record.nodes,
+        "anomalies": anomalies.collect::<Vec<Value>>(),
+        "anomalyCount": record.anomalies.total(),
+        "problems": problems.collect::<Vec<Value>>(),
+        "faults": faults.collect::<Vec<Value>>(),
+        "neverStruck": record.never_struck,
+        "summary": record.summary,
+        "statistics": statistics(record),
+        "availability": record.history.availability(),
+        "operations": operations(record),
+        "operationsLeftOut": record.history.operations().len().saturating_sub(OPERATIONS_MAX),
+        "messages": messages(record),
+        "logs": logs.collect::<Vec<Value>>(),
+        "logsLeftOut": record.logs.len().saturating_sub(LOGS_MAX),
+    })
+}
+
+fn statistics(record: &Record) -> Value {
+    let statistics = record.statistics;
+    json!({
+        "clients": statistics.with_clients,
+        "servers": statistics.among_servers(),
+        "delivered": statistics.delivered,
+        "lost": statistics.lost,
+        "cut": statistics.cut,
+        "toTheDead": statistics.to_the_dead,
+        "duplicated": statistics.duplicated,
+        "tooLate": statistics.too_late,
+    })
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(-1)
+}
+
+fn cut(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The operations in columns. Those of the setup are there, so that their numbers are those
+/// of the evidence, and marked.
+fn operations(record: &Record) -> Value {
+    let all = &record.history.operations()[..];
+    let all = &all[..all.len().min(OPERATIONS_MAX)];
+    let column = |of: &dyn Fn(&Operation) -> Value| all.iter().map(of).collect::<Value>();
+    let words = all.iter().map(|operation| {
+        let fields: Value = operation.asked().unwrap_or_default();
+        let asked = words::asked(record.workload, operation.kind(), &fields);
+        let ended = match &operation.outcome {
+            Outcome::Ok(body) => {
+                let reply: Value = serde_json::from_str(body).unwrap_or_default();
+                words::answered(record.workload, operation.kind(), &fields, &reply).to_string()
+            }
+            Outcome::Fail(error) | Outcome::Info(error) => error.to_string(),
+        };
+        [cut(&asked.to_string(), TEXT_MAX), cut(&ended, TEXT_MAX)]
+    });
+    let (asked, ended): (Vec<String>, Vec<String>) = words.map(|[one, other]| (one, other)).unzip();
+    json!({
+        "client": column(&|it| (*it.client).into()),
+        "node": column(&|it| it.node.into()),
+        "kind": column(&|it| it.kind().into()),
+        "from": column(&|it| micros(it.invoked).into()),
+        "to": column(&|it| {
+            let never = it.completed == Duration::MAX;
+            (if never { -1 } else { micros(it.completed) }).into()
+        }),
+        "outcome": column(&|it| match it.outcome {
+            Outcome::Ok(_) => "ok".into(),
+            Outcome::Fail(_) => "fail".into(),
+            Outcome::Info(_) => "info".into(),
+        }),
+        "phase": column(&|it| match it.phase {
+            Phase::Setup => "setup".into(),
+            Phase::Load => "load".into(),
+            Phase::Final => "final".into(),
+        }),
+        "asked": asked,
+        "ended": ended,
+    })
+}
+
+/// Words that stand in many messages: each has a number.
+#[derive(Default)]
+struct Names<'a> {
+    numbers: HashMap<&'a str, usize>,
+    list: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn number(&mut self, name: &'a str) -> usize {
+        let next = self.list.len();
+        *self.numbers.entry(name).or_insert_with(|| {
+            self.list.push(name);
+            next
+        })
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow, default)]
+    r#type: std::borrow::Cow<'a, str>,
+}
+
+/// The messages in columns.
+fn messages(record: &Record) -> Value {
+    let kept = &record.messages[..record.messages.len().min(MESSAGES_MAX)];
+    let mut names = Names::default();
+    for node in &record.nodes {
+        names.number(node);
+    }
+    let kinds: Vec<String> = kept
+        .iter()
+        .map(|message| {
+            let kind = serde_json::from_str::<Kind<'_>>(&message.body);
+            kind.map(|kind| kind.r#type.into_owned())
+                .unwrap_or_default()
+        })
+        .collect();
+    let mut kind_names = Names::default();
+    let kind: Vec<usize> = kinds.iter().map(|kind| kind_names.number(kind)).collect();
+    let src: Vec<usize> = kept.iter().map(|it| names.number(&it.src)).collect();
+    let dest: Vec<usize> = kept.iter().map(|it| names.number(&it.dest)).collect();
+    let fate = kept.iter().map(|it| match it.fate {
+        MessageFate::Delivered => 'd',
+        MessageFate::Lost => 'l',
+        MessageFate::Cut => 'c',
+        MessageFate::ToTheDead => 'x',
+        MessageFate::OnItsWay => 'o',
+    });
+    let left_out = u64::try_from(record.messages.len() - kept.len()).unwrap_or_default();
+    json!({
+        "names": names.list,
+        "kinds": kind_names.list,
+        "id": kept.iter().map(|it| it.id).collect::<Vec<u64>>(),
+        "sent": kept.iter().map(|it| micros(it.sent)).collect::<Vec<i64>>(),
+        "received": kept.iter().map(|it| it.received.map_or(-1, micros)).collect::<Vec<i64>>(),
+        "src": src,
+        "dest": dest,
+        "kind": kind,
+        "fate": fate.collect::<String>(),
+        "body": kept.iter().map(|it| cut(&it.body, TEXT_MAX)).collect::<Vec<String>>(),
+        "leftOut": left_out + record.messages_dropped,
+    })
+}

@@ -1,0 +1,281 @@
+//! The files that a run leaves: their forms, that they agree, and that they can be read again.
+
+mod nodes;
+mod record;
+
+use eddyline::harness::{Record, Verdict, judge, read_history, store};
+use eddyline::sim::workload::{self, ConsistencyModel, Observed};
+use eddyline::sim::{Latency, Nemesis, Simulation};
+use nodes::{Forgetful, Islands, Parrot};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A place for the folders of a test, empty.
+fn place(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("store-{name}"));
+    let _none = fs::remove_dir_all(&root);
+    root
+}
+
+fn simulation(seed: u64, nodes: usize) -> Simulation {
+    Simulation::new(seed)
+        .nodes(nodes)
+        .latency(Latency::exponential_ms(20))
+        .duration(Duration::from_secs(20))
+}
+
+/// A set that loses an element with each message that is lost.
+fn lossy() -> Record {
+    let nemesis = Nemesis::every(Duration::from_secs(3)).partitions().pauses();
+    let failure = simulation(4, 5)
+        .loss(0.02)
+        .nemesis(nemesis)
+        .run::<Forgetful, _>(workload::GSet::new())
+        .expect_err("a wrong node");
+    let mut record = record::of_failure(&failure, 5);
+    record::add_noise(&mut record);
+    record
+}
+
+fn islands() -> Record {
+    let failure = simulation(1, 3)
+        .rate(50.0)
+        .run::<Islands, _>(workload::LinKv::new())
+        .expect_err("a wrong node");
+    record::of_failure(&failure, 3)
+}
+
+fn sound() -> Record {
+    let report = simulation(1, 1)
+        .trace()
+        .run::<Parrot, _>(workload::Echo::new());
+    record::of(&report.expect("a sound node"), "echo", 1)
+}
+
+/// A run of 25 nodes and 10,000 messages.
+fn wide() -> Record {
+    let nemesis = Nemesis::every(Duration::from_secs(3)).partitions();
+    let failure = simulation(1, 25)
+        .loss(0.001)
+        .rate(40.0)
+        .nemesis(nemesis)
+        .run::<Forgetful, _>(workload::GSet::new())
+        .expect_err("a wrong node");
+    record::of_failure(&failure, 25)
+}
+
+/// The messages of a run again and again, until there are 100,000.
+fn long() -> Record {
+    let mut record = lossy();
+    let messages = record.messages.clone();
+    let elapsed = record.elapsed;
+    let mut id = messages.iter().map(|message| message.id).max().unwrap_or(0);
+    for round in (1..).take_while(|_| true) {
+        for message in &messages {
+            if record.messages.len() >= 100_000 {
+                record.elapsed = elapsed * (round + 1);
+                return record;
+            }
+            id += 1;
+            let mut message = message.clone();
+            message.id = id;
+            message.sent += elapsed * round;
+            message.received = message.received.map(|at| at + elapsed * round);
+            record.messages.push(message);
+        }
+    }
+    record
+}
+
+fn save(record: &Record, root: &Path) -> PathBuf {
+    store::save(record, root).expect("a folder that can be written")
+}
+
+fn text(folder: &Path, name: &str) -> String {
+    fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+#[test]
+fn every_file_and_link_is_there() {
+    let root = place("links");
+    let record = lossy();
+    let first = save(&record, &root);
+    let folder = save(&record, &root);
+    assert_ne!(first, folder, "a run must not write over another");
+    assert_eq!(first, root.join("g-set/20261126T184500.000Z"));
+    for link in ["latest", "current", "g-set/latest"] {
+        let target = fs::canonicalize(root.join(link)).expect("a link");
+        assert_eq!(
+            target,
+            fs::canonicalize(&folder).expect("a folder"),
+            "{link}"
+        );
+    }
+    for file in [
+        "results.edn",
+        "results.json",
+        "history.txt",
+        "history.edn",
+        "messages.svg",
+        "timeline.html",
+        "report.html",
+        "latency-raw.svg",
+        "latency-quantiles.svg",
+        "rate.svg",
+        "node-logs/n0.log",
+        "node-logs/n4.log",
+    ] {
+        assert!(!text(&folder, file).is_empty(), "{file}");
+    }
+    assert_eq!(
+        text(&folder, "node-logs/n3.log").lines().next(),
+        Some("second 0: <b>all is well</b> with n3")
+    );
+}
+
+#[test]
+fn results_agree_with_the_record() {
+    let root = place("results");
+    let record = lossy();
+    let folder = save(&record, &root);
+    let results: Value = serde_json::from_str(&text(&folder, "results.json")).expect("JSON");
+    let operations = record.history.operations();
+    let ok = operations
+        .iter()
+        .filter(|operation| operation.is_ok())
+        .count();
+    assert_eq!(results["valid?"], false);
+    assert_eq!(results["stats"]["count"], operations.len());
+    assert_eq!(results["stats"]["ok-count"], ok);
+    assert_eq!(
+        results["workload"]["anomaly-count"],
+        record.anomalies.total()
+    );
+    let net = &results["net"];
+    assert_eq!(net["clients"]["send-count"], record.statistics.with_clients);
+    assert_eq!(
+        net["servers"]["send-count"],
+        record.statistics.among_servers()
+    );
+    assert_eq!(
+        results["faults"]["struck"]
+            .as_array()
+            .expect("a list")
+            .len(),
+        record.faults.len()
+    );
+    let edn = text(&folder, "results.edn");
+    assert!(
+        edn.ends_with(":valid? false}\n") || edn.contains("\n :valid? false"),
+        "{edn}"
+    );
+    for key in [
+        ":workload {",
+        ":stats {",
+        ":availability {",
+        ":net {",
+        ":by-f {",
+        ":msgs-per-op ",
+    ] {
+        assert!(edn.contains(key), "{key} is missing in {edn}");
+    }
+    let depth = edn.chars().fold(0_i64, |depth, c| {
+        depth + i64::from("{[(".contains(c)) - i64::from("}])".contains(c))
+    });
+    assert_eq!(depth, 0, "brackets do not match");
+}
+
+#[test]
+fn each_anomaly_has_operations_and_messages_that_show_it() {
+    for record in [lossy(), islands()] {
+        let folder = save(&record, &place(&format!("evidence-{}", record.workload)));
+        let results: Value = serde_json::from_str(&text(&folder, "results.json")).expect("JSON");
+        for anomaly in results["workload"]["anomalies"].as_array().expect("a list") {
+            for list in ["operations", "messages"] {
+                let list = anomaly[list].as_array().expect("a list");
+                assert!(!list.is_empty(), "{anomaly}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_history_that_was_left_gets_the_same_verdict() {
+    for record in [lossy(), islands(), sound()] {
+        let name = record.workload;
+        let folder = save(&record, &place(&format!("again-{name}")));
+        let lines = store::read_text(&folder).expect("history.edn");
+        let history = read_history(name, None, &lines).expect("a history");
+        assert_eq!(
+            history.operations().len(),
+            record.history.operations().len(),
+            "{name}"
+        );
+        for (read, made) in history.operations().iter().zip(record.history.operations()) {
+            assert_eq!((read.node, read.phase), (made.node, made.phase), "{name}");
+        }
+        let model = ConsistencyModel::StrictSerializable;
+        let found = judge(name, model, &Observed::of(&history)).expect("a workload");
+        assert_eq!(found.verdict, record.verdict, "{name}");
+        assert_eq!(found.anomalies.total(), record.anomalies.total(), "{name}");
+    }
+}
+
+#[test]
+fn history_txt_has_jepsens_columns() {
+    let folder = save(&lossy(), &place("txt"));
+    for line in text(&folder, "history.txt").lines() {
+        let columns: Vec<&str> = line.split('\t').collect();
+        assert!(matches!(columns.len(), 4 | 5), "{line}");
+        assert!(
+            columns[0] == ":nemesis" || columns[0].parse::<u64>().is_ok(),
+            "{line}"
+        );
+        assert!(
+            [":invoke", ":ok", ":fail", ":info"].contains(&columns[1]),
+            "{line}"
+        );
+        assert!(columns[2].starts_with(':'), "{line}");
+    }
+}
+
+/// The pages are driven by a browser where there is one: `tests/browser/report.mjs`.
+#[test]
+fn the_pages_work_in_a_browser() {
+    let root = place("pages");
+    let mut folders = vec![
+        save(&sound(), &root),
+        save(&islands(), &root),
+        save(&lossy(), &root),
+    ];
+    folders.push(save(&wide(), &root));
+    folders.push(save(&long(), &root));
+    for folder in &folders {
+        let page = text(folder, "report.html");
+        assert!(!page.contains("/* data */") && !page.contains("<!-- plots -->"));
+        assert!(
+            !page.contains("http://")
+                || page.matches("http://").count() == page.matches("http://www.w3.org/").count()
+        );
+    }
+    let modules = std::env::var_os("EDDYLINE_BROWSER_MODULES");
+    let Some(modules) = modules else {
+        return;
+    };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/report.mjs");
+    let mut node = std::process::Command::new("node");
+    node.env("NODE_PATH", modules).arg(script);
+    let status = node.args(&folders).status().expect("node");
+    assert!(status.success());
+}
+
+#[test]
+fn a_verdict_has_its_status_and_its_line() {
+    assert_eq!(Verdict::Valid.exit_status(), 0);
+    assert_eq!(
+        Verdict::Unknown.closing_line(),
+        "Errors occurred during analysis, but no anomalies found. ಠ~ಠ"
+    );
+}
