@@ -1,7 +1,7 @@
 //! `eddyline test`: its command line, which is Maelstrom's, and its exit status.
 
 use crate::options;
-use eddyline::harness::{self, store, Attack, Concurrency, MODELS, Plan, TOPOLOGIES, WORKLOADS};
+use eddyline::harness::{self, Attack, Concurrency, MODELS, Plan, TOPOLOGIES, WORKLOADS, store};
 use eddyline::workload::faults::Latency;
 use lexopt::prelude::{Long, Short, Value};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -177,7 +177,11 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
 fn run_once(plan: &Plan, root: Option<&Path>, number: u64, test_count: u64) -> u8 {
     let is_terminal = std::io::stderr().is_terminal();
     if test_count > 1 {
-        options::report(&format!("run {} of {test_count}, seed {}", number + 1, plan.seed));
+        options::report(&format!(
+            "run {} of {test_count}, seed {}",
+            number + 1,
+            plan.seed
+        ));
     }
     match harness::run(plan, Box::new(std::io::stderr()), is_terminal) {
         Ok(mut tested) => {
@@ -475,7 +479,10 @@ mod tests {
         assert_eq!((plan.clients(), plan.rate, plan.seed), (6, 100.0, 7));
         assert_eq!(plan.latency, Latency::uniform_ms(50));
         assert_eq!(plan.nemesis, [Attack::Partition, Attack::Kill]);
-        assert_eq!(plan.model, eddyline::workload::ConsistencyModel::Serializable);
+        assert_eq!(
+            plan.model,
+            eddyline::workload::ConsistencyModel::Serializable
+        );
         assert_eq!(plan.availability, Some(1.0));
         assert_eq!(plan.arguments, ["-x", "--rate", "3"]);
     }
@@ -491,12 +498,21 @@ mod tests {
     #[test]
     fn a_wrong_option_or_value_is_named_with_the_nearest_right_one() {
         for (line, expected) in [
-            ("--node-cuont 3", "there is no option --node-cuont; did you mean --node-count?"),
+            (
+                "--node-cuont 3",
+                "there is no option --node-cuont; did you mean --node-count?",
+            ),
             ("-w lin-kvs", "did you mean \"lin-kv\"?"),
             ("--nemesis partition,kil", "did you mean \"kill\"?"),
-            ("--consistency-models serialisable", "did you mean \"serializable\"?"),
+            (
+                "--consistency-models serialisable",
+                "did you mean \"serializable\"?",
+            ),
             ("--topology gird", "did you mean \"grid\"?"),
-            ("--rate 0", "invalid value \"0\" for --rate: expected operations a second"),
+            (
+                "--rate 0",
+                "invalid value \"0\" for --rate: expected operations a second",
+            ),
             ("--concurrency n2", "one for each node such as 2n"),
             ("--node-count 0", "at least 1"),
             ("--time-limit -1", "seconds"),

@@ -237,7 +237,9 @@ impl Plan {
         }
         for (what, number) in [("loss", self.loss), ("duplication", self.duplication)] {
             if !(0.0..=1.0).contains(&number) {
-                return Err(format!("{what} is a probability from 0 to 1, and {number} is not"));
+                return Err(format!(
+                    "{what} is a probability from 0 to 1, and {number} is not"
+                ));
             }
         }
         Ok(())
@@ -284,7 +286,14 @@ mod tests {
             plan.check()
         };
         assert_eq!(check(&["n0", "a.example:7", "cat"]), Ok(()));
-        for names in [&[][..], &[""], &["a\"b"], &["lin-kv"], &["c12"], &["n1", "n1"]] {
+        for names in [
+            &[][..],
+            &[""],
+            &["a\"b"],
+            &["lin-kv"],
+            &["c12"],
+            &["n1", "n1"],
+        ] {
             assert!(check(names).is_err(), "{names:?}");
         }
     }

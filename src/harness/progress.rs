@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_terminal_has_one_line_and_anything_else_has_plain_ones() {
-        let line = "  5.0 s  2 operations/s  10 ok, 0 failed, 0 unknown  40 messages  partition  down: n1";
+        let line =
+            "  5.0 s  2 operations/s  10 ok, 0 failed, 0 unknown  40 messages  partition  down: n1";
         assert_eq!(shown(false), format!("{line}\na line\n"));
         assert_eq!(shown(true), format!("{CLEAR}{line}{CLEAR}a line\n"));
     }

@@ -74,9 +74,7 @@ pub fn run(plan: &Plan, progress: Box<dyn Write>, is_redrawn: bool) -> io::Resul
             drive(plan, progress, txn)
         }
         "lin-kv" => drive(plan, progress, LinKv::new().keys(keys(3))),
-        other => Err(io::Error::other(format!(
-            "there is no workload {other:?}"
-        ))),
+        other => Err(io::Error::other(format!("there is no workload {other:?}"))),
     }
 }
 

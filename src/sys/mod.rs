@@ -33,12 +33,12 @@ pub(crate) mod socket;
 /// The same functions, on the real kernel or on a simulated one.
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use crate::lab::Descriptor;
+pub(crate) use child::{Child, Pipe};
 #[cfg(not(any(test, feature = "lab")))]
 pub(crate) use descriptor::Descriptor;
 /// The type to which `lab::Descriptor` passes its calls on.
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use descriptor::Descriptor as RealDescriptor;
-pub(crate) use child::{Child, Pipe};
 pub(crate) use input::Input;
 pub(crate) use output::Output;
 

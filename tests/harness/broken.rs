@@ -9,7 +9,10 @@ pub(crate) fn is_running(word: &str) -> bool {
         let path = entry.ok()?.path().join("cmdline");
         std::fs::read(path).ok()
     });
-    lines.any(|line| line.split(|byte| *byte == 0).any(|part| part == word.as_bytes()))
+    lines.any(|line| {
+        line.split(|byte| *byte == 0)
+            .any(|part| part == word.as_bytes())
+    })
 }
 
 #[test]
@@ -33,10 +36,22 @@ fn a_stray_line_is_named_and_does_not_mute_the_node() {
 #[test]
 fn a_line_that_breaks_a_rule_is_named() {
     for (from, to, text) in [
-        (r#""dest":"\1""#, r#""dest":"n9""#, "no node, service or client is called \"n9\""),
+        (
+            r#""dest":"\1""#,
+            r#""dest":"n9""#,
+            "no node, service or client is called \"n9\"",
+        ),
         (r#""src":"\2""#, r#""src":"n7""#, "`src` is \"n7\""),
-        (r#"{"src":"\2""#, r#"{"x":1,"src":"\2""#, "unknown field `x`"),
-        (r#""echo":\4"#, r#""echo":\4,"more":1"#, "must not have a field \"more\""),
+        (
+            r#"{"src":"\2""#,
+            r#"{"x":1,"src":"\2""#,
+            "unknown field `x`",
+        ),
+        (
+            r#""echo":\4"#,
+            r#""echo":\4,"more":1"#,
+            "must not have a field \"more\"",
+        ),
         (r#","echo":\4"#, "", "must have a field \"echo\""),
     ] {
         // Only the reply's side of the script has this text at its end.
@@ -111,7 +126,10 @@ fn a_child_that_keeps_the_pipes_does_not_hide_the_end_of_its_node() {
 
 #[test]
 fn a_node_that_ignores_signals_is_killed() {
-    let script = format!("trap '' TERM INT HUP; sleep 3618.75 & {}", sed(&[INIT, ECHO]));
+    let script = format!(
+        "trap '' TERM INT HUP; sleep 3618.75 & {}",
+        sed(&[INIT, ECHO])
+    );
     test_script(&script).ended(GOOD);
     assert!(!is_running("3618.75"));
 }

@@ -69,7 +69,15 @@ fn lin_kv_rounds_its_clients_up_and_says_so() {
 #[test]
 fn the_same_seed_makes_the_same_requests() {
     let requests = || {
-        let options = ["-w", "echo", "--node-count", "1", "--seed", "7", "--log-net-send"];
+        let options = [
+            "-w",
+            "echo",
+            "--node-count",
+            "1",
+            "--seed",
+            "7",
+            "--log-net-send",
+        ];
         let ran = test(&options);
         ran.ended(GOOD);
         let lines = ran.stderr.lines();
@@ -88,7 +96,15 @@ fn an_interrupt_ends_the_load_and_leaves_no_child() {
     let mark = "3617.25";
     let script = format!("sleep {mark} & {}", sed(&[INIT, ECHO]));
     let mut tester = eddyline()
-        .args(["test", "-w", "echo", "--node-count", "2", "--log-net-send", "--no-store"])
+        .args([
+            "test",
+            "-w",
+            "echo",
+            "--node-count",
+            "2",
+            "--log-net-send",
+            "--no-store",
+        ])
         .args(["--bin", "/bin/sh", "--", "-c", &script])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -96,12 +112,25 @@ fn an_interrupt_ends_the_load_and_leaves_no_child() {
         .unwrap();
     let mut stderr = BufReader::new(tester.stderr.take().unwrap()).lines();
     let is_echo = |line: &String| line.contains(r#""type":"echo_ok""#);
-    assert!(stderr.by_ref().map(Result::unwrap).any(|line| is_echo(&line)));
+    assert!(
+        stderr
+            .by_ref()
+            .map(Result::unwrap)
+            .any(|line| is_echo(&line))
+    );
     kill_process(Pid::from_child(&tester), Signal::INT).unwrap();
     let rest: Vec<String> = stderr.map(Result::unwrap).collect();
-    assert!(rest.iter().any(|line| line.contains("interrupted")), "{rest:?}");
+    assert!(
+        rest.iter().any(|line| line.contains("interrupted")),
+        "{rest:?}"
+    );
     let mut stdout = String::new();
-    tester.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    tester
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut stdout)
+        .unwrap();
     assert_eq!(tester.wait().unwrap().code(), Some(0), "{stdout}");
     assert!(stdout.ends_with(&format!("{GOOD}\n")), "{stdout}");
     assert!(!super::broken::is_running(mark));

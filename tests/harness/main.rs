@@ -69,7 +69,15 @@ impl Ran {
 pub(crate) fn test(options: &[&str]) -> Ran {
     let output = eddyline()
         .arg("test")
-        .args(["--time-limit", "1", "--recovery", "1", "--rate", "20", "--no-store"])
+        .args([
+            "--time-limit",
+            "1",
+            "--recovery",
+            "1",
+            "--rate",
+            "20",
+            "--no-store",
+        ])
         .args(options)
         .output()
         .unwrap();

@@ -89,7 +89,11 @@ impl Testbed for Processes {
     fn request(&mut self, client: usize, node: usize, request: &Request, msg_id: u64) {
         let (kind, fields) = (request.kind, request.fields.get());
         // `{"a":1}` becomes `"a":1}`, after the comma that it needs; `{}` becomes `}`.
-        let rest = fields.trim_start().strip_prefix('{').unwrap_or("}").trim_start();
+        let rest = fields
+            .trim_start()
+            .strip_prefix('{')
+            .unwrap_or("}")
+            .trim_start();
         let comma = if rest.starts_with('}') { "" } else { "," };
         let kind = serde_json::Value::from(kind);
         let body = format!(r#"{{"type":{kind},"msg_id":{msg_id}{comma}{rest}"#);

@@ -18,7 +18,9 @@ impl Processes {
 
     /// Makes the change of a moment of the schedule.
     pub(super) fn change(&mut self, moment: Moment) {
-        let up: Vec<bool> = (0..self.servers.len()).map(|node| self.is_up(node)).collect();
+        let up: Vec<bool> = (0..self.servers.len())
+            .map(|node| self.is_up(node))
+            .collect();
         match self.schedule.take(moment, &up) {
             None => {}
             Some(Change::Apply(faults)) => {

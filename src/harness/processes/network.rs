@@ -5,8 +5,8 @@ use super::outline::Outline;
 use super::parts::{Address, Client, Due, Packet};
 use crate::harness::record::MessageFate;
 use crate::time::Clock;
-use crate::workload::faults::Fate;
 use crate::workload::Happening;
+use crate::workload::faults::Fate;
 use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
@@ -83,10 +83,26 @@ impl Processes {
                 if let Some(again) = again {
                     self.statistics.duplicated += 1;
                     let body = body.into();
-                    self.arrive_after(again, Packet { id, src, dest, body });
+                    self.arrive_after(
+                        again,
+                        Packet {
+                            id,
+                            src,
+                            dest,
+                            body,
+                        },
+                    );
                 }
                 let body = body.into();
-                self.arrive_after(delay, Packet { id, src, dest, body });
+                self.arrive_after(
+                    delay,
+                    Packet {
+                        id,
+                        src,
+                        dest,
+                        body,
+                    },
+                );
             }
         }
     }
@@ -141,7 +157,8 @@ impl Processes {
                 if self.clients[client].is_open && !self.answers_init(client, &packet) {
                     let mut line = Vec::with_capacity(packet.body.len() + 64);
                     self.write_line(&packet, &mut line);
-                    self.happenings.push_back(Happening::Received { client, line });
+                    self.happenings
+                        .push_back(Happening::Received { client, line });
                 }
             }
         }

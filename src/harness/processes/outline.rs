@@ -50,10 +50,16 @@ mod tests {
         for (line, why) in [
             ("", "no message"),
             ("Hello", "no message"),
-            (r#"{"src":"n0","dest":"n1","body":{},"x":1}"#, "unknown field `x`"),
+            (
+                r#"{"src":"n0","dest":"n1","body":{},"x":1}"#,
+                "unknown field `x`",
+            ),
             (r#"{"dest":"n1","body":{}}"#, "missing field `src`"),
             (r#"{"src":"n0","dest":"n1","body":[]}"#, "not an object"),
-            (r#"{"src":"n1","dest":"n1","body":{}}"#, "the node is \"n0\""),
+            (
+                r#"{"src":"n1","dest":"n1","body":{}}"#,
+                "the node is \"n0\"",
+            ),
         ] {
             let found = wrong(line).unwrap();
             assert!(found.contains(why), "{line}: {found}");

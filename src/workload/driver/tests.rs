@@ -5,7 +5,7 @@ use crate::workload::{Echo, Statistics};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Workers of the load; and one for the final operations of each node.
+/// Workers of the load.
 const WORKERS: usize = 4;
 /// One for each client of the load, and at least one for each of the two nodes.
 const FINAL_WORKERS: usize = 4;
