@@ -129,7 +129,7 @@ struct Command {
     plan: Plan,
     test_count: u64,
     latency_ms: u64,
-    latency_of: fn(u64) -> Latency,
+    latency_of: LatencyOf,
     node_count: Option<usize>,
     names: Vec<String>,
     has_models: bool,
@@ -216,11 +216,11 @@ fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
     };
     while let Some(argument) = arguments.next()? {
         let name = match argument {
-            Short('h') => "help",
-            Short('w') => "workload",
-            Short('n') => "node",
+            Short('h') => "help".to_owned(),
+            Short('w') => "workload".to_owned(),
+            Short('n') => "node".to_owned(),
             Short(other) => return Err(format!("there is no option -{other}").into()),
-            Long(name) => &name.to_owned(),
+            Long(name) => name.to_owned(),
             // Everything from here on is for the node.
             Value(first) => {
                 command.plan.arguments.push(first);
@@ -228,6 +228,7 @@ fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
                 break;
             }
         };
+        let name = name.as_str();
         if name == "workload" {
             let text = text(&mut arguments)?;
             command.plan.workload = one_of("workload", &text, WORKLOADS.map(|name| (name, name)))?;
@@ -337,7 +338,10 @@ impl Command {
     }
 }
 
-const DISTRIBUTIONS: [(&str, fn(u64) -> Latency); 3] = [
+/// Makes a latency of that mean, in milliseconds.
+type LatencyOf = fn(u64) -> Latency;
+
+const DISTRIBUTIONS: [(&str, LatencyOf); 3] = [
     ("constant", Latency::constant_ms),
     ("uniform", Latency::uniform_ms),
     ("exponential", Latency::exponential_ms),
