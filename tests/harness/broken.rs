@@ -2,8 +2,19 @@
 
 use super::{ECHO, GOOD, INIT, INVALID, UNKNOWN, sed, test_script, test_script_with};
 
-/// Whether a process runs that has this word on its command line.
+/// Whether a process still runs that has this word on its command line. One that was killed is
+/// given time to end: a loaded machine needs some.
 pub(crate) fn is_running(word: &str) -> bool {
+    for _ in 0..100 {
+        if !is_listed(word) {
+            return false;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    true
+}
+
+fn is_listed(word: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap();
     let mut lines = processes.filter_map(|entry| {
         let path = entry.ok()?.path().join("cmdline");
