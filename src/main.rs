@@ -1,11 +1,12 @@
 //! The program: a node that answers echo, proxy and TCP echo requests on stdin and
-//! stdout. `eddyline check` judges a history instead.
+//! stdout. `eddyline test` tests nodes, others or itself, and `eddyline check` judges a history.
 //!
 //! It uses the library only through its public API, like any author's node. The
 //! command line is in `options.rs`; the event loop is in `src/runtime/`.
 
 mod check_command;
 mod options;
+mod test_command;
 #[cfg(feature = "microscope")]
 mod watch;
 
@@ -110,8 +111,10 @@ impl Node for Tracks {
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|first| first == "check") {
-        return check_command::main(arguments);
+    match arguments.next() {
+        Some(command) if command == "test" => return test_command::main(arguments),
+        Some(command) if command == "check" => return check_command::main(arguments),
+        _ => {}
     }
     #[cfg(feature = "microscope")]
     if let Some(done) = watch::command() {

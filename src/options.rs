@@ -14,6 +14,7 @@ JSON messages to stdout, one per line. It answers echo, proxy, tcp_echo_start,
 tcp_echo_send and tcp_echo_stats. Diagnostics go to stderr.
 
 Usage: eddyline [OPTIONS]
+       eddyline test [OPTIONS]           tests nodes of any language; see eddyline test --help
        eddyline check -w WORKLOAD FILE   judges a history; see eddyline check --help
 
 Options:

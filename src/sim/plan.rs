@@ -53,6 +53,7 @@ impl Plan {
                 rate: 100.0,
                 duration: LOAD,
                 recovery: Duration::from_secs(10),
+                is_on_real_time: false,
             },
             duration: None,
             trace: false,

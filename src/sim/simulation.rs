@@ -337,7 +337,7 @@ fn run_once<W: Workload>(
     let latency = plan.conditions.latency.mean();
     let load = plan.load();
     let driver = Driver::new(&mut cluster, workload, &load, plan.seed, latency);
-    let finished = driver.run();
+    let finished = driver.run().with_progress();
     let (history, cost) = (finished.history, finished.server_messages_per_operation);
     match finished.checked {
         Ok(summary) => Ok(report(&mut cluster, history, cost, summary)),

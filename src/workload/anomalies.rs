@@ -111,6 +111,15 @@ impl Anomalies {
         self
     }
 
+    /// The same anomalies, with the names that nodes really have in place of n0, n1 and so on.
+    /// Workloads know nodes by their numbers only.
+    pub(crate) fn renamed(mut self, names: &[String]) -> Anomalies {
+        for text in &mut self.found {
+            *text = renamed(text, names);
+        }
+        self
+    }
+
     /// The anomalies that were kept: the first hundred, and at most fifty of a kind.
     pub fn found(&self) -> &[String] {
         &self.found
@@ -122,9 +131,31 @@ impl Anomalies {
     }
 }
 
+/// Replaces each word that is `n` and a number by the name of that node.
+fn renamed(text: &str, names: &[String]) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '"');
+    let mut result = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|c: char| !is_part(c)) {
+        let word = piece.trim_end_matches(|c: char| !is_part(c));
+        let number = word.strip_prefix('n').and_then(|n| n.parse::<usize>().ok());
+        match number.and_then(|number| names.get(number)) {
+            Some(name) => result.extend([name, &piece[word.len()..]]),
+            None => result.push_str(piece),
+        }
+    }
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_have_their_real_names() {
+        let names = ["n1".to_owned(), "paris".to_owned()];
+        let text = "n0 and n1: n7, c1 of n0";
+        assert_eq!(renamed(text, &names), "n1 and paris: n7, c1 of n1");
+    }
 
     #[test]
     fn no_kind_of_anomaly_hides_the_others() {

@@ -39,7 +39,7 @@ pub struct Broadcast {
 }
 
 /// The measurements of a run of [`Broadcast`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct BroadcastSummary {
     /// How many values are known to exist. Each is in all final reads.
     pub values: usize,

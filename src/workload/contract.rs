@@ -161,6 +161,18 @@ pub trait Workload: Clone {
         None
     }
 
+    /// Whether operations of type `kind` change nothing, so that one without a reply counts as
+    /// not done: its effect cannot come later.
+    ///
+    /// ```
+    /// use eddyline::workload::{GSet, Workload};
+    ///
+    /// assert!(GSet::new().changes_nothing("read") && !GSet::new().changes_nothing("add"));
+    /// ```
+    fn changes_nothing(&self, kind: &str) -> bool {
+        matches!(kind, "read" | "poll" | "list_committed_offsets")
+    }
+
     /// How long clients wait for a reply at that mean latency: 5 s.
     fn timeout(&self, latency: Duration) -> Duration {
         let _ = latency;

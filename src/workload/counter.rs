@@ -23,7 +23,7 @@ pub struct Counter {
 }
 
 /// The measurements of a run of [`Counter`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct CounterSummary {
     /// The sum of all additions that were done.
     pub sum: i64,

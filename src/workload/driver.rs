@@ -47,6 +47,9 @@ pub(crate) struct Load {
     pub(crate) duration: Duration,
     /// The time between the end of the load and the final operations.
     pub(crate) recovery: Duration,
+    /// On real time nothing is waited for without need. Without final operations the run is
+    /// over with its last pending operation.
+    pub(crate) is_on_real_time: bool,
 }
 
 /// A run that is over.
@@ -54,9 +57,28 @@ pub(crate) struct Finished<S> {
     pub(crate) history: History,
     /// Messages among servers during the load, for each of its operations.
     pub(crate) server_messages_per_operation: f64,
+    /// The same, of all operations together.
+    pub(crate) server_messages: u64,
     /// The checker's summary, or its anomalies. A run that was broken off is not checked,
     /// so it has neither.
     pub(crate) checked: Result<S, Anomalies>,
+    /// Whether the run was broken off.
+    pub(crate) is_broken: bool,
+}
+
+impl<S> Finished<S> {
+    /// The same run, in which a kind of operation of which none was done is an anomaly.
+    pub(crate) fn with_progress(mut self) -> Finished<S> {
+        if !self.is_broken {
+            let mut stuck = Anomalies::default();
+            stuck.check_progress(&self.history);
+            self.checked = match self.checked {
+                Ok(summary) => stuck.or(summary),
+                Err(anomalies) => Err(anomalies.and(stuck)),
+            };
+        }
+        self
+    }
 }
 
 /// A sequence of operations: a client, and its successors.
@@ -174,18 +196,32 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         if self.load.rate > 0.0 {
             self.await_arrival();
         }
-        self.run_to(end);
+        while !self.testbed.is_interrupted() && self.step(end) {}
     }
 
     fn recover(&mut self) {
         self.phase = Phase::Final;
         self.testbed.end_faults();
-        let recovery = self.load.recovery.max(self.timeout);
+        let has_finale = self.workload.clone().finale(0, None).is_some();
+        let recovery = if !self.load.is_on_real_time {
+            self.load.recovery.max(self.timeout)
+        } else if has_finale {
+            self.load.recovery
+        } else {
+            Duration::ZERO
+        };
         self.run_to(self.testbed.now().saturating_add(recovery));
+        for worker in 0..self.workers.len() {
+            self.wait_for(worker);
+        }
     }
 
+    /// Makes the final operations: those of a client for each node at least, and of as many
+    /// clients as made the load.
     fn finish(&mut self) {
-        for node in 0..self.nodes.len() {
+        let nodes = self.nodes.len();
+        for client in 0..self.load.clients.unwrap_or(nodes).max(nodes) {
+            let node = client % nodes;
             if !self.testbed.is_running(node) {
                 continue;
             }
@@ -222,7 +258,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         }
     }
 
-    fn check(mut self, server_messages: u64) -> Finished<W::Summary> {
+    fn check(self, server_messages: u64) -> Finished<W::Summary> {
         let observed = Observed {
             history: &self.history,
             statistics: self.testbed.statistics(),
@@ -232,15 +268,16 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         let checked = if self.testbed.is_broken() {
             Err(Anomalies::default())
         } else {
-            self.undone.check_progress(&self.history);
             match self.workload.check(&observed) {
                 Ok(summary) => self.undone.or(summary),
                 Err(anomalies) => Err(anomalies.and(self.undone)),
             }
         };
         Finished {
+            is_broken: self.testbed.is_broken(),
             history: self.history,
             server_messages_per_operation,
+            server_messages,
             checked,
         }
     }
@@ -355,8 +392,20 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         };
         let pending = self.workers[worker].pending;
         if pending.is_some_and(|pending| pending.index == index) {
-            let text = format!("no reply within {:?}", self.timeout);
-            self.complete(worker, Outcome::Info(Error::timeout(text)));
+            let error = Error::timeout(format!("no reply within {:?}", self.timeout));
+            let outcome = self.not_done(index, error);
+            self.complete(worker, outcome);
+        }
+    }
+
+    /// The outcome of an operation that ended with an error. One that changes nothing has no
+    /// effect that could come later.
+    fn not_done(&self, index: usize, error: Error) -> Outcome {
+        let kind = self.history.operations()[index].kind();
+        if error.is_definite() || self.workload.changes_nothing(kind) {
+            Outcome::Fail(error)
+        } else {
+            Outcome::Info(error)
         }
     }
 
@@ -368,20 +417,15 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
             return;
         };
         // Anything else is a second reply, or one to a request that was given up.
-        match (self.workers[worker].pending, &header.in_reply_to) {
-            (Some(pending), ReplyTo::Call(msg_id)) if pending.msg_id == *msg_id => {}
+        let index = match (self.workers[worker].pending, &header.in_reply_to) {
+            (Some(pending), ReplyTo::Call(msg_id)) if pending.msg_id == *msg_id => pending.index,
             _ => return,
-        }
+        };
         let is_error = header.kind.as_deref() == Some("error");
         let outcome = if is_error {
             match serde_json::from_str::<ErrorBody<Option<String>>>(body) {
                 Ok(body) => {
-                    let error = Error::new(body.code, body.text.unwrap_or_default());
-                    if error.is_definite() {
-                        Outcome::Fail(error)
-                    } else {
-                        Outcome::Info(error)
-                    }
+                    self.not_done(index, Error::new(body.code, body.text.unwrap_or_default()))
                 }
                 Err(error) => {
                     let node = self.workers[worker].node;
@@ -404,6 +448,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         operation.outcome = outcome;
         operation.completed = self.testbed.now();
         let operation = operation.clone();
+        self.testbed.note(&operation);
         let body = match &operation.outcome {
             Outcome::Ok(body) => Some(&**body),
             Outcome::Fail(_) | Outcome::Info(_) => None,

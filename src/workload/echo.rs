@@ -17,7 +17,7 @@ pub struct Echo {}
 ///     assert!(report.summary.echoed > 900);
 /// }
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct EchoSummary {
     /// How many replies had the value that was sent.
     pub echoed: usize,

@@ -23,7 +23,7 @@ pub struct GSet {
 ///     assert!(report.summary.added > 100 && report.summary.final_reads == 5);
 /// }
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct GSetSummary {
     /// Elements that were added for certain.
     pub added: usize,

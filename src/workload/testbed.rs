@@ -12,7 +12,7 @@
 //!
 //! Nodes and clients are numbers here. Times are durations since the start of the run.
 
-use super::history::Request;
+use super::history::{Operation, Request};
 use super::statistics::Statistics;
 use std::rc::Rc;
 use std::time::Duration;
@@ -40,6 +40,16 @@ pub(crate) trait Testbed {
 
     /// Whether a rule was broken that ends the run.
     fn is_broken(&self) -> bool;
+
+    /// Whether a person asked for the end of the load.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+
+    /// Takes note of an operation that has ended.
+    fn note(&mut self, operation: &Operation) {
+        let _ = operation;
+    }
 
     /// The time now.
     fn now(&self) -> Duration;

@@ -19,7 +19,7 @@ pub struct UniqueIds {
 }
 
 /// The measurements of a run of [`UniqueIds`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct UniqueIdsSummary {
     /// How many different ids were given out.
     pub ids: usize,

@@ -5,9 +5,10 @@ use crate::workload::{Echo, Statistics};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// Workers of the load; and one for the final operations of each node.
+/// Workers of the load.
 const WORKERS: usize = 4;
-const FINAL_WORKERS: usize = 2;
+/// One for each client of the load, and at least one for each of the two nodes.
+const FINAL_WORKERS: usize = 4;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Node {
@@ -123,6 +124,7 @@ fn run(node: Node, ends_when_broken: bool) -> (Mirror, Finished<crate::workload:
         rate: 100.0,
         duration: Duration::from_secs(10),
         recovery: Duration::from_secs(1),
+        is_on_real_time: false,
     };
     let driver = Driver::new(&mut mirror, Echo::new(), &load, 1, Duration::ZERO);
     let finished = driver.run();

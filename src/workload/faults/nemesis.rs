@@ -37,6 +37,8 @@ pub struct Nemesis {
     every: Duration,
     attacks: Vec<Attack>,
     groups: Vec<Group>,
+    /// The forms of partitions that it draws from.
+    forms: Vec<Partition>,
 }
 
 /// A kind of fault that a nemesis draws.
@@ -120,6 +122,14 @@ impl Nemesis {
             every: every.max(Duration::from_millis(1)),
             attacks: Vec::new(),
             groups: vec![Group::One],
+            forms: vec![
+                Partition::Halves,
+                Partition::One,
+                Partition::MinorityThird,
+                Partition::MajoritiesRing,
+                Partition::Bridge,
+                Partition::OneWay,
+            ],
         }
     }
 
@@ -154,6 +164,12 @@ impl Nemesis {
     /// Crashes for good always leave a majority.
     pub fn groups(mut self, groups: &[Group]) -> Nemesis {
         self.groups = groups.to_vec();
+        self
+    }
+
+    /// Partitions have one of these forms, which must not be none.
+    pub(crate) fn forms(mut self, forms: &[Partition]) -> Nemesis {
+        self.forms = forms.to_vec();
         self
     }
 
@@ -226,15 +242,8 @@ impl Adversary {
     }
 
     fn partition(&mut self) -> Partition {
-        let kinds = [
-            Partition::Halves,
-            Partition::One,
-            Partition::MinorityThird,
-            Partition::MajoritiesRing,
-            Partition::Bridge,
-            Partition::OneWay,
-        ];
-        kinds[index_below(&mut self.random, kinds.len())].clone()
+        let forms = &self.nemesis.forms;
+        forms[index_below(&mut self.random, forms.len())].clone()
     }
 
     /// Draws the nodes that are struck.

@@ -59,7 +59,7 @@ pub struct Kafka {
 }
 
 /// The measurements of a run of [`Kafka`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct KafkaSummary {
     /// Messages that were acknowledged.
     pub sent: usize,

@@ -46,7 +46,7 @@ struct Key {
 }
 
 /// The measurements of a run of [`LinKv`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct LinKvSummary {
     /// How many keys were used. Each of them is linearizable.
     pub keys: usize,

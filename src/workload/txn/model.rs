@@ -47,7 +47,7 @@ impl ConsistencyModel {
 
 /// The measurements of a run of [`TxnListAppend`](super::TxnListAppend) or
 /// [`TxnRwRegister`](super::TxnRwRegister).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct TxnSummary {
     /// Transactions that were done.
     pub committed: usize,

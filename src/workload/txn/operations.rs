@@ -158,6 +158,8 @@ pub(super) struct Generator {
     /// The type of a write.
     write: &'static str,
     keys: usize,
+    length_max: usize,
+    key_writes_max: u64,
     /// The keys in use, and the next value of each.
     active: Vec<(u64, u64)>,
     next_key: u64,
@@ -168,6 +170,8 @@ impl Generator {
         Generator {
             write,
             keys: 10,
+            length_max: LENGTH_MAX,
+            key_writes_max: KEY_WRITES_MAX,
             active: Vec::new(),
             next_key: 0,
         }
@@ -175,6 +179,14 @@ impl Generator {
 
     pub(super) fn set_keys(&mut self, count: usize) {
         self.keys = count.max(1);
+    }
+
+    pub(super) fn set_length_max(&mut self, count: usize) {
+        self.length_max = count.max(1);
+    }
+
+    pub(super) fn set_key_writes_max(&mut self, count: u64) {
+        self.key_writes_max = count.max(1);
     }
 
     /// The next final transaction: a read of the keys after those that `last` read. `None`
@@ -191,7 +203,7 @@ impl Generator {
     }
 
     pub(super) fn next(&mut self, random: &mut Random) -> Request {
-        let length = 1 + index_below(random, LENGTH_MAX);
+        let length = 1 + index_below(random, self.length_max);
         let mut txn = Vec::new();
         for _ in 0..length {
             let slot = index_below(random, self.keys);
@@ -199,7 +211,7 @@ impl Generator {
                 self.active.push((self.next_key, 1));
                 self.next_key += 1;
             }
-            if self.active[slot].1 > KEY_WRITES_MAX {
+            if self.active[slot].1 > self.key_writes_max {
                 self.active[slot] = (self.next_key, 1);
                 self.next_key += 1;
             }

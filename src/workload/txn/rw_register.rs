@@ -86,6 +86,19 @@ impl TxnRwRegister {
         self.generator.set_keys(count);
         self
     }
+
+    /// The most operations of a transaction: 4, Maelstrom's `--max-txn-length`.
+    pub fn txn_length_max(mut self, count: usize) -> Self {
+        self.generator.set_length_max(count);
+        self
+    }
+
+    /// How many writes a key gets before a new key replaces it: 16, Maelstrom's
+    /// `--max-writes-per-key`.
+    pub fn writes_per_key(mut self, count: u64) -> Self {
+        self.generator.set_key_writes_max(count);
+        self
+    }
 }
 
 impl Workload for TxnRwRegister {

@@ -1,0 +1,133 @@
+//! The processes as the driver's testbed.
+
+use super::Processes;
+use super::lifecycle::INIT_TIMEOUT;
+use super::parts::{Address, Client, Due};
+use crate::time::{Clock, Instant};
+use crate::workload::{Happening, Operation, Request, Statistics, Testbed};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The wheel's tick. A timer goes off at the first whole millisecond after its deadline.
+const TICK_NANOS: u64 = 1_000_000;
+
+impl Testbed for Processes {
+    fn nodes(&self) -> Vec<String> {
+        self.plan.nodes.clone()
+    }
+
+    fn boot(&mut self) {
+        for node in 0..self.servers.len() {
+            if !self.is_broken {
+                self.start_node(node);
+            }
+        }
+        // The deadline of each `init` breaks the run off before this one.
+        let limit = self.clock.now() + INIT_TIMEOUT + Duration::from_secs(1);
+        let all_ready = |bed: &Processes| bed.servers.iter().all(|server| server.is_ready);
+        while !self.is_broken && !self.is_interrupted && !all_ready(self) {
+            self.turn(limit);
+        }
+        self.begin_schedule();
+    }
+
+    fn is_running(&self, node: usize) -> bool {
+        self.is_up(node)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.is_interrupted
+    }
+
+    fn note(&mut self, operation: &Operation) {
+        self.progress.count(&operation.outcome);
+    }
+
+    fn now(&self) -> Duration {
+        self.since_start()
+    }
+
+    fn advance(&mut self, until: Duration) -> Option<Happening> {
+        let nanos = (Instant::ZERO + until).as_nanos();
+        let until = Instant::from_nanos(nanos.div_ceil(TICK_NANOS).saturating_mul(TICK_NANOS));
+        let was_interrupted = self.is_interrupted;
+        loop {
+            if let Some(happening) = self.happenings.pop_front() {
+                return Some(happening);
+            }
+            if self.reached >= until {
+                return None;
+            }
+            if self.is_broken || self.is_interrupted != was_interrupted {
+                return Some(Happening::Inside);
+            }
+            self.turn(until);
+        }
+    }
+
+    fn set_alarm(&mut self, at: Duration, alarm: u64) {
+        let at = Instant::ZERO + at;
+        self.wheel.insert(at, Due::Alarm(alarm));
+    }
+
+    fn open_client(&mut self) -> usize {
+        self.new_client()
+    }
+
+    fn client_name(&self, client: usize) -> Rc<str> {
+        self.clients[client].name.clone()
+    }
+
+    fn close_client(&mut self, client: usize) {
+        self.clients[client].is_open = false;
+    }
+
+    fn request(&mut self, client: usize, node: usize, request: &Request, msg_id: u64) {
+        let (kind, fields) = (request.kind, request.fields.get());
+        // `{"a":1}` becomes `"a":1}`, after the comma that it needs; `{}` becomes `}`.
+        let rest = fields
+            .trim_start()
+            .strip_prefix('{')
+            .unwrap_or("}")
+            .trim_start();
+        let comma = if rest.starts_with('}') { "" } else { "," };
+        let kind = serde_json::Value::from(kind);
+        let body = format!(r#"{{"type":{kind},"msg_id":{msg_id}{comma}{rest}"#);
+        self.send(Address::Client(client), Address::Node(node), &body);
+    }
+
+    fn recycle_line(&mut self, line: Vec<u8>) {
+        drop(line);
+    }
+
+    fn blame(&mut self, node: usize, why: String, line: &str) {
+        if line.is_empty() {
+            self.blame_node(node, why);
+        } else {
+            self.blame_reply(node, why, line);
+        }
+    }
+
+    fn end_faults(&mut self) {
+        self.calm();
+    }
+
+    fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+}
+
+impl Processes {
+    pub(super) fn new_client(&mut self) -> usize {
+        let client = self.clients.len();
+        self.clients.push(Client {
+            name: format!("c{client}").into(),
+            is_open: true,
+        });
+        client
+    }
+}

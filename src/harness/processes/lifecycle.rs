@@ -1,0 +1,321 @@
+//! The life of a node: its start, its `init`, its streams and its end.
+
+use super::Processes;
+use super::parts::{Address, Due, Process, Server, Stream, StreamKind};
+use crate::protocol::Header;
+use crate::reactor::{Interest, Token};
+use crate::source::{Next, Progress, Readiness, Reason};
+use crate::sys::Child;
+use crate::time::Clock;
+use crate::wire::{Line, LineBuffer, OutputBuffer};
+use serde_json::json;
+use std::io;
+use std::time::Duration;
+
+/// How long a node may take to answer `init`: Maelstrom's 10 s.
+pub(super) const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many reads of a stream one turn makes, so that a node which floods its stdout or stderr
+/// does not keep the others waiting.
+const READS_PER_TURN: usize = 4;
+
+/// How many reads fetch the last words of a node that has ended. A pipe holds 64 KiB, unless
+/// the node made it larger.
+const LAST_READS: usize = 64;
+
+/// The longest line of stderr that is kept whole: 64 KiB.
+const ERROR_LINE_BYTES_MAX: usize = 64 << 10;
+
+/// How long after the end of its stdout a node may take to end.
+const END_AFTER_STDOUT: Duration = Duration::from_millis(500);
+
+impl Processes {
+    /// Starts a node, and sends it an `init` from a new client.
+    pub(super) fn start_node(&mut self, node: usize) {
+        if let Err(error) = self.spawn(node) {
+            let program = self.plan.program.display();
+            let why = format!("the program {program} does not start: {error}");
+            self.blame_node(node, why);
+            self.is_broken = true;
+            return;
+        }
+        let client = self.new_client();
+        self.servers[node].init_from = Some(client);
+        let body = json!({
+            "type": "init",
+            "msg_id": 1,
+            "node_id": &*self.names[node],
+            "node_ids": self.plan.nodes,
+        });
+        let (src, dest) = (Address::Client(client), Address::Node(node));
+        self.send(src, dest, &body.to_string());
+        let deadline = self.clock.now() + INIT_TIMEOUT;
+        self.wheel
+            .insert(deadline, Due::InitDeadline { node, client });
+    }
+
+    fn spawn(&mut self, node: usize) -> io::Result<()> {
+        let (child, pipes) = Child::spawn(&self.plan.program, &self.plan.arguments)?;
+        let mut insert = |pipe, kind, interest| {
+            let stream = Stream { pipe, node, kind };
+            self.reactor.insert(stream, interest)
+        };
+        let (readable, writable) = (Interest::READABLE, Interest::WRITABLE);
+        let process = Process {
+            child,
+            stdin: insert(pipes.stdin, StreamKind::Stdin, writable)?,
+            stdout: insert(pipes.stdout, StreamKind::Stdout, readable)?,
+            stderr: insert(pipes.stderr, StreamKind::Stderr, readable)?,
+            end: insert(pipes.end, StreamKind::End, readable)?,
+            input: OutputBuffer::default(),
+            output: Some(LineBuffer::default()),
+            errors: Some(LineBuffer::with_limit(ERROR_LINE_BYTES_MAX)),
+            is_deaf: false,
+        };
+        let Server {
+            life,
+            lines,
+            first_message,
+            ..
+        } = self.servers[node];
+        self.servers[node] = Server {
+            process: Some(Box::new(process)),
+            life: life + 1,
+            lines,
+            first_message,
+            ..Server::default()
+        };
+        Ok(())
+    }
+
+    /// Whether a message to a client answers an `init`. If so, takes note of it.
+    pub(super) fn answers_init(&mut self, client: usize, packet: &super::parts::Packet) -> bool {
+        let Address::Node(node) = packet.src else {
+            return false;
+        };
+        if self.servers[node].init_from != Some(client) {
+            return false;
+        }
+        self.servers[node].init_from = None;
+        self.clients[client].is_open = false;
+        let header = Header::parse(&packet.body);
+        let kind = header.ok().and_then(|header| header.kind);
+        if kind.as_deref() == Some("init_ok") {
+            self.servers[node].is_ready = true;
+        } else {
+            let why = "`init` was not answered by init_ok".to_owned();
+            self.blame_line(node, packet.body.as_bytes(), why);
+            self.is_broken = true;
+        }
+        true
+    }
+
+    pub(super) fn check_init(&mut self, node: usize, client: usize) {
+        let server = &self.servers[node];
+        if server.init_from != Some(client) || server.process.is_none() || server.is_paused {
+            return;
+        }
+        let why = format!("`init` was not answered within {INIT_TIMEOUT:?}");
+        self.blame_node(node, why);
+        self.is_broken = true;
+    }
+
+    // Its streams.
+
+    /// Serves a stream that is ready.
+    pub(super) fn serve(&mut self, token: Token, node: usize, kind: StreamKind, ready: Readiness) {
+        match kind {
+            // It is written by `flush`, before the next wait.
+            StreamKind::Stdin => {}
+            StreamKind::Stdout | StreamKind::Stderr => {
+                let progress = self.read(token, node, kind, ready, READS_PER_TURN);
+                if matches!(progress.next, Next::Finished(())) && kind == StreamKind::Stdout {
+                    let life = self.servers[node].life;
+                    let at = self.clock.now() + END_AFTER_STDOUT;
+                    self.wheel.insert(at, Due::StdoutClosed { node, life });
+                }
+                self.reactor.apply(token, &progress);
+            }
+            StreamKind::End => self.has_ended(node),
+        }
+    }
+
+    /// Reads from stdout or stderr, at most that often, and takes the lines.
+    fn read(
+        &mut self,
+        token: Token,
+        node: usize,
+        kind: StreamKind,
+        readiness: Readiness,
+        reads: usize,
+    ) -> Progress {
+        let mut left = readiness;
+        let mut has_ended = false;
+        let mut received_bytes = 0;
+        for _ in 0..reads {
+            let process = self.servers[node].process.as_mut();
+            let lines = process.and_then(|process| process.lines(kind).as_mut());
+            let (Some(stream), Some(lines)) = (self.reactor.get(token), lines) else {
+                break;
+            };
+            if !left.is_readable() || has_ended {
+                break;
+            }
+            match stream.pipe.read(lines.space()) {
+                Ok(0) => has_ended = true,
+                Ok(count) => {
+                    lines.filled(count);
+                    received_bytes += count;
+                    self.take_lines(node, kind, false);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    left.remove(Readiness::READABLE);
+                }
+                Err(_) => has_ended = true,
+            }
+        }
+        if has_ended {
+            self.take_lines(node, kind, true);
+        }
+        Progress {
+            received_bytes,
+            used_up: readiness.without(left),
+            next: if has_ended {
+                Next::Finished(())
+            } else if left.is_readable() {
+                Next::CarryOver(Reason::BoundReached)
+            } else {
+                Next::Wait
+            },
+        }
+    }
+
+    /// Takes the lines that were read; at the end of a stream also one without a newline.
+    fn take_lines(&mut self, node: usize, kind: StreamKind, is_end: bool) {
+        // The buffer is taken out, so that a line can be sent while it lies there.
+        let process = self.servers[node].process.as_mut();
+        let Some(mut lines) = process.and_then(|process| process.lines(kind).take()) else {
+            return;
+        };
+        loop {
+            let line = match lines.next_line() {
+                None if is_end => lines.finish(),
+                line => line,
+            };
+            match (line, kind) {
+                (None, _) => break,
+                (Some(Line::Whole(line)), StreamKind::Stdout) => self.take_line(node, line),
+                (Some(Line::TooLong { excerpt }), StreamKind::Stdout) => {
+                    self.servers[node].lines += 1;
+                    let why = "the line is longer than 16 MiB".to_owned();
+                    self.blame_line(node, excerpt, why);
+                }
+                (Some(Line::Whole(line) | Line::TooLong { excerpt: line }), _) => {
+                    self.take_log(node, line);
+                }
+            }
+        }
+        if let Some(process) = &mut self.servers[node].process {
+            *process.lines(kind) = Some(lines);
+        }
+    }
+
+    /// Writes the messages that wait for a node, as much as its stdin takes.
+    pub(super) fn flush(&mut self, node: usize) {
+        let Some(process) = &mut self.servers[node].process else {
+            return;
+        };
+        let token = process.stdin;
+        let readiness = self.reactor.readiness(token);
+        let mut left = readiness;
+        let mut progress = Progress::idle(Next::Wait);
+        while let Some(stream) = self.reactor.get(token)
+            && left.is_writable()
+            && !process.input.is_empty()
+        {
+            match stream.pipe.write(process.input.pending()) {
+                Ok(count) => process.input.consume(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    left.remove(Readiness::WRITABLE);
+                }
+                Err(_) => {
+                    // The node has closed its stdin, or it has ended.
+                    process.is_deaf = true;
+                    process.input = OutputBuffer::default();
+                    progress.next = Next::Finished(());
+                    break;
+                }
+            }
+        }
+        progress.used_up = readiness.without(left);
+        self.reactor.apply(token, &progress);
+        // At once: the stream may stand in the queue of the turn that begins.
+        while let Some(stream) = self.reactor.take_finished() {
+            drop(stream);
+        }
+    }
+
+    // Its end.
+
+    /// A node has ended by itself.
+    fn has_ended(&mut self, node: usize) {
+        let is_ready = self.servers[node].is_ready;
+        let was_asked = self.servers[node].init_from.is_some() && !is_ready;
+        let status = self.end_process(node);
+        let mut why = format!("it ended by itself, with {status}");
+        if was_asked {
+            why.push_str(", before it answered `init`");
+            self.is_broken = true;
+        }
+        let words = self.notes.last_words(&self.names[node]);
+        if !words.is_empty() {
+            why.push_str("; its last words on stderr:");
+            for line in words {
+                why.push_str("\n    ");
+                why.push_str(&line);
+            }
+        }
+        self.blame_node(node, why);
+    }
+
+    /// Kills a node's group, takes its last words and closes its pipes. Returns its status.
+    pub(super) fn end_process(&mut self, node: usize) -> String {
+        let Some(process) = &mut self.servers[node].process else {
+            return String::new();
+        };
+        let status = process.child.end();
+        let tokens = [process.stdin, process.stdout, process.stderr, process.end];
+        let ready = Readiness::READABLE;
+        for (token, kind) in [
+            (process.stdout, StreamKind::Stdout),
+            (process.stderr, StreamKind::Stderr),
+        ] {
+            let progress = self.read(token, node, kind, ready, LAST_READS);
+            if !matches!(progress.next, Next::Finished(())) {
+                self.take_lines(node, kind, true);
+            }
+        }
+        for token in tokens {
+            self.reactor.finish(token);
+            while let Some(stream) = self.reactor.take_finished() {
+                drop(stream);
+            }
+        }
+        let server = &mut self.servers[node];
+        server.process = None;
+        server.is_paused = false;
+        server.is_ready = false;
+        server.init_from = None;
+        status
+    }
+
+    /// A node that has closed its stdout must end soon.
+    pub(super) fn check_stdout(&mut self, node: usize, life: u32) {
+        let server = &self.servers[node];
+        if server.process.is_some() && server.life == life && !server.is_paused {
+            self.is_broken |= server.init_from.is_some();
+            let why = "it has closed its stdout and goes on: it can answer nothing more";
+            self.blame_node(node, why.to_owned());
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! A cluster of child processes, as the driver's testbed on real time.
+//!
+//! ```text
+//!                    one reactor, one wheel, one thread
+//!   stdout of n0 ──line──> outline ──Packet──> network: fate, latency
+//!   stderr of n0 ──line──> log                    │ at once, or by the wheel
+//!   pidfd of n0  ────────> its end                v arrival: cut? down?
+//!                              stdin of n1   service   client ──> driver
+//! ```
+//!
+//! A turn flushes what waits for the nodes, waits for the next edge or timer, serves the
+//! sources that are ready, and fires the timers that are due. Replies come before alarms, so
+//! that a reply beats its own timeout.
+//!
+//! Invariants:
+//! - Each life of a node has its own pipes. Those of an earlier life are closed before the
+//!   next one begins.
+//! - Everything that a node can make grow has a bound: its lines, its stdin, its logs, its
+//!   problems, the messages that are kept.
+//! - No child outlives this value: dropping it kills every group.
+//!
+//! | file | content |
+//! |---|---|
+//! | `parts` | nodes, packets, timers |
+//! | `network` | a message from its line to its arrival |
+//! | `lifecycle` | a node from its start to its end, and its streams |
+//! | `faults` | kills, pauses, partitions |
+//! | `notes` | everything that is kept for the record, and its bounds |
+//! | `blame` | what nodes do wrong, and their stderr |
+//! | `bed` | the calls of the driver |
+
+mod bed;
+mod blame;
+mod faults;
+mod lifecycle;
+mod network;
+mod notes;
+mod outline;
+mod parts;
+
+pub(super) use notes::{Notes, told};
+
+use super::plan::Plan;
+use super::progress::Progress;
+use crate::random::Random;
+use crate::reactor::Reactor;
+use crate::time::{Clock, Instant, MonotonicClock, Wheel};
+use crate::workload::faults::{Conditions, Faults, Network, Schedule};
+use crate::workload::{Happening, SERVICE_NAMES, Services, Statistics};
+use parts::{Address, Client, Due, Server, Stream};
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The longest wait. An interrupt that comes between the look at its flag and the wait is
+/// noticed after this time.
+const WAIT_MAX: Duration = Duration::from_millis(200);
+
+/// Child processes under one reactor.
+pub(super) struct Processes {
+    plan: Plan,
+    clock: MonotonicClock,
+    reactor: Reactor<Stream>,
+    wheel: Wheel<Due>,
+    /// Empty between turns; kept for its memory.
+    due: Vec<Due>,
+    /// The time to which everything has happened.
+    reached: Instant,
+    happenings: VecDeque<Happening>,
+    servers: Vec<Server>,
+    /// The names of the nodes, followed by those of the services.
+    names: Vec<Rc<str>>,
+    by_name: HashMap<Rc<str>, Address>,
+    clients: Vec<Client>,
+    services: Services,
+    network: Network,
+    schedule: Schedule,
+    faults: Faults,
+    partition_draws: Random,
+    next_message: u64,
+    statistics: Statistics,
+    notes: Notes,
+    progress: Progress,
+    /// Set by a signal.
+    signal: Arc<AtomicBool>,
+    is_interrupted: bool,
+    is_broken: bool,
+}
+
+impl Processes {
+    pub(super) fn new(plan: &Plan, progress: Progress) -> io::Result<Processes> {
+        // The order of the forks is part of what a seed means.
+        let mut random = Random::new(plan.seed);
+        let clock = MonotonicClock::start();
+        let nodes = plan.nodes.len();
+        let conditions = Conditions {
+            latency: plan.latency,
+            loss: plan.loss,
+            duplication: plan.duplication,
+            ..Conditions::default()
+        };
+        let network = Network::new(conditions, nodes + SERVICE_NAMES.len(), &mut random);
+        let services = Services::new(random.fork());
+        let faults = plan.faults();
+        let asked = faults.asked();
+        let schedule = Schedule::new(faults, random.fork(), plan.time_limit);
+        let mut names: Vec<Rc<str>> = Vec::new();
+        let mut by_name: HashMap<Rc<str>, Address> = HashMap::new();
+        for (number, name) in SERVICE_NAMES.into_iter().enumerate() {
+            by_name.insert(name.into(), Address::Service(number));
+        }
+        for (node, name) in plan.nodes.iter().enumerate() {
+            let name: Rc<str> = name.as_str().into();
+            by_name.insert(name.clone(), Address::Node(node));
+            names.push(name);
+        }
+        names.extend(SERVICE_NAMES.into_iter().map(Rc::from));
+        Ok(Processes {
+            plan: plan.clone(),
+            reactor: Reactor::new()?,
+            wheel: Wheel::new(clock.now()),
+            due: Vec::new(),
+            reached: Instant::ZERO,
+            happenings: VecDeque::new(),
+            servers: (0..nodes).map(|_| Server::default()).collect(),
+            names,
+            by_name,
+            clients: Vec::new(),
+            services,
+            network,
+            schedule,
+            faults: Faults::new(asked),
+            partition_draws: random.fork(),
+            next_message: 0,
+            statistics: Statistics::default(),
+            notes: Notes::default(),
+            progress,
+            signal: Arc::clone(&plan.interrupt),
+            is_interrupted: false,
+            is_broken: false,
+            clock,
+        })
+    }
+
+    /// Ends every node, and returns what was kept of the run.
+    pub(super) fn finish(mut self) -> (Notes, Faults, Statistics) {
+        // All are killed before the first is waited for.
+        for server in &self.servers {
+            if let Some(process) = &server.process {
+                process.child.kill();
+            }
+        }
+        for node in 0..self.servers.len() {
+            let _status = self.end_process(node);
+        }
+        self.progress.finish();
+        (self.notes, self.faults, self.statistics)
+    }
+
+    /// The time since the start.
+    fn since_start(&self) -> Duration {
+        self.clock.now().since(Instant::ZERO)
+    }
+
+    /// One turn: lets things happen, and waits for them until `until` at the latest.
+    fn turn(&mut self, until: Instant) {
+        for node in 0..self.servers.len() {
+            self.flush(node);
+        }
+        let now = self.clock.now();
+        let next = self
+            .wheel
+            .next_deadline()
+            .map_or(until, |next| next.min(until));
+        let timeout = next.since(now).min(WAIT_MAX);
+        if let Err(error) = self.reactor.wait(Some(timeout)) {
+            self.break_off(format_args!("epoll failed: {error}"));
+            return;
+        }
+        let now = self.clock.now();
+        while let Some((token, stream, readiness)) = self.reactor.next_ready() {
+            let (node, kind) = (stream.node, stream.kind);
+            self.serve(token, node, kind, readiness);
+        }
+        while let Some(stream) = self.reactor.take_finished() {
+            drop(stream);
+        }
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(now, &mut due);
+        for due in due.drain(..) {
+            self.fire(due);
+        }
+        self.due = due;
+        self.reached = self.reached.max(now);
+        self.look_at_signal();
+        self.show_progress(now);
+    }
+
+    fn fire(&mut self, due: Due) {
+        match due {
+            Due::Alarm(alarm) => self.happenings.push_back(Happening::Alarm(alarm)),
+            Due::Arrival(packet) => self.arrive(packet),
+            Due::Moment(moment) => self.change(moment),
+            Due::InitDeadline { node, client } => self.check_init(node, client),
+            Due::StdoutClosed { node, life } => self.check_stdout(node, life),
+        }
+    }
+
+    /// The first signal ends the load, the second one the run.
+    fn look_at_signal(&mut self) {
+        if !self.signal.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        if self.is_interrupted {
+            self.break_off(format_args!("interrupted for the second time"));
+        } else {
+            self.is_interrupted = true;
+            let text = "interrupted: the load ends here; interrupt again to end everything at once";
+            self.progress.say(text);
+        }
+    }
+
+    /// Ends the run for a reason that is no node's fault.
+    fn break_off(&mut self, why: std::fmt::Arguments<'_>) {
+        self.is_broken = true;
+        let at = self.since_start();
+        self.notes.tester_problem(at, why.to_string());
+        self.progress.say(&why.to_string());
+    }
+
+    fn show_progress(&mut self, now: Instant) {
+        if !self.progress.is_due(now) {
+            return;
+        }
+        let names = |wanted: fn(&Server) -> bool| {
+            let nodes = self.servers.iter().zip(&self.names);
+            let nodes = nodes.filter(|(server, _)| wanted(server));
+            nodes.map(|(_, name)| &**name).collect::<Vec<&str>>()
+        };
+        let down = names(|server| server.process.is_none());
+        let paused = names(|server| server.is_paused);
+        let is_cut = self.faults.spans().iter().any(|span| {
+            span.to.is_none() && span.kind == crate::workload::faults::FaultKind::Partition
+        });
+        let delivered = self.statistics.delivered;
+        self.progress.show(now, delivered, is_cut, &down, &paused);
+    }
+}

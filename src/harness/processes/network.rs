@@ -1,0 +1,212 @@
+//! The way of a message: sent, lost or late, and delivered.
+
+use super::Processes;
+use super::outline::Outline;
+use super::parts::{Address, Client, Due, Packet};
+use crate::harness::record::MessageFate;
+use crate::time::Clock;
+use crate::workload::Happening;
+use crate::workload::faults::Fate;
+use std::io::Write;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The most bytes that wait for a node which does not read its stdin: 64 MiB. Further messages
+/// to it are lost.
+const INPUT_BYTES_MAX: usize = 64 << 20;
+
+impl Processes {
+    /// Takes a line of a node's stdout.
+    pub(super) fn take_line(&mut self, node: usize, line: &[u8]) {
+        self.servers[node].lines += 1;
+        let name = self.names[node].clone();
+        let outline = match Outline::read(line, &name) {
+            Ok(outline) => outline,
+            Err(why) => return self.blame_line(node, line, why),
+        };
+        match self.find(&outline.dest) {
+            Some(dest) => self.send(Address::Node(node), dest, outline.body.get()),
+            None => {
+                let dest = &outline.dest;
+                let why = format!("`dest`: no node, service or client is called {dest:?}");
+                self.blame_line(node, line, why);
+            }
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<Address> {
+        if let Some(address) = self.by_name.get(name) {
+            return Some(*address);
+        }
+        let client: usize = name.strip_prefix('c')?.parse().ok()?;
+        let is_its_name = |client: &Client| &*client.name == name;
+        let known = self.clients.get(client).is_some_and(is_its_name);
+        known.then_some(Address::Client(client))
+    }
+
+    pub(super) fn name(&self, address: Address) -> &Rc<str> {
+        match address {
+            Address::Node(node) => &self.names[node],
+            Address::Service(service) => &self.names[self.servers.len() + service],
+            Address::Client(client) => &self.clients[client].name,
+        }
+    }
+
+    /// Puts a message on the network.
+    pub(super) fn send(&mut self, src: Address, dest: Address, body: &str) {
+        let id = self.next_message;
+        self.next_message += 1;
+        let statistics = &mut self.statistics;
+        let (fate, count) = match (src, dest) {
+            (Address::Client(_), _) | (_, Address::Client(_)) => {
+                (self.network.client_fate(true), &mut statistics.with_clients)
+            }
+            (Address::Node(_), Address::Node(_)) => {
+                (self.network.fate(), &mut statistics.between_nodes)
+            }
+            _ => (self.network.fate(), &mut statistics.with_services),
+        };
+        *count += 1;
+        let names = (self.name(src).clone(), self.name(dest).clone());
+        if self.plan.log_net_send {
+            let text = format!("sent: message {id} of {} to {}: {body}", names.0, names.1);
+            self.progress.say(&text);
+        }
+        let now = self.since_start();
+        self.notes.sent(id, now, names, body);
+        match fate {
+            Fate::Lost => {
+                self.statistics.lost += 1;
+                self.notes.fate(id, MessageFate::Lost);
+            }
+            Fate::Arrives(delay, again) => {
+                if let Some(again) = again {
+                    self.statistics.duplicated += 1;
+                    let body = body.into();
+                    self.arrive_after(
+                        again,
+                        Packet {
+                            id,
+                            src,
+                            dest,
+                            body,
+                        },
+                    );
+                }
+                let body = body.into();
+                self.arrive_after(
+                    delay,
+                    Packet {
+                        id,
+                        src,
+                        dest,
+                        body,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Latencies are whole milliseconds, as Maelstrom's are.
+    fn arrive_after(&mut self, delay: Duration, packet: Packet) {
+        let millis = (delay.as_micros() + 500) / 1000;
+        if millis == 0 {
+            return self.arrive(packet);
+        }
+        let at = self.clock.now() + delay;
+        self.wheel.insert(at, Due::Arrival(packet));
+    }
+
+    /// Delivers a message that has arrived, unless its link is cut or its receiver is down.
+    pub(super) fn arrive(&mut self, packet: Packet) {
+        let nodes = self.servers.len();
+        let server = |address| match address {
+            Address::Node(node) => Some(node),
+            Address::Service(service) => Some(nodes + service),
+            Address::Client(_) => None,
+        };
+        if let (Some(from), Some(to)) = (server(packet.src), server(packet.dest))
+            && self.network.is_cut((from, to))
+        {
+            self.statistics.cut += 1;
+            return self.notes.fate(packet.id, MessageFate::Cut);
+        }
+        match packet.dest {
+            Address::Node(node) => {
+                let server = &self.servers[node];
+                if server.process.is_none() || packet.id < server.first_message {
+                    self.statistics.to_the_dead += 1;
+                    return self.notes.fate(packet.id, MessageFate::ToTheDead);
+                }
+                self.note_arrival(&packet);
+                self.hand_to_node(node, &packet);
+            }
+            Address::Service(service) => {
+                self.note_arrival(&packet);
+                let client = self.name(packet.src).clone();
+                let reply = self.services.answer(service, &client, &packet.body);
+                if let Some(reply) = reply {
+                    self.send(packet.dest, packet.src, &reply.to_string());
+                }
+            }
+            Address::Client(client) => {
+                if !self.clients[client].is_open {
+                    self.statistics.too_late += 1;
+                }
+                self.note_arrival(&packet);
+                if self.clients[client].is_open && !self.answers_init(client, &packet) {
+                    let mut line = Vec::with_capacity(packet.body.len() + 64);
+                    self.write_line(&packet, &mut line);
+                    self.happenings
+                        .push_back(Happening::Received { client, line });
+                }
+            }
+        }
+    }
+
+    fn note_arrival(&mut self, packet: &Packet) {
+        self.statistics.delivered += 1;
+        let now = self.since_start();
+        self.notes.arrived(packet.id, now);
+        if self.plan.log_net_recv {
+            let dest = self.name(packet.dest);
+            let text = format!("received: message {} by {dest}: {}", packet.id, packet.body);
+            self.progress.say(&text);
+        }
+    }
+
+    /// Writes a message as a line, without its newline. Names need no escapes: the plan has
+    /// checked them.
+    fn write_line(&self, packet: &Packet, line: &mut Vec<u8>) {
+        let (id, src, dest) = (packet.id, self.name(packet.src), self.name(packet.dest));
+        let body = &packet.body;
+        let _never_fails = write!(
+            line,
+            r#"{{"id":{id},"src":"{src}","dest":"{dest}","body":{body}}}"#
+        );
+    }
+
+    /// Appends a message to what waits for a node's stdin.
+    fn hand_to_node(&mut self, node: usize, packet: &Packet) {
+        let Some(process) = &mut self.servers[node].process else {
+            return;
+        };
+        if process.is_deaf {
+            return;
+        }
+        if process.input.len() > INPUT_BYTES_MAX {
+            process.is_deaf = true;
+            let why = format!(
+                "it does not read its stdin: {} MiB wait for it, and further messages to it are lost",
+                INPUT_BYTES_MAX >> 20
+            );
+            return self.blame_node(node, why);
+        }
+        let mut draft = process.input.begin();
+        self.write_line(packet, &mut draft);
+        draft.push(b'\n');
+        if let Some(process) = &mut self.servers[node].process {
+            process.input.commit(&mut draft);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Everything that is kept of a run while it runs, each kind with its bound.
+
+use crate::harness::record::{LogLine, Message, MessageFate, Problem};
+use std::fmt::Write;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How many messages are kept, and how many bytes of their bodies: the first ones. Beyond that
+/// they are only counted. Together with their other fields they take less than 100 MiB.
+const MESSAGES_MAX: usize = 250_000;
+const MESSAGE_BYTES_MAX: usize = 48 << 20;
+
+/// How many lines of stderr are kept, and how many bytes of them: the first ones. The last
+/// words of a node are kept beside them.
+const LOGS_MAX: usize = 100_000;
+const LOG_BYTES_MAX: usize = 16 << 20;
+
+/// How many last lines of each node are told when it ends by itself.
+pub(super) const LAST_WORDS_MAX: usize = 5;
+
+/// How many problems are kept. A node that is wrong in every line must not fill the memory.
+const PROBLEMS_MAX: usize = 1_000;
+
+/// The name that stands for this program in a list of nodes.
+const TESTER: &str = "the tester";
+
+/// The parts of a run that are kept while it runs.
+#[derive(Default)]
+pub(crate) struct Notes {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) messages_dropped: u64,
+    message_bytes: usize,
+    pub(crate) logs: Vec<LogLine>,
+    log_bytes: usize,
+    last_words: Vec<(Rc<str>, String)>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems_dropped: u64,
+}
+
+impl Notes {
+    pub(super) fn sent(&mut self, id: u64, now: Duration, names: (Rc<str>, Rc<str>), body: &str) {
+        let is_full = self.messages.len() >= MESSAGES_MAX || self.message_bytes > MESSAGE_BYTES_MAX;
+        if is_full || self.messages_dropped > 0 {
+            self.messages_dropped += 1;
+            return;
+        }
+        self.message_bytes += body.len();
+        self.messages.push(Message {
+            id,
+            sent: now,
+            received: None,
+            src: names.0,
+            dest: names.1,
+            body: body.into(),
+            fate: MessageFate::OnItsWay,
+        });
+    }
+
+    /// The kept message of that number. Numbers begin at 0, and the first messages are kept.
+    fn message(&mut self, id: u64) -> Option<&mut Message> {
+        self.messages.get_mut(usize::try_from(id).ok()?)
+    }
+
+    pub(super) fn arrived(&mut self, id: u64, now: Duration) {
+        if let Some(message) = self.message(id) {
+            message.received.get_or_insert(now);
+            message.fate = MessageFate::Delivered;
+        }
+    }
+
+    /// A copy that does not arrive does not undo one that did.
+    pub(super) fn fate(&mut self, id: u64, fate: MessageFate) {
+        if let Some(message) = self.message(id)
+            && message.fate == MessageFate::OnItsWay
+        {
+            message.fate = fate;
+        }
+    }
+
+    pub(super) fn log(&mut self, at: Duration, node: &Rc<str>, text: String) {
+        let own = self.last_words.iter().filter(|(name, _)| name == node);
+        if own.count() >= LAST_WORDS_MAX
+            && let Some(oldest) = self.last_words.iter().position(|(name, _)| name == node)
+        {
+            self.last_words.remove(oldest);
+        }
+        self.last_words.push((node.clone(), text.clone()));
+        if self.logs.len() >= LOGS_MAX || self.log_bytes > LOG_BYTES_MAX {
+            return;
+        }
+        self.log_bytes += text.len();
+        let node = node.clone();
+        self.logs.push(LogLine { at, node, text });
+    }
+
+    /// The last lines that a node wrote to stderr, which are then forgotten.
+    pub(super) fn last_words(&mut self, node: &Rc<str>) -> Vec<String> {
+        let (own, others) = std::mem::take(&mut self.last_words)
+            .into_iter()
+            .partition(|(name, _)| name == node);
+        self.last_words = others;
+        let own: Vec<(Rc<str>, String)> = own;
+        own.into_iter().map(|(_, text)| text).collect()
+    }
+
+    pub(super) fn problem(&mut self, problem: Problem) {
+        if self.problems.len() >= PROBLEMS_MAX {
+            self.problems_dropped += 1;
+            return;
+        }
+        self.problems.push(problem);
+    }
+
+    /// Something that is no node's fault.
+    pub(super) fn tester_problem(&mut self, at: Duration, why: String) {
+        self.problem(Problem {
+            at,
+            node: TESTER.into(),
+            line_number: None,
+            line: String::new(),
+            why,
+        });
+    }
+}
+
+/// A problem, in one line and the line that is wrong.
+pub(crate) fn told(problem: &Problem) -> String {
+    let Problem { at, node, why, .. } = problem;
+    let at = at.as_secs_f64();
+    let mut text = match problem.line_number {
+        Some(number) => format!("{at:.3} s  line {number} of {node}: {why}"),
+        None => format!("{at:.3} s  {node}: {why}"),
+    };
+    if !problem.line.is_empty() {
+        let _never_fails = write!(text, "\n    {}", problem.line.escape_debug());
+    }
+    text
+}

@@ -1,0 +1,125 @@
+//! The parts of a cluster of processes: nodes, packets, timers.
+
+use crate::reactor::Token;
+use crate::sys::{Child, Pipe};
+use crate::wire::{LineBuffer, OutputBuffer};
+use crate::workload::faults::Moment;
+use std::os::fd::{AsRawFd, RawFd};
+
+/// A sender or receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Address {
+    Node(usize),
+    /// By its number in the list of services.
+    Service(usize),
+    Client(usize),
+}
+
+/// A message on its way.
+pub(super) struct Packet {
+    pub(super) id: u64,
+    pub(super) src: Address,
+    pub(super) dest: Address,
+    /// A JSON object.
+    pub(super) body: Box<str>,
+}
+
+/// A timer.
+pub(super) enum Due {
+    Arrival(Packet),
+    /// A moment of the fault schedule.
+    Moment(Moment),
+    /// An alarm of the driver.
+    Alarm(u64),
+    /// The `init` that this client sent to this node must be answered by now.
+    InitDeadline {
+        node: usize,
+        client: usize,
+    },
+    /// A node closed its stdout some time ago. It must have ended since.
+    StdoutClosed {
+        node: usize,
+        life: u32,
+    },
+}
+
+/// A source of the reactor.
+pub(super) struct Stream {
+    pub(super) pipe: Pipe,
+    pub(super) node: usize,
+    pub(super) kind: StreamKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreamKind {
+    Stdin,
+    Stdout,
+    Stderr,
+    /// The pidfd.
+    End,
+}
+
+impl AsRawFd for Stream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.pipe.as_raw_fd()
+    }
+}
+
+/// A node.
+///
+/// ```text
+///            start            kill, or an end of its own
+///   down ────────────> running ─────────────> down
+///                       │   ^                  ^
+///                 pause │   │ resume           │ kill
+///                       v   │                  │
+///                      paused ─────────────────┘
+/// ```
+#[derive(Default)]
+pub(super) struct Server {
+    /// `None` while it is down.
+    pub(super) process: Option<Box<Process>>,
+    pub(super) is_paused: bool,
+    /// Whether it has answered its `init` in this life.
+    pub(super) is_ready: bool,
+    /// The client whose `init` it has not answered yet.
+    pub(super) init_from: Option<usize>,
+    /// The number of this life, from 1.
+    pub(super) life: u32,
+    /// Messages with a lower number were sent to an earlier life, and are lost.
+    pub(super) first_message: u64,
+    /// How many lines of stdout were read, in all lives.
+    pub(super) lines: u64,
+}
+
+/// A node's process and its streams.
+pub(super) struct Process {
+    pub(super) child: Child,
+    pub(super) stdin: Token,
+    pub(super) stdout: Token,
+    pub(super) stderr: Token,
+    pub(super) end: Token,
+    /// Messages that wait for its stdin.
+    pub(super) input: OutputBuffer,
+    /// The lines of its stdout and stderr; `None` while they are worked through.
+    pub(super) output: Option<LineBuffer>,
+    pub(super) errors: Option<LineBuffer>,
+    /// Whether its stdin takes nothing more: it is closed, or too much waits.
+    pub(super) is_deaf: bool,
+}
+
+impl Process {
+    /// The lines of that stream.
+    pub(super) fn lines(&mut self, kind: StreamKind) -> &mut Option<LineBuffer> {
+        match kind {
+            StreamKind::Stderr => &mut self.errors,
+            _ => &mut self.output,
+        }
+    }
+}
+
+/// A client, as the network sees it.
+pub(super) struct Client {
+    pub(super) name: std::rc::Rc<str>,
+    pub(super) is_open: bool,
+}

@@ -1,0 +1,143 @@
+//! A run in words.
+
+use super::processes::told;
+use super::record::{Record, Verdict};
+use super::run::Tested;
+use crate::workload::faults::FaultSpan;
+use crate::workload::{History, Outcome};
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+/// How many problems, anomalies and faults are told. The record has them all.
+const TOLD_MAX: usize = 10;
+
+fn fault(span: &FaultSpan, names: &[String]) -> String {
+    let nodes = span.nodes.iter().filter_map(|&node| names.get(node));
+    let nodes = nodes.cloned().collect::<Vec<String>>().join(" ");
+    let detail = match span.detail.as_str() {
+        "" => String::new(),
+        detail => format!(" ({detail})"),
+    };
+    let from = span.from.as_secs_f64();
+    match span.to {
+        Some(to) => {
+            let to = to.as_secs_f64();
+            format!("{}{detail} of {nodes}, {from:.3} s to {to:.3} s", span.kind)
+        }
+        None => format!("{}{detail} of {nodes}, {from:.3} s to the end", span.kind),
+    }
+}
+
+fn counts(history: &History) -> (usize, usize, usize) {
+    let mut counts = (0, 0, 0);
+    for operation in history.operations() {
+        *match operation.outcome {
+            Outcome::Ok(_) => &mut counts.0,
+            Outcome::Fail(_) => &mut counts.1,
+            Outcome::Info(_) => &mut counts.2,
+        } += 1;
+    }
+    counts
+}
+
+fn list(text: &mut String, title: &str, total: usize, lines: impl Iterator<Item = String>) {
+    if total == 0 {
+        return;
+    }
+    let _never_fails = writeln!(text, "{title}: {total}");
+    for line in lines.take(TOLD_MAX) {
+        let _never_fails = writeln!(text, "  {line}");
+    }
+    if total > TOLD_MAX {
+        text.push_str("  …\n");
+    }
+}
+
+/// The result in words, and the closing line of its verdict.
+impl fmt::Display for Tested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&result(self))
+    }
+}
+
+/// The whole result, and the closing line.
+fn result(tested: &Tested) -> String {
+    let Record {
+        workload,
+        seed,
+        elapsed,
+        nodes,
+        history,
+        statistics,
+        ..
+    } = &tested.record;
+    let record = &tested.record;
+    let (done, failed, unknown) = counts(history);
+    let ms = |fraction| history.latency(fraction).as_secs_f64() * 1000.0;
+    let mut text = format!(
+        "{workload}, {} nodes, {:.1} s, seed {seed}\n\
+         operations: {done} ok, {failed} failed, {unknown} unknown; availability {:.4}\n\
+         latency: median {:.1} ms, 95% {:.1} ms, 99% {:.1} ms, longest {:.1} ms\n\
+         messages: {} between nodes, {} with services, {} with clients; {} lost, {} cut off, \
+         {} to nodes that were down\n",
+        nodes.len(),
+        elapsed.as_secs_f64(),
+        history.availability(),
+        ms(0.5),
+        ms(0.95),
+        ms(0.99),
+        ms(1.0),
+        statistics.between_nodes,
+        statistics.with_services,
+        statistics.with_clients,
+        statistics.lost,
+        statistics.cut,
+        statistics.to_the_dead,
+    );
+    if let serde_json::Value::Object(summary) = &record.summary {
+        let _never_fails = writeln!(text, "measured: {}", measured(summary));
+    }
+    let faults = record.faults.iter().map(|span| fault(span, nodes));
+    list(&mut text, "faults", record.faults.len(), faults);
+    if !record.never_struck.is_empty() {
+        let kinds = record.never_struck.join(", ");
+        let _never_fails = writeln!(
+            text,
+            "WARNING: no fault of this kind struck, so the run shows nothing about it: {kinds}. \
+             Use a longer --time-limit, a shorter --nemesis-interval or more nodes"
+        );
+    }
+    let problems = record.problems.iter().map(told);
+    list(&mut text, "problems", record.problems.len(), problems);
+    let anomalies = record.anomalies.found().iter().cloned();
+    list(&mut text, "anomalies", record.anomalies.total(), anomalies);
+    if record.verdict == Verdict::Unknown {
+        let doubts = tested.doubts.iter().cloned();
+        list(&mut text, "doubts", tested.doubts.len(), doubts);
+    }
+    if let Some(folder) = &tested.folder {
+        let _never_fails = writeln!(text, "everything about it: {}", folder.display());
+    }
+    text.push_str(record.verdict.closing_line());
+    text.push('\n');
+    text
+}
+
+/// The checker's measurements, each with its name. Durations are in milliseconds.
+fn measured(summary: &serde_json::Map<String, serde_json::Value>) -> String {
+    let fields = summary.iter().map(|(name, value)| {
+        let name = name.replace('_', " ");
+        let duration = value["secs"].as_u64().zip(value["nanos"].as_u64());
+        match duration {
+            Some((secs, nanos)) => {
+                let duration = Duration::from_secs(secs) + Duration::from_nanos(nanos);
+                format!("{name} {:.1} ms", duration.as_secs_f64() * 1000.0)
+            }
+            None => match value.as_f64().filter(|_| value.is_f64()) {
+                Some(number) => format!("{name} {number:.3}"),
+                None => format!("{name} {value}"),
+            },
+        }
+    });
+    fields.collect::<Vec<String>>().join(", ")
+}

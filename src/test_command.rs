@@ -1,0 +1,535 @@
+//! `eddyline test`: its command line, which is Maelstrom's, and its exit status.
+
+use crate::options;
+use eddyline::harness::{self, Attack, Concurrency, MODELS, Plan, TOPOLOGIES, WORKLOADS, store};
+use eddyline::workload::faults::Latency;
+use lexopt::prelude::{Long, Short, Value};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The exit status after a wrong option or value, and after a failure of the tester: those of
+/// Maelstrom.
+const USAGE_ERROR: u8 = 254;
+const CRASH: u8 = 255;
+
+/// The longest time that an option can ask for: a year. Sums of such times do not overflow.
+const SECONDS_MAX: f64 = 365.0 * 86_400.0;
+
+const HELP: &str = "\
+Tests a node of any language: starts its program as often as there are nodes, sends
+requests, breaks the network and the processes, and checks the answers. It takes the
+command lines of `maelstrom test`.
+
+Usage: eddyline test [OPTIONS] [ARGUMENTS OF THE NODE]
+
+The test:
+  --bin FILE                 Program of the nodes. [default: this program itself]
+  -w, --workload NAME        broadcast, echo, g-counter, g-set, kafka, lin-kv,
+                             pn-counter, txn-list-append, txn-rw-register or
+                             unique-ids. [default: lin-kv]
+  --node-count N             Nodes n0 to nN-1.
+  -n, --node NAME            A node, by name; again for each. [default: n1 to n5]
+  --nodes NAME,NAME,...      Nodes, by name.
+  --nodes-file FILE          A file with the name of a node in each line.
+  --time-limit S             Seconds of load. [default: 60]
+  --test-count N             Runs, until one is not valid. [default: 1]
+  --seed N                   Repeats load, latencies, losses and faults. What the
+                             processes themselves do is not repeated.
+
+The load:
+  --concurrency K, Kn        Clients, or clients for each node. [default: 1n]
+  --rate R                   Operations a second, of all clients. [default: 5]
+  --recovery S               Seconds between the load and the final reads, if the
+                             workload has any. [default: 10]
+  --availability total, 0…1  The part of the operations that must be done.
+  --consistency-models A,B   strict-serializable, serializable, snapshot-isolation,
+                             read-committed, read-uncommitted: for transactions.
+                             [default: strict-serializable]
+  --key-count N              Keys in use at a time.
+  --max-txn-length N         Most operations of a transaction. [default: 4]
+  --max-writes-per-key N     Writes to a key until another replaces it. [default: 16]
+  --topology NAME            grid, line, total, tree, tree2, tree3 or tree4: for
+                             broadcast. [default: grid]
+
+The network and the faults:
+  --latency MS               Mean latency between nodes, in ms. [default: 0]
+  --latency-dist NAME        constant, uniform or exponential. [default: constant]
+  --loss P                   Probability that a message is lost. [default: 0]
+  --duplicate P              Probability that a message arrives twice. [default: 0]
+  --nemesis A,B              Faults: partition, kill, pause. [default: none]
+  --nemesis-interval S       Mean seconds between their changes. [default: 10]
+  --one-way                  Partitions cut one direction only.
+
+For people:
+  --store DIR                Where the files of the run are left. [default: store]
+  --no-store                 Leave no files.
+  --log-stderr               Show the nodes' stderr.
+  --log-net-send             Show messages when they are sent.
+  --log-net-recv             Show messages when they arrive.
+  -h, --help                 Print this help and exit.
+
+Accepted and ignored: --username, --password, --no-ssh, --ssh-private-key,
+--strict-host-key-checking.
+
+Exit status:
+  0    the run is valid
+  1    it is invalid
+  2    unknown: nothing was wrong, but too little happened to tell
+  254  an option or its value is wrong
+  255  the tester failed
+";
+
+/// The long options, with whether each has a value.
+const OPTIONS: [(&str, bool); 35] = [
+    ("availability", true),
+    ("bin", true),
+    ("concurrency", true),
+    ("consistency-models", true),
+    ("duplicate", true),
+    ("help", false),
+    ("key-count", true),
+    ("latency", true),
+    ("latency-dist", true),
+    ("log-net-recv", false),
+    ("log-net-send", false),
+    ("log-stderr", false),
+    ("loss", true),
+    ("max-txn-length", true),
+    ("max-writes-per-key", true),
+    ("nemesis", true),
+    ("nemesis-interval", true),
+    ("no-ssh", false),
+    ("no-store", false),
+    ("node", true),
+    ("node-count", true),
+    ("nodes", true),
+    ("nodes-file", true),
+    ("one-way", false),
+    ("password", true),
+    ("rate", true),
+    ("recovery", true),
+    ("seed", true),
+    ("ssh-private-key", true),
+    ("store", true),
+    ("strict-host-key-checking", false),
+    ("test-count", true),
+    ("time-limit", true),
+    ("topology", true),
+    ("username", true),
+];
+
+/// A command line that was read.
+struct Command {
+    plan: Plan,
+    test_count: u64,
+    latency_ms: u64,
+    latency_of: LatencyOf,
+    node_count: Option<usize>,
+    names: Vec<String>,
+    has_models: bool,
+    wants_help: bool,
+    /// Where the files of runs are left; `None` for nowhere.
+    store: Option<PathBuf>,
+}
+
+/// Runs the command with the arguments behind its name.
+pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitCode {
+    let Command {
+        mut plan,
+        test_count,
+        wants_help,
+        store,
+        ..
+    } = match read(lexopt::Parser::from_args(arguments)) {
+        Ok(command) => command,
+        Err(error) => {
+            options::report(&format!("{error}; see eddyline test --help"));
+            return ExitCode::from(USAGE_ERROR);
+        }
+    };
+    if wants_help {
+        return options::print(HELP);
+    }
+    plan.command_line = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    for signal in [SIGINT, SIGTERM] {
+        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&plan.interrupt)) {
+            options::report(&format!("no handler for signal {signal}: {error}"));
+        }
+    }
+    for number in 0..test_count {
+        let status = run_once(&plan, store.as_deref(), number, test_count);
+        if status != 0 {
+            return ExitCode::from(status);
+        }
+        plan.seed = plan.seed.wrapping_add(1);
+    }
+    ExitCode::SUCCESS
+}
+
+fn run_once(plan: &Plan, root: Option<&Path>, number: u64, test_count: u64) -> u8 {
+    let is_terminal = std::io::stderr().is_terminal();
+    if test_count > 1 {
+        options::report(&format!(
+            "run {} of {test_count}, seed {}",
+            number + 1,
+            plan.seed
+        ));
+    }
+    match harness::run(plan, Box::new(std::io::stderr()), is_terminal) {
+        Ok(mut tested) => {
+            if let Some(root) = root {
+                match store::save(&tested.record, root) {
+                    Ok(folder) => tested.folder = Some(folder),
+                    Err(error) => options::report(&format!("the files of the run: {error}")),
+                }
+            }
+            // A reader that has gone does not change the verdict.
+            let _ignored = options::print(&tested.to_string());
+            tested.record.verdict.exit_status()
+        }
+        Err(error) => {
+            options::report(&format!("the tester failed: {error}"));
+            CRASH
+        }
+    }
+}
+
+fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
+    let mut command = Command {
+        plan: Plan::new(PathBuf::new()),
+        test_count: 1,
+        latency_ms: 0,
+        latency_of: Latency::constant_ms,
+        node_count: None,
+        names: Vec::new(),
+        has_models: false,
+        wants_help: false,
+        store: Some("store".into()),
+    };
+    while let Some(argument) = arguments.next()? {
+        let name = match argument {
+            Short('h') => "help".to_owned(),
+            Short('w') => "workload".to_owned(),
+            Short('n') => "node".to_owned(),
+            Short(other) => return Err(format!("there is no option -{other}").into()),
+            Long(name) => name.to_owned(),
+            // Everything from here on is for the node.
+            Value(first) => {
+                command.plan.arguments.push(first);
+                command.plan.arguments.extend(arguments.raw_args()?);
+                break;
+            }
+        };
+        let name = name.as_str();
+        if name == "workload" {
+            let text = text(&mut arguments)?;
+            command.plan.workload = one_of("workload", &text, WORKLOADS.map(|name| (name, name)))?;
+            continue;
+        }
+        let Some((name, has_value)) = OPTIONS.into_iter().find(|(known, _)| *known == name) else {
+            let known = OPTIONS.iter().map(|(name, _)| *name);
+            let nearest = nearest(name, known.chain(["workload"]));
+            return Err(format!("there is no option --{name}; did you mean --{nearest}?").into());
+        };
+        let value = if has_value {
+            text(&mut arguments)?
+        } else {
+            String::new()
+        };
+        command
+            .set(name, &value)
+            .map_err(|expected| format!("invalid value {value:?} for --{name}: {expected}"))?;
+    }
+    if !command.wants_help {
+        command.complete()?;
+    }
+    Ok(command)
+}
+
+fn text(arguments: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
+    let value = arguments.value()?;
+    value.into_string().map_err(lexopt::Error::NonUnicodeValue)
+}
+
+impl Command {
+    /// Sets an option. An error says which values there are.
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let plan = &mut self.plan;
+        match name {
+            "help" => self.wants_help = true,
+            "bin" => plan.program = value.into(),
+            "node" => self.names.push(value.to_owned()),
+            "nodes" => self.names.extend(value.split(',').map(str::to_owned)),
+            "nodes-file" => self.names.extend(names_in(value)?),
+            "node-count" => self.node_count = Some(count(value)?),
+            "time-limit" => plan.time_limit = seconds(value)?,
+            "test-count" => self.test_count = number(value, "a whole number")?,
+            "seed" => plan.seed = number(value, "a whole number")?,
+            "concurrency" => plan.concurrency = concurrency(value)?,
+            "rate" => plan.rate = rate(value)?,
+            "recovery" => plan.recovery = seconds(value)?,
+            "availability" => plan.availability = Some(availability(value)?),
+            "consistency-models" => self.add_models(value)?,
+            "key-count" => plan.key_count = Some(count(value)?),
+            "max-txn-length" => plan.txn_length_max = Some(count(value)?),
+            "max-writes-per-key" => plan.writes_per_key = Some(count(value)? as u64),
+            "topology" => plan.topology = one_of("topology", value, TOPOLOGIES)?,
+            "latency" => self.latency_ms = number(value, "a whole number of milliseconds")?,
+            "latency-dist" => self.latency_of = one_of("distribution", value, DISTRIBUTIONS)?,
+            "loss" => plan.loss = probability(value)?,
+            "duplicate" => plan.duplication = probability(value)?,
+            "nemesis" => {
+                for name in value.split(',').filter(|name| !name.is_empty()) {
+                    plan.nemesis.push(one_of("fault", name, Attack::NAMES)?);
+                }
+            }
+            "nemesis-interval" => plan.nemesis_interval = seconds(value)?,
+            "one-way" => plan.one_way = true,
+            "store" => self.store = Some(value.into()),
+            "no-store" => self.store = None,
+            "log-stderr" => plan.log_stderr = true,
+            "log-net-send" => plan.log_net_send = true,
+            "log-net-recv" => plan.log_net_recv = true,
+            // For the machines that Maelstrom does not have either.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Of several models the strictest counts: a history that it allows is allowed by all.
+    fn add_models(&mut self, value: &str) -> Result<(), String> {
+        for name in value.split(',') {
+            let model = one_of("consistency model", name, MODELS)?;
+            if !self.has_models || model > self.plan.model {
+                self.plan.model = model;
+            }
+            self.has_models = true;
+        }
+        Ok(())
+    }
+
+    /// Puts the options together, and checks what one option alone cannot show.
+    fn complete(&mut self) -> Result<(), lexopt::Error> {
+        let plan = &mut self.plan;
+        plan.latency = (self.latency_of)(self.latency_ms);
+        if let Some(count) = self.node_count {
+            plan.nodes = (0..count).map(|number| format!("n{number}")).collect();
+        } else if !self.names.is_empty() {
+            plan.nodes.clone_from(&self.names);
+        }
+        plan.check()?;
+        let asked = plan.concurrency.clients(plan.nodes.len());
+        if plan.clients() != asked {
+            options::report(&format!(
+                "lin-kv needs a multiple of twice the number of nodes: {} clients in place of {asked}",
+                plan.clients()
+            ));
+        }
+        plan.program = program(&plan.program)?;
+        Ok(())
+    }
+}
+
+/// Makes a latency of that mean, in milliseconds.
+type LatencyOf = fn(u64) -> Latency;
+
+const DISTRIBUTIONS: [(&str, LatencyOf); 3] = [
+    ("constant", Latency::constant_ms),
+    ("uniform", Latency::uniform_ms),
+    ("exponential", Latency::exponential_ms),
+];
+
+/// The canonical path of the program; this program itself if none was given.
+fn program(given: &Path) -> Result<PathBuf, String> {
+    let found = if given.as_os_str().is_empty() {
+        std::env::current_exe()
+    } else {
+        given.canonicalize()
+    };
+    let path = found.map_err(|error| format!("--bin {}: {error}", given.display()))?;
+    if path.is_dir() {
+        return Err(format!("--bin {}: it is a directory", given.display()));
+    }
+    Ok(path)
+}
+
+fn names_in(file: &str) -> Result<Vec<String>, String> {
+    let text = store::read_text(Path::new(file)).map_err(|error| error.to_string())?;
+    let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
+    Ok(names.map(str::to_owned).collect())
+}
+
+fn number<T: FromStr>(value: &str, expected: &str) -> Result<T, String> {
+    let parsed = value.parse();
+    parsed.map_err(|_| format!("expected {expected}"))
+}
+
+fn count(value: &str) -> Result<usize, String> {
+    let expected = "a whole number, at least 1";
+    match number(value, expected)? {
+        0 => Err(format!("expected {expected}")),
+        count => Ok(count),
+    }
+}
+
+fn seconds(value: &str) -> Result<Duration, String> {
+    let expected = "seconds, up to a year";
+    let seconds: f64 = number(value, expected)?;
+    if !(0.0..=SECONDS_MAX).contains(&seconds) {
+        return Err(format!("expected {expected}"));
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn rate(value: &str) -> Result<f64, String> {
+    let expected = "operations a second, more than 0 and at most a million";
+    let rate: f64 = number(value, expected)?;
+    if !(0.000_001..=1_000_000.0).contains(&rate) {
+        return Err(format!("expected {expected}"));
+    }
+    Ok(rate)
+}
+
+fn probability(value: &str) -> Result<f64, String> {
+    let expected = "a probability from 0 to 1";
+    let probability: f64 = number(value, expected)?;
+    if !(0.0..=1.0).contains(&probability) {
+        return Err(format!("expected {expected}"));
+    }
+    Ok(probability)
+}
+
+fn availability(value: &str) -> Result<f64, String> {
+    if value == "total" {
+        return Ok(1.0);
+    }
+    probability(value).map_err(|_| "expected total, or a number from 0 to 1".to_owned())
+}
+
+fn concurrency(value: &str) -> Result<Concurrency, String> {
+    let expected = "expected a number such as 10, or one for each node such as 2n";
+    let parsed = match value.strip_suffix('n') {
+        Some(each) => count(each).map(Concurrency::EachNode),
+        None => count(value).map(Concurrency::Clients),
+    };
+    parsed.map_err(|_| expected.to_owned())
+}
+
+/// The value of that name. An error names the nearest one.
+fn one_of<T: Copy, const N: usize>(
+    what: &str,
+    name: &str,
+    known: [(&'static str, T); N],
+) -> Result<T, String> {
+    if let Some((_, value)) = known.iter().find(|(known, _)| *known == name) {
+        return Ok(*value);
+    }
+    let nearest = nearest(name, known.iter().map(|(name, _)| *name));
+    let all = known.map(|(name, _)| name).join(", ");
+    Err(format!(
+        "there is no {what} {name:?}; did you mean {nearest:?}? There are {all}"
+    ))
+}
+
+/// The name with the fewest letters to change.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
+    known
+        .min_by_key(|known| distance(name, known))
+        .unwrap_or_default()
+}
+
+/// How many letters must be added, removed or replaced to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = line + 1;
+        for (column, &same) in other.iter().enumerate() {
+            let above = row[column + 1];
+            let replaced = corner + usize::from(letter != same);
+            row[column + 1] = replaced.min(above + 1).min(row[column] + 1);
+            corner = above;
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, String> {
+        let parser = lexopt::Parser::from_args(line.split_whitespace());
+        read(parser).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_command_line_of_maelstrom_is_understood() {
+        let line = "-w txn-list-append --node-count 3 --concurrency 2n --rate 100 --time-limit 20 \
+                    --latency 50 --latency-dist uniform --nemesis partition,kill --no-ssh \
+                    --consistency-models read-committed,serializable --seed 7 --username root \
+                    --max-txn-length 2 --nemesis-interval 1.5 --availability total -- -x --rate 3";
+        let plan = parsed(line).unwrap().plan;
+        assert_eq!(plan.nodes, ["n0", "n1", "n2"]);
+        assert_eq!((plan.clients(), plan.rate, plan.seed), (6, 100.0, 7));
+        assert_eq!(plan.latency, Latency::uniform_ms(50));
+        assert_eq!(plan.nemesis, [Attack::Partition, Attack::Kill]);
+        assert_eq!(
+            plan.model,
+            eddyline::workload::ConsistencyModel::Serializable
+        );
+        assert_eq!(plan.availability, Some(1.0));
+        assert_eq!(plan.arguments, ["-x", "--rate", "3"]);
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_maelstrom() {
+        let plan = parsed("").unwrap().plan;
+        assert_eq!((plan.workload, plan.rate), ("lin-kv", 5.0));
+        assert_eq!(plan.nodes, ["n1", "n2", "n3", "n4", "n5"]);
+        assert_eq!(plan.time_limit, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_wrong_option_or_value_is_named_with_the_nearest_right_one() {
+        for (line, expected) in [
+            (
+                "--node-cuont 3",
+                "there is no option --node-cuont; did you mean --node-count?",
+            ),
+            ("-w lin-kvs", "did you mean \"lin-kv\"?"),
+            ("--nemesis partition,kil", "did you mean \"kill\"?"),
+            (
+                "--consistency-models serialisable",
+                "did you mean \"serializable\"?",
+            ),
+            ("--topology gird", "did you mean \"grid\"?"),
+            (
+                "--rate 0",
+                "invalid value \"0\" for --rate: expected operations a second",
+            ),
+            ("--concurrency n2", "one for each node such as 2n"),
+            ("--node-count 0", "at least 1"),
+            ("--time-limit -1", "seconds"),
+            ("--loss 5", "a probability from 0 to 1"),
+            ("--bin /no/such/file", "--bin /no/such/file: No such file"),
+            ("--bin", "missing argument"),
+            ("-x", "there is no option -x"),
+            ("--nodes a,a", "two nodes are called \"a\""),
+        ] {
+            let Err(found) = parsed(line) else {
+                panic!("{line} is accepted");
+            };
+            assert!(found.contains(expected), "{line}: {found}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Broken nodes: each is found, named, and outlived.
+
+use super::{ECHO, GOOD, INIT, INVALID, UNKNOWN, sed, test_script, test_script_with};
+
+/// Whether a process still runs that has this word on its command line. One that was killed is
+/// given time to end: a loaded machine needs some.
+pub(crate) fn is_running(word: &str) -> bool {
+    for _ in 0..100 {
+        if !is_listed(word) {
+            return false;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    true
+}
+
+fn is_listed(word: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let mut lines = processes.filter_map(|entry| {
+        let path = entry.ok()?.path().join("cmdline");
+        std::fs::read(path).ok()
+    });
+    lines.any(|line| {
+        line.split(|byte| *byte == 0)
+            .any(|part| part == word.as_bytes())
+    })
+}
+
+#[test]
+fn a_wrong_echo_is_an_anomaly() {
+    let wrong = ECHO.replace(r#""echo":\4"#, r#""echo":"no""#);
+    let ran = test_script(&sed(&[INIT, &wrong]));
+    ran.ended(INVALID);
+    ran.says(r#""no" came back"#);
+}
+
+#[test]
+fn a_stray_line_is_named_and_does_not_mute_the_node() {
+    let script = format!("echo 'node is up'; {}", sed(&[INIT, ECHO]));
+    let ran = test_script(&script);
+    ran.ended(INVALID);
+    ran.says("line 1 of n1: the line is no message");
+    ran.says("node is up");
+    ran.says("0 failed, 0 unknown");
+}
+
+#[test]
+fn a_line_that_breaks_a_rule_is_named() {
+    for (from, to, text) in [
+        (
+            r#""dest":"\1""#,
+            r#""dest":"n9""#,
+            "no node, service or client is called \"n9\"",
+        ),
+        (r#""src":"\2""#, r#""src":"n7""#, "`src` is \"n7\""),
+        (
+            r#"{"src":"\2""#,
+            r#"{"x":1,"src":"\2""#,
+            "unknown field `x`",
+        ),
+        (
+            r#""echo":\4"#,
+            r#""echo":\4,"more":1"#,
+            "must not have a field \"more\"",
+        ),
+        (r#","echo":\4"#, "", "must have a field \"echo\""),
+    ] {
+        // Only the reply's side of the script has this text at its end.
+        let at = ECHO.rfind(from).unwrap();
+        let echo = format!("{}{to}{}", &ECHO[..at], &ECHO[at + from.len()..]);
+        let ran = test_script(&sed(&[INIT, &echo]));
+        ran.ended(INVALID);
+        ran.says(text);
+    }
+}
+
+#[test]
+fn an_end_before_the_init_is_noticed_with_its_last_words() {
+    let ran = test_script("echo oh no >&2; exit 3");
+    ran.ended(INVALID);
+    ran.says("it ended by itself, with exit status: 3, before it answered `init`");
+    ran.says("oh no");
+}
+
+#[test]
+fn an_end_in_the_middle_is_noticed_and_the_rest_is_checked() {
+    let ran = test_script(&sed(&[INIT, r#"/"type":"echo"/q5"#]));
+    ran.ended(INVALID);
+    ran.says("it ended by itself, with exit status: 5");
+    ran.says("did not echo");
+}
+
+#[test]
+fn a_signal_is_named() {
+    let script = format!("{} & read line; kill -SEGV $$", sed(&[INIT]));
+    test_script(&script).says("signal: 11 (SIGSEGV)");
+}
+
+#[test]
+fn a_node_that_answers_nothing_leaves_the_verdict_open() {
+    let options = ["-w", "unique-ids", "--node-count", "1"];
+    let ran = test_script_with(&options, &sed(&[INIT]));
+    ran.ended(UNKNOWN);
+    ran.says("operations \"generate\" was done, so the run shows nothing about them");
+}
+
+#[test]
+fn a_node_that_does_not_answer_init_ends_the_run() {
+    let ran = test_script("sleep 3617.5");
+    ran.ended(INVALID);
+    ran.says("`init` was not answered within 10s");
+    assert!(!is_running("3617.5"));
+}
+
+#[test]
+fn a_node_that_closes_its_stdout_is_named() {
+    let ran = test_script("exec >&-; sleep 3617.75");
+    ran.ended(INVALID);
+    ran.says("it has closed its stdout and goes on");
+    assert!(!is_running("3617.75"));
+}
+
+#[test]
+fn children_of_a_node_do_not_survive_it() {
+    let script = format!("sleep 3618.25 & {}", sed(&[INIT, ECHO]));
+    test_script(&script).ended(GOOD);
+    assert!(!is_running("3618.25"));
+}
+
+#[test]
+fn a_child_that_keeps_the_pipes_does_not_hide_the_end_of_its_node() {
+    let ran = test_script("sleep 3618.5 & exit 0");
+    ran.ended(INVALID);
+    ran.says("it ended by itself, with exit status: 0");
+    assert!(!is_running("3618.5"));
+}
+
+#[test]
+fn a_node_that_ignores_signals_is_killed() {
+    let script = format!(
+        "trap '' TERM INT HUP; sleep 3618.75 & {}",
+        sed(&[INIT, ECHO])
+    );
+    test_script(&script).ended(GOOD);
+    assert!(!is_running("3618.75"));
+}
+
+#[test]
+fn a_flood_on_stderr_changes_nothing() {
+    let script = format!("yes 3619.25 >&2 & {}", sed(&[INIT, ECHO]));
+    test_script(&script).ended(GOOD);
+    assert!(!is_running("3619.25"));
+}
+
+#[test]
+fn a_megabyte_without_a_newline_is_one_bad_line() {
+    let script = format!("head -c 1000000 /dev/zero; echo; {}", sed(&[INIT, ECHO]));
+    let ran = test_script(&script);
+    ran.ended(INVALID);
+    ran.says("line 1 of n0: the line is no message");
+    ran.says("0 failed, 0 unknown");
+}
+
+#[test]
+fn a_flood_of_bad_lines_is_counted() {
+    let script = format!("yes 3619.5 | head -2000; {}", sed(&[INIT, ECHO]));
+    let ran = test_script_with(&["-w", "echo", "--node-count", "1"], &script);
+    ran.ended(INVALID);
+    ran.says("problems: 1001");
+}
+
+#[test]
+fn a_node_that_stops_itself_is_outlived() {
+    let script = format!("sleep 0.5; kill -STOP 0 & {}", sed(&[INIT, ECHO]));
+    test_script(&format!("({script})")).says("nodes");
+}

@@ -1,0 +1,138 @@
+//! The examples under the faults that they are meant to survive.
+
+use super::{GOOD, INVALID, example, test};
+
+fn survives(workload: &str, name: &str, nemesis: &str, kinds: &[&str], more: &[&str]) {
+    let program = example(name);
+    let mut options = vec!["-w", workload, "--bin", &program, "--node-count", "5"];
+    options.extend([
+        "--nemesis",
+        nemesis,
+        "--nemesis-interval",
+        "0.5",
+        "--seed",
+        "5",
+    ]);
+    options.extend(["--time-limit", "6", "--recovery", "5", "--rate", "50"]);
+    options.extend(more);
+    let ran = test(&options);
+    ran.ended(GOOD);
+    for kind in kinds {
+        ran.says(&format!("{kind} "));
+    }
+    assert!(!ran.stdout.contains("WARNING"), "{}", ran.stdout);
+}
+
+#[test]
+fn broadcast_survives_partitions_and_pauses() {
+    let kinds = ["partition", "pause"];
+    let latency = ["--latency", "10", "--latency-dist", "uniform"];
+    survives(
+        "broadcast",
+        "broadcast",
+        "partition,pause",
+        &kinds,
+        &latency,
+    );
+}
+
+#[test]
+fn g_set_survives_partitions_and_pauses() {
+    let kinds = ["partition", "pause"];
+    survives(
+        "g-set",
+        "g_set",
+        "partition,pause",
+        &kinds,
+        &["--loss", "0.1"],
+    );
+}
+
+#[test]
+fn a_kill_of_all_nodes_loses_the_elements_that_were_only_in_memory() {
+    let program = example("g_set");
+    let options = [
+        "-w",
+        "g-set",
+        "--bin",
+        &program,
+        "--node-count",
+        "1",
+        "--nemesis",
+        "kill",
+    ];
+    let ran = test(
+        &[
+            &options[..],
+            &["--time-limit", "4", "--nemesis-interval", "0.5"],
+        ]
+        .concat(),
+    );
+    ran.ended(INVALID);
+    ran.says("crash of n0");
+    ran.says("is lost");
+}
+
+#[test]
+fn lin_kv_survives_partitions_and_pauses() {
+    let kinds = ["partition", "pause"];
+    survives(
+        "lin-kv",
+        "lin_kv",
+        "partition,pause",
+        &kinds,
+        &["--concurrency", "2n"],
+    );
+}
+
+#[test]
+fn unique_ids_survives_all_faults() {
+    let kinds = ["partition", "pause", "crash"];
+    survives(
+        "unique-ids",
+        "unique_ids",
+        "partition,kill,pause",
+        &kinds,
+        &[],
+    );
+}
+
+#[test]
+fn the_other_examples_are_valid() {
+    for (workload, name) in [
+        ("echo", "echo"),
+        ("g-counter", "g_counter"),
+        ("pn-counter", "pn_counter"),
+        ("kafka", "kafka"),
+        ("txn-list-append", "txn_list_append"),
+        ("txn-rw-register", "txn_rw_register"),
+    ] {
+        let program = example(name);
+        let options = [
+            "-w",
+            workload,
+            "--bin",
+            &program,
+            "--node-count",
+            "2",
+            "--rate",
+            "100",
+        ];
+        let models = [
+            "--consistency-models",
+            "read-uncommitted",
+            "--recovery",
+            "3",
+        ];
+        let ran = test(&[&options[..], &models[..]].concat());
+        assert_eq!(ran.status, 0, "{workload}: {}{}", ran.stdout, ran.stderr);
+    }
+}
+
+#[test]
+fn a_node_of_another_workload_is_not_valid() {
+    let program = example("g_set");
+    let ran = test(&["-w", "echo", "--bin", &program, "--node-count", "1"]);
+    ran.ended(INVALID);
+    ran.says("did not echo");
+}
