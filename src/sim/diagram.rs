@@ -57,6 +57,7 @@ impl Trace {
 
 #[cfg(test)]
 mod tests {
+    use super::super::trace::Loss;
     use super::*;
 
     fn sent(id: u64, src: &str, dest: &str) -> Event {

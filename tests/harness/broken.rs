@@ -15,7 +15,7 @@ pub(crate) fn is_running(word: &str) -> bool {
 }
 
 fn is_listed(word: &str) -> bool {
-    let processes = std::fs::read_dir("/proc").unwrap();
+    let processes = std::fs::read_dir("/proc").expect("a Linux system");
     let mut lines = processes.filter_map(|entry| {
         let path = entry.ok()?.path().join("cmdline");
         std::fs::read(path).ok()

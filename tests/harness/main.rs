@@ -22,13 +22,13 @@ pub(crate) fn eddyline() -> Command {
 
 /// An example's program: cargo builds the examples beside the tests.
 pub(crate) fn example(name: &str) -> String {
-    let mut path: PathBuf = std::env::current_exe().unwrap();
+    let mut path: PathBuf = std::env::current_exe().expect("a program");
     path.pop(); // deps
     path.pop();
     path.push("examples");
     path.push(name);
     assert!(path.exists(), "{} is not built", path.display());
-    path.to_str().unwrap().to_owned()
+    path.to_str().expect("UTF-8").to_owned()
 }
 
 /// A test that is over.
@@ -80,7 +80,7 @@ pub(crate) fn test(options: &[&str]) -> Ran {
         ])
         .args(options)
         .output()
-        .unwrap();
+        .expect("the program runs");
     Ran::from(&output)
 }
 

@@ -190,7 +190,7 @@ impl Report {
         names
     }
 
-    /// What a test that failed has written.
+    /// The output of a test that failed.
     pub fn failure(&self, name: &str) -> Option<String> {
         let (_, rest) = self
             .text
