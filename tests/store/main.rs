@@ -262,6 +262,9 @@ fn the_pages_work_in_a_browser() {
     }
     let modules = std::env::var_os("EDDYLINE_BROWSER_MODULES");
     let Some(modules) = modules else {
+        eprintln!(
+            "not opened in a browser: EDDYLINE_BROWSER_MODULES names no folder with playwright-core"
+        );
         return;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/report.mjs");
