@@ -148,6 +148,7 @@ impl LineBuffer {
     /// assert_eq!(lines.next_line(), Some(Line::Whole(b"one")));
     /// assert_eq!(lines.next_line(), None); // the rest of the second is still to come
     /// ```
+    #[inline(always)] // one call for each message
     pub fn next_line(&mut self) -> Option<Line<'_>> {
         loop {
             let unsearched = &self.bytes[self.scanned..self.end];

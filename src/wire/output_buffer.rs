@@ -88,12 +88,14 @@ impl OutputBuffer {
     /// assert!(output.is_empty()); // until the draft is back
     /// output.commit(&mut draft);
     /// ```
+    #[inline(always)] // one call for each message
     pub fn begin(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }
 
     /// Takes the block back, and leaves an empty one. Messages that were committed
     /// meanwhile follow it.
+    #[inline(always)] // one call for each message
     pub fn commit(&mut self, draft: &mut Vec<u8>) {
         if !self.bytes.is_empty() {
             draft.append(&mut self.bytes);
