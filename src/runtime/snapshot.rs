@@ -76,12 +76,16 @@ impl EventLoop {
     pub(crate) fn snapshot(&self) -> LoopSnapshot {
         let mut session = self.session.snapshot();
         let output = std::mem::take(&mut session.output);
+        let (lines, limit) = self.stdin.lines();
         LoopSnapshot {
             phase: self.phase.name(),
             kernel: self.kernel(),
             reactor: self.reactor.snapshot(name),
             buffers: BuffersSnapshot {
-                lines: self.stdin.snapshot(),
+                lines: LinesSnapshot {
+                    bytes: lines.len(),
+                    limit,
+                },
                 stdout: output,
             },
             connections: self.connections(),

@@ -123,12 +123,10 @@ impl Stdin {
     }
 
     /// Hands whole lines to the session, until the reader of stdout is too far behind.
+    /// The line buffer, and the longest line that it accepts.
     #[cfg(any(test, feature = "microscope"))]
-    pub(super) fn snapshot(&self) -> super::snapshot::LinesSnapshot {
-        super::snapshot::LinesSnapshot {
-            bytes: self.lines.len(),
-            limit: self.line_bytes_max,
-        }
+    pub(super) fn lines(&self) -> (&LineBuffer, usize) {
+        (&self.lines, self.line_bytes_max)
     }
 
     fn receive_lines(&mut self, session: &mut Session) {
