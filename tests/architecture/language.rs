@@ -25,7 +25,7 @@ const RULE: &str = "tests/architecture/language.rs";
 const NOT_READ: [&str; 8] = [
     ".git",
     "target",
-    "docs/book",
+    "book/html",
     "book/mine",
     "node_modules",
     "corpora",
