@@ -1,8 +1,8 @@
 //! A node under load: its process, its pipes, and a turn of the loop that drives it.
 
-use super::Program;
 use super::ledger::Ledger;
-use super::round::Stop;
+use super::plan::Program;
+use super::stop::Stop;
 use crate::reactor::{Interest, Reactor, Token};
 use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::{Alarm, Child, Pipe};
@@ -53,7 +53,7 @@ pub(super) struct Node {
     child: Child,
     stdin: Token,
     alarm: Token,
-    /// What waits for its stdin.
+    /// Lines that wait for its stdin.
     pub(super) input: OutputBuffer,
     lines: LineBuffer,
     errors: LineBuffer,

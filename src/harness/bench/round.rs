@@ -11,10 +11,10 @@ use super::figures::Figures;
 use super::ledger::Ledger;
 use super::node::Node;
 use super::pace::{Load, Next, Pace};
-use super::{Bench, Program};
+use super::plan::{Bench, Program};
+use super::stop::Stop;
 use crate::sys::Usage;
 use crate::time::{Clock, Instant};
-use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -27,23 +27,6 @@ const SILENCE_MAX: Duration = Duration::from_secs(5);
 /// How long a node may go on with its answers after the load. In an open loop that is faster
 /// than the node, requests wait.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
-
-/// Why a round has no figures.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// The node did something wrong.
-    Node(String),
-    /// The kernel refused what the bench itself needs.
-    Tester(io::Error),
-    /// A signal.
-    Interrupted,
-}
-
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Stop {
-        Stop::Tester(error)
-    }
-}
 
 /// The state of the round at one moment.
 #[derive(Debug, Clone, Copy)]

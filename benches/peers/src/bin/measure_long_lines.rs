@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Prints GB/s of the node's processor time, and in brackets the milliseconds of a line in
-//! user space and in the kernel: medians of the rounds. Every round starts each program anew
-//! for each kind, so the start of the process is part of the figures.
+//! user space and in the kernel: medians of the rounds. A program is started for
+//! each kind in every round, so its start is part of the figures.
 
 use peers::node::{Node, times_of_children};
 use peers::stats::Sample;
