@@ -593,6 +593,12 @@
 //! It ends with `Everything looks good!`. The log lines of the nodes, and the output of `println!`,
 //! are in `store/latest/node-logs/`.
 //!
+//! # How fast it is
+//!
+//! `eddyline bench --bin target/release/my-node --line requests.jsonl` measures the program as a
+//! process: messages a second, latency, processor time, memory. `benches/throughput.rs` is a
+//! criterion bench to copy into your crate. It measures the node in memory and over pipes.
+//!
 //! Read next: `examples/` has a node for each workload, and [`sim::workload`](crate::sim::workload)
 //! lists the checkers.
 //!

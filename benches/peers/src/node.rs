@@ -89,6 +89,13 @@ impl Node {
         Ok(Duration::from_nanos(nanos.parse()?))
     }
 
+    /// The bytes of memory that it holds now.
+    pub fn memory(&self) -> Result<usize, Box<dyn Error>> {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id()))?;
+        let pages = text.split_whitespace().nth(1).ok_or("an empty file")?;
+        Ok(pages.parse::<usize>()? * 4096)
+    }
+
     /// Kills the node and waits for its end. Returns its total processor time, user and
     /// system. Not all nodes end with their input, so a kill is necessary.
     pub fn end(mut self) -> Result<Duration, Box<dyn Error>> {

@@ -1,5 +1,5 @@
 //! Measures whether an echo costs the same beside many calls, many idle connections, and
-//! after many messages.
+//! after many messages; and the memory of an idle connection.
 //!
 //! ```sh
 //! measure_flat [--rounds N] NODE
@@ -38,16 +38,16 @@ fn echoes(node: &mut Node, count: usize) -> Result<(), Box<dyn Error>> {
 fn cpu<T>(
     program: &str,
     prepare: impl FnOnce(&mut Node) -> Result<T, Box<dyn Error>>,
-) -> Result<f64, Box<dyn Error>> {
+) -> Result<(f64, T), Box<dyn Error>> {
     // No call ends while the echoes are measured.
     let mut node = Node::start(&format!("{program} --rpc-timeout-ms 3600000"), None)?;
-    let _kept = prepare(&mut node)?;
+    let prepared = prepare(&mut node)?;
     echoes(&mut node, 10_000)?;
     let before = node.cpu()?;
     echoes(&mut node, ECHOES)?;
     let cpu = node.cpu()? - before;
     node.end()?;
-    Ok(cpu.as_secs_f64() * 1e6 / ECHOES as f64)
+    Ok((cpu.as_secs_f64() * 1e6 / ECHOES as f64, prepared))
 }
 
 /// Calls to a node that never answers.
@@ -61,13 +61,23 @@ fn calls(node: &mut Node) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn connections(node: &mut Node) -> Result<Vec<TcpStream>, Box<dyn Error>> {
+/// Opens the connections. Returns them, and the bytes of memory that each one takes.
+fn connections(node: &mut Node) -> Result<(Vec<TcpStream>, f64), Box<dyn Error>> {
     node.write(b"{\"src\":\"c1\",\"dest\":\"n1\",\"body\":{\"type\":\"tcp_echo_start\",\"msg_id\":2,\"port\":0}}\n")?;
     let reply = node.read_line()?;
     let (_, digits) = reply.rsplit_once("\"port\":").ok_or("no port")?;
     let port: u16 = digits.trim_end().trim_end_matches('}').parse()?;
-    let streams = (0..CONNECTIONS).map(|_| TcpStream::connect(("127.0.0.1", port)));
-    Ok(streams.collect::<Result<_, _>>()?)
+    // What the first connections and messages allocate belongs to the server.
+    let first = TcpStream::connect(("127.0.0.1", port))?;
+    echoes(node, AT_ONCE)?;
+    let before = node.memory()?;
+    let streams = (1..CONNECTIONS).map(|_| TcpStream::connect(("127.0.0.1", port)));
+    let mut streams: Vec<TcpStream> = streams.collect::<Result<_, _>>()?;
+    streams.push(first);
+    // The node answers these behind its connections, so it has accepted all of them.
+    echoes(node, 10_000)?;
+    let grown = node.memory()?.saturating_sub(before);
+    Ok((streams, grown as f64 / CONNECTIONS as f64))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -84,12 +94,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     let mut samples: [Sample; 4] = Default::default();
+    let mut memory = Sample::default();
     for round in 0..rounds {
         eprint!("\rround {} of {rounds}", round + 1);
-        samples[0].push(cpu(&program, |_| Ok(()))?);
-        samples[1].push(cpu(&program, calls)?);
-        samples[2].push(cpu(&program, connections)?);
-        samples[3].push(cpu(&program, |node| echoes(node, MESSAGES))?);
+        samples[0].push(cpu(&program, |_| Ok(()))?.0);
+        samples[1].push(cpu(&program, calls)?.0);
+        let (beside, (_streams, bytes)) = cpu(&program, connections)?;
+        samples[2].push(beside);
+        memory.push(bytes);
+        samples[3].push(cpu(&program, |node| echoes(node, MESSAGES))?.0);
     }
     eprintln!();
     println!("| an echo | CPU | ratio |\n|---|---|---|");
@@ -111,5 +124,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         println!("| {name} | {} | {} |", shown(own, " µs", 3), shown(ratio, "", 2));
     }
+    let bytes = memory.spread().median;
+    println!("\nAn idle connection takes {bytes:.0} bytes.");
     Ok(())
 }
