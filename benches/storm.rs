@@ -88,9 +88,10 @@ fn storm(seconds: f64) {
     let cpu = own_cpu() - before;
     assert_eq!(tested.record.problems.len(), 0, "{tested}");
     let messages = tested.record.statistics.between_nodes as f64;
+    let seconds = tested.record.elapsed.as_secs_f64();
     print(&format!(
         "storm: {:.0} messages between nodes a second, {:.2} µs of the tester's processor time \
-         for each, peak {:.0} MiB, in {seconds} s",
+         for each, peak {:.0} MiB, in {seconds:.1} s",
         messages / seconds,
         cpu / 1e3 / messages,
         peak_mib("self"),
