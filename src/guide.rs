@@ -593,14 +593,8 @@
 //! It ends with `Everything looks good!`. The log lines of the nodes, and the output of `println!`,
 //! are in `store/latest/node-logs/`.
 //!
-//! # How fast it is
-//!
-//! `eddyline bench --bin target/release/my-node --line requests.jsonl` measures the program as a
-//! process: messages a second, latency, processor time, memory. `benches/throughput.rs` is a
-//! criterion bench to copy into your crate. It measures the node in memory and over pipes.
-//!
-//! Read next: `examples/` has a node for each workload, and [`sim::workload`](crate::sim::workload)
-//! lists the checkers.
+//! `eddyline bench --bin FILE` measures the program. `benches/throughput.rs` is a bench to copy.
+//! Read next: `examples/` has a node for each workload, [`sim::workload`](crate::sim::workload) the checkers.
 //!
 //! [`Node`]: crate::Node
 //! [`Error`]: crate::Error

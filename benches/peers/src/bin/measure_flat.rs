@@ -122,7 +122,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             } = spread;
             format!("{median:.digits$}{unit} ({least:.digits$} – {greatest:.digits$})")
         };
-        println!("| {name} | {} | {} |", shown(own, " µs", 3), shown(ratio, "", 2));
+        println!(
+            "| {name} | {} | {} |",
+            shown(own, " µs", 3),
+            shown(ratio, "", 2)
+        );
     }
     let bytes = memory.spread().median;
     println!("\nAn idle connection takes {bytes:.0} bytes.");

@@ -22,7 +22,12 @@ const LINES: usize = 6;
 const KINDS: [(&str, &str, &str, &str); 9] = [
     ("plain text", "\"", "Please echo this and more. ", "\""),
     ("`\\n`", "\"", "\\n", "\""),
-    ("escapes among text", "\"", "some text\\n\\\"quoted\\\" \\u00e9 ", "\""),
+    (
+        "escapes among text",
+        "\"",
+        "some text\\n\\\"quoted\\\" \\u00e9 ",
+        "\"",
+    ),
     ("numbers of 5 digits", "[0", ",12345", "]"),
     ("numbers with fraction and exponent", "[0", ",1.25e-3", "]"),
     ("fields `\"key12\":1`", "{\"a\":0", ",\"key12\":1", "}"),
