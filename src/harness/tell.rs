@@ -3,8 +3,10 @@
 use super::processes::told;
 use super::record::{Record, Verdict};
 use super::run::Tested;
+use super::store;
 use crate::workload::faults::FaultSpan;
 use crate::workload::{History, Outcome};
+use serde_json::json;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -50,6 +52,38 @@ fn list(text: &mut String, title: &str, total: usize, lines: impl Iterator<Item 
     }
     if total > TOLD_MAX {
         text.push_str("  …\n");
+    }
+}
+
+impl Tested {
+    /// The result as one JSON object in one line, for programs.
+    ///
+    /// It is that of `results.json`, with more keys: `verdict` is `"valid"`, `"invalid"` or
+    /// `"unknown"`, `workload-name`, `latencies-ms` by quantile, `doubts`, and `store`, the
+    /// folder of the run's files or null. Durations are in milliseconds.
+    ///
+    /// ```
+    /// fn verdict(tested: &eddyline::harness::Tested) -> serde_json::Value {
+    ///     let result: serde_json::Value = serde_json::from_str(&tested.to_json()).unwrap();
+    ///     result["verdict"].clone()
+    /// }
+    /// ```
+    pub fn to_json(&self) -> String {
+        let record = &self.record;
+        let ms = |fraction| record.history.latency(fraction).as_secs_f64() * 1000.0;
+        let quantiles = [("0", 0.0), ("0.5", 0.5), ("0.95", 0.95), ("0.99", 0.99), ("1", 1.0)];
+        let latencies = quantiles.map(|(name, fraction)| (name.to_owned(), json!(ms(fraction))));
+        let mut result = store::value(record);
+        result["verdict"] = json!(match record.verdict {
+            Verdict::Valid => "valid",
+            Verdict::Unknown => "unknown",
+            Verdict::Invalid => "invalid",
+        });
+        result["workload-name"] = json!(record.workload);
+        result["latencies-ms"] = latencies.into_iter().collect();
+        result["doubts"] = json!(self.doubts);
+        result["store"] = json!(self.folder);
+        result.to_string()
     }
 }
 

@@ -59,6 +59,10 @@ use std::time::Duration;
 /// noticed after this time.
 const WAIT_MAX: Duration = Duration::from_millis(200);
 
+/// How often it is looked whether a node has stopped itself: the kernel tells of that only by
+/// SIGCHLD.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Child processes under one reactor.
 pub(super) struct Processes {
     plan: Plan,
@@ -81,6 +85,10 @@ pub(super) struct Processes {
     faults: Faults,
     partition_draws: Random,
     next_message: u64,
+    /// The bytes of the messages that wait in the wheel.
+    in_flight_bytes: usize,
+    /// When it is next looked whether a node has stopped itself.
+    next_look: Instant,
     statistics: Statistics,
     notes: Notes,
     progress: Progress,
@@ -135,6 +143,8 @@ impl Processes {
             faults: Faults::new(asked),
             partition_draws: random.fork(),
             next_message: 0,
+            in_flight_bytes: 0,
+            next_look: Instant::ZERO + LOOK_EVERY,
             statistics: Statistics::default(),
             notes: Notes::default(),
             progress,
@@ -147,6 +157,10 @@ impl Processes {
 
     /// Ends every node, and returns what was kept of the run.
     pub(super) fn finish(mut self) -> (Notes, Faults, Statistics) {
+        self.look_at_nodes();
+        for node in 0..self.servers.len() {
+            self.look_at_stdin(node);
+        }
         // All are killed before the first is waited for.
         for server in &self.servers {
             if let Some(process) = &server.process {
@@ -196,13 +210,20 @@ impl Processes {
         self.due = due;
         self.reached = self.reached.max(now);
         self.look_at_signal();
+        if now >= self.next_look {
+            self.next_look = now + LOOK_EVERY;
+            self.look_at_nodes();
+        }
         self.show_progress(now);
     }
 
     fn fire(&mut self, due: Due) {
         match due {
             Due::Alarm(alarm) => self.happenings.push_back(Happening::Alarm(alarm)),
-            Due::Arrival(packet) => self.arrive(packet),
+            Due::Arrival(packet) => {
+                self.in_flight_bytes -= packet.weight();
+                self.arrive(packet);
+            }
             Due::Moment(moment) => self.change(moment),
             Due::InitDeadline { node, client } => self.check_init(node, client),
             Due::StdoutClosed { node, life } => self.check_stdout(node, life),
