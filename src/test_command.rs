@@ -161,7 +161,8 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     for signal in [SIGINT, SIGTERM] {
-        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&command.plan.interrupt)) {
+        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&command.plan.interrupt))
+        {
             options::report(&format!("no handler for signal {signal}: {error}"));
         }
     }

@@ -102,7 +102,7 @@ where
     let latency = plan.latency.mean();
     let driver = Driver::new(&mut processes, workload, &load, plan.seed, latency);
     let finished = driver.run();
-    let (notes, faults, statistics) = processes.finish();
+    let (notes, faults, statistics) = processes.finish()?;
     let (summary, mut anomalies) = match finished.checked {
         Ok(summary) => (serde_json::to_value(summary)?, Anomalies::default()),
         Err(anomalies) => (Value::Null, anomalies.renamed(&plan.nodes)),

@@ -71,7 +71,13 @@ impl Tested {
     pub fn to_json(&self) -> String {
         let record = &self.record;
         let ms = |fraction| record.history.latency(fraction).as_secs_f64() * 1000.0;
-        let quantiles = [("0", 0.0), ("0.5", 0.5), ("0.95", 0.95), ("0.99", 0.99), ("1", 1.0)];
+        let quantiles = [
+            ("0", 0.0),
+            ("0.5", 0.5),
+            ("0.95", 0.95),
+            ("0.99", 0.99),
+            ("1", 1.0),
+        ];
         let latencies = quantiles.map(|(name, fraction)| (name.to_owned(), json!(ms(fraction))));
         let mut result = store::value(record);
         result["verdict"] = json!(match record.verdict {
@@ -109,12 +115,13 @@ fn result(tested: &Tested) -> String {
     let (done, failed, unknown) = counts(history);
     let ms = |fraction| history.latency(fraction).as_secs_f64() * 1000.0;
     let mut text = format!(
-        "{workload}, {} nodes, {:.1} s, seed {seed}\n\
+        "{workload}, {} {}, {:.1} s, seed {seed}\n\
          operations: {done} ok, {failed} failed, {unknown} unknown; availability {:.4}\n\
          latency: median {:.1} ms, 95% {:.1} ms, 99% {:.1} ms, longest {:.1} ms\n\
          messages: {} between nodes, {} with services, {} with clients; {} lost, {} cut off, \
          {} to nodes that were down\n",
         nodes.len(),
+        if nodes.len() == 1 { "node" } else { "nodes" },
         elapsed.as_secs_f64(),
         history.availability(),
         ms(0.5),
@@ -150,7 +157,7 @@ fn result(tested: &Tested) -> String {
         list(&mut text, "doubts", tested.doubts.len(), doubts);
     }
     if let Some(folder) = &tested.folder {
-        let _never_fails = writeln!(text, "everything about it: {}", folder.display());
+        let _never_fails = writeln!(text, "report: {}", folder.join("report.html").display());
     }
     text.push_str(record.verdict.closing_line());
     text.push('\n');

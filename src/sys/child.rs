@@ -8,7 +8,7 @@
 //! This crate needs Linux 5.3 here and has no fallback.
 
 use super::Descriptor;
-use rustix::io::retry_on_intr;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
 };
@@ -40,6 +40,13 @@ pub(crate) struct Pipes {
 /// One end of a pipe to or from a child, or its pidfd.
 #[derive(Debug)]
 pub(crate) struct Pipe(Descriptor);
+
+/// Whether the kernel has no more of what every process needs: descriptors, processes, memory.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM];
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    code.is_some_and(|code| shortages.contains(&code))
+}
 
 impl Child {
     /// Starts a program with its arguments, in the working directory and environment of this

@@ -33,7 +33,7 @@ pub(crate) mod socket;
 /// The same functions, on the real kernel or on a simulated one.
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use crate::lab::Descriptor;
-pub(crate) use child::{Child, Pipe};
+pub(crate) use child::{Child, Pipe, is_shortage};
 #[cfg(not(any(test, feature = "lab")))]
 pub(crate) use descriptor::Descriptor;
 /// The type to which `lab::Descriptor` passes its calls on.

@@ -4,6 +4,8 @@
 mod broken;
 mod command;
 mod examples;
+mod languages;
+mod seed;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};

@@ -96,6 +96,8 @@ pub(super) struct Processes {
     signal: Arc<AtomicBool>,
     is_interrupted: bool,
     is_broken: bool,
+    /// Why the tester itself cannot go on. No node is to blame.
+    failure: Option<io::Error>,
 }
 
 impl Processes {
@@ -151,12 +153,16 @@ impl Processes {
             signal: Arc::clone(&plan.interrupt),
             is_interrupted: false,
             is_broken: false,
+            failure: None,
             clock,
         })
     }
 
     /// Ends every node, and returns what was kept of the run.
-    pub(super) fn finish(mut self) -> (Notes, Faults, Statistics) {
+    ///
+    /// # Errors
+    /// When the kernel refused what the tester needs.
+    pub(super) fn finish(mut self) -> io::Result<(Notes, Faults, Statistics)> {
         self.look_at_nodes();
         for node in 0..self.servers.len() {
             self.look_at_stdin(node);
@@ -171,7 +177,16 @@ impl Processes {
             let _status = self.end_process(node);
         }
         self.progress.finish();
-        (self.notes, self.faults, self.statistics)
+        match self.failure {
+            Some(error) => Err(error),
+            None => Ok((self.notes, self.faults, self.statistics)),
+        }
+    }
+
+    /// Ends the run, because the tester itself cannot go on.
+    fn fail(&mut self, error: io::Error) {
+        self.is_broken = true;
+        self.failure = Some(error);
     }
 
     /// The time since the start.
@@ -191,8 +206,7 @@ impl Processes {
             .map_or(until, |next| next.min(until));
         let timeout = next.since(now).min(WAIT_MAX);
         if let Err(error) = self.reactor.wait(Some(timeout)) {
-            self.break_off(format_args!("epoll failed: {error}"));
-            return;
+            return self.fail(error);
         }
         let now = self.clock.now();
         while let Some((token, stream, readiness)) = self.reactor.next_ready() {

@@ -96,8 +96,9 @@ impl Processes {
         if self.plan.log_net_send {
             let (from, to) = &names;
             let fate = told(&fate);
-            self.progress
-                .say(&format!("sent: message {id} of {from} to {to}{fate}: {body}"));
+            self.progress.say(&format!(
+                "sent: message {id} of {from} to {to}{fate}: {body}"
+            ));
         }
         let now = self.since_start();
         self.notes.sent(id, now, names, body);
