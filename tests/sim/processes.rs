@@ -3,8 +3,8 @@
 //! The test `node` of this program is the node, if an environment variable names one. The
 //! lines of the test harness on its stdout are filtered out.
 //!
-//! Some bugs need what only a simulation has: a clock that jumps, and the same run again. A
-//! second answer to a request is not looked at, as in Maelstrom. These are not here.
+//! Some bugs need what only a simulation has: a clock that jumps, a long load, and the same run
+//! again. A second answer to a request is not looked at, as in Maelstrom. These are not here.
 
 use crate::txn::CopyBug;
 use crate::{broadcast, counter, echo, g_set, kafka, lin_kv, txn, unique_ids};
@@ -54,7 +54,7 @@ const SLOW: &str = "--latency 20 --latency-dist exponential --concurrency 4n";
 const DENSE: &str = "--latency 5 --concurrency 4n --rate 500";
 
 #[rustfmt::skip]
-const WRONG: [Wrong; 32] = [
+const WRONG: [Wrong; 34] = [
     wrong("echo", "", "came back", || run_with(echo::build(echo::Bug::ShortensFloats))),
     wrong("echo", "", "must not have a field \"from\"", || run_with(echo::build(echo::Bug::ExtraField))),
     wrong("echo", "--rate 1000 --concurrency 10n", "no reply within 5s", || run_with(echo::build(echo::Bug::SometimesSilent))),
@@ -86,6 +86,8 @@ const WRONG: [Wrong; 32] = [
     wrong("txn-list-append", "--latency 5", "G1a", || run_with(txn::build(txn::Bug::DirtyAborts))),
     wrong("txn-list-append", SLOW, "G", || run_with(txn::build(txn::Bug::TwoHalves))),
     wrong("txn-list-append", DENSE, "G", || run_with(txn::build(txn::Bug::LosesAcknowledged))),
+    wrong("txn-rw-register", DENSE, "G1a", || run_with(txn::copies(CopyBug::DirtyAborts))),
+    wrong("txn-rw-register", DENSE, "G1b", || run_with(txn::copies(CopyBug::OneWriteAtATime))),
     wrong("txn-rw-register", "--loss 0.5 --availability total", "not available", || run_with(txn::copies(CopyBug::NeedsTheOthers))),
 ];
 
