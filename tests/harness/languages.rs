@@ -1,7 +1,7 @@
 //! Nodes that are not ours: on Rust's std alone, in Python and in JavaScript. Those in shell
 //! are in `command` and `broken`.
 
-use super::{GOOD, INVALID, test};
+use super::{GOOD, INVALID, test, together};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,14 +33,19 @@ fn set_that_tells_again_or_once(language: &str, path: &str) {
     let mut options = vec!["-w", "g-set", "--bin", path, "--node-count", "3"];
     options.extend(["--rate", "50", "--time-limit", "3", "--seed", "3"]);
     options.extend(["--nemesis", "partition", "--nemesis-interval", "0.5"]);
-    let sound = test(&options);
-    sound.ended(GOOD);
-    sound.says("final reads 3");
-    options.extend(["--", "--once"]);
-    let wrong = test(&options);
-    wrong.ended(INVALID);
-    wrong.says("is lost: it was known, and later reads do not have it");
-    wrong.says("partition");
+    together(&[false, true], |&is_wrong| {
+        let mut options = options.clone();
+        if !is_wrong {
+            let sound = test(&options);
+            sound.ended(GOOD);
+            return sound.says("final reads 3");
+        }
+        options.extend(["--", "--once"]);
+        let wrong = test(&options);
+        wrong.ended(INVALID);
+        wrong.says("is lost: it was known, and later reads do not have it");
+        wrong.says("partition");
+    });
 }
 
 #[test]

@@ -86,6 +86,16 @@ pub(crate) fn test(options: &[&str]) -> Ran {
     Ran::from(&output)
 }
 
+/// Does this for all cases at the same time: tests mostly wait.
+pub(crate) fn together<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
+    let check = &check;
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(move || check(case));
+        }
+    });
+}
+
 /// Tests a node that is a shell script, with `echo`.
 pub(crate) fn test_script(script: &str) -> Ran {
     test_script_with(&["-w", "echo", "--node-count", "2"], script)
