@@ -57,7 +57,7 @@ impl Executor {
             };
             let waker = Waker::from(signal.clone());
             if task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-                self.slots.remove(signal.slot);
+                drop(self.slots.remove(signal.slot));
             }
         }
     }

@@ -61,7 +61,7 @@ impl Executor {
                 .poll(&mut Context::from_waker(&waker))
                 .is_ready()
             {
-                self.slots.remove(signal.slot);
+                drop(self.slots.remove(signal.slot));
             }
         }
     }

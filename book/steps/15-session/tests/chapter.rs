@@ -15,7 +15,7 @@ fn session() -> Session {
     session
 }
 
-/// What a session says to a line.
+/// The messages with which a session answers a line.
 #[track_caller]
 fn said(session: &mut Session, line: &str) -> Vec<Value> {
     session.receive(line.as_bytes());
