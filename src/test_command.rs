@@ -85,7 +85,7 @@ Exit status:
 ";
 
 /// The long options, with whether each has a value.
-const OPTIONS: [(&str, bool); 36] = [
+const OPTIONS: [(&str, bool); 37] = [
     ("availability", true),
     ("bin", true),
     ("concurrency", true),
