@@ -7,7 +7,7 @@ use eddyline::workload::faults::Latency;
 use lexopt::prelude::{Long, Short, Value};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -33,8 +33,11 @@ The test:
   --nodes-file FILE          A file with the name of a node in each line.
   --time-limit S             Seconds of load. [default: 60]
   --test-count N             Runs, until one is not valid. [default: 1]
-  --seed N                   Repeats load, latencies, losses and faults. What the
-                             processes themselves do is not repeated.
+  --seed N                   Repeats the operations of each client, the latency and
+                             loss of the Nth message, and the faults. It does not
+                             repeat what the nodes do and how long that takes. So
+                             the number of operations differs, and so do those of
+                             kafka and lin-kv that follow from earlier answers.
 
 The load:
   --concurrency K, Kn        Clients, or clients for each node. [default: 1n]
@@ -63,6 +66,8 @@ The network and the faults:
 For people:
   --store DIR                Where the files of the run are left. [default: store]
   --no-store                 Leave no files.
+  --json                     Print the result as one JSON object in one line, and
+                             the words for people on stderr.
   --log-stderr               Show the nodes' stderr.
   --log-net-send             Show messages when they are sent.
   --log-net-recv             Show messages when they arrive.
@@ -80,13 +85,14 @@ Exit status:
 ";
 
 /// The long options, with whether each has a value.
-const OPTIONS: [(&str, bool); 36] = [
+const OPTIONS: [(&str, bool); 37] = [
     ("availability", true),
     ("bin", true),
     ("concurrency", true),
     ("consistency-models", true),
     ("duplicate", true),
     ("help", false),
+    ("json", false),
     ("key-count", true),
     ("latency", true),
     ("latency-dist", true),
@@ -129,47 +135,44 @@ struct Command {
     names: Vec<String>,
     has_models: bool,
     wants_help: bool,
+    is_json: bool,
     /// Where the files of runs are left; `None` for nowhere.
     store: Option<PathBuf>,
 }
 
 /// Runs the command with the arguments behind its name.
 pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitCode {
-    let Command {
-        mut plan,
-        test_count,
-        wants_help,
-        store,
-        ..
-    } = match read(lexopt::Parser::from_args(arguments)) {
+    let mut command = match read(lexopt::Parser::from_args(arguments)) {
         Ok(command) => command,
         Err(error) => {
             options::report(&format!("{error}; see eddyline test --help"));
             return ExitCode::from(USAGE_ERROR);
         }
     };
-    if wants_help {
+    if command.wants_help {
         return options::print(HELP);
     }
-    plan.command_line = std::env::args_os()
+    command.plan.command_line = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     for signal in [SIGINT, SIGTERM] {
-        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&plan.interrupt)) {
+        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&command.plan.interrupt))
+        {
             options::report(&format!("no handler for signal {signal}: {error}"));
         }
     }
-    for number in 0..test_count {
-        let status = run_once(&plan, store.as_deref(), number, test_count);
+    for number in 0..command.test_count {
+        let status = run_once(&command, number);
         if status != 0 {
             return ExitCode::from(status);
         }
-        plan.seed = plan.seed.wrapping_add(1);
+        command.plan.seed = command.plan.seed.wrapping_add(1);
     }
     ExitCode::SUCCESS
 }
 
-fn run_once(plan: &Plan, root: Option<&Path>, number: u64, test_count: u64) -> u8 {
+fn run_once(command: &Command, number: u64) -> u8 {
+    let (plan, test_count) = (&command.plan, command.test_count);
     let is_terminal = std::io::stderr().is_terminal();
     if test_count > 1 {
         options::report(&format!(
@@ -180,14 +183,19 @@ fn run_once(plan: &Plan, root: Option<&Path>, number: u64, test_count: u64) -> u
     }
     match harness::run(plan, Box::new(std::io::stderr()), is_terminal) {
         Ok(mut tested) => {
-            if let Some(root) = root {
+            if let Some(root) = &command.store {
                 match store::save(&tested.record, root) {
                     Ok(folder) => tested.folder = Some(folder),
                     Err(error) => options::report(&format!("the files of the run: {error}")),
                 }
             }
+            let mut text = tested.to_string();
+            if command.is_json {
+                let _ignored = std::io::stderr().write_all(text.as_bytes());
+                text = tested.to_json() + "\n";
+            }
             // A reader that has gone does not change the verdict.
-            let _ignored = options::print(&tested.to_string());
+            let _ignored = options::print(&text);
             tested.record.verdict.exit_status()
         }
         Err(error) => {
@@ -207,6 +215,7 @@ fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
         names: Vec::new(),
         has_models: false,
         wants_help: false,
+        is_json: false,
         store: Some("store".into()),
     };
     while let Some(argument) = arguments.next()? {
@@ -246,6 +255,7 @@ impl Command {
         let plan = &mut self.plan;
         match name {
             "help" => self.wants_help = true,
+            "json" => self.is_json = true,
             "workload" => {
                 plan.workload = one_of("workload", value, WORKLOADS.map(|name| (name, name)))?
             }

@@ -22,6 +22,7 @@ mod plots;
 mod report;
 mod results;
 
+pub(super) use results::value;
 pub use results::{judgement_edn, judgement_json};
 
 use super::record::Record;
