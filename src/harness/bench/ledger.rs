@@ -224,8 +224,9 @@ mod tests {
             let mut ledger = Ledger::new(&requests);
             ledger.window.sent(Instant::ZERO);
             let found = ledger.take(line.as_bytes(), Instant::ZERO).unwrap_err();
+            let shown = line[..5].escape_debug().to_string();
             assert!(
-                found.contains(expected) && found.contains(&line[..5]),
+                found.contains(expected) && found.contains(&shown),
                 "{found}"
             );
         }
