@@ -13,7 +13,7 @@ fn has(program: &str) -> bool {
         "{program} is missing"
     );
     if !is_there {
-        println!("skipped: {program} is missing");
+        eprintln!("skipped: {program} is missing");
     }
     is_there
 }
