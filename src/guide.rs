@@ -593,8 +593,8 @@
 //! The log lines of the nodes, and the output of `println!`, are in `store/latest/node-logs/`.
 //! `maelstrom test` takes the same options and needs a JVM.
 //!
-//! Read next: `examples/` has a node for each workload, and [`sim::workload`](crate::sim::workload)
-//! lists the checkers.
+//! `eddyline bench --bin FILE` measures the program. `benches/throughput.rs` is a bench to copy.
+//! Read next: `examples/` has a node for each workload, [`sim::workload`](crate::sim::workload) the checkers.
 //!
 //! [`Node`]: crate::Node
 //! [`Error`]: crate::Error

@@ -1,6 +1,7 @@
 //! `eddyline test`: its command line, which is Maelstrom's, and its exit status.
 
 use crate::options;
+use crate::values::{USAGE_ERROR, count, number, one_of, option, program, rate, seconds, text};
 use eddyline::harness::{self, Attack, Concurrency, MODELS, Plan, TOPOLOGIES, WORKLOADS, store};
 use eddyline::workload::faults::Latency;
 use lexopt::prelude::{Long, Short, Value};
@@ -9,17 +10,10 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// The exit status after a wrong option or value, and after a failure of the tester: those of
-/// Maelstrom.
-const USAGE_ERROR: u8 = 254;
+/// The exit status after a failure of the tester: that of Maelstrom.
 const CRASH: u8 = 255;
-
-/// The longest time that an option can ask for: a year. Sums of such times do not overflow.
-const SECONDS_MAX: f64 = 365.0 * 86_400.0;
 
 const HELP: &str = "\
 Tests a node of any language: starts its program as often as there are nodes, sends
@@ -91,7 +85,7 @@ Exit status:
 ";
 
 /// The long options, with whether each has a value.
-const OPTIONS: [(&str, bool); 36] = [
+const OPTIONS: [(&str, bool); 37] = [
     ("availability", true),
     ("bin", true),
     ("concurrency", true),
@@ -128,6 +122,7 @@ const OPTIONS: [(&str, bool); 36] = [
     ("time-limit", true),
     ("topology", true),
     ("username", true),
+    ("workload", true),
 ];
 
 /// A command line that was read.
@@ -238,16 +233,7 @@ fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             }
         };
         let name = name.as_str();
-        if name == "workload" {
-            let text = text(&mut arguments)?;
-            command.plan.workload = one_of("workload", &text, WORKLOADS.map(|name| (name, name)))?;
-            continue;
-        }
-        let Some((name, has_value)) = OPTIONS.into_iter().find(|(known, _)| *known == name) else {
-            let known = OPTIONS.iter().map(|(name, _)| *name);
-            let nearest = nearest(name, known.chain(["workload"]));
-            return Err(format!("there is no option --{name}; did you mean --{nearest}?").into());
-        };
+        let (name, has_value) = option(name, OPTIONS)?;
         let value = if has_value {
             text(&mut arguments)?
         } else {
@@ -263,11 +249,6 @@ fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
     Ok(command)
 }
 
-fn text(arguments: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
-    let value = arguments.value()?;
-    value.into_string().map_err(lexopt::Error::NonUnicodeValue)
-}
-
 impl Command {
     /// Sets an option. An error says which values there are.
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -275,6 +256,9 @@ impl Command {
         match name {
             "help" => self.wants_help = true,
             "json" => self.is_json = true,
+            "workload" => {
+                plan.workload = one_of("workload", value, WORKLOADS.map(|name| (name, name)))?
+            }
             "bin" => plan.program = value.into(),
             "node" => self.names.push(value.to_owned()),
             "nodes" => self.names.extend(value.split(',').map(str::to_owned)),
@@ -343,7 +327,7 @@ impl Command {
                 plan.clients()
             ));
         }
-        plan.program = program(&plan.program)?;
+        plan.program = program("--bin", &plan.program)?;
         Ok(())
     }
 }
@@ -357,55 +341,10 @@ const DISTRIBUTIONS: [(&str, LatencyOf); 3] = [
     ("exponential", Latency::exponential_ms),
 ];
 
-/// The canonical path of the program; this program itself if none was given.
-fn program(given: &Path) -> Result<PathBuf, String> {
-    let found = if given.as_os_str().is_empty() {
-        std::env::current_exe()
-    } else {
-        given.canonicalize()
-    };
-    let path = found.map_err(|error| format!("--bin {}: {error}", given.display()))?;
-    if path.is_dir() {
-        return Err(format!("--bin {}: it is a directory", given.display()));
-    }
-    Ok(path)
-}
-
 fn names_in(file: &str) -> Result<Vec<String>, String> {
     let text = store::read_text(Path::new(file)).map_err(|error| error.to_string())?;
     let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
     Ok(names.map(str::to_owned).collect())
-}
-
-fn number<T: FromStr>(value: &str, expected: &str) -> Result<T, String> {
-    let parsed = value.parse();
-    parsed.map_err(|_| format!("expected {expected}"))
-}
-
-fn count(value: &str) -> Result<usize, String> {
-    let expected = "a whole number, at least 1";
-    match number(value, expected)? {
-        0 => Err(format!("expected {expected}")),
-        count => Ok(count),
-    }
-}
-
-fn seconds(value: &str) -> Result<Duration, String> {
-    let expected = "seconds, up to a year";
-    let seconds: f64 = number(value, expected)?;
-    if !(0.0..=SECONDS_MAX).contains(&seconds) {
-        return Err(format!("expected {expected}"));
-    }
-    Ok(Duration::from_secs_f64(seconds))
-}
-
-fn rate(value: &str) -> Result<f64, String> {
-    let expected = "operations a second, more than 0 and at most a million";
-    let rate: f64 = number(value, expected)?;
-    if !(0.000_001..=1_000_000.0).contains(&rate) {
-        return Err(format!("expected {expected}"));
-    }
-    Ok(rate)
 }
 
 fn probability(value: &str) -> Result<f64, String> {
@@ -433,49 +372,10 @@ fn concurrency(value: &str) -> Result<Concurrency, String> {
     parsed.map_err(|_| expected.to_owned())
 }
 
-/// The value of that name. An error names the nearest one.
-fn one_of<T: Copy, const N: usize>(
-    what: &str,
-    name: &str,
-    known: [(&'static str, T); N],
-) -> Result<T, String> {
-    if let Some((_, value)) = known.iter().find(|(known, _)| *known == name) {
-        return Ok(*value);
-    }
-    let nearest = nearest(name, known.iter().map(|(name, _)| *name));
-    let all = known.map(|(name, _)| name).join(", ");
-    Err(format!(
-        "there is no {what} {name:?}; did you mean {nearest:?}? There are {all}"
-    ))
-}
-
-/// The name with the fewest letters to change.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
-    known
-        .min_by_key(|known| distance(name, known))
-        .unwrap_or_default()
-}
-
-/// How many letters must be added, removed or replaced to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = line + 1;
-        for (column, &same) in other.iter().enumerate() {
-            let above = row[column + 1];
-            let replaced = corner + usize::from(letter != same);
-            row[column + 1] = replaced.min(above + 1).min(row[column] + 1);
-            corner = above;
-        }
-    }
-    row[other.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn parsed(line: &str) -> Result<Command, String> {
         let parser = lexopt::Parser::from_args(line.split_whitespace());

@@ -83,6 +83,11 @@ impl Child {
         Ok((child, pipes))
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Stops the group as a whole, as SIGSTOP does.
     pub(crate) fn pause(&self) {
         let _ended_already = kill_process_group(self.group, Signal::STOP);

@@ -1,6 +1,7 @@
 //! `eddyline test` with real processes: sound nodes and broken ones, faults, exit statuses and
 //! closing lines. No test measures time.
 
+mod bench;
 mod broken;
 mod command;
 mod examples;
