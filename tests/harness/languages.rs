@@ -13,7 +13,7 @@ fn has(program: &str) -> bool {
         "{program} is missing"
     );
     if !is_there {
-        println!("skipped: {program} is missing");
+        eprintln!("skipped: {program} is missing");
     }
     is_there
 }
@@ -29,7 +29,7 @@ fn set_that_tells_again_or_once(language: &str, path: &str) {
         return;
     }
     let path = file(path);
-    let path = path.to_str().unwrap();
+    let path = path.to_str().expect("UTF-8");
     let mut options = vec!["-w", "g-set", "--bin", path, "--node-count", "3"];
     options.extend(["--rate", "50", "--time-limit", "3", "--seed", "3"]);
     options.extend(["--nemesis", "partition", "--nemesis-interval", "0.5"]);

@@ -31,12 +31,15 @@ fn drawn(ran: &Ran) -> Drawn {
                 .or_default()
                 .push(operation);
         } else if dest.starts_with('n') {
-            let (_, fate) = head.split_once(dest).unwrap();
+            let (_, fate) = head.split_once(dest).expect("it has the receiver");
             fates.push(fate.to_owned());
         }
     }
-    let result: Value = serde_json::from_str(&ran.stdout).unwrap();
-    let faults = result["faults"]["struck"].as_array().unwrap().iter();
+    let result: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let faults = result["faults"]["struck"]
+        .as_array()
+        .expect("a list")
+        .iter();
     let faults =
         faults.map(|span| serde_json::json!([span["kind"], span["nodes"], span["detail"]]));
     Drawn {

@@ -107,7 +107,7 @@ fn find(index: usize) -> Result<(), String> {
         finds,
         ..
     } = &WRONG[index];
-    let program = std::env::current_exe().unwrap();
+    let program = std::env::current_exe().expect("a program");
     let script = format!(
         "exec {} --exact processes::node --quiet --nocapture | grep --line-buffered '^{{'",
         program.display()
@@ -119,7 +119,7 @@ fn find(index: usize) -> Result<(), String> {
         .args(options.split_whitespace())
         .args(["--bin", "/bin/sh", "--", "-c", &script])
         .output()
-        .unwrap();
+        .expect("the program runs");
     let stdout = String::from_utf8_lossy(&output.stdout);
     if output.status.code() == Some(1) && stdout.contains(finds) {
         return Ok(());
