@@ -55,6 +55,8 @@ pub struct Record {
     pub verdict: Verdict,
     /// The checker's findings.
     pub anomalies: Anomalies,
+    /// Why the verdict is unknown, or would be if the run were not invalid: a sentence each.
+    pub doubts: Vec<String>,
     /// The measurements of the checker, as a JSON object; null if there are none.
     pub summary: serde_json::Value,
 }

@@ -77,10 +77,8 @@ fn page(data: &Value, plots: &str) -> String {
 /// The data of the page. Times are whole microseconds since the start; -1 is never.
 fn data(record: &Record) -> Value {
     let evidence = Evidence::new(record);
-    let anomalies = record.anomalies.found().iter().map(|text| {
-        let shown = evidence.of(text);
-        json!({ "text": cut(text, 4 * TEXT_MAX), "operations": shown.operations, "messages": shown.messages })
-    });
+    let anomalies = record.anomalies.found().iter();
+    let anomalies = anomalies.map(|text| evidence.of(text).to_json());
     let faults = record.faults.iter().map(|span| {
         let nodes = span.nodes.iter().map(|node| record.node_name(*node));
         json!({
@@ -112,6 +110,7 @@ fn data(record: &Record) -> Value {
         "nodes": record.nodes,
         "anomalies": anomalies.collect::<Vec<Value>>(),
         "anomalyCount": record.anomalies.total(),
+        "doubts": record.doubts,
         "problems": problems.collect::<Vec<Value>>(),
         "faults": faults.collect::<Vec<Value>>(),
         "neverStruck": record.never_struck,

@@ -81,11 +81,10 @@ fn value(record: &Record) -> Value {
     workload.insert("valid?".to_owned(), checked);
     workload.insert("anomaly-count".to_owned(), json!(record.anomalies.total()));
     let evidence = Evidence::new(record);
-    let found = record.anomalies.found().iter().map(|text| {
-        let shown = evidence.of(text);
-        json!({ "text": text, "operations": shown.operations, "messages": shown.messages })
-    });
+    let found = record.anomalies.found().iter();
+    let found = found.map(|text| evidence.of(text).to_json());
     workload.insert("anomalies".to_owned(), found.collect());
+    workload.insert("unknown".to_owned(), json!(record.doubts));
     json!({
         "workload": workload,
         "stats": stats(record),
