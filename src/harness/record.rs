@@ -5,6 +5,7 @@
 
 use crate::workload::faults::FaultSpan;
 use crate::workload::{Anomalies, History, Statistics};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -66,6 +67,76 @@ impl Record {
     pub(crate) fn node_name(&self, node: usize) -> String {
         let name = self.nodes.get(node).cloned();
         name.unwrap_or_else(|| format!("n{node}"))
+    }
+
+    fn names(&self, nodes: &[usize]) -> String {
+        let names = nodes.iter().map(|node| self.node_name(*node));
+        names.collect::<Vec<String>>().join(", ")
+    }
+
+    /// The cut of a partition in words; empty if the fault is none.
+    ///
+    /// | links that are cut | words |
+    /// |---|---|
+    /// | all between groups of nodes, in both directions | `n0 against n1, n2` |
+    /// | others | `n0 does not hear n1, n2; n1 does not hear n0` |
+    pub(crate) fn cut(&self, span: &FaultSpan) -> String {
+        if span.links.is_empty() {
+            return String::new();
+        }
+        let is_cut = |from: usize, to: usize| span.links.contains(&(from, to));
+        // Nodes that reach each other over links that work in both directions.
+        let mut group: Vec<usize> = (0..self.nodes.len()).collect();
+        for node in 0..group.len() {
+            for other in 0..node {
+                if !is_cut(node, other) && !is_cut(other, node) {
+                    let (old, new) = (group[node], group[other]);
+                    group
+                        .iter_mut()
+                        .filter(|it| **it == old)
+                        .for_each(|it| *it = new);
+                }
+            }
+        }
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (node, group) in group.iter().enumerate() {
+            groups.entry(*group).or_default().push(node);
+        }
+        let nodes = self.nodes.len();
+        let between = |node: usize| nodes - groups[&group[node]].len();
+        if span.links.len() == (0..nodes).map(between).sum::<usize>() {
+            let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+            groups.sort_by_key(Vec::len);
+            let groups: Vec<String> = groups.iter().map(|it| self.names(it)).collect();
+            return groups.join(" against ");
+        }
+        let mut unheard: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (from, to) in &span.links {
+            unheard.entry(*to).or_default().push(*from);
+        }
+        let mut deaf: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+        for (to, mut from) in unheard {
+            from.sort_unstable();
+            deaf.entry(from).or_default().push(to);
+        }
+        let deaf = deaf.into_iter().map(|(from, to)| {
+            let verb = if to.len() == 1 { "does" } else { "do" };
+            format!("{} {verb} not hear {}", self.names(&to), self.names(&from))
+        });
+        deaf.collect::<Vec<String>>().join("; ")
+    }
+
+    /// A fault in words, without its time: `partition, n0 against n1, n2`.
+    pub(crate) fn fault(&self, span: &FaultSpan) -> String {
+        let cut = self.cut(span);
+        if !cut.is_empty() {
+            return format!("{}, {cut}", span.kind);
+        }
+        let detail = match span.detail.as_str() {
+            "" => String::new(),
+            detail => format!(" ({detail})"),
+        };
+        format!("{} of {}{detail}", span.kind, self.names(&span.nodes))
     }
 }
 

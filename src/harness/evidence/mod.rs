@@ -87,7 +87,12 @@ impl<'a> Evidence<'a> {
                 Some(subject) => sets::explain(&self.lookup, &named, subject),
                 None => Vec::new(),
             },
-            "g-counter" | "pn-counter" => counters::explain(&self.lookup, &named),
+            "g-counter" | "pn-counter" => {
+                if let Some((short, _)) = text.split_once(" (with 0 additions") {
+                    headline = short.to_owned();
+                }
+                counters::explain(&self.lookup, &named)
+            }
             "kafka" => logs::explain(&self.lookup, &named),
             "lin-kv" => self.of_register(&named, &mut headline),
             "txn-list-append" | "txn-rw-register" => match txns::explain(&self.lookup, text) {
@@ -154,7 +159,8 @@ impl<'a> Evidence<'a> {
         let before = found.into_iter().filter(|it| *it != culprit);
         let mut steps: Vec<Step> = before.map(|it| lookup.told(it)).collect();
         let mut last = lookup.told(culprit);
-        last.text = format!("Then, and this fits in no order: {}", last.text);
+        last.text
+            .push_str(" It fits in no order of the operations above.");
         steps.push(last);
         steps
     }

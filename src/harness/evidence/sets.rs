@@ -4,6 +4,7 @@
 use super::lookup::{Lookup, Step, clock};
 use super::named::{Named, has_field};
 use crate::harness::record::{Message, MessageFate};
+use crate::workload::faults::FaultKind;
 use crate::workload::{Operation, Phase};
 use serde_json::Value;
 
@@ -24,10 +25,12 @@ pub(super) fn explain(lookup: &Lookup<'_>, named: &Named<'_>, subject: &Value) -
             ..Step::default()
         });
     }
+    let reads = reads(lookup, named, subject);
     if named.text.contains("lost") {
         steps.extend(carriers(lookup, subject));
+        steps.extend(crashes(lookup, &steps, &reads));
     }
-    steps.extend(reads(lookup, named, subject));
+    steps.extend(reads);
     steps
 }
 
@@ -69,6 +72,31 @@ fn reads(lookup: &Lookup<'_>, named: &Named<'_>, subject: &Value) -> Vec<Step> {
         lookup.step(index, &format!("{which} of {node} at {at} {has}"))
     });
     steps.collect()
+}
+
+/// The crashes between the first operation and the last read: a node that starts again has lost
+/// its memory.
+fn crashes(lookup: &Lookup<'_>, writes: &[Step], reads: &[Step]) -> Vec<Step> {
+    let place = |step: Option<&Step>| step.and_then(|step| step.operations.first().copied());
+    let (Some(first), Some(last)) = (place(writes.first()), place(reads.last())) else {
+        return Vec::new();
+    };
+    let begin = lookup.operation(first).invoked;
+    let end = lookup.operation(last).completed;
+    let spans = lookup.record.faults.iter();
+    let crashes = spans.filter(|span| span.kind == FaultKind::Crash);
+    let between = crashes.filter(|span| (begin..end).contains(&span.from));
+    let told = between.take(TOLD_MAX).map(|span| {
+        let (fault, from) = (lookup.record.fault(span), clock(span.from));
+        let to = span.to.map_or("the end".to_owned(), clock);
+        Step {
+            text: format!(
+                "There was a {fault} from {from} to {to}, and what was in memory was lost."
+            ),
+            ..Step::default()
+        }
+    });
+    told.collect()
 }
 
 /// How often a read has an element; `None` if it is no list.

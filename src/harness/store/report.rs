@@ -87,6 +87,7 @@ fn data(record: &Record) -> Value {
             "from": micros(span.from),
             "to": span.to.map_or(-1, micros),
             "detail": span.detail,
+            "cut": record.cut(span),
         })
     });
     let problems = record.problems.iter().map(|problem| {

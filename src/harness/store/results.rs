@@ -180,6 +180,7 @@ fn faults(record: &Record) -> Value {
             "from-ms": span.from.as_secs_f64() * 1_000.0,
             "to-ms": span.to.map(|to| to.as_secs_f64() * 1_000.0),
             "detail": span.detail,
+            "cut": record.cut(span),
         })
     });
     json!({ "struck": spans.collect::<Vec<Value>>(), "never-struck": record.never_struck })

@@ -120,13 +120,20 @@ class Diagram {
     }
   }
 
-  draw() {
-    const height = this.scroll.clientHeight;
+  /** Gives each column its place. */
+  spread() {
     const room = this.scroll.clientWidth - LEFT - 30;
     const gap = Math.max(74, Math.min(190, room / Math.max(this.columns.length, 1)));
     const width = Math.max(this.scroll.clientWidth, LEFT + gap * this.columns.length + 10);
-    const x = new Map(this.columns.map((name, place) => [name, LEFT + gap * (place + 0.5)]));
+    this.x = new Map(this.columns.map((name, place) => [name, LEFT + gap * (place + 0.5)]));
     this.sheet.style.width = `${width}px`;
+    return { gap, width };
+  }
+
+  draw() {
+    const height = this.scroll.clientHeight;
+    const { gap, width } = this.spread();
+    const { x } = this;
     const top = Math.max(0, this.scroll.scrollTop - 200);
     const first = Math.floor(top / ROW);
     const last = Math.ceil((this.scroll.scrollTop + height + 200) / ROW);
@@ -181,6 +188,8 @@ class Diagram {
         if (to <= bottom) svg.append(make('line', { class: 'band-edge', x1: left, x2: left + gap - 6, y1: to, y2: to }));
         if (named < to || nth === 0) svg.append(make('text', { class: 'band-name', x: left + 3, y: named }, fault.kind));
       });
+      // Once for all its columns: which nodes are cut off from which.
+      if (fault.cut && named < to) svg.append(make('text', { class: 'band-name cut', x: this.scroll.scrollLeft + 6, y: named + 14 }, fault.cut));
     }
   }
 
@@ -212,9 +221,21 @@ class Diagram {
       const y = this.rowFrom[place] * ROW;
       const { scrollTop, clientHeight } = this.scroll;
       if (y < scrollTop + 40 || y > scrollTop + clientHeight - 80) this.scroll.scrollTop = y - clientHeight / 3;
+      this.lookAside(place);
     }
     this.draw();
     this.onChoose(place);
+  }
+
+  /** Scrolls sideways, until both ends of a message are in sight, or its beginning if they are too far apart. */
+  lookAside(place) {
+    const { names, src, dest } = this.run.messages;
+    const [from, to] = [src, dest].map((column) => this.x.get(this.column(names[column[place]])));
+    const { scrollLeft, clientWidth } = this.scroll;
+    const [left, right] = [Math.min(from, to) - LEFT, Math.max(from, to) + 50];
+    if (left >= scrollLeft && right <= scrollLeft + clientWidth) return;
+    if (right - left <= clientWidth) this.scroll.scrollLeft = left < scrollLeft ? left : right - clientWidth;
+    else this.scroll.scrollLeft = from - clientWidth / 2;
   }
 
   /** Scrolls to a moment. */

@@ -3,6 +3,9 @@
 const LANE = 12;
 const LABEL = 64;
 
+/** The first text that is no wider, or the last. */
+const fit = (pen, texts, width) => texts.find((text) => pen.measureText(text).width <= width) ?? texts[texts.length - 1];
+
 class Timeline {
   constructor(run, onChoose) {
     this.run = run;
@@ -87,7 +90,8 @@ class Timeline {
         pen.globalAlpha = 1;
         if (to - from > 60 && end - y > 13) {
           pen.font = `10px ${colour('sans')}`;
-          pen.fillText(fault.kind, from + 3, end - 3);
+          const isFirst = name === fault.nodes[0];
+          pen.fillText(isFirst && fault.cut ? fit(pen, [`${fault.kind}, ${fault.cut}`, fault.cut, fault.kind], to - from - 6) : fault.kind, from + 3, end - 3);
           pen.font = `12px ${colour('sans')}`;
         }
       }
