@@ -33,7 +33,11 @@ pub(super) fn explain(lookup: &Lookup<'_>, named: &Named<'_>) -> Vec<Step> {
         return Vec::new();
     };
     let (mut seen, mut passed) = (0, 0);
-    let steps = lookup.operations().filter_map(|(index, operation)| {
+    let key = Value::from(&*subject.key).to_string();
+    // Most operations are about other keys, and are not parsed.
+    let of_key = lookup.operations();
+    let of_key = of_key.filter(|(_, it)| it.request.fields.get().contains(&key));
+    let steps = of_key.filter_map(|(index, operation)| {
         let text = match operation.kind() {
             "send" => subject.send(lookup, operation),
             "poll" => subject.poll(lookup, operation, named.text, [&mut seen, &mut passed]),
@@ -116,18 +120,21 @@ impl Subject<'_> {
     ) -> Option<String> {
         let polled: Polled = poll.replied().filter(|_| poll.is_ok())?;
         let pairs = polled.msgs.get(&self.key)?;
-        let has = |(offset, message): &(u64, u64)| {
-            self.message
-                .map_or(self.offsets.contains(offset), |it| it == *message)
+        let wanted = *self.offsets.last()?;
+        let is_skip = text.starts_with("skipped");
+        let has = |(offset, message): &(u64, u64)| match self.message {
+            Some(wanted) => wanted == *message,
+            // Of the two offsets of a skip, the first one was given.
+            None if is_skip => wanted == *offset,
+            None => self.offsets.contains(offset),
         };
         let asked: Value = poll.asked()?;
         let begin = asked["offsets"].get(&self.key).and_then(Value::as_u64);
         let seen = pairs.iter().any(has);
-        let wanted = *self.offsets.last()?;
-        let goes_beyond = pairs.last().is_some_and(|(offset, _)| *offset > wanted);
+        let goes_beyond = pairs.last().is_some_and(|(offset, _)| *offset >= wanted);
         let passes = !seen && goes_beyond && begin.is_none_or(|begin| begin <= wanted);
         let is_named = self.client.is_none_or(|client| client == &*poll.client);
-        let is_of_client = text.starts_with("skipped") || text.starts_with("non-monotonic poll");
+        let is_of_client = is_skip || text.starts_with("non-monotonic poll");
         let is_last = poll.phase == Phase::Final && text.contains("final poll");
         let is_told = if is_of_client {
             is_named && (seen || passes)

@@ -26,7 +26,7 @@ mod sets;
 mod txns;
 
 use super::record::Record;
-use crate::workload::Operation;
+use crate::workload::{Operation, Outcome};
 use lookup::{Lookup, Step};
 use named::{Named, contains, has_field};
 use serde_json::{Value, json};
@@ -72,14 +72,21 @@ impl Shown {
 }
 
 impl<'a> Evidence<'a> {
-    pub(crate) fn new(record: &'a Record) -> Evidence<'a> {
+    fn new(record: &'a Record) -> Evidence<'a> {
         Evidence {
             lookup: Lookup::new(record),
         }
     }
 
+    /// The evidence for each anomaly that was kept.
+    pub(crate) fn all(record: &Record) -> Vec<Shown> {
+        let evidence = Evidence::new(record);
+        let found = record.anomalies.found().iter();
+        found.map(|text| evidence.of(text)).collect()
+    }
+
     /// The evidence for the anomaly of that sentence.
-    pub(crate) fn of(&self, text: &str) -> Shown {
+    fn of(&self, text: &str) -> Shown {
         let named = Named::of(text);
         let mut headline = text.to_owned();
         let mut steps = match self.lookup.record.workload {
@@ -181,6 +188,12 @@ impl<'a> Evidence<'a> {
         let has_subject = |operation: &Operation| {
             let subject = named.subject.as_ref();
             subject.is_some_and(|subject| {
+                let (number, reply) = (subject.to_string(), &operation.outcome);
+                let is_in = |text: &str| !subject.is_number() || text.contains(&number);
+                let is_answered = matches!(reply, Outcome::Ok(body) if is_in(body));
+                if !is_answered && !is_in(operation.request.fields.get()) {
+                    return false;
+                }
                 let reply: Option<Value> = operation.replied();
                 has_field(operation, subject)
                     || reply.is_some_and(|reply| contains(&reply, subject))

@@ -17,7 +17,10 @@ const TOLD_MAX: usize = 6;
 
 pub(super) fn explain(lookup: &Lookup<'_>, named: &Named<'_>, subject: &Value) -> Vec<Step> {
     let writes = lookup.operations().filter(|(_, it)| it.kind() != "read");
-    let writes = writes.filter(|(_, it)| has_field(it, subject));
+    // The text is looked at first, because it is much faster than parsing.
+    let digits = subject.to_string();
+    let writes = writes
+        .filter(|(_, it)| it.request.fields.get().contains(&digits) && has_field(it, subject));
     let mut steps: Vec<Step> = writes.map(|(index, _)| lookup.told(index)).collect();
     if steps.is_empty() {
         steps.push(Step {

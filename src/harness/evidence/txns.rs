@@ -60,10 +60,10 @@ pub(super) fn explain(lookup: &Lookup<'_>, text: &str) -> Option<(String, Vec<St
         headline = format!("{kind}operations {}", way.join(" → "));
     }
     if steps.is_empty() {
-        let mut told = txns;
-        told.splice(0..0, other_reader(lookup, text));
-        told.dedup();
-        steps = told.into_iter().map(|index| lookup.told(index)).collect();
+        steps = match incompatible(lookup, text, first) {
+            Some(both) => both,
+            None => txns.into_iter().map(|index| lookup.told(index)).collect(),
+        };
     } else if text.ends_with("the first") {
         let (text, operations) = (
             format!(
@@ -144,19 +144,34 @@ fn micros(operation: &Operation) -> Vec<(String, u64, Value)> {
         .map_or(Vec::new(), |body| body.txn)
 }
 
-/// The reader that a sentence names by its list alone: "another transaction read [1, 3]: …".
-fn other_reader(lookup: &Lookup<'_>, text: &str) -> Option<usize> {
+/// Two reads of a key of which neither begins with the other. The sentence names one reader by its
+/// list alone: "incompatible order of key 6: another transaction read [1, 3]: …".
+fn incompatible(lookup: &Lookup<'_>, text: &str, reader: usize) -> Option<Vec<Step>> {
     let (before, behind) = text.split_once(": another transaction read ")?;
     let key: u64 = before.rsplit(' ').next()?.parse().ok()?;
     let list = behind.get(..=behind.find(']')?)?;
-    let list: Value = serde_json::from_str(list).ok()?;
-    let mut readers = lookup.operations().filter(|(_, operation)| {
-        let micros = micros(operation);
-        micros
-            .iter()
-            .any(|(kind, of, value)| kind == "r" && *of == key && *value == list)
-    });
-    readers.next().map(|(index, _)| index)
+    let longer: Vec<Value> = serde_json::from_str(list).ok()?;
+    let lists = |operation: &Operation| -> Vec<Vec<Value>> {
+        let reads = micros(operation).into_iter();
+        let reads = reads.filter(|(kind, of, _)| kind == "r" && *of == key);
+        let lists = reads.filter_map(|(_, _, value)| value.as_array().cloned());
+        lists.collect()
+    };
+    let mut readers = lookup.operations();
+    let (other, _) = readers.find(|(_, operation)| lists(operation).contains(&longer))?;
+    let differs = |list: &Vec<Value>| list.iter().zip(&longer).position(|(one, two)| one != two);
+    let wrong = lists(lookup.operation(reader));
+    let (list, at) = wrong.iter().find_map(|list| Some((list, differs(list)?)))?;
+    let (its, theirs) = (&list[at], &longer[at]);
+    let (shorter, longer) = (Value::from(list.clone()), Value::from(longer.clone()));
+    let read = lookup.step(reader, &format!("it read {shorter} of key {key}"));
+    let mut last = lookup.step(other, &format!("it read {longer} of key {key}"));
+    last.text.push_str(&format!(
+        " At place {} one has {its} and the other {theirs}: a list that only grows cannot have had \
+         both orders.",
+        at + 1
+    ));
+    Some(vec![read, last])
 }
 
 /// Cuts a sentence at its transactions. One that is not in the record stays text.

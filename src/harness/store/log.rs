@@ -53,9 +53,9 @@ fn operations(record: &Record) -> Vec<Line> {
     for (index, operation) in record.history.operations().iter().enumerate() {
         if phase.replace(operation.phase) != Some(operation.phase) {
             let text = match operation.phase {
-                Phase::Setup => "[run] the nodes run: setup",
+                Phase::Setup => "[run] the nodes run, and are set up",
                 Phase::Load => "[run] the load begins",
-                Phase::Final => "[run] the faults are over: final operations",
+                Phase::Final => "[run] the final operations begin",
             };
             lines.push((operation.invoked, "INFO", text.to_owned()));
         }

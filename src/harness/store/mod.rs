@@ -26,6 +26,7 @@ mod results;
 
 pub use results::{judgement_edn, judgement_json};
 
+use super::evidence::Evidence;
 use super::record::Record;
 use super::words;
 use log::date;
@@ -63,7 +64,8 @@ pub fn save(record: &Record, root: &Path) -> io::Result<PathBuf> {
 
 /// All files of a run, by their paths in its folder.
 fn files(record: &Record) -> Vec<(String, String)> {
-    let (edn, json) = results::results(record);
+    let evidence = Evidence::all(record);
+    let (edn, json) = results::results(record, &evidence);
     let events = words::events(record);
     let lines = events.iter().map(words::Event::to_line).collect();
     let mut forms = String::new();
@@ -85,7 +87,7 @@ fn files(record: &Record) -> Vec<(String, String)> {
         ("rate.svg".to_owned(), plots::rate(record)),
         ("messages.svg".to_owned(), messages::messages(record)),
         ("timeline.html".to_owned(), report::timeline(record)),
-        ("report.html".to_owned(), report::report(record)),
+        ("report.html".to_owned(), report::report(record, &evidence)),
     ];
     for node in &record.nodes {
         let mut log = String::new();

@@ -233,28 +233,30 @@ impl Plot {
     /// Shades the faults. A name that would cover the one before it is left out: the shade has
     /// it as its title.
     fn faults(&mut self, record: &Record) {
+        let (height, bottom) = (HEIGHT - TOP - BOTTOM, HEIGHT - BOTTOM);
         let mut free_from = 0.0;
-        for span in &record.faults {
+        for (number, span) in record.faults.iter().enumerate() {
             let to = span.to.unwrap_or(record.elapsed).as_secs_f64();
             let (from, to) = (self.x(span.from.as_secs_f64()), self.x(to));
             let width = (to - from).max(1.0);
-            let title = xml(&record.fault(span));
-            let (height, bottom) = (HEIGHT - TOP - BOTTOM, HEIGHT - BOTTOM);
+            let (title, cut) = (xml(&record.fault(span)), xml(&record.cut(span)));
             let _ = writeln!(
                 self.svg,
                 "<g><title>{title}</title><rect class=\"plot-fault\" x=\"{from:.1}\" y=\"{TOP}\" \
                  width=\"{width:.1}\" height=\"{height}\"/></g>\
                  <path class=\"plot-edge\" d=\"M{from:.1} {TOP}V{bottom}M{to:.1} {TOP}V{bottom}\"/>",
             );
-            let room = WIDTH - RIGHT - from;
-            let cut = record.cut(span);
-            let long = xml(if cut.is_empty() { &title } else { &cut });
-            let names = [long, span.kind.to_string()];
-            let fits = |name: &&String| text_width(name) < room.min((to - from).max(70.0));
-            let name = names.iter().find(fits).unwrap_or(&names[1]);
+            let next = record.faults.get(number + 1);
+            let end = next.map_or(WIDTH - 8.0, |next| self.x(next.from.as_secs_f64()));
+            let kind = span.kind.to_string();
+            let names = [&title, &cut, &kind];
+            let mut fits = names.iter().filter(|name| !name.is_empty());
+            let name = fits
+                .find(|name| from + text_width(name) < end)
+                .unwrap_or(&names[2]);
             if from >= free_from {
                 self.text(from, TOP - 5.0, "plot-fault-name", name);
-                free_from = from + text_width(name) + 8.0;
+                free_from = from + text_width(name);
             }
         }
         if !record.faults.is_empty() {
@@ -341,7 +343,7 @@ impl Plot {
             for (at, height) in points {
                 let (x, y) = (self.x(*at), Plot::y(*height));
                 let _ = if *at - before > gap {
-                    write!(path, "M{x:.1} {y:.1}h.1")
+                    write!(path, "M{:.1} {y:.1}h6M{x:.1} {y:.1}", x - 3.0)
                 } else {
                     write!(path, "L{x:.1} {y:.1}")
                 };

@@ -5,7 +5,7 @@
 //! only the part that is looked at. The data are a script of a type that no browser runs.
 
 use super::{plots, results};
-use crate::harness::evidence::Evidence;
+use crate::harness::evidence::Shown;
 use crate::harness::record::{MessageFate, Record};
 use crate::harness::words;
 use crate::workload::{Operation, Outcome, Phase};
@@ -33,18 +33,18 @@ const LOGS_MAX: usize = 50_000;
 const TEXT_MAX: usize = 600;
 
 /// The page with everything.
-pub(super) fn report(record: &Record) -> String {
+pub(super) fn report(record: &Record, evidence: &[Shown]) -> String {
     let plots = [
         plots::latency_raw(record),
         plots::latency_quantiles(record),
         plots::rate(record),
     ];
-    page(&data(record), &plots.concat())
+    page(&data(record, evidence), &plots.concat())
 }
 
 /// The page with the operations alone.
 pub(super) fn timeline(record: &Record) -> String {
-    let mut data = data(record);
+    let mut data = data(record, &[]);
     data["only"] = json!("timeline");
     data["messages"] = Value::Null;
     data["logs"] = json!([]);
@@ -75,10 +75,8 @@ fn page(data: &Value, plots: &str) -> String {
 }
 
 /// The data of the page. Times are whole microseconds since the start; -1 is never.
-fn data(record: &Record) -> Value {
-    let evidence = Evidence::new(record);
-    let anomalies = record.anomalies.found().iter();
-    let anomalies = anomalies.map(|text| evidence.of(text).to_json());
+fn data(record: &Record, evidence: &[Shown]) -> Value {
+    let anomalies = evidence.iter().map(Shown::to_json);
     let faults = record.faults.iter().map(|span| {
         let nodes = span.nodes.iter().map(|node| record.node_name(*node));
         json!({

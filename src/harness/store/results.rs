@@ -2,15 +2,15 @@
 
 use crate::harness::check::Judgement;
 use crate::harness::edn::Edn;
-use crate::harness::evidence::Evidence;
+use crate::harness::evidence::Shown;
 use crate::harness::record::{MessageFate, Record, Verdict};
 use crate::harness::words;
 use crate::workload::{Operation, Phase, Statistics};
 use serde_json::{Map, Value, json};
 
 /// `results.edn` and `results.json`.
-pub(super) fn results(record: &Record) -> (String, String) {
-    let value = value(record);
+pub(super) fn results(record: &Record, evidence: &[Shown]) -> (String, String) {
+    let value = value(record, evidence);
     let edn = format!("{}\n", pretty(&form(&value), 0));
     let json = serde_json::to_string_pretty(&value).unwrap_or_default();
     (edn, json + "\n")
@@ -67,7 +67,7 @@ fn workload(found: &Judgement) -> Value {
     json!({ "workload": summary, "valid?": valid(found.verdict) })
 }
 
-fn value(record: &Record) -> Value {
+fn value(record: &Record, evidence: &[Shown]) -> Value {
     let mut workload = match &record.summary {
         Value::Object(summary) => summary.clone(),
         Value::Null => Map::new(),
@@ -80,9 +80,7 @@ fn value(record: &Record) -> Value {
     };
     workload.insert("valid?".to_owned(), checked);
     workload.insert("anomaly-count".to_owned(), json!(record.anomalies.total()));
-    let evidence = Evidence::new(record);
-    let found = record.anomalies.found().iter();
-    let found = found.map(|text| evidence.of(text).to_json());
+    let found = evidence.iter().map(Shown::to_json);
     workload.insert("anomalies".to_owned(), found.collect());
     workload.insert("unknown".to_owned(), json!(record.doubts));
     json!({

@@ -140,7 +140,7 @@ class Diagram {
     const svg = make('svg', { width, height: height + 400, viewBox: `0 ${top} ${width} ${height + 400}`, style: `top:${top}px` });
     const bottom = Math.min(top + height + 400, (this.times.length + 2) * ROW);
     for (const name of this.columns) svg.append(make('line', { class: 'life', x1: x.get(name), x2: x.get(name), y1: top, y2: bottom }));
-    this.drawFaults(svg, x, gap, top, bottom);
+    const names = this.drawFaults(svg, x, gap, top, bottom);
     let before = '';
     for (let row = first; row <= Math.min(last, this.times.length - 1); row += 1) {
       const time = clock(this.times[row]);
@@ -156,6 +156,7 @@ class Diagram {
         svg.append(this.arrow(place, x, (from + 1) * ROW, (to + 1) * ROW));
       }
     }
+    svg.append(...names);
     this.sheet.replaceChildren(svg);
     const head = make('svg', { width, height: 34 });
     for (const name of this.columns) head.append(make('text', { class: 'name', x: x.get(name), y: 22 }, name));
@@ -174,7 +175,9 @@ class Diagram {
     return low;
   }
 
+  /** Draws the faults behind the messages. Returns their names, which stand before them. */
   drawFaults(svg, x, gap, top, bottom) {
+    const names = [];
     for (const fault of this.run.faults) {
       const from = this.rowAt(fault.from) * ROW + ROW / 2;
       const to = (fault.to < 0 ? this.times.length : this.rowAt(fault.to)) * ROW + ROW / 2;
@@ -186,11 +189,14 @@ class Diagram {
         svg.append(make('rect', { class: 'band', x: left, y, width: gap - 6, height: Math.max(2, Math.min(to, bottom) - y) }));
         if (from >= top) svg.append(make('line', { class: 'band-edge', x1: left, x2: left + gap - 6, y1: from, y2: from }));
         if (to <= bottom) svg.append(make('line', { class: 'band-edge', x1: left, x2: left + gap - 6, y1: to, y2: to }));
-        if (named < to || nth === 0) svg.append(make('text', { class: 'band-name', x: left + 3, y: named }, fault.kind));
+        if (!fault.cut && (named < to || nth === 0)) svg.append(make('text', { class: 'band-name', x: left + 3, y: named }, fault.kind));
       });
       // Once for all its columns: which nodes are cut off from which.
-      if (fault.cut && named < to) svg.append(make('text', { class: 'band-name cut', x: this.scroll.scrollLeft + 6, y: named + 14 }, fault.cut));
+      const lefts = fault.nodes.filter((name) => x.has(name)).map((name) => x.get(name) - gap / 2 + 6);
+      const left = Math.max(Math.min(...lefts), this.scroll.scrollLeft + 6);
+      if (fault.cut && lefts.length && named < to + ROW) names.push(make('text', { class: 'band-name cut', x: left, y: named }, `${fault.kind}, ${fault.cut}`));
     }
+    return names;
   }
 
   arrow(place, x, y1, y2) {

@@ -29,8 +29,8 @@ class Panels {
       ['Did not arrive', (statistics.lost + statistics.cut + statistics.toTheDead).toLocaleString('en'), gone.filter(([number]) => number).map(([number, word]) => `${number} ${word}`).join(', ')],
       ['Faults', String(run.faults.length), run.neverStruck.length ? `never came: ${run.neverStruck.join(', ')}` : ''],
       ['Time', `${(run.elapsed / 1e6).toFixed(1)} s`, ''],
-      ...this.latencies(),
     ];
+    facts.splice(2, 0, ...this.latencies());
     document.getElementById('facts').append(...facts.map(([word, number, rest]) => make('div', {}, make('dt', {}, word), make('dd', {}, number, ' ', make('small', {}, rest)))));
   }
 
@@ -46,7 +46,7 @@ class Panels {
 
   sentence() {
     const { run } = this;
-    const nodes = run.nodes.length === 1 ? run.nodes[0] : `${run.nodes[0]} to ${run.nodes[run.nodes.length - 1]}`;
+    const nodes = run.nodes.length < 3 ? run.nodes.join(' and ') : `${run.nodes[0]} to ${run.nodes[run.nodes.length - 1]}`;
     const parts = [];
     if (run.problems.length) {
       const names = [...new Set(run.problems.map(({ node }) => node))].sort(byName);
