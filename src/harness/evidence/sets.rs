@@ -48,6 +48,9 @@ fn reads(lookup: &Lookup<'_>, named: &Named<'_>, subject: &Value) -> Vec<Step> {
         .rev()
         .filter(|(_, it)| it.kind() == "read" && it.is_ok());
     for (index, read) in reads.take(READS_MAX) {
+        if with >= 2 && (without >= 2 || is_doubled) {
+            break;
+        }
         let is_elsewhere = wanted.is_some_and(|node| node != read.node);
         let Some(count) = count(read, subject) else {
             continue;

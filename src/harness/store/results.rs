@@ -222,3 +222,23 @@ fn pretty(form: &Edn, indent: usize) -> String {
         _ => flat,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{form, pretty};
+    use crate::harness::edn::Edn;
+    use serde_json::json;
+
+    #[test]
+    fn results_are_read_again_as_they_were_written() {
+        let value = json!({
+            "workload": { "valid?": false, "lost": [1, -2, 3.5], "none": null, "0.5": 7 },
+            "text": "a \"word\", a \\ and\na line of more than the seventy-two characters of one",
+            "anomalies": [{ "steps": [{ "text": "ü {", "messages": [] }] }],
+            "valid?": "unknown",
+        });
+        let forms = Edn::read_all(&pretty(&form(&value), 0)).expect("EDN");
+        assert_eq!(forms.len(), 1);
+        assert_eq!(forms[0].1.to_json(), value);
+    }
+}

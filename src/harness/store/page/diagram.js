@@ -192,9 +192,9 @@ class Diagram {
         if (!fault.cut && (named < to || nth === 0)) svg.append(make('text', { class: 'band-name', x: left + 3, y: named }, fault.kind));
       });
       // Once for all its columns: which nodes are cut off from which.
-      const lefts = fault.nodes.filter((name) => x.has(name)).map((name) => x.get(name) - gap / 2 + 6);
-      const left = Math.max(Math.min(...lefts), this.scroll.scrollLeft + 6);
-      if (fault.cut && lefts.length && named < to + ROW) names.push(make('text', { class: 'band-name cut', x: left, y: named }, `${fault.kind}, ${fault.cut}`));
+      const ends = fault.nodes.filter((name) => x.has(name)).map((name) => x.get(name) + gap / 2 - 8);
+      const right = Math.min(Math.max(...ends), this.scroll.scrollLeft + this.scroll.clientWidth - 8);
+      if (fault.cut && ends.length && named < to + ROW) names.push(make('text', { class: 'band-name cut', x: right, y: named }, `${fault.kind}, ${fault.cut}`));
     }
     return names;
   }
