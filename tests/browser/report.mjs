@@ -83,6 +83,7 @@ async function showAnomaly(tab, file, nth) {
   const details = card.locator('details').first();
   if (!(await details.evaluate((found) => found.open))) await details.locator('summary').first().click();
   const steps = card.locator('.steps button');
+  await steps.first().waitFor({ timeout: 5000 }).catch(() => {});
   const texts = await steps.allInnerTexts();
   check(texts.length > 0, `${file}: anomaly ${nth + 1} has no steps`);
   for (const [which, text] of texts.entries()) {
@@ -97,12 +98,15 @@ async function showAnomaly(tab, file, nth) {
 
 /** Finds messages by number, also one that a filter hides, and filters by node, type and text. */
 async function findMessages(tab, file) {
-  const last = await tab.evaluate(() => window.report.run.messages.id.at(-1));
   const shown = () => tab.evaluate(() => window.report.diagram.places.length);
   const all = await tab.evaluate(() => window.report.run.messages.id.length);
   const chip = tab.locator('#filters .chips button').first();
   await chip.click();
   check((await shown()) < all, `${file}: a hidden node hides no message`);
+  const last = await tab.evaluate(() => {
+    const { diagram, run } = window.report;
+    return run.messages.id.findLast((id, place) => diagram.rowFrom[place] < 0);
+  });
   const number = tab.locator('#filters input[type=number]');
   await number.fill(String(last));
   await number.press('Enter');

@@ -52,7 +52,7 @@ class Panels {
       const names = [...new Set(run.problems.map(({ node }) => node))].sort(byName);
       parts.push(`${count(run.problems.length, 'rule')} of the protocol ${run.problems.length === 1 ? 'was' : 'were'} broken, by ${names.join(', ')}.`);
     }
-    if (run.anomalyCount) parts.push(`The answers of ${nodes} show ${count(run.anomalyCount, 'anomaly', 'anomalies')}. The first: ${run.anomalies[0].headline.replace(/\.$/, '')}.`);
+    if (run.anomalyCount) parts.push(`The answers of ${nodes} show ${count(run.anomalyCount, 'anomaly', 'anomalies')}.${run.anomalies.length ? ` The first: ${run.anomalies[0].headline.replace(/\.$/, '')}.` : ''}`);
     else if (run.verdict === true) parts.push(`The ${run.workload} checker found nothing wrong in the answers of ${nodes}.`);
     else if (!run.problems.length) parts.push(`The checker found no anomaly in the answers of ${nodes}, but they are too few to say that there is none.`);
     if (run.verdict === 'unknown') parts.push(...run.doubts.map((doubt) => `${ONE(doubt)}.`));
