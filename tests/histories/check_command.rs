@@ -15,7 +15,7 @@ struct Run {
     options: Vec<String>,
     lines: String,
     is_valid: bool,
-    /// What Maelstrom's checker measured.
+    /// The measurements of Maelstrom's checker.
     figures: Value,
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct Shown {
     pub(crate) text: String,
     /// The same, with numbers in place of whole operations.
     pub(crate) headline: String,
-    /// What shows it, in the order in which it is read.
+    /// The evidence, in the order in which it is read.
     pub(crate) steps: Vec<Step>,
     /// The operations of all steps, by index, and the messages, by number.
     pub(crate) operations: Vec<usize>,
