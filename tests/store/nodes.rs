@@ -139,7 +139,9 @@ impl Node for Wrong {
             peers.try_for_each(|peer| cx.send(peer, "tell", &fields))
         };
         match request.kind() {
-            "echo" if served % 7 == 0 => cx.reply(&request, &json!({ "echo": "something else" })),
+            "echo" if served.is_multiple_of(7) => {
+                cx.reply(&request, &json!({ "echo": "something else" }))
+            }
             "echo" => cx.reply(&request, &json!({ "echo": body["echo"] })),
             "generate" => cx.reply(&request, &json!({ "id": served })),
             "tell" => {
@@ -221,7 +223,7 @@ impl Wrong {
         let log = log.or_default();
         log.push(body["msg"].clone());
         let last = log.len() - 1;
-        if last > 0 && last % 5 == 0 {
+        if last > 0 && last.is_multiple_of(5) {
             log[last - 1] = body["msg"].clone();
         }
         last
@@ -234,7 +236,7 @@ impl Wrong {
         let polled = offsets.filter_map(|(key, offset)| {
             let begin = offset.as_u64()?;
             let pairs = logs.get(key)?.iter().zip(0_u64..);
-            let pairs = pairs.filter(|(_, at)| *at >= begin + u64::from(served % 9 == 0));
+            let pairs = pairs.filter(|(_, at)| *at >= begin + u64::from(served.is_multiple_of(9)));
             let pairs = pairs.take(4).map(|(message, at)| json!([at, message]));
             Some((key.clone(), pairs.collect()))
         });
