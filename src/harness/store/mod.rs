@@ -22,6 +22,7 @@ mod plots;
 mod report;
 mod results;
 
+pub(super) use results::value;
 pub use results::{judgement_edn, judgement_json};
 
 use super::record::Record;
@@ -50,6 +51,8 @@ pub fn save(record: &Record, root: &Path) -> io::Result<PathBuf> {
     let name = folder.file_name().map(PathBuf::from).unwrap_or_default();
     let from_root = Path::new(record.workload).join(&name);
     link(root, "current", &from_root)?;
+    // The page takes most of the memory, so it is made and written alone.
+    write(&folder.join("report.html"), &report::report(record))?;
     for (file, text) in files(record) {
         write(&folder.join(file), &text)?;
     }
@@ -58,7 +61,7 @@ pub fn save(record: &Record, root: &Path) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// All files of a run, by their paths in its folder.
+/// All files of a run but the page, by their paths in its folder.
 fn files(record: &Record) -> Vec<(String, String)> {
     let (edn, json) = results::results(record);
     let events = words::events(record);
@@ -81,7 +84,6 @@ fn files(record: &Record) -> Vec<(String, String)> {
         ("rate.svg".to_owned(), plots::rate(record)),
         ("messages.svg".to_owned(), messages::messages(record)),
         ("timeline.html".to_owned(), report::timeline(record)),
-        ("report.html".to_owned(), report::report(record)),
     ];
     for node in &record.nodes {
         let mut log = String::new();

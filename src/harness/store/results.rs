@@ -67,7 +67,8 @@ fn workload(found: &Judgement) -> Value {
     json!({ "workload": summary, "valid?": valid(found.verdict) })
 }
 
-fn value(record: &Record) -> Value {
+/// The results as a JSON value.
+pub(in crate::harness) fn value(record: &Record) -> Value {
     let mut workload = match &record.summary {
         Value::Object(summary) => summary.clone(),
         Value::Null => Map::new(),
