@@ -1,7 +1,7 @@
 //! The loop (chapter 10) around a session (chapter 15).
 
 use crate::lines::{Line, LineBuffer};
-use crate::output::{Flush, OutputBuffer};
+use crate::output::OutputBuffer;
 use crate::session::Session;
 use std::io;
 use std::time::Duration;
@@ -76,7 +76,9 @@ impl<K: Kernel> Loop<K> {
             (false, None) => None,
             (false, Some(tick)) => {
                 let left = Duration::from_millis(tick).saturating_sub(self.kernel.now());
-                Some(Duration::from_millis(crate::session::tick_at_or_after(left)))
+                Some(Duration::from_millis(crate::session::tick_at_or_after(
+                    left,
+                )))
             }
         };
         let edges = self.kernel.wait(timeout)?;
@@ -90,7 +92,7 @@ impl<K: Kernel> Loop<K> {
     }
 
     fn can_write(&self) -> bool {
-        self.writable && self.output.len() > 0
+        self.writable && self.output.unsent_bytes() > 0
     }
 
     fn deliver(&mut self) -> io::Result<()> {
@@ -127,8 +129,7 @@ impl<K: Kernel> Loop<K> {
         self.output.append(&self.session.take_output());
         if self.writable {
             let kernel = &mut self.kernel;
-            let flushed = self.output.flush(|bytes| kernel.write(bytes))?;
-            self.writable = flushed != Flush::NoRoom;
+            self.writable = self.output.flush(|bytes| kernel.write(bytes))?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The loop (chapter 10) around a session (chapter 15).
 
 use crate::lines::{Line, LineBuffer};
-use crate::output::{Flush, OutputBuffer};
+use crate::output::OutputBuffer;
 use crate::session::Session;
 use std::io;
 use std::time::Duration;
@@ -92,7 +92,7 @@ impl<K: Kernel> Loop<K> {
     }
 
     fn can_write(&self) -> bool {
-        self.writable && self.output.len() > 0
+        self.writable && self.output.unsent_bytes() > 0
     }
 
     fn deliver(&mut self) -> io::Result<()> {
@@ -129,8 +129,7 @@ impl<K: Kernel> Loop<K> {
         self.output.append(&self.session.take_output());
         if self.writable {
             let kernel = &mut self.kernel;
-            let flushed = self.output.flush(|bytes| kernel.write(bytes))?;
-            self.writable = flushed != Flush::NoRoom;
+            self.writable = self.output.flush(|bytes| kernel.write(bytes))?;
         }
         Ok(())
     }

@@ -6,16 +6,6 @@ const WRITES_PER_FLUSH: usize = 4;
 const LOW_BYTES: usize = 64 << 10;
 const HIGH_BYTES: usize = 256 << 10;
 
-/// The end of a flush.
-#[derive(PartialEq, Eq)]
-pub enum Flush {
-    Done,
-    /// The kernel has no room for the rest. An edge will tell.
-    NoRoom,
-    /// The rest waits for the next turn, and no edge will tell.
-    AtBound,
-}
-
 #[derive(Default)]
 pub struct OutputBuffer {
     bytes: Vec<u8>,
@@ -27,40 +17,33 @@ pub struct OutputBuffer {
 impl OutputBuffer {
     pub fn append(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
-        self.is_congested |= self.len() > HIGH_BYTES;
+        self.is_congested |= self.unsent_bytes() > HIGH_BYTES;
     }
 
-    /// Hands the bytes to `write`, which takes some of them or fails.
-    pub fn flush(
-        &mut self,
-        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
-    ) -> io::Result<Flush> {
+    /// Hands the bytes to `write`, which takes some of them or fails. Returns whether the
+    /// kernel may have more room. If not, an edge will tell.
+    pub fn flush(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<bool> {
         for _ in 0..WRITES_PER_FLUSH {
-            if self.len() == 0 {
-                return Ok(Flush::Done);
+            if self.unsent_bytes() == 0 {
+                break;
             }
             match write(&self.bytes[self.written..]) {
                 Ok(count) => self.consume(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(Flush::NoRoom);
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
-        Ok(match self.len() {
-            0 => Flush::Done,
-            _ => Flush::AtBound,
-        })
+        Ok(true)
     }
 
     fn consume(&mut self, count: usize) {
         self.written += count;
         // A move costs the bytes that are left. So it waits until as many were written.
-        if self.written >= self.len() {
+        if self.written >= self.unsent_bytes() {
             self.bytes.drain(..self.written);
             self.written = 0;
         }
-        self.is_congested &= self.len() > LOW_BYTES;
+        self.is_congested &= self.unsent_bytes() > LOW_BYTES;
     }
 
     /// From above the high watermark down to the low one.
@@ -68,7 +51,7 @@ impl OutputBuffer {
         self.is_congested
     }
 
-    pub fn len(&self) -> usize {
+    pub fn unsent_bytes(&self) -> usize {
         self.bytes.len() - self.written
     }
 }
