@@ -12,7 +12,8 @@ import { pathToFileURL } from 'node:url';
 
 const { chromium } = createRequire(import.meta.url)('playwright-core');
 
-const OPEN_MS_MAX = 1000;
+// How many tabs are driven at the same time: they mostly wait for frames.
+const TABS = 4;
 const place = process.argv.indexOf('--screenshots');
 const pictures = place < 0 ? null : process.argv[place + 1];
 const folders = process.argv.slice(2, place < 0 ? undefined : place);
@@ -121,16 +122,9 @@ async function findMessages(tab, file) {
 
 async function report(folder, name) {
   const file = join(folder, 'report.html');
-  let ms = Infinity;
-  // The best of three times, because other work on the machine may disturb one.
-  for (let tries = 0; tries < 3 && ms >= OPEN_MS_MAX; tries += 1) {
-    const tab = await open(file);
-    ms = Math.min(ms, await tab.evaluate(() => performance.getEntriesByType('navigation')[0].domComplete));
-    await close(tab);
-  }
-  // No check: a busy machine takes longer.
-  if (ms >= OPEN_MS_MAX) console.log(`slow: ${file} should open within ${OPEN_MS_MAX} ms`);
   const tab = await open(file);
+  // Told and not checked: a busy machine takes longer, and so do other tabs beside it.
+  const ms = await tab.evaluate(() => performance.getEntriesByType('navigation')[0].domComplete);
   const seen = await tab.evaluate(() => {
     const { run } = window.report;
     return { anomalies: run.anomalies.length, messages: run.messages.id.length, arrows: document.querySelectorAll('#diagram-scroll .arrow').length };
@@ -168,7 +162,7 @@ async function report(folder, name) {
   return `${file} opens in ${Math.round(ms)} ms with ${seen.messages} messages and ${seen.anomalies} anomalies`;
 }
 
-for (const [nth, folder] of folders.entries()) {
+async function pages(nth, folder) {
   const name = `${nth}-${basename(resolve(folder, '..'))}`;
   console.log(await report(folder, name));
   for (const other of ['timeline.html', 'messages.svg', 'latency-raw.svg', 'latency-quantiles.svg', 'rate.svg']) {
@@ -178,6 +172,12 @@ for (const [nth, folder] of folders.entries()) {
     await close(tab);
   }
 }
+
+const left = [...folders.entries()];
+const work = async () => {
+  for (let next = left.shift(); next; next = left.shift()) await pages(...next);
+};
+await Promise.all(Array.from({ length: TABS }, work));
 await browser.close();
 console.log(`${checks} checks, ${failures} failed`);
 process.exit(failures ? 1 : 0);

@@ -16,6 +16,8 @@ import { answerTo, statesOf } from './answers.mjs';
 const { chromium } = createRequire(import.meta.url)('playwright-core');
 
 const OPEN_MS_MAX = 1000;
+// How many recordings are driven at the same time.
+const TABS = 3;
 // So many questions of a recording are answered, and more until each of its kinds was asked.
 const QUESTIONS_MIN = 12;
 const QUESTIONS_MAX = 80;
@@ -425,9 +427,10 @@ const told = [await opens()];
 const kinds = new Set();
 let asked = 0;
 let slowest = 0;
-for (const recording of recordings) {
+async function drives(recording) {
   const states = statesOf(recording.events);
-  slowest = Math.max(slowest, await stepsBothWays(recording));
+  const ms = await stepsBothWays(recording);
+  slowest = Math.max(slowest, ms);
   lap(`${recording.name} steps`);
   await showsTheState(recording, states);
   lap(`${recording.name} states`);
@@ -436,6 +439,11 @@ for (const recording of recordings) {
   lap(`${recording.name} asks`);
   answered.kinds.forEach((kind) => kinds.add(kind));
 }
+const left = [...recordings];
+const work = async () => {
+  for (let next = left.shift(); next; next = left.shift()) await drives(next);
+};
+await Promise.all(Array.from({ length: TABS }, work));
 told.push(`a step takes at most ${slowest.toFixed(1)} ms on the average of a recording`);
 told.push(`${asked} questions of the kinds ${[...kinds].sort().join(', ')}`);
 await movesByTurns();
