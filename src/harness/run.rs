@@ -140,6 +140,7 @@ where
         server_messages: finished.server_messages,
         verdict,
         anomalies,
+        doubts: doubts.clone(),
         summary,
     };
     Ok(Tested {

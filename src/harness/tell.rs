@@ -1,5 +1,6 @@
 //! A run in words.
 
+use super::evidence::Evidence;
 use super::processes::told;
 use super::record::{Record, Verdict};
 use super::run::Tested;
@@ -79,7 +80,7 @@ impl Tested {
             ("1", 1.0),
         ];
         let latencies = quantiles.map(|(name, fraction)| (name.to_owned(), json!(ms(fraction))));
-        let mut result = store::value(record);
+        let mut result = store::value(record, &Evidence::all(record));
         result["verdict"] = json!(match record.verdict {
             Verdict::Valid => "valid",
             Verdict::Unknown => "unknown",

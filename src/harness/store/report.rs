@@ -5,7 +5,7 @@
 //! only the part that is looked at. The data are a script of a type that no browser runs.
 
 use super::{plots, results};
-use crate::harness::evidence::Evidence;
+use crate::harness::evidence::Shown;
 use crate::harness::record::{Message, MessageFate, Record};
 use crate::harness::words;
 use crate::workload::{Operation, Outcome, Phase};
@@ -35,18 +35,22 @@ const LOGS_MAX: usize = 50_000;
 const TEXT_MAX: usize = 600;
 
 /// The page with everything.
-pub(super) fn report(record: &Record) -> String {
+pub(super) fn report(record: &Record, evidence: &[Shown]) -> String {
     let plots = [
         plots::latency_raw(record),
         plots::latency_quantiles(record),
         plots::rate(record),
     ];
-    page(&data(record), Some(messages(record)), &plots.concat())
+    page(
+        &data(record, evidence),
+        Some(messages(record)),
+        &plots.concat(),
+    )
 }
 
 /// The page with the operations alone.
 pub(super) fn timeline(record: &Record) -> String {
-    let mut data = data(record);
+    let mut data = data(record, &[]);
     data["only"] = json!("timeline");
     data["messages"] = Value::Null;
     data["logs"] = json!([]);
@@ -110,12 +114,8 @@ impl io::Write for InScript<'_> {
 }
 
 /// The data of the page. Times are whole microseconds since the start; -1 is never.
-fn data(record: &Record) -> Value {
-    let evidence = Evidence::new(record);
-    let anomalies = record.anomalies.found().iter().map(|text| {
-        let shown = evidence.of(text);
-        json!({ "text": cut(text, 4 * TEXT_MAX), "operations": shown.operations, "messages": shown.messages })
-    });
+fn data(record: &Record, evidence: &[Shown]) -> Value {
+    let anomalies = evidence.iter().map(Shown::to_json);
     let faults = record.faults.iter().map(|span| {
         let nodes = span.nodes.iter().map(|node| record.node_name(*node));
         json!({
@@ -124,6 +124,7 @@ fn data(record: &Record) -> Value {
             "from": micros(span.from),
             "to": span.to.map_or(-1, micros),
             "detail": span.detail,
+            "cut": record.cut(span),
         })
     });
     let problems = record.problems.iter().map(|problem| {
@@ -147,6 +148,7 @@ fn data(record: &Record) -> Value {
         "nodes": record.nodes,
         "anomalies": anomalies.collect::<Vec<Value>>(),
         "anomalyCount": record.anomalies.total(),
+        "doubts": record.doubts,
         "problems": problems.collect::<Vec<Value>>(),
         "faults": faults.collect::<Vec<Value>>(),
         "neverStruck": record.never_struck,

@@ -162,7 +162,8 @@ impl Workload for LinKv {
             }
             Choice::Groups => {
                 let nodes = turn.nodes.len();
-                let spare = KEY_PROCESSES_MAX.saturating_sub(2 * nodes).max(1);
+                // The last process uses the key too, until its own outcome is unknown.
+                let spare = (KEY_PROCESSES_MAX + 1).saturating_sub(2 * nodes).max(1);
                 let unknown_max = u32::try_from(spare).unwrap_or(u32::MAX);
                 let key = self.key(turn.worker / (2 * nodes), u32::MAX, unknown_max);
                 (key, Some(turn.worker % (2 * nodes) < nodes))
