@@ -64,7 +64,7 @@ impl Kernel for Planted {
 /// Requests of several sizes, and one whose call is never answered.
 fn requests() -> Vec<Value> {
     let echo = |number: u64| {
-        let text = "x".repeat((number as usize * 911) % 7_000);
+        let text = "x".repeat((number as usize * 911) % 3_000);
         json!({"type": "echo", "msg_id": number, "echo": text})
     };
     let mut bodies: Vec<Value> = (1..=12).map(echo).collect();
@@ -113,6 +113,8 @@ pub fn check(seed: u64, bug: Option<Bug>) -> Result<(), String> {
     match answers.len() {
         13 if answers.into_iter().eq(expected) => Ok(()),
         13 => Err(format!("turn {turns}: wrong answers")),
-        count => Err(format!("turn {turns}: {count} of 13 answers, and the node waits for ever")),
+        count => Err(format!(
+            "turn {turns}: {count} of 13 answers, and the node waits for ever"
+        )),
     }
 }

@@ -64,7 +64,7 @@ impl Kernel for Planted {
 /// Requests of several sizes, and one whose call is never answered.
 fn requests() -> Vec<Value> {
     let echo = |number: u64| {
-        let text = "x".repeat((number as usize * 911) % 7_000);
+        let text = "x".repeat((number as usize * 911) % 3_000);
         json!({"type": "echo", "msg_id": number, "echo": text})
     };
     let mut bodies: Vec<Value> = (1..=12).map(echo).collect();
