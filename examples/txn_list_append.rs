@@ -222,6 +222,6 @@ impl Node for TxnListAppend {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    eddyline::run::<TxnListAppend>()
+fn main() -> std::process::ExitCode {
+    eddyline::main::<TxnListAppend>()
 }

@@ -38,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("workload", &["protocol", "random"]),
+    ("engine", &["protocol", "random", "time", "wire"]),
     (
         "harness",
         &[
@@ -45,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("runtime", EVERYTHING),
+    ("command_line", &["engine", "node", "protocol", "runtime"]),
     // Machinery of tests. No room may use it but in items that are compiled where
     // it is: `cfg(test)`, or `cfg(any(test, feature = "lab"))`.
     ("lab", EVERYTHING_AND_RUNTIME),
@@ -57,12 +59,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 const EVERYTHING: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload", "diagram", "harness",
+    "node", "session", "sim", "workload", "diagram", "harness", "engine",
 ];
 
 const EVERYTHING_AND_RUNTIME: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload", "diagram", "harness", "runtime",
+    "node", "session", "sim", "workload", "diagram", "harness", "engine", "runtime",
 ];
 
 /// Crates that only some rooms may know.
@@ -72,7 +74,7 @@ const CRATES: [(&str, &[&str]); 3] = [
     (
         "serde_json",
         &[
-            "protocol", "node", "session", "sim", "workload", "harness", "main",
+            "protocol", "node", "session", "sim", "workload", "harness", "engine", "main",
         ],
     ),
 ];
@@ -335,14 +337,16 @@ impl File<'_> {
         // where no message comes from outside.
         // A run's files are written by `harness/store`, and histories are read there.
         let may_open = self.room == "sim" || self.name.starts_with("harness/store/");
-        let opens_files = path.starts_with(&["std", "fs"]) && !may_open;
+        // A secret is read before the protocol begins.
+        let is_command_line = self.room == "command_line";
+        let opens_files = path.starts_with(&["std", "fs"]) && !may_open && !is_command_line;
         // The nodes of a test are programs that its command line names.
         let starts_programs = starts_programs && self.name != "sys/child.rs";
         if opens_files || starts_programs {
             return Some("no message may lead to a file or a program".to_owned());
         }
         // The options are read, and answered, before the protocol begins.
-        if names_stream && self.name != "options.rs" {
+        if names_stream && self.name != "options.rs" && !is_command_line {
             return Some("stdin and stdout belong to the protocol".to_owned());
         }
         None
