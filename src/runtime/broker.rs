@@ -42,8 +42,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
-/// The key of the link's deadline. Those of TCP count up from 0.
-pub(super) const DEADLINE: u64 = u64::MAX;
+/// The key of the link's deadline: the largest one. Those of TCP count up from 0.
+pub(super) const DEADLINE: u64 = u64::MAX >> 1;
 
 /// How many writes one turn makes: 4, as to stdout.
 const WRITES_PER_TURN: usize = 4;
