@@ -2,7 +2,7 @@
 //!
 //! A node is a type that implements [`Node`]. It is built from its `init` message.
 //! Each request runs as a future of its own, and all futures share one thread.
-//! [`run`] connects the node to stdin and stdout.
+//! [`main`] connects it to stdin and stdout, or to NATS, as its options say.
 //!
 //! ```no_run
 //! use eddyline::{Context, Node, Request, Result};
@@ -42,8 +42,8 @@
 //!     }
 //! }
 //!
-//! fn main() -> std::io::Result<()> {
-//!     eddyline::run::<Counter>()
+//! fn main() -> std::process::ExitCode {
+//!     eddyline::main::<Counter>()
 //! }
 //! ```
 //!

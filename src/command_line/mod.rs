@@ -4,8 +4,10 @@
 //! reads its own options with [`CommandLine`].
 
 mod nats_arguments;
+mod usage_error;
 
 pub use nats_arguments::NatsArguments;
+pub use usage_error::UsageError;
 
 use crate::node::Node;
 use crate::protocol::Init;
@@ -151,29 +153,6 @@ pub enum CommandLine {
     Version,
 }
 
-/// What is wrong with a command line, as text for a person.
-///
-/// ```
-/// let error = eddyline::command_line::CommandLine::parse(["--frobnicate"]).unwrap_err();
-/// assert!(error.to_string().contains("--frobnicate"));
-/// ```
-#[derive(Debug)]
-pub struct UsageError(String);
-
-impl fmt::Display for UsageError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for UsageError {}
-
-impl From<lexopt::Error> for UsageError {
-    fn from(error: lexopt::Error) -> UsageError {
-        UsageError(error.to_string())
-    }
-}
-
 impl CommandLine {
     /// Reads the arguments of a process, without its name.
     ///
@@ -271,7 +250,7 @@ impl Wish {
         let nats = self.nats.nats()?;
         if nats.is_some() && identity.is_none() {
             let text = "--nats needs --node, the name of this node, and --nodes, those of all";
-            return Err(UsageError(text.to_owned()));
+            return Err(UsageError::new(text.to_owned()));
         }
         Ok(Options {
             identity,
@@ -286,7 +265,7 @@ fn identity(node: Option<String>, nodes: Option<String>) -> Result<Option<Init>,
     let Some(node_id) = node else {
         return match nodes {
             None => Ok(None),
-            Some(_) => Err(UsageError(
+            Some(_) => Err(UsageError::new(
                 "--nodes needs --node, the name of this node".to_owned(),
             )),
         };
@@ -298,7 +277,7 @@ fn identity(node: Option<String>, nodes: Option<String>) -> Result<Option<Init>,
     let init = Init { node_id, node_ids };
     match init.check() {
         Ok(()) => Ok(Some(init)),
-        Err(error) => Err(UsageError(format!(
+        Err(error) => Err(UsageError::new(format!(
             "invalid --node or --nodes: {}",
             error.text
         ))),
@@ -326,7 +305,7 @@ fn address(given: &OsString) -> Result<IpAddr, UsageError> {
 }
 
 fn invalid(option: &str, expected: &str, value: &dyn fmt::Debug) -> UsageError {
-    UsageError(format!(
+    UsageError::new(format!(
         "invalid value {value:?} for {option}: expected {expected}"
     ))
 }

@@ -3,7 +3,7 @@
 //! A secret is read from a file or from the environment. It never stands on the command
 //! line, which every user of the machine can read, and never in a text for a person.
 
-use super::UsageError;
+use super::usage_error::UsageError;
 use crate::engine::{Credentials, Nats};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ impl NatsArguments {
     pub fn set(&mut self, option: &str, value: &OsStr) -> Result<(), UsageError> {
         let text = || match value.to_str() {
             Some(text) if !text.is_empty() => Ok(Some(text.to_owned())),
-            _ => Err(UsageError(format!(
+            _ => Err(UsageError::new(format!(
                 "invalid value {value:?} for --{option}: expected a text"
             ))),
         };
@@ -55,7 +55,7 @@ impl NatsArguments {
             "user" => self.user = text()?,
             "password-file" => self.password_file = Some(value.into()),
             "token-file" => self.token_file = Some(value.into()),
-            _ => return Err(UsageError(format!("invalid option '--{option}'"))),
+            _ => return Err(UsageError::new(format!("invalid option '--{option}'"))),
         }
         Ok(())
     }
@@ -74,35 +74,35 @@ impl NatsArguments {
             ];
             return match others.iter().find(|(_, is_given)| *is_given) {
                 None => Ok(None),
-                Some((option, _)) => Err(UsageError(format!("{option} needs --nats"))),
+                Some((option, _)) => Err(UsageError::new(format!("{option} needs --nats"))),
             };
         };
         let Some(cluster) = &self.cluster else {
-            return Err(UsageError(
+            return Err(UsageError::new(
                 "--nats needs --cluster, the name of the cluster".to_owned(),
             ));
         };
         let nats = Nats::new(servers, cluster)
-            .map_err(|error| UsageError(format!("invalid value for --nats: {error}")))?;
+            .map_err(|error| UsageError::new(format!("invalid value for --nats: {error}")))?;
         Ok(Some(nats.credentials(self.credentials()?)))
     }
 
     fn credentials(&self) -> Result<Credentials, UsageError> {
         let Some(name) = self.user.clone() else {
             if self.password_file.is_some() {
-                return Err(UsageError("--password-file needs --user".to_owned()));
+                return Err(UsageError::new("--password-file needs --user".to_owned()));
             }
             let token = secret(self.token_file.as_ref(), TOKEN_VARIABLE)?;
             return Ok(token.map_or(Credentials::None, Credentials::Token));
         };
         if self.token_file.is_some() {
-            return Err(UsageError(
+            return Err(UsageError::new(
                 "--user and --token-file exclude each other".to_owned(),
             ));
         }
         match secret(self.password_file.as_ref(), PASSWORD_VARIABLE)? {
             Some(password) => Ok(Credentials::User { name, password }),
-            None => Err(UsageError(format!(
+            None => Err(UsageError::new(format!(
                 "--user needs a password: --password-file, or the variable {PASSWORD_VARIABLE}"
             ))),
         }
@@ -115,10 +115,10 @@ fn secret(file: Option<&PathBuf>, variable: &str) -> Result<Option<String>, Usag
         return Ok(std::env::var(variable).ok());
     };
     let text = std::fs::read_to_string(file)
-        .map_err(|error| UsageError(format!("cannot read {}: {error}", file.display())))?;
+        .map_err(|error| UsageError::new(format!("cannot read {}: {error}", file.display())))?;
     match text.lines().next() {
         Some(first) if !first.is_empty() => Ok(Some(first.to_owned())),
-        _ => Err(UsageError(format!(
+        _ => Err(UsageError::new(format!(
             "the first line of {} is empty",
             file.display()
         ))),

@@ -3,7 +3,7 @@
 use super::nats::Credentials;
 use serde::{Deserialize, Serialize};
 
-/// What the server says about itself. Fields that this client does not need are left out.
+/// The server's account of itself. Fields that this client does not need are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Info {

@@ -12,7 +12,7 @@
 //!
 //! `waiting` is the time until the next attempt. In the handshake `CONNECT`, the
 //! subscriptions and a `PING` are on their way; the `PONG` proves that the server has
-//! taken them. Each connection subscribes anew. The node's `init` is not repeated.
+//! taken them. Each connection makes its own subscriptions. The node's `init` is not repeated.
 //!
 //! The link has no descriptor and no clock. Its owner connects a socket when the link is
 //! connecting, carries bytes both ways, and says the time. quinn-proto and
@@ -94,7 +94,7 @@ enum Heard {
     Asked,
 }
 
-/// What the owner of a link has to do for it.
+/// The work that a link needs of its owner.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Need<'a> {
     /// No socket.
@@ -156,7 +156,7 @@ impl Link {
         }
     }
 
-    /// What the owner has to do, and for which attempt.
+    /// The work that the link needs of its owner, and for which attempt.
     pub(crate) fn need(&self) -> (u64, Need<'_>) {
         let need = match self.core.state {
             State::Waiting { .. } => Need::Nothing,
@@ -432,12 +432,12 @@ impl Core {
         }
     }
 
-    /// Tells the one that waits for a message, or for its answer, that it was not sent.
+    /// Tells that a message was not sent.
     ///
-    /// | the message | who learns it | and how |
+    /// | the message | it is told to | as |
     /// |---|---|---|
-    /// | a call | its author | the call ends with error 11 |
-    /// | a reply | the caller | it gets error 13 in its place |
+    /// | a call | its author | error 11 in place of the reply |
+    /// | a reply | the caller | error 13 in its place |
     /// | neither | people | a line on stderr |
     fn refuse(&mut self, way: &Way<'_>, why: &str, sink: &mut impl Sink) {
         let dest = &*way.dest;

@@ -32,6 +32,9 @@ mod link;
 mod nats;
 mod outgoing;
 mod parser;
+#[cfg(test)]
+#[path = "../../tests/fuzz/nats.rs"]
+mod server_sequences;
 mod servers;
 mod subject;
 #[cfg(test)]

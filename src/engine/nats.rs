@@ -1,4 +1,4 @@
-//! What an operator says about NATS: servers, the cluster's name, credentials.
+//! The settings of an operator for NATS: servers, the cluster's name, credentials.
 
 use std::fmt;
 use std::str::FromStr;

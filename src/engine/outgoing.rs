@@ -1,4 +1,4 @@
-//! What a message of the node becomes: the parts of a line that decide its way.
+//! The way of a message: the parts of a line of the node that decide it.
 
 use crate::protocol::{
     Envelope, Error, ErrorFields, Fields, MsgId, Numbers, write_fields, write_header,

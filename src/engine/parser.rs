@@ -367,3 +367,149 @@ fn number(digits: &[u8]) -> Option<usize> {
     let digits = digits.iter().map(|digit| usize::from(digit - b'0'));
     digits.reduce(|number, digit| number * 10 + digit)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds bytes in pieces, and returns all operations as text.
+    fn parse(parser: &mut Parser, mut bytes: &[u8], piece: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        while !bytes.is_empty() {
+            let space = parser.space();
+            let count = piece.min(space.len()).min(bytes.len());
+            space[..count].copy_from_slice(&bytes[..count]);
+            parser.filled(count);
+            bytes = &bytes[count..];
+            loop {
+                match parser.next() {
+                    Ok(Some(operation)) => found.push(text(&operation)),
+                    Ok(None) => break,
+                    Err(error) => {
+                        found.push(error.to_string());
+                        return found;
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    fn text(operation: &Operation<'_>) -> String {
+        let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        match operation {
+            Operation::Info(json) => format!("info {}", lossy(json)),
+            Operation::Error(text) => format!("error {}", lossy(text)),
+            Operation::Message {
+                subject,
+                sid,
+                headers,
+                payload,
+            } => {
+                let (subject, headers) = (lossy(subject), lossy(headers));
+                format!("message {subject} {sid} [{headers}] {}", lossy(payload))
+            }
+            Operation::TooLong { subject, bytes } => {
+                format!("too long {} {bytes}", lossy(subject))
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    const CONVERSATION: &[u8] = b"INFO {\"a\":1} \r\nPING\r\nMSG a.b 1 5\r\nhe\r\no\r\n+OK\r\n\
+        MSG a 12 inbox.1  0\r\n\r\nHMSG b 2 16 16\r\nNATS/1.0 503\r\n\r\n\r\n\
+        HMSG b 2 reply 4 6\r\nhead!!\r\nMSG c\t3\t12\r\nover the max\r\n-ERR 'No way'\r\nPONG\r\n\
+        INFO {}\r\n";
+
+    #[test]
+    fn a_conversation_is_the_same_however_it_is_cut() {
+        let expected = [
+            "info {\"a\":1}",
+            "Ping",
+            "message a.b 1 [] he\r\no",
+            "Ok",
+            "message a 12 [] ",
+            "message b 2 [NATS/1.0 503\r\n\r\n] ",
+            "message b 2 [head] !!",
+            "message c 3 [] over the max",
+            "error No way",
+            "Pong",
+            "info {}",
+        ];
+        for piece in 1..=CONVERSATION.len() {
+            let found = parse(&mut Parser::new(100), CONVERSATION, piece);
+            assert_eq!(found, expected, "in pieces of {piece}");
+        }
+        for piece in 1..=CONVERSATION.len() {
+            let found = parse(&mut Parser::new(10), CONVERSATION, piece);
+            assert!(found.contains(&"too long c 12".to_owned()), "{found:?}");
+            assert_eq!(found.last().map(String::as_str), Some("info {}"));
+        }
+    }
+
+    #[test]
+    fn whatever_is_no_operation_is_an_error() {
+        for line in [
+            "",
+            "hello",
+            "MSG",
+            "MSG a",
+            "MSG a 1",
+            "MSG a 1 x",
+            "MSG a 1 r s 5",
+            "MSG a 1 -5",
+            "HMSG a 1 5",
+            "HMSG a 1 9 5",
+            "HMSG a 1 r s 1 5",
+            "PINGS",
+            "msg a 1 0",
+            "MSG a 1 9999999999999",
+        ] {
+            let bytes = format!("{line}\r\nPING\r\n");
+            let found = parse(&mut Parser::new(100), bytes.as_bytes(), 7);
+            assert!(found[0].contains("is not NATS"), "{line}: {found:?}");
+        }
+        let unended = parse(&mut Parser::new(100), b"MSG a 1 2\r\nabcdPING\r\n", 100);
+        assert_eq!(unended, ["it sent a message without its end"]);
+    }
+
+    #[test]
+    fn lines_and_lengths_have_bounds() {
+        let long = vec![b'x'; LINE_BYTES_MAX + 1];
+        for piece in [1000, READ_BYTES] {
+            let found = parse(&mut Parser::new(100), &long, piece);
+            assert_eq!(found, [Malformed::LineTooLong.to_string()]);
+        }
+        let mut whole = b"INFO ".to_vec();
+        whole.resize(LINE_BYTES_MAX, b'x');
+        whole.extend_from_slice(b"\n");
+        assert!(parse(&mut Parser::new(100), &whole, READ_BYTES)[0].starts_with("info x"));
+        let announced = format!("MSG a 1 {}\r\n", ANNOUNCED_BYTES_MAX + 1);
+        let found = parse(&mut Parser::new(usize::MAX), announced.as_bytes(), 100);
+        assert!(found[0].contains("it announced"), "{found:?}");
+    }
+
+    #[test]
+    fn an_announced_payload_costs_only_the_bytes_that_have_come() {
+        let limit = 1 << 20;
+        let mut parser = Parser::new(limit);
+        assert!(parse(&mut parser, b"MSG a 1 1048576\r\nabc", 100).is_empty());
+        parser.space();
+        assert_eq!(parser.bytes.len(), SMALL_BYTES_MAX);
+        let rest = vec![b'x'; limit - 3];
+        assert!(parse(&mut parser, &rest, READ_BYTES).is_empty());
+        assert!(parser.bytes.capacity() <= limit + 2 * READ_BYTES + 100);
+        assert_eq!(parse(&mut parser, b"\r\n", 2).len(), 1);
+        parser.space();
+        assert_eq!(parser.bytes.capacity(), SMALL_BYTES_MAX);
+        // A longer one is skipped in the memory that is there.
+        let mut over = b"MSG a 1 3000000\r\n".to_vec();
+        over.resize(over.len() + 3_000_000, b'y');
+        over.extend_from_slice(b"\r\nPING\r\n");
+        assert_eq!(
+            parse(&mut parser, &over, READ_BYTES),
+            ["too long a 3000000", "Ping"]
+        );
+        assert_eq!(parser.bytes.capacity(), SMALL_BYTES_MAX);
+    }
+}

@@ -61,7 +61,11 @@ impl Connection {
 }
 
 fn echo(msg_id: u32) -> Vec<u8> {
-    let body = json!({"type": "echo", "msg_id": msg_id, "echo": 1});
+    long_echo(msg_id, 1)
+}
+
+fn long_echo(msg_id: u32, length: usize) -> Vec<u8> {
+    let body = json!({"type": "echo", "msg_id": msg_id, "echo": "x".repeat(length)});
     let payload = json!({"src": "c1", "dest": "n1", "body": body}).to_string();
     format!("MSG eddyline.t.n1.c1 1 {}\r\n{payload}\r\n", payload.len()).into_bytes()
 }
@@ -79,11 +83,10 @@ fn a_server_that_is_silent_or_no_server_is_left_for_another_attempt() {
     assert!(other.has_ended());
     let mut half = fake.greet();
     node.wait_for("connected to");
-    // Half a message, and nothing more. The node asks for a sign of life, then leaves.
+    // Half a message, and the end.
     half.write(&echo(1)[..40]);
-    assert_eq!(half.line(), "PING");
-    node.wait_for("has fallen silent");
-    assert!(half.has_ended());
+    drop(half);
+    node.wait_for("has closed the connection");
     let mut whole = fake.greet();
     whole.write(&echo(2));
     assert!(whole.line().starts_with("PUB eddyline.t.c1.n1 "));
@@ -144,21 +147,21 @@ fn a_flood_from_a_server_that_does_not_read_stays_in_bounded_memory() {
     let mut node = OnNats::launch("n1", &fake.url(), &[]);
     let mut server = fake.greet();
     let before = node.0.process().memory();
-    // A hundred mebibytes of requests, whose replies nothing reads, and PINGs between.
-    let batch: Vec<u8> = (0..2000)
-        .flat_map(|n| [echo(n), b"PING\r\n".to_vec()].concat())
+    // Five times the bound of requests, whose replies nothing reads, and PINGs between.
+    let batch: Vec<u8> = (0..200)
+        .flat_map(|n| [long_echo(n, 4000), b"PING\r\n".to_vec()].concat())
         .collect();
     let mut sent = 0;
-    while sent < 100 << 20 {
+    while sent < 40 << 20 {
         server.write(&batch);
         sent += batch.len();
     }
     node.wait_for("messages are dropped");
     let grown = node.0.process().peak_memory().saturating_sub(before);
-    assert!(grown < 48 << 20, "{grown} bytes");
+    assert!(grown < 32 << 20, "{grown} bytes");
     // The node is alive: it reads on, and answers when it is read.
     let mut replies = 0;
-    while replies < 1000 {
+    while replies < 100 {
         replies += usize::from(server.line().starts_with("PUB "));
     }
     node.end();

@@ -1,4 +1,4 @@
-//! What travels, and what comes back in its place.
+//! Messages that travel, and the errors in their place.
 
 use super::client::Client;
 use super::{OnNats, Server, kind};

@@ -85,11 +85,6 @@ impl Server {
         let port = i32::from(self.port);
         *self = Server::on(port, std::mem::take(&mut self.options));
     }
-
-    pub(crate) fn process(&self) -> super::support::Process {
-        let pid = self.child.id();
-        super::support::Process { pid }
-    }
 }
 
 impl Drop for Server {
