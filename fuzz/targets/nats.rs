@@ -3,10 +3,10 @@
 #![no_main]
 #![allow(dead_code, reason = "the rest of the library uses the rest")]
 
-mod engine {
-    #[path = "../../../src/engine/parser.rs"]
-    pub(crate) mod parser;
-}
+#[path = "../../tests/fuzz/engine.rs"]
+mod engine;
+#[path = "../../tests/fuzz/input.rs"]
+mod input;
 #[path = "../../tests/fuzz/nats.rs"]
 mod nats;
 

@@ -32,9 +32,6 @@ mod link;
 mod nats;
 mod outgoing;
 mod parser;
-#[cfg(test)]
-#[path = "../../tests/fuzz/nats.rs"]
-mod server_sequences;
 mod servers;
 mod subject;
 #[cfg(test)]

@@ -4,11 +4,8 @@
 //! The operations are those of a parser that gets all bytes at once. No payload is over
 //! its limit, and after an error there is nothing more.
 
-#[path = "input.rs"]
-mod input;
-
+use super::input::Input;
 use crate::engine::parser::{Operation, Parser};
-use input::Input;
 
 /// The most bytes that one input may bring.
 const TOTAL_BYTES_MAX: usize = 1 << 17;
@@ -113,15 +110,4 @@ fn owned(operation: &Operation<'_>, limit: usize) -> Vec<u8> {
         Operation::Pong => b"pong".to_vec(),
         Operation::Ok => b"ok".to_vec(),
     }
-}
-
-#[cfg(test)]
-#[path = "replay.rs"]
-mod replay;
-
-#[cfg(test)]
-#[test]
-fn server_bytes() {
-    replay::corpus("nats", check);
-    replay::random(64, b"\0\x40", check);
 }

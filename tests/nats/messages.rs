@@ -82,7 +82,7 @@ fn an_authors_own_program_runs_on_nats_by_its_options() {
             read["messages"] == json!([7])
         });
     }
-    nodes.map(OnNats::end);
+    nodes.into_iter().for_each(OnNats::end);
 }
 
 /// The path of an example, which `cargo test` has built.
