@@ -21,7 +21,7 @@ test *ARGS:
 seed SEED *ARGS:
     EDDYLINE_SEED={{SEED}} cargo test --locked {{ARGS}}
 
-# The node on the README's conversation
+# The README's first two commands: a test of the node, and its conversation
 conversation:
     .ci/run conversation
 

@@ -3,7 +3,10 @@
 # TCP with valgrind, and compares each with the number on record. Fails when a
 # count is above its record by more than the tolerance.
 #
-#     cargo build --release && benches/instructions.sh [PATH_TO_BINARY]
+#     cargo build --release && benches/instructions.sh [PATH_TO_BINARY [OTHER_NODE...]]
+#
+# With other nodes, counts only the echoes of all of them, and compares the first one
+# with each: docs/PERFORMANCE.md has the table.
 #
 # Counts do not depend on the load of the machine, so the numbers are exact. They
 # depend on the compiler and the processor's architecture: for a binary of other
@@ -12,6 +15,10 @@
 set -euo pipefail
 
 node=$(realpath "${1:-${CARGO_TARGET_DIR:-target}/release/eddyline}")
+others=()
+for other in "${@:2}"; do
+    others+=("$(realpath "$other")")
+done
 
 # In hundredths of a percent. A function that moves to another file changes what
 # the compiler inlines, which has changed counts by a few instructions. A larger
@@ -65,11 +72,23 @@ end() {
 
 # `echoes PAYLOAD_BYTES MESSAGES`: from a file, as one flood.
 echoes() {
-    local payload
-    payload=$(printf '%*s' "$1" '' | tr ' ' x)
+    flood '"type":"echo","msg_id":1234,"echo":"PAYLOAD"' "$@"
+}
+
+# The same, with the keys in the order in which Maelstrom sends them.
+maelstroms_echoes() {
+    flood '"echo":"PAYLOAD","type":"echo","msg_id":1234' "$@"
+}
+
+# `flood BODY PAYLOAD_BYTES MESSAGES`
+flood() {
+    local payload body
+    payload=$(printf '%*s' "$2" '' | tr ' ' x)
+    body=${1/PAYLOAD/$payload}
+    shift
     {
         echo "$init"
-        yes '{"id":42,"src":"c1","dest":"n1","body":{"type":"echo","msg_id":1234,"echo":"'"$payload"'"}}' |
+        yes '{"id":42,"src":"c1","dest":"n1","body":{'"$body"'}}' |
             head -n "$2" || true # `yes` ends by SIGPIPE
     } >input
     start input output
@@ -171,6 +190,29 @@ check() {
         failed=1
     fi
 }
+
+# `beside NAME EACH FEW MANY COMMAND [ARG…]`: counts it for the node and for each other.
+beside() {
+    local name=$1 own
+    shift
+    count "$@"
+    own=$count
+    echo "$name: $own instructions of $(basename "$node")"
+    for node in "${others[@]}"; do
+        count "$@"
+        echo "$name: $count instructions of $(basename "$node"), ratio $(printf %d.%03d $((own / count)) $((own * 1000 / count % 1000)))"
+    done
+    node=$first
+}
+
+if ((${#others[@]} > 0)); then
+    first=$node
+    beside "echo, short" 1 0 20000 echoes 23
+    beside "echo, 1 KiB" 1 0 5000 echoes 1024
+    beside "Maelstrom's echo, short" 1 0 20000 maelstroms_echoes 23
+    beside "Maelstrom's echo, 1 KiB" 1 0 5000 maelstroms_echoes 1024
+    exit 0
+fi
 
 check "echo, short" $echo_short 1 0 20000 echoes 23
 check "echo, 1 KiB" $echo_1kib 1 0 5000 echoes 1024

@@ -1,6 +1,6 @@
 #!/bin/sh
 # This node beside others, measured in turn in one run: echo over pipes, echo
-# over TCP, timers. Prints the tables of docs/PERFORMANCE.md, and draws the plot
+# over TCP, timers, echoes beside much else, long lines. Prints the tables of docs/PERFORMANCE.md, and draws the plot
 # into target/. The first run builds for some minutes. Its only argument is the
 # number of rounds.
 set -eu
@@ -16,5 +16,9 @@ cd benches/peers/target/release
 
 ./measure --rounds "$rounds" --svg "$plot" bare-loop=./bare_loop eddyline="$node" \
     maelstrom-common=./maelstrom_common nebkor-maelstrom=./nebkor_maelstrom maelstrom-node=./maelstrom_node
+# The leanest loop, which also writes its reply by hand.
+./measure --rounds "$rounds" lean-loop=./lean_loop bare-loop=./bare_loop eddyline="$node"
 ./measure_tcp --rounds "$rounds" epoll=./tcp_epoll eddyline="$node" mio=./tcp_mio tokio=./tcp_tokio
 ./measure_timers --rounds "$rounds"
+./measure_flat --rounds "$rounds" "$node"
+./measure_long_lines --rounds "$rounds" eddyline="$node" bare-loop=./bare_loop

@@ -13,10 +13,12 @@
 //!   sends all new messages to the others every `FLUSH_EVERY`.
 //!
 //! ```sh
-//! cargo build --release --examples
-//! maelstrom test -w broadcast --bin target/release/examples/broadcast --node-count 25 \
-//!     --time-limit 20 --rate 100 --latency 100    # and: --nemesis partition
+//! cargo build --release --bins --examples
+//! target/release/eddyline test -w broadcast --bin target/release/examples/broadcast \
+//!     --node-count 25 --time-limit 20 --rate 100 --latency 100    # and: --nemesis partition
 //! ```
+//!
+//! `maelstrom test` takes the same options.
 
 use eddyline::time::Instant;
 use eddyline::{Context, Node, Request, Result};

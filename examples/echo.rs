@@ -4,9 +4,12 @@
 //! chooses by the request's type. Read `unique_ids` next.
 //!
 //! ```sh
-//! cargo build --release --examples
-//! maelstrom test -w echo --bin target/release/examples/echo --node-count 1 --time-limit 10
+//! cargo build --release --bins --examples
+//! target/release/eddyline test -w echo --bin target/release/examples/echo \
+//!     --node-count 1 --time-limit 10
 //! ```
+//!
+//! `maelstrom test` takes the same options.
 
 use eddyline::{Context, Node, Request, Result};
 use serde::{Deserialize, Serialize};

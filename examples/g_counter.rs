@@ -9,10 +9,12 @@
 //! once, even if messages are lost or arrive twice.
 //!
 //! ```sh
-//! cargo build --release --examples
-//! maelstrom test -w g-counter --bin target/release/examples/g_counter --node-count 3 \
-//!     --time-limit 20 --rate 100 --nemesis partition
+//! cargo build --release --bins --examples
+//! target/release/eddyline test -w g-counter --bin target/release/examples/g_counter \
+//!     --node-count 3 --time-limit 20 --rate 100 --nemesis partition
 //! ```
+//!
+//! `maelstrom test` takes the same options.
 
 use eddyline::node::Marked;
 use eddyline::{Backoff, Context, Node, Request, Result};

@@ -8,10 +8,12 @@
 //! Read `broadcast` next, which needs fewer messages.
 //!
 //! ```sh
-//! cargo build --release --examples
-//! maelstrom test -w g-set --bin target/release/examples/g_set --node-count 5 \
+//! cargo build --release --bins --examples
+//! target/release/eddyline test -w g-set --bin target/release/examples/g_set --node-count 5 \
 //!     --time-limit 20 --rate 100 --nemesis partition
 //! ```
+//!
+//! `maelstrom test` takes the same options.
 
 use eddyline::{Context, Node, Request, Result};
 use serde::{Deserialize, Serialize};

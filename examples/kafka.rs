@@ -9,10 +9,12 @@
 //! only, so a crash of a node loses its keys.
 //!
 //! ```sh
-//! cargo build --release --examples
-//! maelstrom test -w kafka --bin target/release/examples/kafka --node-count 2 \
+//! cargo build --release --bins --examples
+//! target/release/eddyline test -w kafka --bin target/release/examples/kafka --node-count 2 \
 //!     --concurrency 2n --time-limit 20 --rate 1000
 //! ```
+//!
+//! `maelstrom test` takes the same options.
 
 use eddyline::{Backoff, Context, Node, Reply, Request, Result};
 use futures_util::future::join_all;

@@ -26,10 +26,12 @@
 //! crashed node must not return under the same name, because it could vote twice.
 //!
 //! ```sh
-//! cargo build --release --examples
-//! maelstrom test -w lin-kv --bin target/release/examples/lin_kv --node-count 5 \
+//! cargo build --release --bins --examples
+//! target/release/eddyline test -w lin-kv --bin target/release/examples/lin_kv --node-count 5 \
 //!     --concurrency 4n --time-limit 30 --rate 100 --nemesis partition
 //! ```
+//!
+//! `maelstrom test` takes the same options.
 
 use eddyline::{Backoff, Context, Error, Node, Request, Result, time::Instant};
 use futures_util::stream::{FuturesUnordered, StreamExt};

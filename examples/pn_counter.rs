@@ -7,10 +7,12 @@
 //! keeps its state in a service.
 //!
 //! ```sh
-//! cargo build --release --examples
-//! maelstrom test -w pn-counter --bin target/release/examples/pn_counter --node-count 5 \
-//!     --time-limit 20 --rate 100 --nemesis partition
+//! cargo build --release --bins --examples
+//! target/release/eddyline test -w pn-counter --bin target/release/examples/pn_counter \
+//!     --node-count 5 --time-limit 20 --rate 100 --nemesis partition
 //! ```
+//!
+//! `maelstrom test` takes the same options.
 
 use eddyline::{Context, Node, Request, Result};
 use serde::{Deserialize, Serialize};

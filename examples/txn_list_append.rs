@@ -16,11 +16,13 @@
 //! snapshots: a node that starts again reads the whole log.
 //!
 //! ```sh
-//! cargo build --release --examples
-//! maelstrom test -w txn-list-append --bin target/release/examples/txn_list_append \
+//! cargo build --release --bins --examples
+//! target/release/eddyline test -w txn-list-append --bin target/release/examples/txn_list_append \
 //!     --node-count 2 --time-limit 20 --rate 10 --consistency-models strict-serializable \
 //!     --nemesis partition
 //! ```
+//!
+//! `maelstrom test` takes the same options.
 
 use eddyline::time::Instant;
 use eddyline::{Backoff, Context, Error, ErrorCode, Node, Request, Result};

@@ -13,11 +13,13 @@
 //!   later stamp wins on every node, so there are no write cycles.
 //!
 //! ```sh
-//! cargo build --release --examples
-//! maelstrom test -w txn-rw-register --bin target/release/examples/txn_rw_register \
+//! cargo build --release --bins --examples
+//! target/release/eddyline test -w txn-rw-register --bin target/release/examples/txn_rw_register \
 //!     --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
 //!     --consistency-models read-committed --availability total --nemesis partition
 //! ```
+//!
+//! `maelstrom test` takes the same options.
 
 use eddyline::{Context, Node, Request, Result};
 use serde::{Deserialize, Serialize};

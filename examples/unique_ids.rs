@@ -4,10 +4,12 @@
 //! context. Read `g_set` next.
 //!
 //! ```sh
-//! cargo build --release --examples
-//! maelstrom test -w unique-ids --bin target/release/examples/unique_ids --node-count 3 \
-//!     --time-limit 30 --rate 1000 --availability total --nemesis partition
+//! cargo build --release --bins --examples
+//! target/release/eddyline test -w unique-ids --bin target/release/examples/unique_ids \
+//!     --node-count 3 --time-limit 30 --rate 1000 --availability total --nemesis partition
 //! ```
+//!
+//! `maelstrom test` takes the same options.
 
 use eddyline::{Context, Node, Request, Result};
 use serde::Serialize;

@@ -14,6 +14,9 @@ const MESSAGES_MAX: usize = 400;
 /// How many columns are drawn. Messages from or to others are left out.
 const COLUMNS_MAX: usize = 40;
 
+/// The column of all clients, where there are too many for a column each.
+pub(crate) const CLIENTS: &str = "clients";
+
 /// Pixels.
 const COLUMN_WIDTH: usize = 150;
 const LEFT: usize = 110;
@@ -290,6 +293,7 @@ fn before(to: usize, from: usize) -> usize {
 fn place(name: &str) -> (u8, usize, &str) {
     let number = |prefix: char| name.strip_prefix(prefix)?.parse().ok();
     match (number('c'), number('n')) {
+        _ if name == CLIENTS => (0, 0, name),
         (Some(number), _) => (0, number, name),
         (_, Some(number)) => (1, number, name),
         (None, None) => (2, 0, name),

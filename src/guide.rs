@@ -580,21 +580,21 @@
 //! be harmless the second time, carry a mark as in `examples/kafka.rs`, or be remembered by its
 //! [`ReplyAddress`](crate::node::ReplyAddress). Only `Partition::Links` cuts services off, by name.
 //!
-//! # Under Maelstrom
+//! # As real processes
 //!
-//! The same `main` runs under Maelstrom. With Maelstrom and a JVM installed:
+//! `eddyline test` runs the program itself as real processes, under the same workloads and faults:
 //!
 //! ```sh
-//! cargo build --release
-//! maelstrom test -w broadcast --bin target/release/broadcast --node-count 5 \
+//! eddyline test -w broadcast --bin target/release/broadcast --node-count 5 \
 //!     --time-limit 20 --rate 100 --latency 20 --nemesis partition
 //! ```
 //!
-//! It ends with `Everything looks good!`. The log lines of the nodes, and the output of `println!`,
-//! are in `store/latest/node-logs/`.
+//! It ends with `Everything looks good!`, and names a page that shows each operation and message.
+//! The log lines of the nodes, and the output of `println!`, are in `store/latest/node-logs/`.
+//! `maelstrom test` takes the same options and needs a JVM.
 //!
-//! Read next: `examples/` has a node for each workload, and [`sim::workload`](crate::sim::workload)
-//! lists the checkers.
+//! `eddyline bench --bin FILE` measures the program. `benches/throughput.rs` is a bench to copy.
+//! Read next: `examples/` has a node for each workload, [`sim::workload`](crate::sim::workload) the checkers.
 //!
 //! [`Node`]: crate::Node
 //! [`Error`]: crate::Error

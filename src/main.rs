@@ -1,12 +1,15 @@
 //! The program: a node that answers echo, proxy and TCP echo requests on stdin and
-//! stdout. `eddyline test` tests nodes, others or itself, and `eddyline check` judges a history.
+//! stdout. `eddyline test` tests nodes, others or itself, `eddyline bench`
+//! measures them, and `eddyline check` judges a history.
 //!
 //! It uses the library only through its public API, like any author's node. The
 //! command line is in `options.rs`; the event loop is in `src/runtime/`.
 
+mod bench_command;
 mod check_command;
 mod options;
 mod test_command;
+mod values;
 #[cfg(feature = "microscope")]
 mod watch;
 
@@ -113,6 +116,7 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next() {
         Some(command) if command == "test" => return test_command::main(arguments),
+        Some(command) if command == "bench" => return bench_command::main(arguments),
         Some(command) if command == "check" => return check_command::main(arguments),
         _ => {}
     }

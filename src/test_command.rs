@@ -1,25 +1,19 @@
 //! `eddyline test`: its command line, which is Maelstrom's, and its exit status.
 
 use crate::options;
+use crate::values::{USAGE_ERROR, count, number, one_of, option, program, rate, seconds, text};
 use eddyline::harness::{self, Attack, Concurrency, MODELS, Plan, TOPOLOGIES, WORKLOADS, store};
 use eddyline::workload::faults::Latency;
 use lexopt::prelude::{Long, Short, Value};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// The exit status after a wrong option or value, and after a failure of the tester: those of
-/// Maelstrom.
-const USAGE_ERROR: u8 = 254;
+/// The exit status after a failure of the tester: that of Maelstrom.
 const CRASH: u8 = 255;
-
-/// The longest time that an option can ask for: a year. Sums of such times do not overflow.
-const SECONDS_MAX: f64 = 365.0 * 86_400.0;
 
 const HELP: &str = "\
 Tests a node of any language: starts its program as often as there are nodes, sends
@@ -39,8 +33,11 @@ The test:
   --nodes-file FILE          A file with the name of a node in each line.
   --time-limit S             Seconds of load. [default: 60]
   --test-count N             Runs, until one is not valid. [default: 1]
-  --seed N                   Repeats load, latencies, losses and faults. What the
-                             processes themselves do is not repeated.
+  --seed N                   Repeats the operations of each client, the latency and
+                             loss of the Nth message, and the faults. It does not
+                             repeat what the nodes do and how long that takes. So
+                             the number of operations differs, and so do those of
+                             kafka and lin-kv that follow from earlier answers.
 
 The load:
   --concurrency K, Kn        Clients, or clients for each node. [default: 1n]
@@ -69,6 +66,8 @@ The network and the faults:
 For people:
   --store DIR                Where the files of the run are left. [default: store]
   --no-store                 Leave no files.
+  --json                     Print the result as one JSON object in one line, and
+                             the words for people on stderr.
   --log-stderr               Show the nodes' stderr.
   --log-net-send             Show messages when they are sent.
   --log-net-recv             Show messages when they arrive.
@@ -86,13 +85,14 @@ Exit status:
 ";
 
 /// The long options, with whether each has a value.
-const OPTIONS: [(&str, bool); 35] = [
+const OPTIONS: [(&str, bool); 37] = [
     ("availability", true),
     ("bin", true),
     ("concurrency", true),
     ("consistency-models", true),
     ("duplicate", true),
     ("help", false),
+    ("json", false),
     ("key-count", true),
     ("latency", true),
     ("latency-dist", true),
@@ -122,6 +122,7 @@ const OPTIONS: [(&str, bool); 35] = [
     ("time-limit", true),
     ("topology", true),
     ("username", true),
+    ("workload", true),
 ];
 
 /// A command line that was read.
@@ -134,47 +135,44 @@ struct Command {
     names: Vec<String>,
     has_models: bool,
     wants_help: bool,
+    is_json: bool,
     /// Where the files of runs are left; `None` for nowhere.
     store: Option<PathBuf>,
 }
 
 /// Runs the command with the arguments behind its name.
 pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitCode {
-    let Command {
-        mut plan,
-        test_count,
-        wants_help,
-        store,
-        ..
-    } = match read(lexopt::Parser::from_args(arguments)) {
+    let mut command = match read(lexopt::Parser::from_args(arguments)) {
         Ok(command) => command,
         Err(error) => {
             options::report(&format!("{error}; see eddyline test --help"));
             return ExitCode::from(USAGE_ERROR);
         }
     };
-    if wants_help {
+    if command.wants_help {
         return options::print(HELP);
     }
-    plan.command_line = std::env::args_os()
+    command.plan.command_line = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
     for signal in [SIGINT, SIGTERM] {
-        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&plan.interrupt)) {
+        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&command.plan.interrupt))
+        {
             options::report(&format!("no handler for signal {signal}: {error}"));
         }
     }
-    for number in 0..test_count {
-        let status = run_once(&plan, store.as_deref(), number, test_count);
+    for number in 0..command.test_count {
+        let status = run_once(&command, number);
         if status != 0 {
             return ExitCode::from(status);
         }
-        plan.seed = plan.seed.wrapping_add(1);
+        command.plan.seed = command.plan.seed.wrapping_add(1);
     }
     ExitCode::SUCCESS
 }
 
-fn run_once(plan: &Plan, root: Option<&Path>, number: u64, test_count: u64) -> u8 {
+fn run_once(command: &Command, number: u64) -> u8 {
+    let (plan, test_count) = (&command.plan, command.test_count);
     let is_terminal = std::io::stderr().is_terminal();
     if test_count > 1 {
         options::report(&format!(
@@ -185,14 +183,19 @@ fn run_once(plan: &Plan, root: Option<&Path>, number: u64, test_count: u64) -> u
     }
     match harness::run(plan, Box::new(std::io::stderr()), is_terminal) {
         Ok(mut tested) => {
-            if let Some(root) = root {
+            if let Some(root) = &command.store {
                 match store::save(&tested.record, root) {
                     Ok(folder) => tested.folder = Some(folder),
                     Err(error) => options::report(&format!("the files of the run: {error}")),
                 }
             }
+            let mut text = tested.to_string();
+            if command.is_json {
+                let _ignored = std::io::stderr().write_all(text.as_bytes());
+                text = tested.to_json() + "\n";
+            }
             // A reader that has gone does not change the verdict.
-            let _ignored = options::print(&tested.to_string());
+            let _ignored = options::print(&text);
             tested.record.verdict.exit_status()
         }
         Err(error) => {
@@ -212,6 +215,7 @@ fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
         names: Vec::new(),
         has_models: false,
         wants_help: false,
+        is_json: false,
         store: Some("store".into()),
     };
     while let Some(argument) = arguments.next()? {
@@ -229,16 +233,7 @@ fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
             }
         };
         let name = name.as_str();
-        if name == "workload" {
-            let text = text(&mut arguments)?;
-            command.plan.workload = one_of("workload", &text, WORKLOADS.map(|name| (name, name)))?;
-            continue;
-        }
-        let Some((name, has_value)) = OPTIONS.into_iter().find(|(known, _)| *known == name) else {
-            let known = OPTIONS.iter().map(|(name, _)| *name);
-            let nearest = nearest(name, known.chain(["workload"]));
-            return Err(format!("there is no option --{name}; did you mean --{nearest}?").into());
-        };
+        let (name, has_value) = option(name, OPTIONS)?;
         let value = if has_value {
             text(&mut arguments)?
         } else {
@@ -254,17 +249,16 @@ fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
     Ok(command)
 }
 
-fn text(arguments: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
-    let value = arguments.value()?;
-    value.into_string().map_err(lexopt::Error::NonUnicodeValue)
-}
-
 impl Command {
     /// Sets an option. An error says which values there are.
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         let plan = &mut self.plan;
         match name {
             "help" => self.wants_help = true,
+            "json" => self.is_json = true,
+            "workload" => {
+                plan.workload = one_of("workload", value, WORKLOADS.map(|name| (name, name)))?
+            }
             "bin" => plan.program = value.into(),
             "node" => self.names.push(value.to_owned()),
             "nodes" => self.names.extend(value.split(',').map(str::to_owned)),
@@ -333,7 +327,7 @@ impl Command {
                 plan.clients()
             ));
         }
-        plan.program = program(&plan.program)?;
+        plan.program = program("--bin", &plan.program)?;
         Ok(())
     }
 }
@@ -347,55 +341,10 @@ const DISTRIBUTIONS: [(&str, LatencyOf); 3] = [
     ("exponential", Latency::exponential_ms),
 ];
 
-/// The canonical path of the program; this program itself if none was given.
-fn program(given: &Path) -> Result<PathBuf, String> {
-    let found = if given.as_os_str().is_empty() {
-        std::env::current_exe()
-    } else {
-        given.canonicalize()
-    };
-    let path = found.map_err(|error| format!("--bin {}: {error}", given.display()))?;
-    if path.is_dir() {
-        return Err(format!("--bin {}: it is a directory", given.display()));
-    }
-    Ok(path)
-}
-
 fn names_in(file: &str) -> Result<Vec<String>, String> {
     let text = store::read_text(Path::new(file)).map_err(|error| error.to_string())?;
     let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
     Ok(names.map(str::to_owned).collect())
-}
-
-fn number<T: FromStr>(value: &str, expected: &str) -> Result<T, String> {
-    let parsed = value.parse();
-    parsed.map_err(|_| format!("expected {expected}"))
-}
-
-fn count(value: &str) -> Result<usize, String> {
-    let expected = "a whole number, at least 1";
-    match number(value, expected)? {
-        0 => Err(format!("expected {expected}")),
-        count => Ok(count),
-    }
-}
-
-fn seconds(value: &str) -> Result<Duration, String> {
-    let expected = "seconds, up to a year";
-    let seconds: f64 = number(value, expected)?;
-    if !(0.0..=SECONDS_MAX).contains(&seconds) {
-        return Err(format!("expected {expected}"));
-    }
-    Ok(Duration::from_secs_f64(seconds))
-}
-
-fn rate(value: &str) -> Result<f64, String> {
-    let expected = "operations a second, more than 0 and at most a million";
-    let rate: f64 = number(value, expected)?;
-    if !(0.000_001..=1_000_000.0).contains(&rate) {
-        return Err(format!("expected {expected}"));
-    }
-    Ok(rate)
 }
 
 fn probability(value: &str) -> Result<f64, String> {
@@ -423,49 +372,10 @@ fn concurrency(value: &str) -> Result<Concurrency, String> {
     parsed.map_err(|_| expected.to_owned())
 }
 
-/// The value of that name. An error names the nearest one.
-fn one_of<T: Copy, const N: usize>(
-    what: &str,
-    name: &str,
-    known: [(&'static str, T); N],
-) -> Result<T, String> {
-    if let Some((_, value)) = known.iter().find(|(known, _)| *known == name) {
-        return Ok(*value);
-    }
-    let nearest = nearest(name, known.iter().map(|(name, _)| *name));
-    let all = known.map(|(name, _)| name).join(", ");
-    Err(format!(
-        "there is no {what} {name:?}; did you mean {nearest:?}? There are {all}"
-    ))
-}
-
-/// The name with the fewest letters to change.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
-    known
-        .min_by_key(|known| distance(name, known))
-        .unwrap_or_default()
-}
-
-/// How many letters must be added, removed or replaced to make one word of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = line + 1;
-        for (column, &same) in other.iter().enumerate() {
-            let above = row[column + 1];
-            let replaced = corner + usize::from(letter != same);
-            row[column + 1] = replaced.min(above + 1).min(row[column] + 1);
-            corner = above;
-        }
-    }
-    row[other.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn parsed(line: &str) -> Result<Command, String> {
         let parser = lexopt::Parser::from_args(line.split_whitespace());

@@ -16,9 +16,12 @@
 //! real. So a run does not replay from its seed, but what the tester itself draws does: the
 //! load, latencies, losses and faults.
 //!
+//! [`Bench`] measures node programs, on the same reactor and child processes, and judges nothing.
+//!
 //! Read next: [`Plan`], then `processes`, then [`Record`], which is all that is known about a
 //! run, and [`store`].
 
+mod bench;
 mod check;
 mod edn;
 mod evidence;
@@ -31,6 +34,7 @@ pub mod store;
 mod tell;
 mod words;
 
+pub use bench::{Bench, BenchError, Measured, Pace, Program, Requests};
 pub use check::{Judgement, consistency_model, judge, read_history};
 pub use plan::{Attack, Concurrency, MODELS, Plan, TOPOLOGIES, WORKLOADS};
 pub use record::{LogLine, Message, MessageFate, Problem, Record, Verdict};

@@ -13,6 +13,11 @@ const WRITTEN_EVERY: Duration = Duration::from_secs(5);
 /// Goes to the beginning of the line and clears it.
 const CLEAR: &str = "\r\x1b[K";
 
+/// Makes a terminal cut what is wider than it, and wrap it again. A line that wraps could not be
+/// cleared. This needs no knowledge of the width, which can change.
+const CUT: &str = "\x1b[?7l";
+const WRAP: &str = "\x1b[?7h";
+
 /// The progress line, and the other lines that are written while a test runs.
 pub(super) struct Progress {
     out: Box<dyn Write>,
@@ -68,13 +73,8 @@ impl Progress {
         let span = now.since(self.last).as_secs_f64().max(0.001);
         #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
         let rate = (all - self.shown) as f64 / span;
-        let mut line = format!(
-            "{:>5.1} s  {rate:.0} operations/s  {} ok, {} failed, {} unknown  {messages} messages",
-            now.since(Instant::ZERO).as_secs_f64(),
-            self.done,
-            self.failed,
-            self.unknown,
-        );
+        let mut line = format!("{:>5.1} s", now.since(Instant::ZERO).as_secs_f64());
+        // The faults come first: the end of the line may not fit on a terminal.
         if is_cut {
             line.push_str("  partition");
         }
@@ -83,11 +83,15 @@ impl Progress {
                 line.push_str(&format!("  {what}: {}", names.join(" ")));
             }
         }
+        line.push_str(&format!(
+            "  {rate:.0} operations/s  {} ok, {} failed, {} unknown  {messages} messages",
+            self.done, self.failed, self.unknown,
+        ));
         self.shown = all;
         self.last = now;
         self.next = now + every(self.is_redrawn);
         if self.is_redrawn {
-            self.write(&format!("{CLEAR}{line}"));
+            self.write(&format!("{CLEAR}{CUT}{line}{WRAP}"));
             self.is_open = true;
         } else {
             self.write(&format!("{line}\n"));
@@ -161,8 +165,11 @@ mod tests {
     #[test]
     fn a_terminal_has_one_line_and_anything_else_has_plain_ones() {
         let line =
-            "  5.0 s  2 operations/s  10 ok, 0 failed, 0 unknown  40 messages  partition  down: n1";
+            "  5.0 s  partition  down: n1  2 operations/s  10 ok, 0 failed, 0 unknown  40 messages";
         assert_eq!(shown(false), format!("{line}\na line\n"));
-        assert_eq!(shown(true), format!("{CLEAR}{line}{CLEAR}a line\n"));
+        assert_eq!(
+            shown(true),
+            format!("{CLEAR}{CUT}{line}{WRAP}{CLEAR}a line\n")
+        );
     }
 }

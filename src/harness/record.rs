@@ -5,6 +5,7 @@
 
 use crate::workload::faults::FaultSpan;
 use crate::workload::{Anomalies, History, Statistics};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
@@ -55,6 +56,8 @@ pub struct Record {
     pub verdict: Verdict,
     /// The checker's findings.
     pub anomalies: Anomalies,
+    /// Why the verdict is unknown, or would be if the run were not invalid: a sentence each.
+    pub doubts: Vec<String>,
     /// The measurements of the checker, as a JSON object; null if there are none.
     pub summary: serde_json::Value,
 }
@@ -65,6 +68,93 @@ impl Record {
         let name = self.nodes.get(node).cloned();
         name.unwrap_or_else(|| format!("n{node}"))
     }
+
+    /// The cut of a partition in words; empty if the fault is none.
+    pub(crate) fn cut(&self, span: &FaultSpan) -> String {
+        cut(&span.links, &self.nodes)
+    }
+
+    /// A fault in words, without its time: `partition, n0 against n1, n2`.
+    pub(crate) fn fault(&self, span: &FaultSpan) -> String {
+        let cut = self.cut(span);
+        if !cut.is_empty() {
+            return format!("{}, {cut}", span.kind);
+        }
+        let detail = match span.detail.as_str() {
+            "" => String::new(),
+            detail => format!(" ({detail})"),
+        };
+        format!(
+            "{} of {}{detail}",
+            span.kind,
+            listed(&span.nodes, &self.nodes)
+        )
+    }
+}
+
+/// The nodes of these indices, by name.
+fn listed(nodes: &[usize], names: &[String]) -> String {
+    let name = |node: &usize| {
+        names
+            .get(*node)
+            .cloned()
+            .unwrap_or_else(|| format!("n{node}"))
+    };
+    nodes.iter().map(name).collect::<Vec<String>>().join(", ")
+}
+
+/// Cut links in words.
+///
+/// | links that are cut | words |
+/// |---|---|
+/// | none | |
+/// | all between groups of nodes, in both directions | `n0 against n1, n2` |
+/// | others | `n0 does not hear n1, n2; n1 does not hear n0` |
+fn cut(links: &[(usize, usize)], names: &[String]) -> String {
+    if links.is_empty() {
+        return String::new();
+    }
+    let nodes = names.len();
+    let is_cut = |from: usize, to: usize| links.contains(&(from, to));
+    // Nodes that reach each other over links that work in both directions are a group.
+    let mut group: Vec<usize> = (0..nodes).collect();
+    for (node, other) in (0..nodes).flat_map(|node| (0..node).map(move |other| (node, other))) {
+        if !is_cut(node, other) && !is_cut(other, node) {
+            let (old, new) = (group[node], group[other]);
+            let of_old = group.iter_mut().filter(|it| **it == old);
+            of_old.for_each(|it| *it = new);
+        }
+    }
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (node, group) in group.iter().enumerate() {
+        groups.entry(*group).or_default().push(node);
+    }
+    let others = |group: &Vec<usize>| group.len() * (nodes - group.len());
+    if links.len() == groups.values().map(others).sum::<usize>() {
+        let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+        groups.sort_by_key(Vec::len);
+        let groups: Vec<String> = groups.iter().map(|it| listed(it, names)).collect();
+        return groups.join(" against ");
+    }
+    let mut unheard: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (from, to) in links {
+        unheard.entry(*to).or_default().push(*from);
+    }
+    // Nodes that do not hear the same others are named together.
+    let mut deaf: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+    for (to, mut from) in unheard {
+        from.sort_unstable();
+        deaf.entry(from).or_default().push(to);
+    }
+    let deaf = deaf.into_iter().map(|(from, to)| {
+        let verb = if to.len() == 1 { "does" } else { "do" };
+        format!(
+            "{} {verb} not hear {}",
+            listed(&to, names),
+            listed(&from, names)
+        )
+    });
+    deaf.collect::<Vec<String>>().join("; ")
 }
 
 /// A message that a node, a service or a client sent.
@@ -206,6 +296,30 @@ impl Verdict {
             Verdict::Valid => "Everything looks good! ヽ(‘ー`)ノ",
             Verdict::Unknown => "Errors occurred during analysis, but no anomalies found. ಠ~ಠ",
             Verdict::Invalid => "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut;
+
+    #[test]
+    fn a_cut_is_told_by_its_sides_or_by_each_deaf_node() {
+        let names = ["a", "b", "c"].map(str::to_owned);
+        let cases: [(&[(usize, usize)], &str); 5] = [
+            (&[], ""),
+            (&[(0, 1), (1, 0), (1, 2), (2, 1)], "b against a, c"),
+            (
+                &[(0, 1), (1, 0), (1, 2), (2, 1), (0, 2), (2, 0)],
+                "a against b against c",
+            ),
+            (&[(0, 1), (0, 2)], "b, c do not hear a"),
+            // c reaches both, so there are no sides.
+            (&[(0, 1), (1, 0)], "b does not hear a; a does not hear b"),
+        ];
+        for (links, words) in cases {
+            assert_eq!(cut(links, &names), words, "{links:?}");
         }
     }
 }

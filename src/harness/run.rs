@@ -73,7 +73,13 @@ pub fn run(plan: &Plan, progress: Box<dyn Write>, is_redrawn: bool) -> io::Resul
             let txn = txn.txn_length_max(length).writes_per_key(writes);
             drive(plan, progress, txn)
         }
-        "lin-kv" => drive(plan, progress, LinKv::new().keys(keys(3))),
+        "lin-kv" => {
+            let lin_kv = match plan.key_count {
+                Some(count) => LinKv::new().keys(count),
+                None => LinKv::new().groups(),
+            };
+            drive(plan, progress, lin_kv)
+        }
         other => Err(io::Error::other(format!("there is no workload {other:?}"))),
     }
 }
@@ -96,7 +102,7 @@ where
     let latency = plan.latency.mean();
     let driver = Driver::new(&mut processes, workload, &load, plan.seed, latency);
     let finished = driver.run();
-    let (notes, faults, statistics) = processes.finish();
+    let (notes, faults, statistics) = processes.finish()?;
     let (summary, mut anomalies) = match finished.checked {
         Ok(summary) => (serde_json::to_value(summary)?, Anomalies::default()),
         Err(anomalies) => (Value::Null, anomalies.renamed(&plan.nodes)),
@@ -134,6 +140,7 @@ where
         server_messages: finished.server_messages,
         verdict,
         anomalies,
+        doubts: doubts.clone(),
         summary,
     };
     Ok(Tested {

@@ -1,10 +1,13 @@
 //! A run in words.
 
+use super::evidence::Evidence;
 use super::processes::told;
 use super::record::{Record, Verdict};
 use super::run::Tested;
+use super::store;
 use crate::workload::faults::FaultSpan;
 use crate::workload::{History, Outcome};
+use serde_json::json;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -53,6 +56,44 @@ fn list(text: &mut String, title: &str, total: usize, lines: impl Iterator<Item 
     }
 }
 
+impl Tested {
+    /// The result as one JSON object in one line, for programs.
+    ///
+    /// It is that of `results.json`, with more keys: `verdict` is `"valid"`, `"invalid"` or
+    /// `"unknown"`, `workload-name`, `latencies-ms` by quantile, `doubts`, and `store`, the
+    /// folder of the run's files or null. Durations are in milliseconds.
+    ///
+    /// ```
+    /// fn verdict(tested: &eddyline::harness::Tested) -> serde_json::Value {
+    ///     let result: serde_json::Value = serde_json::from_str(&tested.to_json()).unwrap();
+    ///     result["verdict"].clone()
+    /// }
+    /// ```
+    pub fn to_json(&self) -> String {
+        let record = &self.record;
+        let ms = |fraction| record.history.latency(fraction).as_secs_f64() * 1000.0;
+        let quantiles = [
+            ("0", 0.0),
+            ("0.5", 0.5),
+            ("0.95", 0.95),
+            ("0.99", 0.99),
+            ("1", 1.0),
+        ];
+        let latencies = quantiles.map(|(name, fraction)| (name.to_owned(), json!(ms(fraction))));
+        let mut result = store::value(record, &Evidence::all(record));
+        result["verdict"] = json!(match record.verdict {
+            Verdict::Valid => "valid",
+            Verdict::Unknown => "unknown",
+            Verdict::Invalid => "invalid",
+        });
+        result["workload-name"] = json!(record.workload);
+        result["latencies-ms"] = latencies.into_iter().collect();
+        result["doubts"] = json!(self.doubts);
+        result["store"] = json!(self.folder);
+        result.to_string()
+    }
+}
+
 /// The result in words, and the closing line of its verdict.
 impl fmt::Display for Tested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,12 +116,13 @@ fn result(tested: &Tested) -> String {
     let (done, failed, unknown) = counts(history);
     let ms = |fraction| history.latency(fraction).as_secs_f64() * 1000.0;
     let mut text = format!(
-        "{workload}, {} nodes, {:.1} s, seed {seed}\n\
+        "{workload}, {} {}, {:.1} s, seed {seed}\n\
          operations: {done} ok, {failed} failed, {unknown} unknown; availability {:.4}\n\
          latency: median {:.1} ms, 95% {:.1} ms, 99% {:.1} ms, longest {:.1} ms\n\
          messages: {} between nodes, {} with services, {} with clients; {} lost, {} cut off, \
          {} to nodes that were down\n",
         nodes.len(),
+        if nodes.len() == 1 { "node" } else { "nodes" },
         elapsed.as_secs_f64(),
         history.availability(),
         ms(0.5),
@@ -116,7 +158,7 @@ fn result(tested: &Tested) -> String {
         list(&mut text, "doubts", tested.doubts.len(), doubts);
     }
     if let Some(folder) = &tested.folder {
-        let _never_fails = writeln!(text, "everything about it: {}", folder.display());
+        let _never_fails = writeln!(text, "report: {}", folder.join("report.html").display());
     }
     text.push_str(record.verdict.closing_line());
     text.push('\n');

@@ -8,8 +8,10 @@
 //! This crate needs Linux 5.3 here and has no fallback.
 
 use super::Descriptor;
-use rustix::io::retry_on_intr;
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+};
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -38,6 +40,13 @@ pub(crate) struct Pipes {
 /// One end of a pipe to or from a child, or its pidfd.
 #[derive(Debug)]
 pub(crate) struct Pipe(Descriptor);
+
+/// Whether the kernel has no more of what every process needs: descriptors, processes, memory.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    let shortages = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM];
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    code.is_some_and(|code| shortages.contains(&code))
+}
 
 impl Child {
     /// Starts a program with its arguments, in the working directory and environment of this
@@ -74,6 +83,11 @@ impl Child {
         Ok((child, pipes))
     }
 
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Stops the group as a whole, as SIGSTOP does.
     pub(crate) fn pause(&self) {
         let _ended_already = kill_process_group(self.group, Signal::STOP);
@@ -82,6 +96,12 @@ impl Child {
     /// Lets a group that was stopped go on.
     pub(crate) fn resume(&self) {
         let _ended_already = kill_process_group(self.group, Signal::CONT);
+    }
+
+    /// Whether it stands still, as after SIGSTOP. This leaves its state to be asked for again.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !self.has_ended && matches!(waitid(WaitId::Pid(self.group), options), Ok(Some(_)))
     }
 
     /// Sends SIGKILL to the group and does not wait. For many children at once.
@@ -122,6 +142,12 @@ impl Pipe {
     /// Reads what is there; 0 at the end of the stream.
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(retry_on_intr(|| self.0.read(buffer))?)
+    }
+
+    /// How many bytes stand in the pipe, at either end.
+    pub(crate) fn unread(&self) -> usize {
+        let count = rustix::io::ioctl_fionread(self.0.as_fd()).unwrap_or(0);
+        usize::try_from(count).unwrap_or(usize::MAX)
     }
 
     /// Writes as much as the pipe takes.

@@ -24,16 +24,19 @@
 //! the flag on pipes.
 
 mod access;
+mod alarm;
 mod child;
 mod descriptor;
 mod input;
 mod output;
 pub(crate) mod socket;
+mod usage;
 
 /// The same functions, on the real kernel or on a simulated one.
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use crate::lab::Descriptor;
-pub(crate) use child::{Child, Pipe};
+pub(crate) use alarm::Alarm;
+pub(crate) use child::{Child, Pipe, is_shortage};
 #[cfg(not(any(test, feature = "lab")))]
 pub(crate) use descriptor::Descriptor;
 /// The type to which `lab::Descriptor` passes its calls on.
@@ -41,6 +44,7 @@ pub(crate) use descriptor::Descriptor;
 pub(crate) use descriptor::Descriptor as RealDescriptor;
 pub(crate) use input::Input;
 pub(crate) use output::Output;
+pub(crate) use usage::Usage;
 
 use std::io;
 

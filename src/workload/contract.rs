@@ -122,6 +122,13 @@ pub trait Workload: Clone {
     /// ```
     fn next(&mut self, turn: Turn<'_>) -> Option<Request>;
 
+    /// Whether a client's next operation follows from the answers that it has had. Tests of
+    /// real processes then draw it when the client is free, and draw it ahead otherwise, so
+    /// that the same seed gives the same operations.
+    fn follows_answers(&self) -> bool {
+        false
+    }
+
     /// The fields of a reply to a request of type `kind`, besides the header. A
     /// reply must have all of these and no others, as in Maelstrom.
     ///

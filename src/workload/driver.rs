@@ -13,6 +13,10 @@
 //! effect of that operation. Operations come at random intervals, whether workers are
 //! idle or not; an operation that finds none idle waits for one.
 //!
+//! On real time no two runs take equally long for anything. So each operation is given to a
+//! worker before it is known which ones are idle, and waits for that worker. Each worker draws
+//! from a stream of its own. The same seed then gives each worker the same operations.
+//!
 //! Everything random comes from the seed that the driver is given. It is a stream beside
 //! the testbed's own, so that another load meets the same network.
 
@@ -24,6 +28,7 @@ use super::schema;
 use super::testbed::{Happening, Testbed};
 use crate::protocol::{Envelope, Error, ErrorBody, ReplyTo};
 use crate::random::Random;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,6 +38,10 @@ const FINAL_RETRY: Duration = Duration::from_secs(1);
 
 /// How long the final operations at a node may take altogether.
 const FINAL_LIMIT: Duration = Duration::from_secs(60);
+
+/// How many operations wait for a client at most. Only a load that the nodes cannot bear gets
+/// there. Further ones are dropped.
+const QUEUED_MAX: usize = 1_000;
 
 /// The alarm for the next operation. Other alarms are the numbers of operations.
 const ARRIVAL: u64 = u64::MAX;
@@ -89,6 +98,10 @@ struct Worker {
     /// The operation that has not ended yet.
     pending: Option<Pending>,
     next_msg_id: u64,
+    /// On real time: the operations that wait for it. `None` is one that will be drawn when
+    /// its turn comes.
+    queue: VecDeque<Option<Request>>,
+    draws: Random,
 }
 
 /// An operation that waits for its reply.
@@ -106,6 +119,8 @@ pub(crate) struct Driver<'a, T, W> {
     load: &'a Load,
     nodes: Vec<String>,
     workers: Vec<Worker>,
+    /// The index of the first worker of the load.
+    first_of_load: usize,
     /// The worker of each client, by the client's number.
     worker_of: Vec<Option<usize>>,
     /// Workers without a pending operation.
@@ -119,6 +134,8 @@ pub(crate) struct Driver<'a, T, W> {
     /// Clients draw from one stream, the times of operations from another.
     draws: Random,
     arrivals: Random,
+    /// The origin of the workers' streams.
+    streams: Random,
     timeout: Duration,
     /// Anomalies that no workload allows: operations that must be done and were not.
     undone: Anomalies,
@@ -141,6 +158,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
             workload,
             load,
             workers: Vec::new(),
+            first_of_load: 0,
             worker_of: Vec::new(),
             idle: Vec::new(),
             owed: 0,
@@ -149,6 +167,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
             made_by: Vec::new(),
             draws: random.fork(),
             arrivals: random.fork(),
+            streams: random.fork(),
             undone: Anomalies::default(),
         }
     }
@@ -187,6 +206,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
 
     fn put_under_load(&mut self) {
         self.phase = Phase::Load;
+        self.first_of_load = self.workers.len();
         let nodes = self.nodes.len();
         for number in 0..self.load.clients.unwrap_or(nodes) {
             let worker = self.add_worker(number % nodes);
@@ -312,8 +332,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
             Some(Happening::Alarm(ARRIVAL)) => {
                 if self.phase == Phase::Load {
                     self.await_arrival();
-                    self.owed += 1;
-                    self.begin_owed();
+                    self.take_arrival();
                 }
             }
             Some(Happening::Alarm(alarm)) => self.give_up(alarm),
@@ -330,6 +349,49 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
     }
 
     // Operations.
+
+    fn take_arrival(&mut self) {
+        if !self.load.is_on_real_time {
+            self.owed += 1;
+            return self.begin_owed();
+        }
+        let of_load = self.workers.len() - self.first_of_load;
+        let worker = self.first_of_load + index_below(&mut self.draws, of_load);
+        let request = if self.workload.follows_answers() {
+            None
+        } else {
+            self.draw(worker)
+        };
+        if self.workers[worker].queue.len() < QUEUED_MAX {
+            self.workers[worker].queue.push_back(request);
+        }
+        self.begin_queued(worker);
+    }
+
+    /// Makes a worker begin the next operation that waits for it, if it is idle.
+    fn begin_queued(&mut self, worker: usize) {
+        while self.workers[worker].pending.is_none()
+            && let Some(request) = self.workers[worker].queue.pop_front()
+        {
+            if let Some(request) = request.or_else(|| self.draw(worker)) {
+                self.invoke(worker, request);
+            }
+        }
+    }
+
+    /// Draws a worker's next operation from its own stream.
+    fn draw(&mut self, worker: usize) -> Option<Request> {
+        let Worker {
+            name, node, draws, ..
+        } = &mut self.workers[worker];
+        self.workload.next(Turn {
+            worker,
+            client: name,
+            node: *node,
+            nodes: &self.nodes,
+            random: draws,
+        })
+    }
 
     /// Makes idle workers begin the operations that are owed. A draw chooses the worker.
     fn begin_owed(&mut self) {
@@ -467,7 +529,9 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         if is_unknown {
             self.replace_client(worker);
         }
-        if self.phase == Phase::Load {
+        if self.phase == Phase::Load && self.load.is_on_real_time {
+            self.begin_queued(worker);
+        } else if self.phase == Phase::Load {
             self.idle.push(worker);
             self.begin_owed();
         }
@@ -484,6 +548,8 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
             node,
             pending: None,
             next_msg_id: 1,
+            queue: VecDeque::new(),
+            draws: self.streams.fork(),
         });
         worker
     }

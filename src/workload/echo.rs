@@ -2,7 +2,7 @@
 
 use super::anomalies::Anomalies;
 use super::contract::{Observed, Turn, Workload};
-use super::history::Request;
+use super::history::{Outcome, Request};
 use serde_json::{Value, json};
 
 /// Maelstrom's `echo`: `echo {echo}` -> `{echo}`.
@@ -57,11 +57,8 @@ impl Workload for Echo {
         let mut echoed = 0;
         for operation in run.history.operations() {
             let (client, node) = (&operation.client, operation.node);
-            if !operation.is_ok() {
-                let outcome = &operation.outcome;
-                anomalies.add(format_args!(
-                    "n{node} did not echo to {client}: {outcome:?}"
-                ));
+            if let Outcome::Fail(error) | Outcome::Info(error) = &operation.outcome {
+                anomalies.add(format_args!("n{node} did not echo to {client}: {error}"));
                 continue;
             }
             let (sent, back) = (echo(operation.asked()), echo(operation.replied()));

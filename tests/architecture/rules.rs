@@ -336,10 +336,14 @@ impl File<'_> {
         // A failed simulation may write its trace to a file. It runs in a test,
         // where no message comes from outside.
         // A run's files are written by `harness/store`, and histories are read there.
-        let may_open = self.room == "sim" || self.name.starts_with("harness/store/");
-        // A secret is read before the protocol begins.
+        // The measure of a node's process stands in /proc, under its number. A secret is read
+        // before the protocol begins.
         let is_command_line = self.room == "command_line";
-        let opens_files = path.starts_with(&["std", "fs"]) && !may_open && !is_command_line;
+        let may_open = is_command_line
+            || self.room == "sim"
+            || self.name.starts_with("harness/store/")
+            || self.name == "sys/usage.rs";
+        let opens_files = path.starts_with(&["std", "fs"]) && !may_open;
         // The nodes of a test are programs that its command line names.
         let starts_programs = starts_programs && self.name != "sys/child.rs";
         if opens_files || starts_programs {

@@ -50,6 +50,75 @@ async function shoot(tab, name, fullPage = false) {
 }
 if (pictures) mkdirSync(pictures, { recursive: true });
 
+/** The first anomaly of each kind, by its first words, as far as the page shows it at once. */
+async function kinds(tab) {
+  return tab.evaluate(() => {
+    const seen = new Map();
+    window.report.run.anomalies.slice(0, 10).forEach(({ headline }, nth) => {
+      const kind = headline.replace(/[\d"].*/, '');
+      if (!seen.has(kind)) seen.set(kind, nth);
+    });
+    return [...seen.values()].slice(0, 5);
+  });
+}
+
+/** The message that is chosen, and whether its line is in sight. */
+async function chosen(tab) {
+  return tab.evaluate(() => {
+    const { diagram, run } = window.report;
+    const line = document.querySelector('#diagram-scroll .arrow.chosen line');
+    const frame = diagram.scroll.getBoundingClientRect();
+    const place = line?.getBoundingClientRect();
+    const isInSight = Boolean(place) && place.bottom >= frame.top && place.top <= frame.bottom && place.right >= frame.left && place.left <= frame.right;
+    return { id: run.messages.id[diagram.chosen], isInSight };
+  });
+}
+
+/** Clicks an anomaly, and then each of its steps: the diagram goes to the message that is named. */
+async function showAnomaly(tab, file, nth) {
+  const card = tab.locator(`#anomaly-${nth + 1}`);
+  await card.locator('button.primary').click();
+  const marked = await tab.locator('#diagram-scroll .arrow.shown, #diagram-scroll .arrow.chosen').count();
+  check(marked > 0, `${file}: anomaly ${nth + 1} shows no message`);
+  const details = card.locator('details').first();
+  if (!(await details.evaluate((found) => found.open))) await details.locator('summary').first().click();
+  const steps = card.locator('.steps button');
+  await steps.first().waitFor({ timeout: 5000 }).catch(() => {});
+  const texts = await steps.allInnerTexts();
+  check(texts.length > 0, `${file}: anomaly ${nth + 1} has no steps`);
+  for (const [which, text] of texts.entries()) {
+    const named = /[mM]essages? (\d+) from|\(messages? (\d+)/.exec(text);
+    if (!named) continue;
+    await steps.nth(which).click();
+    const found = await chosen(tab);
+    check(found.id === Number(named[1] ?? named[2]), `${file}: “${text}” leads to message ${found.id}`);
+    check(found.isInSight, `${file}: “${text}”: its message is out of sight`);
+  }
+}
+
+/** Finds messages by number, also one that a filter hides, and filters by node, type and text. */
+async function findMessages(tab, file) {
+  const shown = () => tab.evaluate(() => window.report.diagram.places.length);
+  const all = await tab.evaluate(() => window.report.run.messages.id.length);
+  const chip = tab.locator('#filters .chips button').first();
+  await chip.click();
+  check((await shown()) < all, `${file}: a hidden node hides no message`);
+  const last = await tab.evaluate(() => {
+    const { diagram, run } = window.report;
+    return run.messages.id.findLast((id, place) => diagram.rowFrom[place] < 0);
+  });
+  const number = tab.locator('#filters input[type=number]');
+  await number.fill(String(last));
+  await number.press('Enter');
+  const found = await chosen(tab);
+  check(found.id === last && found.isInSight, `${file}: message ${last} is not found by its number`);
+  check((await shown()) === all, `${file}: a message that a filter hides does not end the filter`);
+  const type = tab.locator('#filters select').first();
+  await type.selectOption({ index: 1 });
+  check((await shown()) > 0 && (await shown()) < all, `${file}: the type filters nothing`);
+  await type.selectOption({ index: 0 });
+}
+
 async function report(folder, name) {
   const file = join(folder, 'report.html');
   let ms = Infinity;
@@ -71,9 +140,8 @@ async function report(folder, name) {
   await shoot(tab, `${name}-top`);
   await shoot(tab, `${name}-whole`, true);
   if (seen.anomalies) {
+    for (const nth of await kinds(tab)) await showAnomaly(tab, file, nth);
     await tab.locator('#anomaly-1 button.primary').click();
-    const marked = await tab.locator('#diagram-scroll .arrow.shown, #diagram-scroll .arrow.chosen').count();
-    check(marked > 0, `${file}: the first anomaly shows no message`);
     const detail = await tab.locator('#detail').innerText();
     check(detail.includes('Message '), `${file}: no message is described: ${detail}`);
     await tab.keyboard.press('ArrowDown');
@@ -88,6 +156,7 @@ async function report(folder, name) {
     await tab.locator('#timeline').scrollIntoViewIfNeeded();
     await shoot(tab, `${name}-timeline`);
   }
+  if (seen.messages) await findMessages(tab, file);
   const unnamed = await tab.evaluate(() => [...document.querySelectorAll('button, select, input')].filter((found) => !(found.textContent.trim() || found.labels?.length)).length);
   check(unnamed === 0, `${file}: ${unnamed} controls have no name`);
   await close(tab);

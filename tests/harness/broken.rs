@@ -1,6 +1,8 @@
 //! Broken nodes: each is found, named, and outlived.
 
-use super::{ECHO, GOOD, INIT, INVALID, UNKNOWN, sed, test_script, test_script_with};
+use super::{
+    ECHO, GOOD, INIT, INVALID, Ran, UNKNOWN, sed, test_script, test_script_with, together,
+};
 
 /// Whether a process still runs that has this word on its command line. One that was killed is
 /// given time to end: a loaded machine needs some.
@@ -46,7 +48,7 @@ fn a_stray_line_is_named_and_does_not_mute_the_node() {
 
 #[test]
 fn a_line_that_breaks_a_rule_is_named() {
-    for (from, to, text) in [
+    let cases = [
         (
             r#""dest":"\1""#,
             r#""dest":"n9""#,
@@ -64,14 +66,15 @@ fn a_line_that_breaks_a_rule_is_named() {
             "must not have a field \"more\"",
         ),
         (r#","echo":\4"#, "", "must have a field \"echo\""),
-    ] {
+    ];
+    together(&cases, |&(from, to, text)| {
         // Only the reply's side of the script has this text at its end.
         let at = ECHO.rfind(from).unwrap();
         let echo = format!("{}{to}{}", &ECHO[..at], &ECHO[at + from.len()..]);
         let ran = test_script(&sed(&[INIT, &echo]));
         ran.ended(INVALID);
         ran.says(text);
-    }
+    });
 }
 
 #[test]
@@ -169,8 +172,64 @@ fn a_flood_of_bad_lines_is_counted() {
     ran.says("problems: 1001");
 }
 
+/// Clients of lin-kv wait for a second only.
+const QUICK: [&str; 4] = ["-w", "lin-kv", "--node-count", "1"];
+
 #[test]
-fn a_node_that_stops_itself_is_outlived() {
+fn a_node_that_stops_itself_is_named() {
     let script = format!("sleep 0.5; kill -STOP 0 & {}", sed(&[INIT, ECHO]));
-    test_script(&format!("({script})")).says("nodes");
+    let ran = test_script_with(&QUICK, &format!("({script})"));
+    ran.ended(INVALID);
+    ran.says("n0: it has stopped itself");
+}
+
+#[test]
+fn a_node_that_reads_slowly_is_waited_for() {
+    let echo = sed(&[INIT, ECHO]).replace("exec ", "");
+    let read = "while read -r line; do sleep 0.2; printf '%s\\n' \"$line\"";
+    let script = format!("{read} | {echo}; done");
+    test_script(&script).ended(GOOD);
+}
+
+#[test]
+fn a_node_that_never_reads_its_stdin_is_named() {
+    let init_ok = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
+    let script = format!("read -r line; echo '{init_ok}'; exec sleep 3619.75");
+    let ran = test_script_with(&QUICK, &script);
+    ran.ended(UNKNOWN);
+    ran.says("on the stdin of n0 were not read, and requests to it had no reply");
+    assert!(!is_running("3619.75"));
+}
+
+/// n0 floods n1, which never reads.
+fn flood(mark: &str, options: &[&str]) -> Ran {
+    let init_ok = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
+    let text = "x".repeat(4_000);
+    let script = format!(
+        "read -r line
+        case $line in
+        *'\"node_id\":\"n0\"'*) echo '{init_ok}'
+            exec yes '{{\"src\":\"n0\",\"dest\":\"n1\",\"body\":{{\"type\":\"x\",\"text\":\"{text}\"}}}}';;
+        *) echo '{}'; exec sleep {mark};;
+        esac",
+        init_ok.replace("n0", "n1").replace("c0", "c1"),
+    );
+    let all = ["-w", "echo", "--node-count", "2"];
+    let ran = test_script_with(&[&all, options].concat(), &script);
+    assert!(!is_running(mark));
+    ran
+}
+
+#[test]
+fn what_waits_for_a_node_that_does_not_read_has_a_bound() {
+    let ran = flood("3620.25", &[]);
+    ran.ended(INVALID);
+    ran.says("n1: it does not read its stdin: 64 MiB wait for it");
+}
+
+#[test]
+fn what_is_on_its_way_has_a_bound() {
+    let ran = flood("3620.5", &["--latency", "60000"]);
+    ran.ended(INVALID);
+    ran.says("n0: it sends too much: 64 MiB of messages are on their way");
 }

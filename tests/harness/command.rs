@@ -2,8 +2,9 @@
 
 use super::{ECHO, GOOD, INIT, Ran, eddyline, sed, test, test_script, test_script_with};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 #[test]
 fn without_a_program_it_tests_itself() {
@@ -67,28 +68,87 @@ fn lin_kv_rounds_its_clients_up_and_says_so() {
 }
 
 #[test]
-fn the_same_seed_makes_the_same_requests() {
-    let requests = || {
-        let options = [
-            "-w",
-            "echo",
-            "--node-count",
-            "1",
-            "--seed",
-            "7",
-            "--log-net-send",
-        ];
-        let ran = test(&options);
-        ran.ended(GOOD);
-        let lines = ran.stderr.lines();
-        let echoes = lines.filter_map(|line| Some(line.split_once(r#""echo","msg_id":"#)?.1));
-        echoes.map(str::to_owned).collect::<Vec<String>>()
+fn the_tester_that_cannot_go_on_ends_with_255() {
+    let command = format!(
+        "ulimit -n 8; exec {} test -w echo --no-store",
+        env!("CARGO_BIN_EXE_eddyline")
+    );
+    let output = Command::new("/bin/sh").args(["-c", &command]).output();
+    let ran = Ran::from(&output.unwrap());
+    assert_eq!(ran.status, 255, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.contains("the tester failed"), "{}", ran.stderr);
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn json_is_one_object_on_stdout_and_the_words_are_on_stderr() {
+    let wrong = sed(&[INIT, &ECHO.replace(r#""echo":\4"#, r#""echo":"no""#)]);
+    let options = ["-w", "echo", "--node-count", "1", "--seed", "7", "--json"];
+    for (script, verdict, status) in [(sed(&[INIT, ECHO]), "valid", 0), (wrong, "invalid", 1)] {
+        let ran = test_script_with(&options, &script);
+        assert_eq!(ran.status, status);
+        let result: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(result["verdict"], verdict);
+        assert_eq!(
+            (&result["workload-name"], &result["seed"]),
+            (&json!("echo"), &json!(7))
+        );
+        let operations = result["stats"]["count"].as_u64().unwrap();
+        assert_eq!(
+            result["net"]["clients"]["send-count"],
+            json!(2 * operations + 2)
+        );
+        assert!(result["latencies-ms"]["0.99"].as_f64().unwrap() >= 0.0);
+        let anomalies = result["workload"]["anomaly-count"].as_u64().unwrap();
+        assert_eq!(anomalies > 0, verdict == "invalid", "{result}");
+        assert_eq!(
+            (&result["problems"], &result["store"]),
+            (&json!([]), &Value::Null)
+        );
+        assert_eq!(result["faults"]["struck"], json!([]));
+        let closing = if status == 0 { GOOD } else { super::INVALID };
+        assert!(
+            ran.stderr.ends_with(&format!("{closing}\n")),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn runs_are_repeated_until_one_is_not_valid() {
+    let runs = |script: &str| {
+        let mut options = vec!["-w", "echo", "--node-count", "1", "--time-limit", "0.3"];
+        options.extend(["--test-count", "2", "--json", "--seed", "4"]);
+        let ran = test_script_with(&options, script);
+        let seeds = ran.stdout.lines().map(|line| {
+            let result: Value = serde_json::from_str(line).unwrap();
+            result["seed"].as_u64().unwrap()
+        });
+        (ran.status, seeds.collect::<Vec<u64>>())
     };
-    let (one, other) = (requests(), requests());
-    // How many fit into the time is the machine's affair.
-    let common = one.len().min(other.len());
-    assert!(common > 0);
-    assert_eq!(one[..common], other[..common]);
+    assert_eq!(runs(&sed(&[INIT, ECHO])), (0, vec![4, 5]));
+    assert_eq!(runs("exit 1"), (1, vec![4]));
+}
+
+#[test]
+fn nodes_see_the_end_of_their_stdin_when_the_tester_is_killed() {
+    let mark = "3616.75";
+    // The shell waits for sed, which ends with its stdin.
+    let script = sed(&[INIT, ECHO]).replace("exec ", "") + "; exit 0";
+    let mut tester = eddyline()
+        .args(["test", "-w", "echo", "--log-net-send", "--no-store"])
+        .args(["--bin", "/bin/sh", "--", "-c", &script, mark])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = BufReader::new(tester.stderr.take().unwrap());
+    let mut lines = stderr.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains(r#""type":"echo_ok""#)));
+    tester.kill().unwrap();
+    tester.wait().unwrap();
+    assert!(!super::broken::is_running(mark));
 }
 
 #[test]

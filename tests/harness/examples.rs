@@ -1,6 +1,6 @@
 //! The examples under the faults that they are meant to survive.
 
-use super::{GOOD, INVALID, example, test};
+use super::{GOOD, INVALID, example, test, together};
 
 fn survives(workload: &str, name: &str, nemesis: &str, kinds: &[&str], more: &[&str]) {
     let program = example(name);
@@ -13,7 +13,7 @@ fn survives(workload: &str, name: &str, nemesis: &str, kinds: &[&str], more: &[&
         "--seed",
         "5",
     ]);
-    options.extend(["--time-limit", "6", "--recovery", "5", "--rate", "50"]);
+    options.extend(["--time-limit", "4", "--recovery", "3", "--rate", "50"]);
     options.extend(more);
     let ran = test(&options);
     ran.ended(GOOD);
@@ -99,14 +99,15 @@ fn unique_ids_survives_all_faults() {
 
 #[test]
 fn the_other_examples_are_valid() {
-    for (workload, name) in [
+    let cases = [
         ("echo", "echo"),
         ("g-counter", "g_counter"),
         ("pn-counter", "pn_counter"),
         ("kafka", "kafka"),
         ("txn-list-append", "txn_list_append"),
         ("txn-rw-register", "txn_rw_register"),
-    ] {
+    ];
+    together(&cases, |&(workload, name)| {
         let program = example(name);
         let options = [
             "-w",
@@ -126,7 +127,7 @@ fn the_other_examples_are_valid() {
         ];
         let ran = test(&[&options[..], &models[..]].concat());
         assert_eq!(ran.status, 0, "{workload}: {}{}", ran.stdout, ran.stderr);
-    }
+    });
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! `eddyline test` with real processes: sound nodes and broken ones, faults, exit statuses and
 //! closing lines. No test measures time.
 
+mod bench;
 mod broken;
 mod command;
 mod examples;
+mod languages;
+mod seed;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -82,6 +85,16 @@ pub(crate) fn test(options: &[&str]) -> Ran {
         .output()
         .expect("the program runs");
     Ran::from(&output)
+}
+
+/// Does this for all cases at the same time: tests mostly wait.
+pub(crate) fn together<T: Sync>(cases: &[T], check: impl Fn(&T) + Sync) {
+    let check = &check;
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(move || check(case));
+        }
+    });
 }
 
 /// Tests a node that is a shell script, with `echo`.

@@ -9,12 +9,14 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// A run: its name, its options, its lines and whether it is valid.
+/// A run: its name, its options, its lines and its verdict.
 struct Run {
     name: String,
     options: Vec<String>,
     lines: String,
     is_valid: bool,
+    /// The measurements of Maelstrom's checker.
+    figures: Value,
 }
 
 fn runs() -> Vec<Run> {
@@ -39,6 +41,7 @@ fn runs() -> Vec<Run> {
             options,
             lines,
             is_valid: verdict["valid"].as_bool().expect("a verdict"),
+            figures: verdict["workload"].clone(),
         }
     });
     runs.collect()
@@ -130,6 +133,61 @@ fn every_history_gets_maelstroms_verdict() {
             !run.is_valid
         );
     }
+}
+
+/// A list with its numbers in order: final reads that are made at once end in any order.
+fn in_order(figure: &Value) -> Value {
+    let mut figure = figure.clone();
+    if let Some(list) = figure.as_array_mut() {
+        list.sort_by_key(Value::as_i64);
+    }
+    figure
+}
+
+/// The figures of a workload, of those that Maelstrom defines in the same way.
+#[test]
+fn figures_are_maelstroms() {
+    let figures = [
+        "attempt-count",
+        "stable-count",
+        "stale-count",
+        "lost-count",
+        "lost",
+        "never-read-count",
+        "duplicated-count",
+        "stable-latencies",
+        "final-reads",
+        "acceptable",
+    ];
+    let mut compared = 0;
+    for run in runs() {
+        let file = write(&format!("{}.figures", run.name), &run.lines);
+        let mut arguments: Vec<&str> = run.options.iter().map(String::as_str).collect();
+        arguments.extend([file.to_str().expect("a path"), "--json"]);
+        let output = check(&arguments);
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        // Ids that were given out twice are Maelstrom's figure alone.
+        let is_of_ids = run.options.contains(&"unique-ids".to_owned());
+        for figure in figures.iter().filter(|_| !is_of_ids) {
+            let (ours, theirs) = (&found["workload"][figure], &run.figures[figure]);
+            if !theirs.is_null() {
+                let (ours, theirs) = (in_order(ours), in_order(theirs));
+                assert_eq!(ours, theirs, "{}: {figure}", run.name);
+                compared += 1;
+            }
+        }
+        let kinds = run.figures["error-types"].as_array();
+        for kind in kinds.into_iter().flatten() {
+            // "inconsistent-offsets" is told as "inconsistent offset 3 of …".
+            let kind = kind.as_str().expect("a name").replace('-', " ");
+            let kind = kind.trim_end_matches('s');
+            let told = found["anomalies"].as_array().expect("a list");
+            let is_told = |text: &Value| text.as_str().is_some_and(|text| text.starts_with(kind));
+            assert!(told.iter().any(is_told), "{}: no {kind}", run.name);
+            compared += 1;
+        }
+    }
+    assert!(compared >= 35, "only {compared} figures were compared");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Bug {
+pub(crate) enum Bug {
     None,
     TellsOnce,
     TellsNobody,
@@ -18,7 +18,7 @@ enum Bug {
     LosesAcknowledged,
 }
 
-struct Gossip {
+pub(crate) struct Gossip {
     bug: Bug,
     values: RefCell<Vec<u64>>,
 }
@@ -84,13 +84,16 @@ impl Node for Gossip {
     }
 }
 
-fn run(bug: Bug, simulation: &Simulation) -> Result<BroadcastSummary, Box<Failure>> {
-    let build = move |_: &Context| Gossip {
+pub(crate) fn build(bug: Bug) -> impl Fn(&Context) -> Gossip + 'static {
+    move |_| Gossip {
         bug,
         values: RefCell::default(),
-    };
+    }
+}
+
+fn run(bug: Bug, simulation: &Simulation) -> Result<BroadcastSummary, Box<Failure>> {
     let workload = Broadcast::new().topology(Topology::Tree(4));
-    Ok(simulation.run_with(build, workload)?.summary)
+    Ok(simulation.run_with(build(bug), workload)?.summary)
 }
 
 fn rough(seed: u64) -> Simulation {

@@ -11,14 +11,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Bug {
+pub(crate) enum Bug {
     None,
     CountsTwice,
     ForgetsOthers,
 }
 
 /// A CRDT: each node tells all others its own sum, again and again.
-struct Crdt {
+pub(crate) struct Crdt {
     bug: Bug,
     /// By node: the sum, and how many additions it has.
     sums: RefCell<BTreeMap<String, (i64, u64)>>,
@@ -81,7 +81,7 @@ impl Node for Crdt {
 }
 
 /// A sum in lin-kv, correct or with a bug.
-struct Stored {
+pub(crate) struct Stored {
     is_careless: bool,
 }
 
@@ -129,12 +129,19 @@ fn rough(seed: u64) -> Simulation {
         .nemesis(Nemesis::every(Duration::from_secs(1)).partitions().pauses())
 }
 
-fn crdt(bug: Bug) -> Result<(), Box<Failure>> {
-    let build = move |_: &Context| Crdt {
+pub(crate) fn build(bug: Bug) -> impl Fn(&Context) -> Crdt + 'static {
+    move |_| Crdt {
         bug,
         sums: RefCell::default(),
-    };
-    let summary = rough(3).run_with(build, Counter::pn())?.summary;
+    }
+}
+
+pub(crate) fn careless(_: &Context) -> Stored {
+    Stored { is_careless: true }
+}
+
+fn crdt(bug: Bug) -> Result<(), Box<Failure>> {
+    let summary = rough(3).run_with(build(bug), Counter::pn())?.summary;
     assert_eq!(summary.final_reads, 3);
     Ok(())
 }
@@ -160,17 +167,14 @@ fn wrong_nodes_are_found_out() {
             .unwrap_err()
             .mentions("the final read")
     );
-    let careless = |_: &Context| Stored { is_careless: true };
     let failure = rough(1).run_with(careless, Counter::g()).unwrap_err();
     assert!(failure.mentions("the final read"), "{failure}");
 }
 
 #[test]
 fn a_g_counter_that_counts_twice_is_caught_before_the_end() {
-    let build = |_: &Context| Crdt {
-        bug: Bug::CountsTwice,
-        sums: RefCell::default(),
-    };
-    let failure = rough(4).run_with(build, Counter::g()).unwrap_err();
+    let failure = rough(4)
+        .run_with(build(Bug::CountsTwice), Counter::g())
+        .unwrap_err();
     assert!(failure.mentions("that was added until then"), "{failure}");
 }

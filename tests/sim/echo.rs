@@ -34,9 +34,13 @@ impl Node for Echo {
     }
 }
 
+pub(crate) fn build(bug: Bug) -> impl Fn(&Context) -> Echo + 'static {
+    move |_| Echo(bug)
+}
+
 fn run(bug: Bug) -> Result<usize, Box<Failure>> {
     let simulation = Simulation::new(1).nodes(3);
-    let report = simulation.run_with(move |_| Echo(bug), workload::Echo::new())?;
+    let report = simulation.run_with(build(bug), workload::Echo::new())?;
     assert_eq!(report.statistics.among_servers(), 0);
     Ok(report.summary.echoed)
 }

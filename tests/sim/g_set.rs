@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Bug {
+pub(crate) enum Bug {
     None,
     ReplacesInsteadOfMerging,
     KeepsToItself,
@@ -78,13 +78,16 @@ impl Node for GSet {
     }
 }
 
-fn run(bug: Bug) -> Result<(), Box<Failure>> {
-    let build = move |_: &Context| GSet {
+pub(crate) fn build(bug: Bug) -> impl Fn(&Context) -> GSet + 'static {
+    move |_| GSet {
         bug,
         elements: RefCell::default(),
-    };
+    }
+}
+
+fn run(bug: Bug) -> Result<(), Box<Failure>> {
     let simulation = Simulation::new(2).nodes(3);
-    simulation.run_with(build, workload::GSet::new())?;
+    simulation.run_with(build(bug), workload::GSet::new())?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Bug {
+pub(crate) enum Bug {
     None,
     EverybodyOwns,
     ForgetsSome,
@@ -25,7 +25,7 @@ enum Bug {
 }
 
 /// n0 owns every key, and all others ask it.
-struct Logs {
+pub(crate) struct Logs {
     bug: Bug,
     logs: RefCell<BTreeMap<String, Vec<(u64, u64)>>>,
     next: RefCell<BTreeMap<String, u64>>,
@@ -128,19 +128,22 @@ fn run(bug: Bug, seed: u64) -> Result<KafkaSummary, Box<Failure>> {
     run_under(workload, bug, seed)
 }
 
-fn run_under(workload: Kafka, bug: Bug, seed: u64) -> Result<KafkaSummary, Box<Failure>> {
-    let build = move |_: &Context| Logs {
+pub(crate) fn build(bug: Bug) -> impl Fn(&Context) -> Logs + 'static {
+    move |_| Logs {
         bug,
         logs: RefCell::default(),
         next: RefCell::default(),
         committed: RefCell::default(),
-    };
+    }
+}
+
+fn run_under(workload: Kafka, bug: Bug, seed: u64) -> Result<KafkaSummary, Box<Failure>> {
     let simulation = Simulation::new(seed)
         .nodes(2)
         .clients(4)
         .latency(Latency::exponential_ms(10))
         .loss(0.01);
-    Ok(simulation.run_with(build, workload)?.summary)
+    Ok(simulation.run_with(build(bug), workload)?.summary)
 }
 
 #[test]

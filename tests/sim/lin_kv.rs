@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq)]
-enum Bug {
+pub(crate) enum Bug {
     None,
     SequentialService,
     LastWriterWins,
@@ -19,7 +19,7 @@ enum Bug {
     FailsWhatItDid,
 }
 
-struct Proxy {
+pub(crate) struct Proxy {
     bug: Bug,
     cache: RefCell<BTreeMap<u64, Value>>,
 }
@@ -60,18 +60,21 @@ impl Node for Proxy {
     }
 }
 
-fn run(bug: Bug, seed: u64) -> Result<LinKvSummary, Box<Failure>> {
-    let build = move |_: &Context| Proxy {
+pub(crate) fn build(bug: Bug) -> impl Fn(&Context) -> Proxy + 'static {
+    move |_| Proxy {
         bug,
         cache: RefCell::default(),
-    };
+    }
+}
+
+fn run(bug: Bug, seed: u64) -> Result<LinKvSummary, Box<Failure>> {
     let simulation = Simulation::new(seed)
         .nodes(3)
         .clients(6)
         .latency(Latency::exponential_ms(20))
         .loss(0.02)
         .nemesis(Nemesis::every(Duration::from_secs(2)).pauses());
-    Ok(simulation.run_with(build, LinKv::new())?.summary)
+    Ok(simulation.run_with(build(bug), LinKv::new())?.summary)
 }
 
 #[test]

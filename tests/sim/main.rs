@@ -7,6 +7,7 @@ mod faults;
 mod g_set;
 mod kafka;
 mod lin_kv;
+mod processes;
 mod rules;
 mod setup;
 mod tasks;

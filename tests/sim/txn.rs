@@ -33,7 +33,7 @@ fn apply(database: &mut Database, txn: &mut [Micro]) {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Bug {
+pub(crate) enum Bug {
     None,
     /// Writes without comparing.
     LosesUpdates,
@@ -48,7 +48,7 @@ enum Bug {
 }
 
 /// The whole database is one value of lin-kv.
-struct Stored {
+pub(crate) struct Stored {
     bug: Bug,
     last: RefCell<Database>,
 }
@@ -138,17 +138,20 @@ fn list_append(bug: Bug, model: ConsistencyModel) -> Result<TxnSummary, Box<Fail
     list_append_with(1, bug, model)
 }
 
+pub(crate) fn build(bug: Bug) -> impl Fn(&Context) -> Stored + 'static {
+    move |_| Stored {
+        bug,
+        last: RefCell::default(),
+    }
+}
+
 fn list_append_with(
     seed: u64,
     bug: Bug,
     model: ConsistencyModel,
 ) -> Result<TxnSummary, Box<Failure>> {
-    let build = move |_: &Context| Stored {
-        bug,
-        last: RefCell::default(),
-    };
     let workload = TxnListAppend::new().model(model);
-    Ok(simulation(seed).run_with(build, workload)?.summary)
+    Ok(simulation(seed).run_with(build(bug), workload)?.summary)
 }
 
 #[test]
@@ -187,13 +190,13 @@ fn wrong_list_appends_are_found_out() {
 }
 
 /// Every node has a copy, and tells the others of its transactions' writes.
-struct Replicated {
+pub(crate) struct Replicated {
     bug: CopyBug,
     database: RefCell<Database>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum CopyBug {
+pub(crate) enum CopyBug {
     None,
     DirtyAborts,
     OneWriteAtATime,
@@ -240,15 +243,18 @@ impl Node for Replicated {
     }
 }
 
-fn rw_register(bug: CopyBug) -> Result<TxnSummary, Box<Failure>> {
-    let build = move |_: &Context| Replicated {
+pub(crate) fn copies(bug: CopyBug) -> impl Fn(&Context) -> Replicated + 'static {
+    move |_| Replicated {
         bug,
         database: RefCell::default(),
-    };
+    }
+}
+
+fn rw_register(bug: CopyBug) -> Result<TxnSummary, Box<Failure>> {
     let nemesis = Nemesis::every(Duration::from_secs(2)).partitions();
     let simulation = Simulation::new(1).nodes(3).clients(12).nemesis(nemesis);
     let workload = TxnRwRegister::new().total_availability();
-    Ok(simulation.run_with(build, workload)?.summary)
+    Ok(simulation.run_with(copies(bug), workload)?.summary)
 }
 
 #[test]
@@ -275,10 +281,7 @@ fn wrong_rw_registers_are_found_out() {
 fn cycles_of_writes_are_found_on_any_number_of_keys() {
     for keys in 1..=3 {
         for seed in 1..=12 {
-            let build = |_: &Context| Replicated {
-                bug: CopyBug::OneWriteAtATime,
-                database: RefCell::default(),
-            };
+            let build = copies(CopyBug::OneWriteAtATime);
             let workload = TxnRwRegister::new().keys(keys);
             let workload = workload.model(ConsistencyModel::ReadUncommitted);
             let simulation = Simulation::new(seed).clients(12);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 #[derive(Clone, Copy)]
-enum Bug {
+pub(crate) enum Bug {
     None,
     NoNodeInId,
     SmallLottery,
@@ -21,7 +21,7 @@ enum Bug {
     UnixTimeInId,
 }
 
-struct Ids {
+pub(crate) struct Ids {
     bug: Bug,
     next: Cell<u64>,
     /// Distinguishes the lives of a node that restarts.
@@ -65,7 +65,7 @@ impl Node for Ids {
     }
 }
 
-fn build(bug: Bug) -> impl Fn(&Context) -> Ids + 'static {
+pub(crate) fn build(bug: Bug) -> impl Fn(&Context) -> Ids + 'static {
     move |cx: &Context| Ids {
         bug,
         next: Cell::new(0),

@@ -43,6 +43,7 @@ pub(crate) fn of<S>(report: &Report<S>, workload: &'static str, nodes: usize) ->
         server_messages: report.statistics.among_servers(),
         verdict: Verdict::Valid,
         anomalies: Anomalies::default(),
+        doubts: Vec::new(),
         summary: serde_json::json!({}),
     };
     let mut place: HashMap<u64, usize> = HashMap::new();

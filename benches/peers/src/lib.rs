@@ -1,5 +1,6 @@
 //! Shared code of the measuring programs in `src/bin/`.
 
+pub mod bare;
 pub mod fairness;
 pub mod flood;
 pub mod message;

@@ -68,6 +68,34 @@ impl Node {
         Ok(())
     }
 
+    /// Reads one line.
+    pub fn read_line(&mut self) -> Result<String, Box<dyn Error>> {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            let count = self.stdout.read(&mut self.buffer)?;
+            if count == 0 {
+                return Err("the node ended too early".into());
+            }
+            line.extend_from_slice(&self.buffer[..count]);
+        }
+        Ok(String::from_utf8(line)?)
+    }
+
+    /// The processor time until now, user and system, of a node with one thread.
+    pub fn cpu(&self) -> Result<Duration, Box<dyn Error>> {
+        let file = format!("/proc/{}/schedstat", self.child.id());
+        let text = std::fs::read_to_string(file)?;
+        let nanos = text.split_whitespace().next().ok_or("an empty file")?;
+        Ok(Duration::from_nanos(nanos.parse()?))
+    }
+
+    /// The bytes of memory that it holds now.
+    pub fn memory(&self) -> Result<usize, Box<dyn Error>> {
+        let text = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id()))?;
+        let pages = text.split_whitespace().nth(1).ok_or("an empty file")?;
+        Ok(pages.parse::<usize>()? * 4096)
+    }
+
     /// Kills the node and waits for its end. Returns its total processor time, user and
     /// system. Not all nodes end with their input, so a kill is necessary.
     pub fn end(mut self) -> Result<Duration, Box<dyn Error>> {
@@ -98,6 +126,12 @@ pub fn unpin() -> Result<(), Box<dyn Error>> {
 
 /// The processor time of all children that have ended, user and system.
 pub fn cpu_of_children() -> Result<Duration, Box<dyn Error>> {
+    let (user, system) = times_of_children()?;
+    Ok(user + system)
+}
+
+/// The same in its two parts, user and system.
+pub fn times_of_children() -> Result<(Duration, Duration), Box<dyn Error>> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let of = |time: nix::sys::time::TimeVal| -> Result<Duration, Box<dyn Error>> {
         Ok(Duration::new(
@@ -105,5 +139,5 @@ pub fn cpu_of_children() -> Result<Duration, Box<dyn Error>> {
             1_000 * u32::try_from(time.tv_usec())?,
         ))
     };
-    Ok(of(usage.user_time())? + of(usage.system_time())?)
+    Ok((of(usage.user_time())?, of(usage.system_time())?))
 }

@@ -1,8 +1,9 @@
 //! `cargo learn check`: everything that must hold before the book is published.
 
-use crate::chapter::Chapter;
+use crate::chapter::{Chapter, names_in};
 use crate::run::{self, Versions};
 use crate::{Result, book, made, read};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -15,6 +16,10 @@ const STEP_LINES_MAX: usize = 500;
 
 /// The longest library of chapter 4: its loop.
 const LOOP_LINES_MAX: usize = 200;
+
+/// The most lines of the node that the last chapters build. Comments and blank lines do not
+/// count.
+const NODE_LINES_MAX: usize = 700;
 
 /// Checks the whole book, or the chapters whose numbers are given.
 pub fn check(numbers: &[&str]) -> Result<bool> {
@@ -138,6 +143,14 @@ fn examples(chapters: &[Chapter], wrong: &mut Vec<String>) -> Result<()> {
 }
 
 fn sizes(chapter: &Chapter, wrong: &mut Vec<String>) -> Result<()> {
+    if chapter.number() == "17" {
+        let lines = lines_of_code(&chapter.step_folder().join("src"))?;
+        if lines >= NODE_LINES_MAX {
+            wrong.push(format!(
+                "the node has {lines} lines: {NODE_LINES_MAX} or more"
+            ));
+        }
+    }
     for (name, text) in &chapter.step().files {
         let max = if chapter.number() == "4" {
             LOOP_LINES_MAX
@@ -152,6 +165,19 @@ fn sizes(chapter: &Chapter, wrong: &mut Vec<String>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The lines of all files that are neither blank nor comments.
+fn lines_of_code(folder: &Path) -> Result<usize> {
+    let mut count = 0;
+    for name in names_in(folder)? {
+        let text = read(&folder.join(name))?;
+        let lines = text.lines().map(str::trim);
+        count += lines
+            .filter(|line| !line.is_empty() && !line.starts_with("//"))
+            .count();
+    }
+    Ok(count)
 }
 
 /// In a starter with places to fill in, all other functions are those of the step.

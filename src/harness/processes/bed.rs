@@ -3,8 +3,9 @@
 use super::Processes;
 use super::lifecycle::INIT_TIMEOUT;
 use super::parts::{Address, Client, Due};
+use crate::protocol::ErrorCode;
 use crate::time::{Clock, Instant};
-use crate::workload::{Happening, Operation, Request, Statistics, Testbed};
+use crate::workload::{Happening, Operation, Outcome, Request, Statistics, Testbed};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -45,6 +46,11 @@ impl Testbed for Processes {
 
     fn note(&mut self, operation: &Operation) {
         self.progress.count(&operation.outcome);
+        if let Outcome::Fail(error) | Outcome::Info(error) = &operation.outcome
+            && error.code == ErrorCode::Timeout
+        {
+            self.servers[operation.node].is_slow = true;
+        }
     }
 
     fn now(&self) -> Duration {

@@ -43,6 +43,42 @@ impl Processes {
         self.add_problem(node, None, &excerpt(body.as_bytes()), why);
     }
 
+    /// Finds nodes that stand still and were not paused.
+    pub(super) fn look_at_nodes(&mut self) {
+        for node in 0..self.servers.len() {
+            let server = &mut self.servers[node];
+            let is_stopped = !server.is_paused
+                && !server.is_stopped
+                && server
+                    .process
+                    .as_ref()
+                    .is_some_and(|process| process.child.is_stopped());
+            if is_stopped {
+                server.is_stopped = true;
+                let why = "it has stopped itself, as with SIGSTOP, and answers nothing more";
+                self.blame_node(node, why.to_owned());
+            }
+        }
+    }
+
+    /// Tells of a node that leaves its stdin unread, if requests to it had no reply. That is no
+    /// broken rule, but it explains the missing replies.
+    pub(super) fn look_at_stdin(&mut self, node: usize) {
+        let server = &self.servers[node];
+        let Some(process) = &server.process else {
+            return;
+        };
+        let stream = self.reactor.get(process.stdin);
+        let unread = stream.map_or(0, |stream| stream.pipe.unread()) + process.input.len();
+        if server.is_slow && unread > 0 {
+            let (name, at) = (&self.names[node], self.since_start());
+            let why = format!(
+                "{unread} bytes on the stdin of {name} were not read, and requests to it had no reply"
+            );
+            self.notes.tester_problem(at, why);
+        }
+    }
+
     fn add_problem(&mut self, node: usize, line_number: Option<u64>, line: &str, why: String) {
         let problem = Problem {
             at: self.since_start(),

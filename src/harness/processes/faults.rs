@@ -110,7 +110,8 @@ impl Processes {
             let deaf: BTreeSet<usize> = links.iter().map(|&(_, to)| to).collect();
             let now = self.clock.now().since(crate::time::Instant::ZERO);
             let detail = format!("{partition:?}");
-            self.faults.cut(detail, deaf.into_iter().collect(), now)
+            self.faults
+                .cut(detail, deaf.into_iter().collect(), &links, now)
         });
         CutLinks { links, number }
     }

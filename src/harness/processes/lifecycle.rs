@@ -5,7 +5,7 @@ use super::parts::{Address, Due, Process, Server, Stream, StreamKind};
 use crate::protocol::Header;
 use crate::reactor::{Interest, Token};
 use crate::source::{Next, Progress, Readiness, Reason};
-use crate::sys::Child;
+use crate::sys::{self, Child};
 use crate::time::Clock;
 use crate::wire::{Line, LineBuffer, OutputBuffer};
 use serde_json::json;
@@ -33,6 +33,9 @@ impl Processes {
     /// Starts a node, and sends it an `init` from a new client.
     pub(super) fn start_node(&mut self, node: usize) {
         if let Err(error) = self.spawn(node) {
+            if sys::is_shortage(&error) {
+                return self.fail(error);
+            }
             let program = self.plan.program.display();
             let why = format!("the program {program} does not start: {error}");
             self.blame_node(node, why);

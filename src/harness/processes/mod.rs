@@ -59,6 +59,10 @@ use std::time::Duration;
 /// noticed after this time.
 const WAIT_MAX: Duration = Duration::from_millis(200);
 
+/// How often it is looked whether a node has stopped itself: the kernel tells of that only by
+/// SIGCHLD.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Child processes under one reactor.
 pub(super) struct Processes {
     plan: Plan,
@@ -81,6 +85,10 @@ pub(super) struct Processes {
     faults: Faults,
     partition_draws: Random,
     next_message: u64,
+    /// The bytes of the messages that wait in the wheel.
+    in_flight_bytes: usize,
+    /// When it is next looked whether a node has stopped itself.
+    next_look: Instant,
     statistics: Statistics,
     notes: Notes,
     progress: Progress,
@@ -88,6 +96,8 @@ pub(super) struct Processes {
     signal: Arc<AtomicBool>,
     is_interrupted: bool,
     is_broken: bool,
+    /// Why the tester itself cannot go on. No node is to blame.
+    failure: Option<io::Error>,
 }
 
 impl Processes {
@@ -135,18 +145,28 @@ impl Processes {
             faults: Faults::new(asked),
             partition_draws: random.fork(),
             next_message: 0,
+            in_flight_bytes: 0,
+            next_look: Instant::ZERO + LOOK_EVERY,
             statistics: Statistics::default(),
             notes: Notes::default(),
             progress,
             signal: Arc::clone(&plan.interrupt),
             is_interrupted: false,
             is_broken: false,
+            failure: None,
             clock,
         })
     }
 
     /// Ends every node, and returns what was kept of the run.
-    pub(super) fn finish(mut self) -> (Notes, Faults, Statistics) {
+    ///
+    /// # Errors
+    /// When the kernel refused what the tester needs.
+    pub(super) fn finish(mut self) -> io::Result<(Notes, Faults, Statistics)> {
+        self.look_at_nodes();
+        for node in 0..self.servers.len() {
+            self.look_at_stdin(node);
+        }
         // All are killed before the first is waited for.
         for server in &self.servers {
             if let Some(process) = &server.process {
@@ -157,7 +177,16 @@ impl Processes {
             let _status = self.end_process(node);
         }
         self.progress.finish();
-        (self.notes, self.faults, self.statistics)
+        match self.failure {
+            Some(error) => Err(error),
+            None => Ok((self.notes, self.faults, self.statistics)),
+        }
+    }
+
+    /// Ends the run, because the tester itself cannot go on.
+    fn fail(&mut self, error: io::Error) {
+        self.is_broken = true;
+        self.failure = Some(error);
     }
 
     /// The time since the start.
@@ -177,8 +206,7 @@ impl Processes {
             .map_or(until, |next| next.min(until));
         let timeout = next.since(now).min(WAIT_MAX);
         if let Err(error) = self.reactor.wait(Some(timeout)) {
-            self.break_off(format_args!("epoll failed: {error}"));
-            return;
+            return self.fail(error);
         }
         let now = self.clock.now();
         while let Some((token, stream, readiness)) = self.reactor.next_ready() {
@@ -196,13 +224,20 @@ impl Processes {
         self.due = due;
         self.reached = self.reached.max(now);
         self.look_at_signal();
+        if now >= self.next_look {
+            self.next_look = now + LOOK_EVERY;
+            self.look_at_nodes();
+        }
         self.show_progress(now);
     }
 
     fn fire(&mut self, due: Due) {
         match due {
             Due::Alarm(alarm) => self.happenings.push_back(Happening::Alarm(alarm)),
-            Due::Arrival(packet) => self.arrive(packet),
+            Due::Arrival(packet) => {
+                self.in_flight_bytes -= packet.weight();
+                self.arrive(packet);
+            }
             Due::Moment(moment) => self.change(moment),
             Due::InitDeadline { node, client } => self.check_init(node, client),
             Due::StdoutClosed { node, life } => self.check_stdout(node, life),

@@ -15,6 +15,31 @@ use std::time::Duration;
 /// to it are lost.
 const INPUT_BYTES_MAX: usize = 64 << 20;
 
+/// The most bytes of messages that are on their way: 64 MiB. Further ones are lost.
+const IN_FLIGHT_BYTES_MAX: usize = 64 << 20;
+
+/// Latencies are whole milliseconds, as Maelstrom's are.
+fn millis(delay: Duration) -> u128 {
+    (delay.as_micros() + 500) / 1000
+}
+
+/// The fate of a message, for a line that shows it.
+fn told(fate: &Fate) -> String {
+    match *fate {
+        Fate::Lost => ", lost".to_owned(),
+        Fate::Arrives(delay, again) => {
+            let after = match millis(delay) {
+                0 => String::new(),
+                millis => format!(", {millis} ms"),
+            };
+            let again = again.map_or_else(String::new, |again| {
+                format!(" and again after {} ms", millis(again))
+            });
+            after + &again
+        }
+    }
+}
+
 impl Processes {
     /// Takes a line of a node's stdout.
     pub(super) fn take_line(&mut self, node: usize, line: &[u8]) {
@@ -69,8 +94,11 @@ impl Processes {
         *count += 1;
         let names = (self.name(src).clone(), self.name(dest).clone());
         if self.plan.log_net_send {
-            let text = format!("sent: message {id} of {} to {}: {body}", names.0, names.1);
-            self.progress.say(&text);
+            let (from, to) = &names;
+            let fate = told(&fate);
+            self.progress.say(&format!(
+                "sent: message {id} of {from} to {to}{fate}: {body}"
+            ));
         }
         let now = self.since_start();
         self.notes.sent(id, now, names, body);
@@ -107,14 +135,31 @@ impl Processes {
         }
     }
 
-    /// Latencies are whole milliseconds, as Maelstrom's are.
     fn arrive_after(&mut self, delay: Duration, packet: Packet) {
-        let millis = (delay.as_micros() + 500) / 1000;
-        if millis == 0 {
+        if millis(delay) == 0 {
             return self.arrive(packet);
         }
+        if self.in_flight_bytes > IN_FLIGHT_BYTES_MAX {
+            return self.overflow(&packet);
+        }
+        self.in_flight_bytes += packet.weight();
         let at = self.clock.now() + delay;
         self.wheel.insert(at, Due::Arrival(packet));
+    }
+
+    /// Loses a message that the network cannot hold, and blames its node once.
+    fn overflow(&mut self, packet: &Packet) {
+        self.statistics.lost += 1;
+        self.notes.fate(packet.id, MessageFate::Lost);
+        if let Address::Node(node) = packet.src
+            && !std::mem::replace(&mut self.servers[node].is_flooding, true)
+        {
+            let why = format!(
+                "it sends too much: {} MiB of messages are on their way, and further ones are lost",
+                IN_FLIGHT_BYTES_MAX >> 20
+            );
+            self.blame_node(node, why);
+        }
     }
 
     /// Delivers a message that has arrived, unless its link is cut or its receiver is down.

@@ -24,6 +24,13 @@ pub(super) struct Packet {
     pub(super) body: Box<str>,
 }
 
+impl Packet {
+    /// The memory that it takes while it waits, about.
+    pub(super) fn weight(&self) -> usize {
+        self.body.len() + size_of::<Packet>()
+    }
+}
+
 /// A timer.
 pub(super) enum Due {
     Arrival(Packet),
@@ -80,6 +87,12 @@ pub(super) struct Server {
     /// `None` while it is down.
     pub(super) process: Option<Box<Process>>,
     pub(super) is_paused: bool,
+    /// Whether it was found to have stopped itself.
+    pub(super) is_stopped: bool,
+    /// Whether a request to it got no reply in time.
+    pub(super) is_slow: bool,
+    /// Whether it was found to send more than the network holds.
+    pub(super) is_flooding: bool,
     /// Whether it has answered its `init` in this life.
     pub(super) is_ready: bool,
     /// The client whose `init` it has not answered yet.

@@ -2,14 +2,30 @@
 
 use crate::diagram::{self, Mark};
 use crate::harness::record::{MessageFate, Record};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How many messages are looked at. The picture has fewer, and says how many it leaves out.
 const MESSAGES_MAX: usize = 10_000;
 
+/// How many clients have a column each. More share one, as in Maelstrom's picture: what nodes
+/// say to each other matters more, and has to be in sight.
+const CLIENTS_MAX: usize = 3;
+
 /// The diagram.
 pub(super) fn messages(record: &Record) -> String {
     let kept = &record.messages[..record.messages.len().min(MESSAGES_MAX)];
+    let is_client = |name: &str| {
+        let digits = name.strip_prefix('c');
+        digits.is_some_and(|digits| digits.parse::<u64>().is_ok())
+            && !record.nodes.iter().any(|node| node == name)
+    };
+    let names = kept.iter().flat_map(|it| [&*it.src, &*it.dest]);
+    let clients: BTreeSet<&str> = names.filter(|name| is_client(name)).collect();
+    let column = |name| {
+        let is_merged = clients.len() > CLIENTS_MAX && is_client(name);
+        if is_merged { diagram::CLIENTS } else { name }
+    };
     let lines: Vec<String> = kept
         .iter()
         .map(|it| format!("{{\"src\":\"\",\"dest\":\"\",\"body\":{}}}", it.body))
@@ -21,13 +37,13 @@ pub(super) fn messages(record: &Record) -> String {
             let end = span
                 .to
                 .map(|to| (to, format!("the end of a {}", span.kind)));
-            [Some((span.from, span.to_string())), end]
+            [Some((span.from, record.fault(span))), end]
         })
         .flatten()
         .collect();
     let mut marks: Vec<(Duration, Mark<'_>)> = Vec::new();
     for (message, line) in kept.iter().zip(&lines) {
-        let (id, src, dest) = (message.id, &*message.src, &*message.dest);
+        let (id, src, dest) = (message.id, column(&message.src), column(&message.dest));
         let sent = Mark::Sent {
             id,
             src,

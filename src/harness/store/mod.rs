@@ -7,6 +7,7 @@
 //!         report.html     everything on one page: begin here
 //!         results.edn     the verdict, for programs       results.json  the same
 //!         history.txt     the operations, for people      history.edn   for `eddyline check`
+//!         jepsen.log      what the tester did, with times
 //!         messages.svg    timeline.html                   latency-raw.svg  rate.svg  …
 //!         node-logs/n0.log
 //!       latest ──> the last run of the workload
@@ -17,15 +18,19 @@
 //! Names and forms are Maelstrom's, because people's scripts read them. The pictures are
 //! drawn here: nothing else has to be installed.
 
+mod log;
 mod messages;
 mod plots;
 mod report;
 mod results;
 
+pub(super) use results::value;
 pub use results::{judgement_edn, judgement_json};
 
+use super::evidence::{Evidence, Shown};
 use super::record::Record;
 use super::words;
+use log::date;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -50,7 +55,13 @@ pub fn save(record: &Record, root: &Path) -> io::Result<PathBuf> {
     let name = folder.file_name().map(PathBuf::from).unwrap_or_default();
     let from_root = Path::new(record.workload).join(&name);
     link(root, "current", &from_root)?;
-    for (file, text) in files(record) {
+    // The page takes most of the memory, so it is made and written alone.
+    let evidence = Evidence::all(record);
+    write(
+        &folder.join("report.html"),
+        &report::report(record, &evidence),
+    )?;
+    for (file, text) in files(record, &evidence) {
         write(&folder.join(file), &text)?;
     }
     link(root, "latest", &from_root)?;
@@ -58,9 +69,9 @@ pub fn save(record: &Record, root: &Path) -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-/// All files of a run, by their paths in its folder.
-fn files(record: &Record) -> Vec<(String, String)> {
-    let (edn, json) = results::results(record);
+/// All files of a run but the page, by their paths in its folder.
+fn files(record: &Record, evidence: &[Shown]) -> Vec<(String, String)> {
+    let (edn, json) = results::results(record, evidence);
     let events = words::events(record);
     let lines = events.iter().map(words::Event::to_line).collect();
     let mut forms = String::new();
@@ -73,6 +84,7 @@ fn files(record: &Record) -> Vec<(String, String)> {
         ("results.json".to_owned(), json),
         ("history.txt".to_owned(), lines),
         ("history.edn".to_owned(), forms),
+        ("jepsen.log".to_owned(), log::log(record)),
         ("latency-raw.svg".to_owned(), plots::latency_raw(record)),
         (
             "latency-quantiles.svg".to_owned(),
@@ -81,7 +93,6 @@ fn files(record: &Record) -> Vec<(String, String)> {
         ("rate.svg".to_owned(), plots::rate(record)),
         ("messages.svg".to_owned(), messages::messages(record)),
         ("timeline.html".to_owned(), report::timeline(record)),
-        ("report.html".to_owned(), report::report(record)),
     ];
     for node in &record.nodes {
         let mut log = String::new();
@@ -136,18 +147,6 @@ fn stamp(millis: u128) -> String {
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}.{millis:03}Z")
 }
 
-/// The date of a day since 1970-01-01, in years of 365.2425 days that begin in March: leap
-/// days come last (Hinnant's `civil_from_days`).
-fn date(days: u128) -> (u128, u128, u128) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, month) = (day - (153 * month + 2) / 5 + 1, (month + 2) % 12 + 1);
-    (era * 400 + year + u128::from(month <= 2), month, day)
-}
-
 fn write(path: &Path, text: &str) -> io::Result<()> {
     fs::write(path, text).map_err(|error| at(path, &error))
 }
@@ -182,7 +181,8 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{date, file_name, stamp};
+    use super::log::date;
+    use super::{file_name, stamp};
 
     #[test]
     fn a_time_is_named_as_jepsen_names_it() {

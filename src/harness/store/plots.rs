@@ -31,7 +31,7 @@ const WINDOWS: usize = 40;
 const STYLE: &str = "<style>.plot-paper{fill:#fdfcf9}.plot-axis,.plot-grid{stroke:#dcd8cd}\
 .plot-text{fill:#5d656b;font-size:12px}.plot-title{fill:#1b2024;font-size:14px;font-weight:600}\
 .plot-fault{fill:#a8470b;fill-opacity:.13}.plot-edge{stroke:#a8470b;stroke-dasharray:2 3}\
-.plot-fault-name{fill:#a8470b;font-size:11px}.plot-line{fill:none;stroke-width:1.8}\
+.plot-fault-name{fill:#a8470b;font-size:11px}.plot-line{fill:none;stroke-width:1.8;stroke-linecap:round;stroke-linejoin:round}\
 .plot-0{stroke:#2f7d4f}.plot-1{stroke:#a4262c;stroke-dasharray:7 3}\
 .plot-2{stroke:#3f66a3;stroke-dasharray:2 3}.plot-3{stroke:#70509f;stroke-dasharray:9 3 2 3}\
 .plot-mark{fill:none;stroke-width:1.3}.plot-mark.plot-0{fill:#2f7d4f;stroke:none;fill-opacity:.6}\
@@ -185,23 +185,17 @@ impl Plot {
             end,
         };
         plot.text(LEFT, 18.0, "plot-title", &format!("{title} ({unit})"));
-        for span in &record.faults {
-            let to = span.to.unwrap_or(record.elapsed).as_secs_f64();
-            plot.fault(span.from.as_secs_f64(), to, &span.kind.to_string());
-        }
+        plot.faults(record);
         let step = step_of(end / 8.0);
         let mut at = 0.0;
         while at <= end {
             let x = plot.x(at);
             plot.text(x - 4.0, HEIGHT - BOTTOM + 18.0, "plot-text", &rounded(at));
+            plot.tick(x);
             at += step;
         }
-        plot.text(
-            WIDTH - RIGHT + 10.0,
-            HEIGHT - BOTTOM + 18.0,
-            "plot-text",
-            "seconds",
-        );
+        let (x, y) = (WIDTH - RIGHT + 18.0, HEIGHT - BOTTOM + 18.0);
+        plot.text(x, y, "plot-text", "seconds");
         plot
     }
 
@@ -236,18 +230,49 @@ impl Plot {
         );
     }
 
-    fn fault(&mut self, from: f64, to: f64, kind: &str) {
-        let (from, to) = (self.x(from), self.x(to));
-        let width = (to - from).max(1.0);
-        let _ = writeln!(
-            self.svg,
-            "<rect class=\"plot-fault\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{}\"/>\
-             <path class=\"plot-edge\" d=\"M{from:.1} {TOP}V{}M{to:.1} {TOP}V{}\"/>",
-            HEIGHT - TOP - BOTTOM,
-            HEIGHT - BOTTOM,
-            HEIGHT - BOTTOM,
-        );
-        self.text(from, TOP - 5.0, "plot-fault-name", kind);
+    /// Shades the faults. A name that would cover the one before it is left out: the shade has
+    /// it as its title.
+    fn faults(&mut self, record: &Record) {
+        let (height, bottom) = (HEIGHT - TOP - BOTTOM, HEIGHT - BOTTOM);
+        let mut free_from = 0.0;
+        for (number, span) in record.faults.iter().enumerate() {
+            let to = span.to.unwrap_or(record.elapsed).as_secs_f64();
+            let (from, to) = (self.x(span.from.as_secs_f64()), self.x(to));
+            let width = (to - from).max(1.0);
+            let (title, cut) = (xml(&record.fault(span)), xml(&record.cut(span)));
+            let _ = writeln!(
+                self.svg,
+                "<g><title>{title}</title><rect class=\"plot-fault\" x=\"{from:.1}\" y=\"{TOP}\" \
+                 width=\"{width:.1}\" height=\"{height}\"/></g>\
+                 <path class=\"plot-edge\" d=\"M{from:.1} {TOP}V{bottom}M{to:.1} {TOP}V{bottom}\"/>",
+            );
+            let next = record.faults.get(number + 1);
+            let end = next.map_or(WIDTH - 8.0, |next| self.x(next.from.as_secs_f64()));
+            let kind = span.kind.to_string();
+            let names = [&title, &cut, &kind];
+            let mut fits = names.iter().filter(|name| !name.is_empty());
+            let name = fits
+                .find(|name| from + text_width(name) < end)
+                .unwrap_or(&names[2]);
+            if from >= free_from {
+                self.text(from, TOP - 5.0, "plot-fault-name", name);
+                free_from = from + text_width(name);
+            }
+        }
+        if !record.faults.is_empty() {
+            let (x, y) = (WIDTH - RIGHT + 12.0, HEIGHT - BOTTOM - 18.0);
+            let _ = writeln!(
+                self.svg,
+                "<rect class=\"plot-fault\" x=\"{x}\" y=\"{}\" width=\"20\" height=\"14\"/>",
+                y - 6.0
+            );
+            self.text(x + 26.0, y + 5.0, "plot-text", "a fault");
+        }
+    }
+
+    fn tick(&mut self, x: f64) {
+        let y = HEIGHT - BOTTOM;
+        let _ = writeln!(self.svg, "<path class=\"plot-axis\" d=\"M{x:.1} {y}v5\"/>");
     }
 
     fn grid(&mut self, height: f64, label: &str) {
@@ -312,9 +337,17 @@ impl Plot {
     fn lines(&mut self, series: &[Series]) {
         for (style, Series { points, .. }) in series.iter().enumerate() {
             let mut path = String::new();
+            let mut before = f64::MIN;
+            // A line is not drawn over windows in which nothing ended.
+            let gap = 1.5 * self.end / lossless(WINDOWS);
             for (at, height) in points {
-                let letter = if path.is_empty() { 'M' } else { 'L' };
-                let _ = write!(path, "{letter}{:.1} {:.1}", self.x(*at), Plot::y(*height));
+                let (x, y) = (self.x(*at), Plot::y(*height));
+                let _ = if *at - before > gap {
+                    write!(path, "M{:.1} {y:.1}h6M{x:.1} {y:.1}", x - 3.0)
+                } else {
+                    write!(path, "L{x:.1} {y:.1}")
+                };
+                before = *at;
             }
             let _ = writeln!(
                 self.svg,
@@ -350,6 +383,19 @@ impl Plot {
         self.svg.push_str("</svg>\n");
         self.svg
     }
+}
+
+/// About as many pixels as a name of a fault takes.
+fn text_width(text: &str) -> f64 {
+    6.0 * lossless(text.chars().count())
+}
+
+/// A text of a record, for XML: a node may be called anything.
+fn xml(text: &str) -> String {
+    let safe = text.replace('&', "&amp;").replace('<', "&lt;");
+    safe.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// The least of 1, 2, 5, 10, 20, … (or a tenth of them …) that is not below `least`.

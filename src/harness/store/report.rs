@@ -5,12 +5,14 @@
 //! only the part that is looked at. The data are a script of a type that no browser runs.
 
 use super::{plots, results};
-use crate::harness::evidence::Evidence;
-use crate::harness::record::{MessageFate, Record};
+use crate::harness::evidence::Shown;
+use crate::harness::record::{Message, MessageFate, Record};
 use crate::harness::words;
 use crate::workload::{Operation, Outcome, Phase};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::io;
 use std::time::Duration;
 
 const PAGE: &str = include_str!("page/page.html");
@@ -33,54 +35,87 @@ const LOGS_MAX: usize = 50_000;
 const TEXT_MAX: usize = 600;
 
 /// The page with everything.
-pub(super) fn report(record: &Record) -> String {
+pub(super) fn report(record: &Record, evidence: &[Shown]) -> String {
     let plots = [
         plots::latency_raw(record),
         plots::latency_quantiles(record),
         plots::rate(record),
     ];
-    page(&data(record), &plots.concat())
+    page(
+        &data(record, evidence),
+        Some(messages(record)),
+        &plots.concat(),
+    )
 }
 
 /// The page with the operations alone.
 pub(super) fn timeline(record: &Record) -> String {
-    let mut data = data(record);
+    let mut data = data(record, &[]);
     data["only"] = json!("timeline");
     data["messages"] = Value::Null;
     data["logs"] = json!([]);
-    page(&data, "")
+    page(&data, None, "")
 }
 
-fn page(data: &Value, plots: &str) -> String {
-    // A text that ends a script or begins a comment in HTML cannot stand in one.
-    let data = data.to_string().replace('<', "\\u003c");
+fn page(data: &Value, messages: Option<Columns<'_>>, plots: &str) -> String {
+    #[derive(Serialize)]
+    struct All<'a> {
+        #[serde(flatten)]
+        data: &'a Value,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        messages: Option<Columns<'a>>,
+    }
+
     let title = "Eddyline: report of a run";
+    let scripts = SCRIPTS.concat();
     let parts = [
         ("<!-- title -->", title),
         ("/* style */", STYLE),
         ("<!-- plots -->", plots),
-        ("/* scripts */", &SCRIPTS.concat()),
+        ("/* scripts */", &scripts),
         // The data come last: nothing is put into them.
-        ("/* data */", &data),
+        ("/* data */", ""),
     ];
-    let mut page = String::new();
+    let mut page = Vec::new();
     let mut rest = PAGE;
     for (mark, text) in parts {
         let (before, behind) = rest.split_once(mark).unwrap_or((rest, ""));
-        page.push_str(before);
-        page.push_str(text);
+        page.extend_from_slice(before.as_bytes());
+        page.extend_from_slice(text.as_bytes());
         rest = behind;
     }
-    page + rest
+    // The data of a long run take tens of megabytes, so they are not copied.
+    let _never_fails = serde_json::to_writer(InScript(&mut page), &All { data, messages });
+    page.extend_from_slice(rest.as_bytes());
+    String::from_utf8(page).unwrap_or_default()
+}
+
+/// Takes JSON. A text that ends a script or begins a comment in HTML cannot stand in a script,
+/// so `<`, which only strings have, is escaped.
+struct InScript<'a>(&'a mut Vec<u8>);
+
+impl io::Write for InScript<'_> {
+    fn write(&mut self, json: &[u8]) -> io::Result<usize> {
+        for part in json.split_inclusive(|byte| *byte == b'<') {
+            match part.strip_suffix(b"<") {
+                Some(before) => {
+                    self.0.extend_from_slice(before);
+                    self.0.extend_from_slice(br"\u003c");
+                }
+                None => self.0.extend_from_slice(part),
+            }
+        }
+        Ok(json.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The data of the page. Times are whole microseconds since the start; -1 is never.
-fn data(record: &Record) -> Value {
-    let evidence = Evidence::new(record);
-    let anomalies = record.anomalies.found().iter().map(|text| {
-        let shown = evidence.of(text);
-        json!({ "text": cut(text, 4 * TEXT_MAX), "operations": shown.operations, "messages": shown.messages })
-    });
+fn data(record: &Record, evidence: &[Shown]) -> Value {
+    let anomalies = evidence.iter().map(Shown::to_json);
     let faults = record.faults.iter().map(|span| {
         let nodes = span.nodes.iter().map(|node| record.node_name(*node));
         json!({
@@ -89,6 +124,7 @@ fn data(record: &Record) -> Value {
             "from": micros(span.from),
             "to": span.to.map_or(-1, micros),
             "detail": span.detail,
+            "cut": record.cut(span),
         })
     });
     let problems = record.problems.iter().map(|problem| {
@@ -102,7 +138,7 @@ fn data(record: &Record) -> Value {
     });
     let logs = record.logs.iter().take(LOGS_MAX);
     let logs = logs.map(|line| json!([micros(line.at), &*line.node, cut(&line.text, TEXT_MAX)]));
-    json!({
+    let mut data = json!({
         "workload": record.workload,
         "seed": record.seed,
         "command": record.command_line,
@@ -112,18 +148,20 @@ fn data(record: &Record) -> Value {
         "nodes": record.nodes,
         "anomalies": anomalies.collect::<Vec<Value>>(),
         "anomalyCount": record.anomalies.total(),
+        "doubts": record.doubts,
         "problems": problems.collect::<Vec<Value>>(),
         "faults": faults.collect::<Vec<Value>>(),
         "neverStruck": record.never_struck,
         "summary": record.summary,
         "statistics": statistics(record),
         "availability": record.history.availability(),
-        "operations": operations(record),
         "operationsLeftOut": record.history.operations().len().saturating_sub(OPERATIONS_MAX),
-        "messages": messages(record),
         "logs": logs.collect::<Vec<Value>>(),
         "logsLeftOut": record.logs.len().saturating_sub(LOGS_MAX),
-    })
+    });
+    // The macro copies its values, and these are large.
+    data["operations"] = operations(record);
+    data
 }
 
 fn statistics(record: &Record) -> Value {
@@ -217,8 +255,7 @@ struct Kind<'a> {
     r#type: std::borrow::Cow<'a, str>,
 }
 
-/// The messages in columns.
-fn messages(record: &Record) -> Value {
+fn messages(record: &Record) -> Columns<'_> {
     let kept = &record.messages[..record.messages.len().min(MESSAGES_MAX)];
     let mut names = Names::default();
     for node in &record.nodes {
@@ -244,17 +281,46 @@ fn messages(record: &Record) -> Value {
         MessageFate::OnItsWay => 'o',
     });
     let left_out = u64::try_from(record.messages.len() - kept.len()).unwrap_or_default();
-    json!({
-        "names": names.list,
-        "kinds": kind_names.list,
-        "id": kept.iter().map(|it| it.id).collect::<Vec<u64>>(),
-        "sent": kept.iter().map(|it| micros(it.sent)).collect::<Vec<i64>>(),
-        "received": kept.iter().map(|it| it.received.map_or(-1, micros)).collect::<Vec<i64>>(),
-        "src": src,
-        "dest": dest,
-        "kind": kind,
-        "fate": fate.collect::<String>(),
-        "body": kept.iter().map(|it| cut(&it.body, TEXT_MAX)).collect::<Vec<String>>(),
-        "leftOut": left_out + record.messages_dropped,
-    })
+    Columns {
+        names: names.list,
+        kinds: kind_names.list.into_iter().map(str::to_owned).collect(),
+        id: kept.iter().map(|it| it.id).collect(),
+        sent: kept.iter().map(|it| micros(it.sent)).collect(),
+        received: kept
+            .iter()
+            .map(|it| it.received.map_or(-1, micros))
+            .collect(),
+        src,
+        dest,
+        kind,
+        fate: fate.collect(),
+        body: Bodies(kept),
+        left_out: left_out + record.messages_dropped,
+    }
+}
+
+/// The messages in columns. They are most of a page, so they are written from here: as a
+/// `Value`, those of a long run would take twice the memory of the run itself.
+#[derive(Serialize)]
+struct Columns<'a> {
+    names: Vec<&'a str>,
+    kinds: Vec<String>,
+    id: Vec<u64>,
+    sent: Vec<i64>,
+    received: Vec<i64>,
+    src: Vec<usize>,
+    dest: Vec<usize>,
+    kind: Vec<usize>,
+    fate: String,
+    body: Bodies<'a>,
+    #[serde(rename = "leftOut")]
+    left_out: u64,
+}
+
+struct Bodies<'a>(&'a [Message]);
+
+impl Serialize for Bodies<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|it| cut(&it.body, TEXT_MAX)))
+    }
 }

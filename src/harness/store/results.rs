@@ -2,15 +2,15 @@
 
 use crate::harness::check::Judgement;
 use crate::harness::edn::Edn;
-use crate::harness::evidence::Evidence;
+use crate::harness::evidence::Shown;
 use crate::harness::record::{MessageFate, Record, Verdict};
 use crate::harness::words;
 use crate::workload::{Operation, Phase, Statistics};
 use serde_json::{Map, Value, json};
 
 /// `results.edn` and `results.json`.
-pub(super) fn results(record: &Record) -> (String, String) {
-    let value = value(record);
+pub(super) fn results(record: &Record, evidence: &[Shown]) -> (String, String) {
+    let value = value(record, evidence);
     let edn = format!("{}\n", pretty(&form(&value), 0));
     let json = serde_json::to_string_pretty(&value).unwrap_or_default();
     (edn, json + "\n")
@@ -67,7 +67,8 @@ fn workload(found: &Judgement) -> Value {
     json!({ "workload": summary, "valid?": valid(found.verdict) })
 }
 
-fn value(record: &Record) -> Value {
+/// The results as a JSON value.
+pub(in crate::harness) fn value(record: &Record, evidence: &[Shown]) -> Value {
     let mut workload = match &record.summary {
         Value::Object(summary) => summary.clone(),
         Value::Null => Map::new(),
@@ -80,12 +81,9 @@ fn value(record: &Record) -> Value {
     };
     workload.insert("valid?".to_owned(), checked);
     workload.insert("anomaly-count".to_owned(), json!(record.anomalies.total()));
-    let evidence = Evidence::new(record);
-    let found = record.anomalies.found().iter().map(|text| {
-        let shown = evidence.of(text);
-        json!({ "text": text, "operations": shown.operations, "messages": shown.messages })
-    });
+    let found = evidence.iter().map(Shown::to_json);
     workload.insert("anomalies".to_owned(), found.collect());
+    workload.insert("unknown".to_owned(), json!(record.doubts));
     json!({
         "workload": workload,
         "stats": stats(record),
@@ -181,6 +179,7 @@ fn faults(record: &Record) -> Value {
             "from-ms": span.from.as_secs_f64() * 1_000.0,
             "to-ms": span.to.map(|to| to.as_secs_f64() * 1_000.0),
             "detail": span.detail,
+            "cut": record.cut(span),
         })
     });
     json!({ "struck": spans.collect::<Vec<Value>>(), "never-struck": record.never_struck })
@@ -222,5 +221,25 @@ fn pretty(form: &Edn, indent: usize) -> String {
             format!("[{}]", lines.collect::<Vec<String>>().join(&between))
         }
         _ => flat,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{form, pretty};
+    use crate::harness::edn::Edn;
+    use serde_json::json;
+
+    #[test]
+    fn results_are_read_again_as_they_were_written() {
+        let value = json!({
+            "workload": { "valid?": false, "lost": [1, -2, 3.5], "none": null, "0.5": 7 },
+            "text": "a \"word\", a \\ and\na line of more than the seventy-two characters of one",
+            "anomalies": [{ "steps": [{ "text": "ü {", "messages": [] }] }],
+            "valid?": "unknown",
+        });
+        let forms = Edn::read_all(&pretty(&form(&value), 0)).expect("EDN");
+        assert_eq!(forms.len(), 1);
+        assert_eq!(forms[0].1.to_json(), value);
     }
 }

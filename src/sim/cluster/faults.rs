@@ -221,7 +221,8 @@ impl Cluster {
             let deaf: BTreeSet<usize> = deaf.collect();
             let now = self.since_start();
             let detail = format!("{partition:?}");
-            self.faults.cut(detail, deaf.into_iter().collect(), now)
+            self.faults
+                .cut(detail, deaf.into_iter().collect(), &links, now)
         });
         CutLinks { links, number }
     }

@@ -108,8 +108,8 @@ impl Testbed for Mirror {
     }
 }
 
-fn run(node: Node, ends_when_broken: bool) -> (Mirror, Finished<crate::workload::EchoSummary>) {
-    let mut mirror = Mirror {
+fn mirror(node: Node, ends_when_broken: bool) -> Mirror {
+    Mirror {
         node,
         ends_when_broken,
         now: Duration::ZERO,
@@ -118,14 +118,22 @@ fn run(node: Node, ends_when_broken: bool) -> (Mirror, Finished<crate::workload:
         clients: 0,
         requests: 0,
         blamed: 0,
-    };
-    let load = Load {
+    }
+}
+
+fn load(rate: f64, is_on_real_time: bool) -> Load {
+    Load {
         clients: Some(WORKERS),
-        rate: 100.0,
+        rate,
         duration: Duration::from_secs(10),
         recovery: Duration::from_secs(1),
-        is_on_real_time: false,
-    };
+        is_on_real_time,
+    }
+}
+
+fn run(node: Node, ends_when_broken: bool) -> (Mirror, Finished<crate::workload::EchoSummary>) {
+    let mut mirror = mirror(node, ends_when_broken);
+    let load = load(100.0, false);
     let driver = Driver::new(&mut mirror, Echo::new(), &load, 1, Duration::ZERO);
     let finished = driver.run();
     (mirror, finished)
@@ -160,4 +168,33 @@ fn the_testbed_decides_whether_a_broken_rule_ends_the_run() {
     let (mirror, finished) = run(Node::RepliesTooMuch, false);
     assert!(mirror.requests > 900 && mirror.blamed > 180);
     assert!(finished.checked.is_ok());
+}
+
+#[test]
+fn on_real_time_a_worker_has_the_same_operations_however_long_they_take() {
+    let by_worker = |node: Node| {
+        let (mut mirror, load) = (mirror(node, false), load(100.0, true));
+        let mut driver = Driver::new(&mut mirror, Echo::new(), &load, 1, Duration::ZERO);
+        driver.put_under_load();
+        let mut operations: Vec<Vec<String>> = vec![Vec::new(); WORKERS];
+        for (operation, worker) in driver.history.operations().iter().zip(&driver.made_by) {
+            operations[*worker].push(operation.request.fields.get().to_owned());
+        }
+        operations
+    };
+    // Replies of the one come after a millisecond, those of the other never.
+    let (quick, silent) = (by_worker(Node::Echoes), by_worker(Node::IsSilent));
+    for (quick, silent) in quick.iter().zip(&silent) {
+        assert!(quick.len() > 200 && silent.len() == 2);
+        assert_eq!(quick[..2], silent[..]);
+    }
+}
+
+#[test]
+fn operations_that_wait_for_a_worker_have_a_bound() {
+    let (mut mirror, load) = (mirror(Node::IsSilent, true), load(1_000.0, true));
+    let mut driver = Driver::new(&mut mirror, Echo::new(), &load, 1, Duration::ZERO);
+    driver.put_under_load();
+    let queues = driver.workers.iter().map(|worker| worker.queue.len());
+    assert_eq!(queues.max(), Some(QUEUED_MAX));
 }

@@ -12,6 +12,7 @@
 //! which nothing struck does not pass for one that survived.
 
 use super::fault::FaultKind;
+use super::partition::Link;
 use std::fmt;
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ pub struct FaultSpan {
     pub to: Option<Duration>,
     /// The form of a partition, or the jump of a clock; else empty.
     pub detail: String,
+    /// The links that a partition cuts, from the first node to the second, by index. Services
+    /// stand behind the nodes.
+    pub links: Vec<(usize, usize)>,
     /// How many of its nodes are not mended yet.
     open: usize,
 }
@@ -100,6 +104,7 @@ impl Faults {
             from: now,
             to: None,
             detail: detail.to_owned(),
+            links: Vec::new(),
             open: 1,
         });
     }
@@ -116,13 +121,20 @@ impl Faults {
     }
 
     /// A partition begins. Returns its number.
-    pub(crate) fn cut(&mut self, detail: String, nodes: Vec<usize>, now: Duration) -> usize {
+    pub(crate) fn cut(
+        &mut self,
+        detail: String,
+        nodes: Vec<usize>,
+        links: &[Link],
+        now: Duration,
+    ) -> usize {
         self.spans.push(FaultSpan {
             kind: FaultKind::Partition,
             nodes,
             from: now,
             to: None,
             detail,
+            links: links.to_vec(),
             open: 1,
         });
         self.spans.len() - 1
@@ -208,7 +220,12 @@ mod tests {
         faults.end(FaultKind::Crash, 3, 3 * SECOND);
         assert_eq!(faults.spans()[0].to, Some(3 * SECOND));
         faults.begin(FaultKind::Crash, 0, "", 4 * SECOND);
-        faults.cut("Halves".to_owned(), vec![1, 2], 5 * SECOND);
+        faults.cut(
+            "Halves".to_owned(),
+            vec![1, 2],
+            &[(1, 2), (2, 1)],
+            5 * SECOND,
+        );
         faults.heal(6 * SECOND);
         assert_eq!(
             faults.to_string(),

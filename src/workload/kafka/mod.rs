@@ -217,6 +217,11 @@ impl Workload for Kafka {
         Some(Request::new("poll", &json!({ "offsets": positions })))
     }
 
+    /// A poll asks for what comes behind the last one's answer.
+    fn follows_answers(&self) -> bool {
+        true
+    }
+
     fn reply_fields(&self, kind: &str) -> &'static [&'static str] {
         match kind {
             "send" => &["offset"],

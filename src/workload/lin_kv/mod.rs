@@ -19,6 +19,10 @@ use std::time::Duration;
 const KEY_OPERATIONS_MAX: u32 = 100;
 const KEY_UNKNOWN_MAX: u32 = 10;
 
+/// How many processes a key of a group takes before a new key replaces it: Maelstrom's 20. A
+/// process ends with an operation of unknown outcome.
+const KEY_PROCESSES_MAX: usize = 20;
+
 /// Maelstrom's `lin-kv`: `read {key}` -> `{value}`, `write {key, value}`,
 /// `cas {key, from, to}`; values from 0 to 4.
 ///
@@ -32,10 +36,19 @@ const KEY_UNKNOWN_MAX: u32 = 10;
 /// ```
 #[derive(Debug, Clone)]
 pub struct LinKv {
-    keys: usize,
+    choice: Choice,
     /// The keys in use, and how many operations each has had.
     active: Vec<Key>,
     next_key: u64,
+}
+
+/// How clients choose their keys.
+#[derive(Debug, Clone, Copy)]
+enum Choice {
+    /// Each operation draws one of so many.
+    Drawn(usize),
+    /// Each group of two clients a node has its own. One client a node only reads.
+    Groups,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +88,7 @@ impl LinKv {
     /// The workload, with three keys in use at a time.
     pub fn new() -> LinKv {
         LinKv {
-            keys: 3,
+            choice: Choice::Drawn(3),
             active: Vec::new(),
             next_key: 0,
         }
@@ -83,11 +96,31 @@ impl LinKv {
 
     /// How many keys are in use at a time.
     pub fn keys(mut self, count: usize) -> LinKv {
-        self.keys = count.max(1);
+        self.choice = Choice::Drawn(count.max(1));
         self
     }
 
-    fn key(&mut self, slot: usize) -> u64 {
+    /// Keys as Maelstrom's clients choose them: each two clients a node share a key, half of
+    /// them only read it, and the others write it or exchange its value. A key lasts until 20
+    /// clients have used it. The number of clients must be a multiple of twice that of nodes.
+    ///
+    /// A long history of one key finds more than many short ones do. The keys of
+    /// [`new`](LinKv::new) are simpler to check and fit any number of clients.
+    ///
+    /// ```
+    /// use eddyline::{Random, workload::{LinKv, Turn, Workload}};
+    ///
+    /// let (nodes, mut random) = (["n0".to_owned()], Random::new(7));
+    /// let turn = Turn { worker: 0, client: "c0", node: 0, nodes: &nodes, random: &mut random };
+    /// assert_eq!(LinKv::new().groups().next(turn).unwrap().kind, "read");
+    /// ```
+    pub fn groups(mut self) -> LinKv {
+        self.choice = Choice::Groups;
+        self
+    }
+
+    /// The key of a slot, unless as many operations of it have an unknown outcome.
+    fn key(&mut self, slot: usize, operations_max: u32, unknown_max: u32) -> u64 {
         while self.active.len() <= slot {
             let number = self.fresh_key();
             self.active.push(number);
@@ -97,7 +130,7 @@ impl LinKv {
             unknown,
             ..
         } = self.active[slot];
-        if operations >= KEY_OPERATIONS_MAX || unknown >= KEY_UNKNOWN_MAX {
+        if operations >= operations_max || unknown >= unknown_max {
             self.active[slot] = self.fresh_key();
         }
         self.active[slot].operations += 1;
@@ -122,14 +155,37 @@ impl Workload for LinKv {
     }
 
     fn next(&mut self, turn: Turn<'_>) -> Option<Request> {
-        let key = self.key(index_below(turn.random, self.keys));
+        let (key, only_reads) = match self.choice {
+            Choice::Drawn(keys) => {
+                let slot = index_below(turn.random, keys);
+                (self.key(slot, KEY_OPERATIONS_MAX, KEY_UNKNOWN_MAX), None)
+            }
+            Choice::Groups => {
+                let nodes = turn.nodes.len();
+                // The last process uses the key too, until its own outcome is unknown.
+                let spare = (KEY_PROCESSES_MAX + 1).saturating_sub(2 * nodes).max(1);
+                let unknown_max = u32::try_from(spare).unwrap_or(u32::MAX);
+                let key = self.key(turn.worker / (2 * nodes), u32::MAX, unknown_max);
+                (key, Some(turn.worker % (2 * nodes) < nodes))
+            }
+        };
         let mut value = || turn.random.below(5);
         let (one, other) = (value(), value());
-        Some(match turn.random.below(3) {
+        let action = match only_reads {
+            None => turn.random.below(3),
+            Some(true) => 0,
+            Some(false) => 1 + turn.random.below(3),
+        };
+        Some(match action {
             0 => Request::new("read", &json!({ "key": key })),
             1 => Request::new("write", &json!({ "key": key, "value": one })),
             _ => Request::new("cas", &json!({ "key": key, "from": one, "to": other })),
         })
+    }
+
+    /// A key is replaced when the outcomes of too many operations are unknown.
+    fn follows_answers(&self) -> bool {
+        true
     }
 
     fn reply_fields(&self, kind: &str) -> &'static [&'static str] {
@@ -252,4 +308,58 @@ fn explain(key: u64, attempts: &[Attempt<'_>], index: usize) -> String {
         describe(culprit),
         around.join("; ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Error;
+    use crate::random::Random;
+
+    /// The next operation of a worker: its type and its key.
+    fn next(workload: &mut LinKv, worker: usize, random: &mut Random) -> (Request, u64) {
+        let nodes = ["n0".to_owned(), "n1".to_owned()];
+        let turn = Turn {
+            worker,
+            client: "c0",
+            node: worker % 2,
+            nodes: &nodes,
+            random,
+        };
+        let request = workload.next(turn).unwrap();
+        let fields: KeyFields = serde_json::from_str(request.fields.get()).unwrap();
+        (request, fields.key)
+    }
+
+    #[test]
+    fn a_group_has_a_key_of_its_own_and_half_of_it_only_reads() {
+        let (mut workload, mut random) = (LinKv::new().groups(), Random::new(1));
+        for _ in 0..100 {
+            for worker in 0..8 {
+                let (request, key) = next(&mut workload, worker, &mut random);
+                assert_eq!(key, (worker / 4) as u64);
+                assert_eq!(request.kind == "read", worker % 4 < 2, "{worker}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_of_a_group_lasts_for_twenty_processes() {
+        let (mut workload, mut random) = (LinKv::new().groups(), Random::new(1));
+        for unknown in 0..=17 {
+            let (request, key) = next(&mut workload, 2, &mut random);
+            // Four processes began with it, and each unknown outcome adds one.
+            assert_eq!(key, u64::from(unknown > 16), "{unknown}");
+            let operation = Operation {
+                client: "c0".into(),
+                node: 0,
+                phase: crate::workload::Phase::Load,
+                request,
+                invoked: Duration::ZERO,
+                completed: Duration::MAX,
+                outcome: Outcome::Info(Error::timeout("no reply")),
+            };
+            workload.ended(&operation).unwrap();
+        }
+    }
 }

@@ -1,16 +1,14 @@
 //! The bare loop: a node that can only echo, as a lower bound of the cost.
 //!
-//! It blocks in `read`. It parses the envelope and then the body with serde_json, both
-//! borrowed from the line, and writes all replies after each read. It has no timers,
-//! calls, limits, errors or backpressure, and ends at the first malformed line.
+//! It parses the envelope and then the body with serde_json, both borrowed from the line,
+//! and serialises its reply. It has no timers, calls, limits, errors or backpressure, and
+//! ends at the first malformed line. `lean_loop` goes one step further.
 
+use peers::bare::{Request, run};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::error::Error;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::AsFd;
 
 #[derive(Deserialize, Serialize)]
 struct Envelope<'a, B> {
@@ -19,15 +17,6 @@ struct Envelope<'a, B> {
     #[serde(borrow)]
     dest: Cow<'a, str>,
     body: B,
-}
-
-#[derive(Deserialize)]
-struct Request<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Cow<'a, str>,
-    msg_id: u64,
-    #[serde(borrow)]
-    echo: Option<&'a RawValue>,
 }
 
 #[derive(Serialize)]
@@ -64,39 +53,5 @@ fn answer(line: &[u8], msg_id: u64, out: &mut Vec<u8>) -> Result<(), Box<dyn Err
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Without std's buffers, which would copy every byte once more.
-    let mut input = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
-    let mut output = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
-    let mut buffer = vec![0; 1 << 20];
-    let (mut start, mut end) = (0, 0);
-    let mut out = Vec::new();
-    let mut msg_id = 0;
-    loop {
-        if buffer.len() - end < 64 << 10 {
-            buffer.copy_within(start..end, 0);
-            (start, end) = (0, end - start);
-            if buffer.len() - end < 64 << 10 {
-                buffer.resize(2 * buffer.len(), 0);
-            }
-        }
-        let until = end + (64 << 10);
-        let count = input.read(&mut buffer[end..until])?;
-        if count == 0 {
-            return Ok(());
-        }
-        let searched = end - start;
-        end += count;
-        let mut from = start + searched;
-        while let Some(found) = memchr::memchr(b'\n', &buffer[from..end]) {
-            answer(&buffer[start..from + found], msg_id, &mut out)?;
-            msg_id += 1;
-            start = from + found + 1;
-            from = start;
-        }
-        if start == end {
-            (start, end) = (0, 0);
-        }
-        output.write_all(&out)?;
-        out.clear();
-    }
+    run(answer)
 }

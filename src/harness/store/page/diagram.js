@@ -120,20 +120,27 @@ class Diagram {
     }
   }
 
-  draw() {
-    const height = this.scroll.clientHeight;
+  /** Gives each column its place. */
+  spread() {
     const room = this.scroll.clientWidth - LEFT - 30;
     const gap = Math.max(74, Math.min(190, room / Math.max(this.columns.length, 1)));
     const width = Math.max(this.scroll.clientWidth, LEFT + gap * this.columns.length + 10);
-    const x = new Map(this.columns.map((name, place) => [name, LEFT + gap * (place + 0.5)]));
+    this.x = new Map(this.columns.map((name, place) => [name, LEFT + gap * (place + 0.5)]));
     this.sheet.style.width = `${width}px`;
+    return { gap, width };
+  }
+
+  draw() {
+    const height = this.scroll.clientHeight;
+    const { gap, width } = this.spread();
+    const { x } = this;
     const top = Math.max(0, this.scroll.scrollTop - 200);
     const first = Math.floor(top / ROW);
     const last = Math.ceil((this.scroll.scrollTop + height + 200) / ROW);
     const svg = make('svg', { width, height: height + 400, viewBox: `0 ${top} ${width} ${height + 400}`, style: `top:${top}px` });
     const bottom = Math.min(top + height + 400, (this.times.length + 2) * ROW);
     for (const name of this.columns) svg.append(make('line', { class: 'life', x1: x.get(name), x2: x.get(name), y1: top, y2: bottom }));
-    this.drawFaults(svg, x, gap, top, bottom);
+    const names = this.drawFaults(svg, x, gap, top, bottom);
     let before = '';
     for (let row = first; row <= Math.min(last, this.times.length - 1); row += 1) {
       const time = clock(this.times[row]);
@@ -149,6 +156,7 @@ class Diagram {
         svg.append(this.arrow(place, x, (from + 1) * ROW, (to + 1) * ROW));
       }
     }
+    svg.append(...names);
     this.sheet.replaceChildren(svg);
     const head = make('svg', { width, height: 34 });
     for (const name of this.columns) head.append(make('text', { class: 'name', x: x.get(name), y: 22 }, name));
@@ -167,7 +175,9 @@ class Diagram {
     return low;
   }
 
+  /** Draws the faults behind the messages. Returns their names, which stand before them. */
   drawFaults(svg, x, gap, top, bottom) {
+    const names = [];
     for (const fault of this.run.faults) {
       const from = this.rowAt(fault.from) * ROW + ROW / 2;
       const to = (fault.to < 0 ? this.times.length : this.rowAt(fault.to)) * ROW + ROW / 2;
@@ -179,9 +189,14 @@ class Diagram {
         svg.append(make('rect', { class: 'band', x: left, y, width: gap - 6, height: Math.max(2, Math.min(to, bottom) - y) }));
         if (from >= top) svg.append(make('line', { class: 'band-edge', x1: left, x2: left + gap - 6, y1: from, y2: from }));
         if (to <= bottom) svg.append(make('line', { class: 'band-edge', x1: left, x2: left + gap - 6, y1: to, y2: to }));
-        if (named < to || nth === 0) svg.append(make('text', { class: 'band-name', x: left + 3, y: named }, fault.kind));
+        if (!fault.cut && (named < to || nth === 0)) svg.append(make('text', { class: 'band-name', x: left + 3, y: named }, fault.kind));
       });
+      // Once for all its columns: which nodes are cut off from which.
+      const ends = fault.nodes.filter((name) => x.has(name)).map((name) => x.get(name) + gap / 2 - 8);
+      const right = Math.min(Math.max(...ends), this.scroll.scrollLeft + this.scroll.clientWidth - 8);
+      if (fault.cut && ends.length && named < to + ROW) names.push(make('text', { class: 'band-name cut', x: right, y: named }, `${fault.kind}, ${fault.cut}`));
     }
+    return names;
   }
 
   arrow(place, x, y1, y2) {
@@ -212,9 +227,21 @@ class Diagram {
       const y = this.rowFrom[place] * ROW;
       const { scrollTop, clientHeight } = this.scroll;
       if (y < scrollTop + 40 || y > scrollTop + clientHeight - 80) this.scroll.scrollTop = y - clientHeight / 3;
+      this.lookAside(place);
     }
     this.draw();
     this.onChoose(place);
+  }
+
+  /** Scrolls sideways, until both ends of a message are in sight, or its beginning if they are too far apart. */
+  lookAside(place) {
+    const { names, src, dest } = this.run.messages;
+    const [from, to] = [src, dest].map((column) => this.x.get(this.column(names[column[place]])));
+    const { scrollLeft, clientWidth } = this.scroll;
+    const [left, right] = [Math.min(from, to) - LEFT, Math.max(from, to) + 50];
+    if (left >= scrollLeft && right <= scrollLeft + clientWidth) return;
+    if (right - left <= clientWidth) this.scroll.scrollLeft = left < scrollLeft ? left : right - clientWidth;
+    else this.scroll.scrollLeft = from - clientWidth / 2;
   }
 
   /** Scrolls to a moment. */

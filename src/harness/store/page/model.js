@@ -24,6 +24,18 @@ function lasted(micros) {
   return micros < 1e6 ? `${(micros / 1e3).toFixed(1)} ms` : `${(micros / 1e6).toFixed(2)} s`;
 }
 
+/** JSON over several lines, where it does not fit into one of so many characters. */
+function pretty(value, room = 36, indent = '') {
+  const flat = JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ').replace(/([[{]) | (?=[\]}])/g, '$1');
+  if (flat.length <= room || typeof value !== 'object' || value === null) return flat;
+  const inner = `${indent} `;
+  const [open, close] = Array.isArray(value) ? '[]' : '{}';
+  // A long list of numbers is a paragraph and not a column.
+  if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return flat;
+  const items = Object.entries(value).map(([key, item]) => `${inner}${Array.isArray(value) ? '' : `${JSON.stringify(key)}: `}${pretty(item, room - 1, inner)}`);
+  return `${open}\n${items.join(',\n')}\n${indent}${close}`;
+}
+
 /** Numbers before others: n2 stands before n10. */
 const byName = (one, other) => one.localeCompare(other, 'en', { numeric: true });
 

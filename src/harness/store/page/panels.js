@@ -30,20 +30,32 @@ class Panels {
       ['Faults', String(run.faults.length), run.neverStruck.length ? `never came: ${run.neverStruck.join(', ')}` : ''],
       ['Time', `${(run.elapsed / 1e6).toFixed(1)} s`, ''],
     ];
+    facts.splice(2, 0, ...this.latencies());
     document.getElementById('facts').append(...facts.map(([word, number, rest]) => make('div', {}, make('dt', {}, word), make('dd', {}, number, ' ', make('small', {}, rest)))));
+  }
+
+  /** The latencies of the operations that were done. A quantile stands at floor(n × q). */
+  latencies() {
+    const { operations } = this.run;
+    const all = operations.from.map((from, index) => (operations.outcome[index] === 'ok' && operations.phase[index] !== 'setup' ? operations.to[index] - from : -1)).filter((time) => time >= 0);
+    if (!all.length) return [];
+    all.sort((one, other) => one - other);
+    const at = (quantile) => lasted(all[Math.min(Math.floor(all.length * quantile), all.length - 1)]);
+    return [['Latency', at(0.5), `median; 95 %: ${at(0.95)}, 99 %: ${at(0.99)}, longest: ${at(1)}`]];
   }
 
   sentence() {
     const { run } = this;
-    const nodes = run.nodes.length === 1 ? run.nodes[0] : `${run.nodes[0]} to ${run.nodes[run.nodes.length - 1]}`;
+    const nodes = run.nodes.length < 3 ? run.nodes.join(' and ') : `${run.nodes[0]} to ${run.nodes[run.nodes.length - 1]}`;
     const parts = [];
     if (run.problems.length) {
       const names = [...new Set(run.problems.map(({ node }) => node))].sort(byName);
       parts.push(`${count(run.problems.length, 'rule')} of the protocol ${run.problems.length === 1 ? 'was' : 'were'} broken, by ${names.join(', ')}.`);
     }
-    if (run.anomalyCount) parts.push(`The answers of ${nodes} show ${count(run.anomalyCount, 'anomaly', 'anomalies')}. The first: ${run.anomalies[0].text.split(/[;.]\s/)[0]}.`);
+    if (run.anomalyCount) parts.push(`The answers of ${nodes} show ${count(run.anomalyCount, 'anomaly', 'anomalies')}.${run.anomalies.length ? ` The first: ${run.anomalies[0].headline.replace(/\.$/, '')}.` : ''}`);
     else if (run.verdict === true) parts.push(`The ${run.workload} checker found nothing wrong in the answers of ${nodes}.`);
     else if (!run.problems.length) parts.push(`The checker found no anomaly in the answers of ${nodes}, but they are too few to say that there is none.`);
+    if (run.verdict === 'unknown') parts.push(...run.doubts.map((doubt) => `${ONE(doubt)}.`));
     if (!run.faults.length) parts.push('No fault struck, so this run shows nothing about faults.');
     else if (run.neverStruck.length) parts.push(`It shows nothing about ${run.neverStruck.join(' and ')}: these faults were asked for and never came.`);
     return parts.join(' ');
@@ -69,16 +81,16 @@ class Panels {
     const cards = run.anomalies.map((anomaly, nth) => {
       const operations = anomaly.operations.map((index) => run.operation(index)).filter(Boolean);
       const messages = anomaly.messages.filter((id) => run.placeOf.has(id)).length;
-      const details = make('details', {}, make('summary', {}, `${count(operations.length, 'operation')} and ${count(messages, 'message')} show it`));
+      const details = make('details', {}, make('summary', {}, `How ${count(operations.length, 'operation')} and ${count(messages, 'message')} show it`));
       details.addEventListener('toggle', () => {
-        if (details.open && !details.querySelector('table')) details.append(make('div', { class: 'scroll-x' }, this.table(operations)));
+        if (details.open && !details.querySelector('.steps')) details.append(this.steps(anomaly, nth), this.fullTable(operations));
       });
       if (nth === 0) details.open = true;
       const card = make('li', { class: 'card', id: `anomaly-${nth + 1}` },
         make('div', { class: 'card-head' },
-          make('p', { class: 'card-text' }, make('span', { class: 'nth' }, `${nth + 1}`), ONE(anomaly.text)),
+          make('p', { class: 'card-text' }, make('span', { class: 'nth' }, `${nth + 1}`), ONE(anomaly.headline)),
           make('button', { type: 'button', class: 'primary', click: () => this.app.showAnomaly(nth) }, 'Show it')),
-        operations.length || messages ? details : null);
+        anomaly.steps.length ? details : null);
       return card;
     });
     section.querySelector('ol').append(...cards.slice(0, 10));
@@ -87,6 +99,23 @@ class Panels {
       section.append(make('p', { style: 'margin-top:10px' }, more));
     }
     if (run.anomalyCount > cards.length) section.append(make('p', { class: 'count' }, `${run.anomalyCount.toLocaleString('en')} anomalies in all: the first ${cards.length} were kept.`));
+  }
+
+  /** The evidence in words. A step leads to its messages. */
+  steps(anomaly, nth) {
+    return make('ol', { class: 'steps' }, ...anomaly.steps.map((step, which) => {
+      const isThere = step.messages.some((id) => this.run.placeOf.has(id)) || step.operations.length;
+      return make('li', {}, isThere ? make('button', { type: 'button', class: 'link', click: () => this.app.showAnomaly(nth, which) }, step.text) : step.text);
+    }));
+  }
+
+  fullTable(operations) {
+    if (!operations.length) return '';
+    const details = make('details', { class: 'inner' }, make('summary', {}, 'The operations with all that was asked and answered'));
+    details.addEventListener('toggle', () => {
+      if (details.open && !details.querySelector('table')) details.append(make('div', { class: 'scroll-x' }, this.table(operations)));
+    });
+    return details;
   }
 
   table(operations) {
@@ -114,7 +143,7 @@ class Panels {
     const way = isThere ? `arrived at ${clock(message.received)}, after ${lasted(message.received - message.sent)}` : FATES[message.fate];
     let body = message.body;
     try {
-      body = JSON.stringify(JSON.parse(body), null, 1).replace(/\n\s*(?=[\d\]])/g, ' ');
+      body = pretty(JSON.parse(body));
     } catch {
       // It was cut, or it is no JSON: it is shown as it is.
     }
@@ -153,10 +182,10 @@ class Panels {
   faults() {
     const { run } = this;
     const section = document.getElementById('faults');
-    const head = ['Fault', 'Nodes', 'From', 'To', 'Form'];
+    const head = ['Fault', 'Nodes', 'From', 'To', 'Lasted', 'Form'];
     const rows = run.faults.map((fault) => make('tr', {},
       make('td', {}, make('button', { type: 'button', class: 'link', click: () => this.app.goTo(fault.from) }, fault.kind)),
-      make('td', {}, fault.nodes.join(', ')), make('td', {}, clock(fault.from)), make('td', {}, fault.to < 0 ? 'the end' : clock(fault.to)), make('td', {}, make('code', {}, fault.detail))));
+      make('td', {}, fault.cut || fault.nodes.join(', ')), make('td', {}, clock(fault.from)), make('td', {}, fault.to < 0 ? 'the end' : clock(fault.to)), make('td', {}, fault.to < 0 ? '' : lasted(fault.to - fault.from)), make('td', {}, fault.detail)));
     section.querySelector('div').append(rows.length ? make('table', {}, make('thead', {}, make('tr', {}, ...head.map((word) => make('th', { scope: 'col' }, word)))), make('tbody', {}, ...rows)) : make('p', { class: 'hint' }, 'None struck.'));
   }
 

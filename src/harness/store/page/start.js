@@ -63,6 +63,9 @@ class App {
       filter.text = search.value;
       this.layOut();
     });
+    const number = make('input', { type: 'number', min: '0', class: 'number' });
+    number.addEventListener('change', () => this.showMessage(Number(number.value)));
+    this.number = number;
     const names = ['clients', ...all.names.filter((name) => !run.isClient(name))].sort((one, other) => (run.isNode.has(other) ? 1 : 0) - (run.isNode.has(one) ? 1 : 0) || byName(one, other));
     this.hidden = new Set();
     const chips = names.map((name) => {
@@ -78,7 +81,24 @@ class App {
     document.getElementById('filters').append(
       this.evidenceBar,
       make('div', { class: 'chips', role: 'group', 'aria-label': 'Columns' }, ...chips),
-      kinds, ends, ...(clients.length > 1 ? [columns] : []), make('label', {}, 'With', search));
+      kinds, ends, ...(clients.length > 1 ? [columns] : []), make('label', {}, 'With', search), make('label', {}, 'Go to message', number));
+  }
+
+  /** Goes to a message, although a filter hides it. */
+  showMessage(id) {
+    const { diagram } = this;
+    const place = this.run.placeOf.get(id);
+    this.number.setCustomValidity(place === undefined ? 'There is no such message.' : '');
+    this.number.reportValidity();
+    if (place === undefined) return;
+    if (diagram.rowFrom[place] < 0) {
+      Object.assign(diagram.filter, { only: false, kind: '', fate: '', text: '' });
+      document.querySelectorAll('#filters select, #filters input[type="search"]').forEach((field) => (field.value = field === this.clientSelect ? diagram.filter.clients : ''));
+      this.hidden.clear();
+      document.querySelectorAll('#filters .chips button').forEach((chip) => chip.setAttribute('aria-pressed', 'true'));
+      this.layOut();
+    }
+    diagram.choose(place, true);
   }
 
   layOut() {
@@ -93,8 +113,11 @@ class App {
   }
 
   legend() {
+    const { run } = this;
     const sample = (className, mark) => make('svg', { viewBox: '0 0 46 14', 'aria-hidden': 'true' }, make('g', { class: `arrow ${className}` }, make('line', { x1: 2, y1: 7, x2: mark ? 32 : 40, y2: 7 }), mark ? make('path', { class: 'mark', d: mark, transform: 'translate(34 7)' }) : make('path', { class: 'tip', d: 'M0 0L-9 -4V4z', transform: 'translate(44 7)' })));
     const entries = [['', '', 'arrived'], ['gone', 'M-5 -5L5 5M5 -5L-5 5', 'lost by chance'], ['gone', 'M-2 -7V7M3 -7V7', 'cut off by a partition'], ['gone', 'M0 -6V6M-4 -2H4', 'its receiver was down'], ['shown', '', 'part of the chosen finding']];
+    const fault = make('svg', { viewBox: '0 0 46 14', 'aria-hidden': 'true' }, make('rect', { class: 'band', x: 2, y: 0, width: 40, height: 14 }));
+    if (run.faults.length) document.getElementById('legend').append(make('li', {}, fault, 'a fault of this node'));
     document.getElementById('legend').append(...entries.map(([name, mark, text]) => make('li', {}, sample(name, mark), text)));
   }
 
@@ -114,8 +137,8 @@ class App {
     document.getElementById('timeline-controls').append(marks);
   }
 
-  /** Marks these messages and operations, and goes to the first. */
-  mark(text, places, operations) {
+  /** Marks these messages and operations, and goes to one of them. */
+  mark(text, places, operations, first = places[0]) {
     const { diagram, timeline } = this;
     timeline.shown = new Set(operations);
     const spans = operations.map((index) => this.run.operation(index)).filter(Boolean);
@@ -138,7 +161,7 @@ class App {
       diagram.filter.clients = this.clientSelect.value = diagram.filter.only ? 'each' : 'one';
       tell();
       this.layOut();
-      if (places.length) diagram.choose(places[0], true);
+      if (first !== undefined) diagram.choose(diagram.chosen < 0 ? first : diagram.chosen, true);
     });
     tell();
     const end = make('button', { type: 'button', class: 'plain', click: () => this.unmark() }, 'Done');
@@ -146,7 +169,7 @@ class App {
     this.evidenceBar.hidden = false;
     this.layOut();
     diagram.scroll.scrollTop = 0;
-    if (places.length) diagram.choose(places[0], true);
+    if (first !== undefined) diagram.choose(first, true);
     document.getElementById('diagram').scrollIntoView();
     diagram.scroll.focus({ preventScroll: true });
   }
@@ -162,12 +185,17 @@ class App {
     this.layOut();
   }
 
-  showAnomaly(nth) {
+  /** Shows a finding, at the messages of one of its steps. */
+  showAnomaly(nth, which = 0) {
     const anomaly = this.run.anomalies[nth];
-    const places = anomaly.messages.map((id) => this.run.placeOf.get(id)).filter((place) => place !== undefined);
+    const at = (ids) => ids.map((id) => this.run.placeOf.get(id)).filter((place) => place !== undefined);
+    // The list of a finding is cut where it is long. That of a step is whole.
+    const step = anomaly.steps[which];
+    const places = [...new Set(at([...anomaly.messages, ...(step?.messages ?? [])]))];
+    const first = step ? at(step.messages)[0] : undefined;
     document.querySelectorAll('.card.open').forEach((card) => card.classList.remove('open'));
     document.getElementById(`anomaly-${nth + 1}`)?.classList.add('open');
-    this.mark(`${nth + 1}. ${anomaly.text}`, places.sort((one, other) => one - other), anomaly.operations);
+    this.mark(`${nth + 1}. ${ONE(anomaly.headline)}`, places.sort((one, other) => one - other), anomaly.operations, first);
   }
 
   showOperation(index) {

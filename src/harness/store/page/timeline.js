@@ -2,6 +2,11 @@
 
 const LANE = 12;
 const LABEL = 64;
+/** Room for the names of faults, above the rows. */
+const TOP = 18;
+
+/** The first text that is no wider, or the last. */
+const fit = (pen, texts, width) => texts.find((text) => pen.measureText(text).width <= width) ?? texts[texts.length - 1];
 
 class Timeline {
   constructor(run, onChoose) {
@@ -50,7 +55,7 @@ class Timeline {
       row += Math.max(lanes.length, 1) + 0.8;
       return first;
     });
-    this.height = row * LANE + 34;
+    this.height = row * LANE + 34 + TOP;
   }
 
   x(time) {
@@ -58,7 +63,7 @@ class Timeline {
   }
 
   y(index) {
-    return (this.rows[this.run.operations.node[index]] + this.laneOf[index]) * LANE + 10;
+    return (this.rows[this.run.operations.node[index]] + this.laneOf[index]) * LANE + 10 + TOP;
   }
 
   draw() {
@@ -79,19 +84,15 @@ class Timeline {
       for (const name of fault.nodes) {
         const node = this.run.nodes.indexOf(name);
         if (node < 0) continue;
-        const y = this.rows[node] * LANE + 6;
-        const end = (this.rows[node + 1] ?? (this.height - 34) / LANE) * LANE + 2;
+        const y = this.rows[node] * LANE + 6 + TOP;
+        const end = (this.rows[node + 1] ?? (this.height - 34 - TOP) / LANE) * LANE + 2 + TOP;
         pen.globalAlpha = 0.16;
         pen.fillStyle = colour('accent');
         pen.fillRect(from, y, Math.max(to - from, 2), end - y);
         pen.globalAlpha = 1;
-        if (to - from > 60 && end - y > 13) {
-          pen.font = `10px ${colour('sans')}`;
-          pen.fillText(fault.kind, from + 3, end - 3);
-          pen.font = `12px ${colour('sans')}`;
-        }
       }
     }
+    this.nameFaults(pen, colour);
     const all = this.run.operations;
     // Where a lane was last drawn: of several bars in one pixel the first is enough.
     const drawn = new Map();
@@ -108,7 +109,7 @@ class Timeline {
     pen.fillStyle = colour('panel');
     pen.fillRect(0, 0, LABEL - 2, this.height);
     pen.fillStyle = colour('ink');
-    this.run.nodes.forEach((name, node) => pen.fillText(name, 12, this.rows[node] * LANE + 19));
+    this.run.nodes.forEach((name, node) => pen.fillText(name, 12, this.rows[node] * LANE + 19 + TOP));
     pen.fillStyle = colour('soft');
     const parts = Math.max(2, Math.floor((this.width - LABEL) / 130));
     for (let part = 0; part <= parts; part += 1) {
@@ -117,6 +118,25 @@ class Timeline {
       pen.fillText(`${(time / 1e6).toFixed(this.to - this.from < 2e6 ? 3 : 1)} s`, this.x(time), this.height - 8);
     }
     pen.textAlign = 'left';
+  }
+
+  /** Names each fault above the rows, as far as there is room until the next one. */
+  nameFaults(pen, colour) {
+    const { faults, elapsed } = this.run;
+    pen.font = `11px ${colour('sans')}`;
+    pen.fillStyle = colour('accent');
+    let free = LABEL;
+    faults.forEach((fault, nth) => {
+      const [from, to] = [Math.max(this.x(fault.from), LABEL), this.x(fault.to < 0 ? elapsed : fault.to)];
+      if (to < LABEL || from > this.width || from < free) return;
+      const next = faults[nth + 1];
+      const room = Math.min(next ? this.x(next.from) : Infinity, this.width) - from - 6;
+      const of = fault.cut || fault.nodes.join(', ');
+      const name = fit(pen, [`${fault.kind}: ${of}`, of, fault.kind], room);
+      pen.fillText(name, from, 15);
+      free = from + pen.measureText(name).width + 6;
+    });
+    pen.font = `12px ${colour('sans')}`;
   }
 
   bar(pen, colour, index, x, width) {

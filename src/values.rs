@@ -1,0 +1,117 @@
+//! The values of options, and the errors about them: of the commands that take Maelstrom's
+//! command lines and statuses.
+
+use lexopt::ValueExt as _;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The exit status after a wrong option or value: that of Maelstrom.
+pub(crate) const USAGE_ERROR: u8 = 254;
+
+/// The longest time that an option can ask for: a year. Sums of such times do not overflow.
+const SECONDS_MAX: f64 = 365.0 * 86_400.0;
+
+/// The option of that name, with whether it has a value. An error names the nearest one.
+pub(crate) fn option<const N: usize>(
+    name: &str,
+    known: [(&'static str, bool); N],
+) -> Result<(&'static str, bool), String> {
+    if let Some(found) = known.iter().find(|(known, _)| *known == name) {
+        return Ok(*found);
+    }
+    let nearest = nearest(name, known.iter().map(|(name, _)| *name));
+    Err(format!(
+        "there is no option --{name}; did you mean --{nearest}?"
+    ))
+}
+
+/// The value of an option.
+pub(crate) fn text(arguments: &mut lexopt::Parser) -> Result<String, lexopt::Error> {
+    arguments.value()?.string()
+}
+
+/// The canonical path of the program that `option` names; this program itself if it is empty.
+pub(crate) fn program(option: &str, given: &Path) -> Result<PathBuf, String> {
+    let found = if given.as_os_str().is_empty() {
+        std::env::current_exe()
+    } else {
+        given.canonicalize()
+    };
+    let path = found.map_err(|error| format!("{option} {}: {error}", given.display()))?;
+    if path.is_dir() {
+        return Err(format!("{option} {}: it is a directory", given.display()));
+    }
+    Ok(path)
+}
+
+pub(crate) fn number<T: FromStr>(value: &str, expected: &str) -> Result<T, String> {
+    let parsed = value.parse();
+    parsed.map_err(|_| format!("expected {expected}"))
+}
+
+pub(crate) fn count(value: &str) -> Result<usize, String> {
+    let expected = "a whole number, at least 1";
+    match number(value, expected)? {
+        0 => Err(format!("expected {expected}")),
+        count => Ok(count),
+    }
+}
+
+pub(crate) fn seconds(value: &str) -> Result<Duration, String> {
+    let expected = "seconds, up to a year";
+    let seconds: f64 = number(value, expected)?;
+    if !(0.0..=SECONDS_MAX).contains(&seconds) {
+        return Err(format!("expected {expected}"));
+    }
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+pub(crate) fn rate(value: &str) -> Result<f64, String> {
+    let expected = "operations a second, more than 0 and at most a million";
+    let rate: f64 = number(value, expected)?;
+    if !(0.000_001..=1_000_000.0).contains(&rate) {
+        return Err(format!("expected {expected}"));
+    }
+    Ok(rate)
+}
+
+/// The value of that name. An error names the nearest one.
+pub(crate) fn one_of<T: Copy, const N: usize>(
+    what: &str,
+    name: &str,
+    known: [(&'static str, T); N],
+) -> Result<T, String> {
+    if let Some((_, value)) = known.iter().find(|(known, _)| *known == name) {
+        return Ok(*value);
+    }
+    let nearest = nearest(name, known.iter().map(|(name, _)| *name));
+    let all = known.map(|(name, _)| name).join(", ");
+    Err(format!(
+        "there is no {what} {name:?}; did you mean {nearest:?}? There are {all}"
+    ))
+}
+
+/// A name that begins so, or else the name with the fewest letters to change.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
+    known
+        .min_by_key(|known| (!known.starts_with(name), distance(name, known)))
+        .unwrap_or_default()
+}
+
+/// How many letters must be added, removed or replaced to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (line, letter) in one.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = line + 1;
+        for (column, &same) in other.iter().enumerate() {
+            let above = row[column + 1];
+            let replaced = corner + usize::from(letter != same);
+            row[column + 1] = replaced.min(above + 1).min(row[column] + 1);
+            corner = above;
+        }
+    }
+    row[other.len()]
+}
