@@ -36,7 +36,7 @@ fn framing() {
 #[test]
 fn nats() {
     replay::corpus("nats", nats::check);
-    replay::random(64, b"\0\x40", nats::check);
+    replay::random(16, b"\0\x40", nats::check);
 }
 
 #[test]
