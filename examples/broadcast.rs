@@ -178,6 +178,6 @@ impl Node for Broadcast {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    eddyline::run::<Broadcast>()
+fn main() -> std::process::ExitCode {
+    eddyline::main::<Broadcast>()
 }

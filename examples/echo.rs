@@ -39,6 +39,6 @@ impl Node for Echo {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    eddyline::run::<Echo>()
+fn main() -> std::process::ExitCode {
+    eddyline::main::<Echo>()
 }

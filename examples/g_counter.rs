@@ -68,6 +68,6 @@ impl Node for GCounter {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    eddyline::run::<GCounter>()
+fn main() -> std::process::ExitCode {
+    eddyline::main::<GCounter>()
 }

@@ -117,6 +117,6 @@ impl Node for GSet {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    eddyline::run::<GSet>()
+fn main() -> std::process::ExitCode {
+    eddyline::main::<GSet>()
 }

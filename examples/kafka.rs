@@ -172,6 +172,6 @@ impl Node for Kafka {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    eddyline::run::<Kafka>()
+fn main() -> std::process::ExitCode {
+    eddyline::main::<Kafka>()
 }

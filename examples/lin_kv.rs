@@ -537,6 +537,6 @@ impl Node for LinKv {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    eddyline::run::<LinKv>()
+fn main() -> std::process::ExitCode {
+    eddyline::main::<LinKv>()
 }

@@ -121,6 +121,6 @@ impl Node for PnCounter {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    eddyline::run::<PnCounter>()
+fn main() -> std::process::ExitCode {
+    eddyline::main::<PnCounter>()
 }

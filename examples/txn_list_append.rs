@@ -224,6 +224,6 @@ impl Node for TxnListAppend {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    eddyline::run::<TxnListAppend>()
+fn main() -> std::process::ExitCode {
+    eddyline::main::<TxnListAppend>()
 }

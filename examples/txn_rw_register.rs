@@ -166,6 +166,6 @@ impl Node for TxnRwRegister {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    eddyline::run::<TxnRwRegister>()
+fn main() -> std::process::ExitCode {
+    eddyline::main::<TxnRwRegister>()
 }

@@ -49,6 +49,6 @@ impl Node for UniqueIds {
     }
 }
 
-fn main() -> std::io::Result<()> {
-    eddyline::run::<UniqueIds>()
+fn main() -> std::process::ExitCode {
+    eddyline::main::<UniqueIds>()
 }

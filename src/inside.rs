@@ -21,7 +21,9 @@
 //! | [`protocol`](crate::protocol) | messages: parsed without copying, written in place |
 //! | [`node`](crate::node) | what authors write against: requests, calls and their table |
 //! | [`session`](crate::session) | a whole node without descriptors |
+//! | [`engine`](crate::engine) | the same messages over NATS |
 //! | [`runtime`](crate::runtime) | the turn, which drives all of the above |
+//! | [`command_line`](crate::command_line) | the options, and `main` |
 //! | [`workload`](crate::workload) | what clients ask for, and what must be true of the answers |
 //! | [`sim`](crate::sim) | clusters of sessions on virtual time, with faults from a seed |
 //! | [`lab`](crate::lab) | the simulated kernel, and the loop on it |

@@ -2,7 +2,7 @@
 //!
 //! A node is a type that implements [`Node`]. It is built from its `init` message.
 //! Each request runs as a future of its own, and all futures share one thread.
-//! [`run`] connects the node to stdin and stdout.
+//! [`main`] connects it to stdin and stdout, or to NATS, as its options say.
 //!
 //! ```no_run
 //! use eddyline::{Context, Node, Request, Result};
@@ -42,8 +42,8 @@
 //!     }
 //! }
 //!
-//! fn main() -> std::io::Result<()> {
-//!     eddyline::run::<Counter>()
+//! fn main() -> std::process::ExitCode {
+//!     eddyline::main::<Counter>()
 //! }
 //! ```
 //!
@@ -85,7 +85,11 @@ compile_error!(
      machine, or on Windows in WSL 2."
 );
 
+#[cfg(target_os = "linux")]
+pub mod command_line;
 mod diagram;
+#[cfg(target_os = "linux")]
+mod engine;
 /// Shows the microscope a moment of a turn. Without the feature it expands to nothing, so
 /// the loop pays nothing for it.
 macro_rules! look {
@@ -134,6 +138,10 @@ pub mod time;
 pub mod wire;
 pub mod workload;
 
+#[cfg(target_os = "linux")]
+pub use command_line::main;
+#[cfg(target_os = "linux")]
+pub use engine::{Credentials, Nats, NatsError};
 pub use node::{
     Backoff, Call, Context, Kv, Node, Reply, Request, Sent, TaskHandle, Tso, TypedCall, Unblock,
 };

@@ -25,6 +25,7 @@
 //!
 //! Read next: `timing.rs`, `expiry.rs`, `phase.rs`, then the sources.
 
+use super::broker::{self, Broker};
 use super::diagnostics::Diagnostics;
 use super::expiry::Looks;
 use super::options::Options;
@@ -68,6 +69,8 @@ pub(crate) struct EventLoop {
     pub(super) stdin: Stdin,
     outputs: Outputs,
     pub(super) tcp_echo: TcpEcho,
+    /// The way of all messages, if that is not stdin and stdout.
+    broker: Option<Box<Broker>>,
     pub(super) phase: Phase,
     looks: Looks,
     /// How many turns have begun.
@@ -95,12 +98,16 @@ impl EventLoop {
         let log = move |text: std::fmt::Arguments<'_>| diagnostics.line(text);
         let mut session = Session::new(build, settings, clock.clone(), log);
         let waker = reactor.waker()?;
-        session.ready_queue().on_ring(move || {
+        let wake = move || {
             // A wake fails only when the kernel's counter is full. Then a wake is
             // pending, and ends the wait.
             let _awake = waker.wake();
-        });
-        if is_terminal {
+        };
+        session.ready_queue().on_ring(wake.clone());
+        let broker = Broker::of(options, &session, wake)?;
+        if broker.is_some() {
+            stdin.leave(&mut reactor);
+        } else if is_terminal {
             invite(&outputs.diagnostics(), options.identity.as_ref());
         }
         if let Some(identity) = &options.identity {
@@ -117,6 +124,7 @@ impl EventLoop {
             stdin,
             outputs,
             tcp_echo,
+            broker,
             phase: Phase::Serving,
             looks: Looks::default(),
             turns: 0,
@@ -214,6 +222,10 @@ impl EventLoop {
                     let progress = send.exchange.ready(readiness);
                     progress.map(|echoed| self.tcp_echo.end_exchange(session, number, echoed))
                 }
+                Source::Broker(socket) => match &mut self.broker {
+                    Some(broker) => broker.ready(token, socket, readiness, session, &self.clock),
+                    None => continue,
+                },
             };
             bytes += progress.received_bytes;
             self.reactor.apply(token, &progress);
@@ -234,11 +246,21 @@ impl EventLoop {
             return;
         }
         let (deadline, now) = (self.session.next_deadline(), self.clock.now());
-        let input_waits = self.stdin.has_more(&self.reactor);
+        let input_waits = match &self.broker {
+            None => self.stdin.has_more(&self.reactor),
+            Some(broker) => broker.has_more(&self.reactor),
+        };
         let due_by = self.looks.due_by(deadline, now, input_waits);
         self.session.expire(due_by);
         look!(self.look(Moment::Expired { due_by, now }));
-        self.tcp_echo.expire(&mut self.reactor, &mut self.session);
+        while let Some(key) = self.session.next_expired() {
+            match (key, &mut self.broker) {
+                (broker::DEADLINE, Some(broker)) => broker.expire(&mut self.session, now),
+                (key, _) => self
+                    .tcp_echo
+                    .expire(&mut self.reactor, &mut self.session, key),
+            }
+        }
     }
 
     /// Runs ready tasks, and begins the operations that they asked for.
@@ -319,8 +341,16 @@ impl EventLoop {
 
     /// Writes, and lets stdin go on if the reader of stdout has caught up.
     fn flush(&mut self) -> io::Result<()> {
-        self.outputs.flush(&mut self.reactor, &mut self.session)?;
-        self.stdin.resume(&mut self.reactor, &self.session);
+        match &mut self.broker {
+            None => {
+                self.outputs.flush(&mut self.reactor, &mut self.session)?;
+                self.stdin.resume(&mut self.reactor, &self.session);
+            }
+            Some(broker) => {
+                broker.flush(&mut self.reactor, &mut self.session, &self.clock);
+                self.outputs.flush_stderr();
+            }
+        }
         look!(self.look(Moment::Flushed));
         Ok(())
     }

@@ -30,9 +30,11 @@
 //! decisions; `stdin.rs` and `outputs.rs`, the standard streams; `tcp_echo.rs`;
 //! `thread_pool.rs`, the threads beside the loop.
 
+mod broker;
 mod diagnostics;
 mod event_loop;
 mod expiry;
+mod inbox;
 mod options;
 mod outputs;
 mod phase;

@@ -1,5 +1,6 @@
 //! The options of a node process.
 
+use crate::engine::Nats;
 use crate::protocol::Init;
 use crate::session::Settings;
 use std::net::{IpAddr, Ipv4Addr};
@@ -41,6 +42,9 @@ pub struct Options {
     /// How many TCP connections may be open at once: 65,536. Further clients wait in
     /// the listener's queue until a connection closes.
     pub tcp_connections_max: usize,
+    /// The NATS servers that the node's messages travel through, in place of stdin and
+    /// stdout. It needs an [`identity`](Options::identity).
+    pub nats: Option<Nats>,
     /// The file that a recording of the whole run is written to, for the microscope.
     /// A recorded run takes the same turns and is many times slower.
     #[cfg(any(test, feature = "microscope"))]
@@ -56,6 +60,7 @@ impl Default for Options {
             seed: None,
             line_bytes_max: crate::wire::LINE_BYTES_MAX,
             tcp_connections_max: crate::tcp::CONNECTIONS_MAX,
+            nats: None,
             #[cfg(any(test, feature = "microscope"))]
             record: None,
         }

@@ -80,6 +80,13 @@ impl Outputs {
         flushed
     }
 
+    /// Writes the lines for people alone: the messages of this node go elsewhere.
+    pub(super) fn flush_stderr(&mut self) {
+        if !self.stderr.is_empty() {
+            self.stderr.flush();
+        }
+    }
+
     fn flush_stdout(
         &mut self,
         reactor: &mut Reactor<Source>,

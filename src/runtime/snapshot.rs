@@ -101,9 +101,11 @@ impl EventLoop {
             let snapshot = match source {
                 Source::Connection(connection) => connection.snapshot(name),
                 Source::Exchange(send) => send.exchange.snapshot(name),
-                Source::Stdin(_) | Source::Stdout(_) | Source::Stderr(_) | Source::Listener(_) => {
-                    continue;
-                }
+                Source::Stdin(_)
+                | Source::Stdout(_)
+                | Source::Stderr(_)
+                | Source::Listener(_)
+                | Source::Broker(_) => continue,
             };
             connections.insert(index.to_string(), snapshot);
         }
@@ -141,5 +143,6 @@ pub(crate) fn name(source: &Source, generation: u32) -> String {
         Source::Listener(_) => "listener".to_owned(),
         Source::Connection(_) => format!("connection {generation}"),
         Source::Exchange(_) => format!("exchange {generation}"),
+        Source::Broker(_) => format!("broker {generation}"),
     }
 }

@@ -1,5 +1,6 @@
 //! The kinds of sources that the reactor holds for the runtime.
 
+use crate::sys::Descriptor;
 use crate::tcp::{Connection, Exchange};
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -18,6 +19,8 @@ pub(super) enum Source {
     Listener(RawFd),
     Connection(Connection),
     Exchange(Box<SendExchange>),
+    /// The socket to a NATS server. It is closed when it has left the reactor.
+    Broker(Descriptor),
 }
 
 /// The exchange of one of the node's sends to itself, with the send's number.
@@ -34,6 +37,7 @@ impl AsRawFd for Source {
             }
             Source::Connection(connection) => connection.as_raw_fd(),
             Source::Exchange(send) => send.exchange.as_raw_fd(),
+            Source::Broker(socket) => socket.as_raw_fd(),
         }
     }
 }

@@ -68,6 +68,12 @@ impl Stdin {
         })
     }
 
+    /// Takes stdin out of the reactor before its first turn: the lines come from elsewhere.
+    pub(super) fn leave(&self, reactor: &mut Reactor<Source>) {
+        reactor.finish(self.token);
+        let _left = reactor.take_finished();
+    }
+
     /// Whether every line that will come has been received.
     pub(super) fn has_ended(&self) -> bool {
         self.state == State::Ended

@@ -82,13 +82,16 @@ impl TcpEcho {
             .end_exchange(session, &self.server, number, result);
     }
 
-    /// Acts on the deadlines that the session found due.
-    pub(super) fn expire(&mut self, reactor: &mut Reactor<Source>, session: &mut Session) {
-        while let Some(key) = session.next_expired() {
-            match key {
-                ACCEPT_RETRY => self.server.retry_accept(reactor),
-                number => self.sends.expire(reactor, session, &self.server, number),
-            }
+    /// Acts on a deadline that the session found due.
+    pub(super) fn expire(
+        &mut self,
+        reactor: &mut Reactor<Source>,
+        session: &mut Session,
+        key: u64,
+    ) {
+        match key {
+            ACCEPT_RETRY => self.server.retry_accept(reactor),
+            number => self.sends.expire(reactor, session, &self.server, number),
         }
     }
 
@@ -107,6 +110,7 @@ impl TcpEcho {
                     drop(send);
                     self.sends.closed_exchange();
                 }
+                Source::Broker(socket) => drop(socket),
                 // Their owner closes them.
                 Source::Stdin(_) | Source::Stdout(_) | Source::Stderr(_) | Source::Listener(_) => {}
             }

@@ -103,6 +103,11 @@ pub(crate) fn connect_result(fd: &Descriptor) -> io::Result<()> {
     }
 }
 
+/// The addresses of a host by its name. It blocks for as long as the system's resolver does.
+pub(crate) fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(std::net::ToSocketAddrs::to_socket_addrs(&(host, port))?.collect())
+}
+
 /// Reads the bytes that are there. `Ok(0)` means that the peer has ended its side,
 /// `WouldBlock` that there are none yet.
 pub(crate) fn read(fd: &Descriptor, buffer: &mut [u8]) -> io::Result<usize> {

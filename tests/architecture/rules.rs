@@ -38,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("workload", &["protocol", "random"]),
+    ("engine", &["protocol", "random", "time", "wire"]),
     (
         "harness",
         &[
@@ -45,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("runtime", EVERYTHING),
+    ("command_line", &["engine", "node", "protocol", "runtime"]),
     // Machinery of tests. No room may use it but in items that are compiled where
     // it is: `cfg(test)`, or `cfg(any(test, feature = "lab"))`.
     ("lab", EVERYTHING_AND_RUNTIME),
@@ -57,12 +59,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 const EVERYTHING: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload", "diagram", "harness",
+    "node", "session", "sim", "workload", "diagram", "harness", "engine",
 ];
 
 const EVERYTHING_AND_RUNTIME: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload", "diagram", "harness", "runtime",
+    "node", "session", "sim", "workload", "diagram", "harness", "engine", "runtime",
 ];
 
 /// Crates that only some rooms may know.
@@ -72,7 +74,7 @@ const CRATES: [(&str, &[&str]); 3] = [
     (
         "serde_json",
         &[
-            "protocol", "node", "session", "sim", "workload", "harness", "main",
+            "protocol", "node", "session", "sim", "workload", "harness", "engine", "main",
         ],
     ),
 ];
@@ -334,8 +336,11 @@ impl File<'_> {
         // A failed simulation may write its trace to a file. It runs in a test,
         // where no message comes from outside.
         // A run's files are written by `harness/store`, and histories are read there.
-        // The measure of a node's process stands in /proc, under its number.
-        let may_open = self.room == "sim"
+        // The measure of a node's process stands in /proc, under its number. A secret is read
+        // before the protocol begins.
+        let is_command_line = self.room == "command_line";
+        let may_open = is_command_line
+            || self.room == "sim"
             || self.name.starts_with("harness/store/")
             || self.name == "sys/usage.rs";
         let opens_files = path.starts_with(&["std", "fs"]) && !may_open;
@@ -345,7 +350,7 @@ impl File<'_> {
             return Some("no message may lead to a file or a program".to_owned());
         }
         // The options are read, and answered, before the protocol begins.
-        if names_stream && self.name != "options.rs" {
+        if names_stream && self.name != "options.rs" && !is_command_line {
             return Some("stdin and stdout belong to the protocol".to_owned());
         }
         None

@@ -2,10 +2,12 @@
 //! inputs. The checks are in this folder; `fuzz/targets/` calls them.
 
 mod conversation;
+mod engine;
 mod envelope;
 mod framing;
 mod input;
 mod memory;
+mod nats;
 #[path = "../reference/mod.rs"]
 mod reference;
 mod replay;
@@ -29,6 +31,12 @@ fn envelope() {
 fn framing() {
     replay::corpus("framing", framing::check);
     replay::random(32, b"\0\x01", framing::check);
+}
+
+#[test]
+fn nats() {
+    replay::corpus("nats", nats::check);
+    replay::random(16, b"\0\x40", nats::check);
 }
 
 #[test]
