@@ -60,7 +60,16 @@ fn a_fault_that_never_struck_is_told() {
 
 #[test]
 fn lin_kv_rounds_its_clients_up_and_says_so() {
-    let ran = test(&["-w", "lin-kv", "--node-count", "1", "--time-limit", "0"]);
+    let ran = test(&[
+        "-w",
+        "lin-kv",
+        "--node-count",
+        "1",
+        "--rate",
+        "0.01",
+        "--time-limit",
+        "0",
+    ]);
     let text = "2 clients in place of 1";
     assert!(ran.stderr.contains(text), "{}", ran.stderr);
     ran.ended(super::UNKNOWN);
