@@ -78,6 +78,25 @@ fn a_conversation_is_recorded_and_shown() {
 }
 
 #[test]
+fn a_recording_that_is_full_says_so() {
+    let recording = folder("full").join("talk.json");
+    let path = recording.to_str().unwrap();
+    let init = CONVERSATION.lines().next().unwrap();
+    let echo = r#"{"src":"c1","dest":"n1","body":{"type":"echo","msg_id":2,"echo":"hello"}}"#;
+    let recorded = eddyline(
+        &["--record", path],
+        &format!("{init}\n{}", format!("{echo}\n").repeat(4_000)),
+    );
+    assert_eq!(text(&recorded.stdout).lines().count(), 4_001);
+    let explained = text(&eddyline(&["explain", path], "").stdout);
+    assert!(
+        explained.contains("it has the first 20000 events, and "),
+        "{}",
+        explained.lines().next().unwrap_or_default()
+    );
+}
+
+#[test]
 fn a_wrong_file_or_option_is_named() {
     let folder = folder("wrong");
     let wrong = folder.join("wrong.json");

@@ -36,6 +36,11 @@ fn help_names_every_option() {
         "--line-bytes-max",
         "--tcp-bind",
         "--tcp-connections-max",
+        "--nats URL",
+        "--cluster NAME",
+        "--user NAME",
+        "--password-file",
+        "--token-file",
         "--help",
         "--version",
     ] {
@@ -142,6 +147,31 @@ fn a_bad_identity_is_a_clear_error_and_exit_2() {
     );
     assert_refused(&["--nodes", "n1,n2"], "--nodes needs --node");
     assert_refused(&["--node"], "--node");
+}
+
+#[test]
+fn wrong_options_about_nats_are_a_clear_error_and_exit_2() {
+    let nats = ["--node", "n1", "--nats", "nats://127.0.0.1:4222"];
+    assert_refused(&nats, "--nats needs --cluster");
+    assert_refused(&["--nats", "a", "--cluster", "t"], "--nats needs --node");
+    assert_refused(&["--cluster", "t"], "--cluster needs --nats");
+    assert_refused(&["--token-file", "t"], "--token-file needs --nats");
+    for url in ["http://a", "a:b", ""] {
+        let joined = format!("--nats={url}");
+        assert_refused(&["--node", "n1", "--cluster", "t", &joined], "--nats");
+    }
+    let with = |more: &[&str], names: &str| {
+        let named = [&nats[..], &["--cluster", "t"], more].concat();
+        assert_refused(&named, names);
+    };
+    with(&["--user", "n1"], "--user needs a password");
+    with(
+        &["--password-file", "/dev/null"],
+        "--password-file needs --user",
+    );
+    with(&["--token-file", "/no/such/file"], "/no/such/file");
+    with(&["--token-file", "/dev/null"], "is empty");
+    with(&["--user", "u", "--token-file", "t"], "exclude each other");
 }
 
 const ECHO: &str = r#"{"type":"echo","msg_id":2,"echo":1}"#;

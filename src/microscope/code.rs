@@ -24,7 +24,7 @@ const FUNCTIONS: [&str; 8] = [
 /// The function and the text of the line that an event runs.
 fn text(kind: &str, about: &Value, step: &str) -> (&'static str, &'static str) {
     match (kind, step) {
-        ("park", _) => ("wait", "self.has_tasks()"),
+        ("park", _) => ("wait", "self.has_tasks_or_parks()"),
         ("wait", _) => ("wait", "self.reactor.wait(timeout)"),
         ("clock", _) => ("turn", "self.clock.now()"),
         ("served" | "line" | "polled", "deliver") => ("deliver", source(about)),

@@ -83,11 +83,19 @@ impl Recording {
         events: Vec<Event>,
         dropped: usize,
     ) -> Recording {
+        let mut about = header.about;
+        if dropped > 0 {
+            let kept = events.len();
+            let _never_fails = write!(
+                about,
+                " The recording is full: it has the first {kept} events, and {dropped} later ones are left out."
+            );
+        }
         Recording {
             format: FORMAT,
             name: header.name,
             title: header.title,
-            about: header.about,
+            about,
             kernel: if is_simulated { "simulated" } else { "real" }.to_owned(),
             seed: header.seed,
             questions: questions(&events),

@@ -196,7 +196,7 @@ impl Shared {
 
     // Calls.
 
-    /// Sends a call's request, enters it in the table and arms its timer. `waker` is woken
+    /// Sends a call's request, arms its timer and enters both in the table. `waker` is woken
     /// when the call has ended.
     pub(super) fn begin_call(
         &self,

@@ -11,7 +11,7 @@
 //!        ^ ---------> | once; some in front  |                        | Progress
 //!        |            +----------------------+                        v
 //!        +------------- carry over <------------------------------ apply
-//!                       wait: used-up flags are cleared, <-----------+
+//!                       Next::Wait: used-up flags are cleared, <-----+
 //!                       the next edge sets them again                |
 //!   closed in step 7 <- finished list <------ finished <-------------+
 //! ```

@@ -48,6 +48,7 @@ impl ChildOutput {
                 Err(_) => has_ended = true,
             }
         }
+        let received_bytes = self.received.len() - before;
         let next = if has_ended {
             Next::Finished(std::mem::take(&mut self.received))
         } else if left.is_readable() {
@@ -57,7 +58,7 @@ impl ChildOutput {
             Next::Wait
         };
         Progress {
-            received_bytes: self.received.len().saturating_sub(before),
+            received_bytes,
             used_up: readiness.without(left),
             next,
         }
@@ -77,12 +78,13 @@ fn a_new_kind_of_source_is_read_to_its_end_within_its_bound() {
     let mut reactor = Reactor::new().unwrap();
     reactor.insert(source, Interest::READABLE).unwrap();
     let mut outcome = None;
-    let mut turns = 0;
+    let (mut turns, mut received_bytes) = (0, 0);
     while outcome.is_none() {
         turns += 1;
         reactor.wait(None).unwrap(); // step 1
         while let Some((token, source, readiness)) = reactor.next_ready() {
             let progress = source.ready(readiness);
+            received_bytes += progress.received_bytes;
             let progress = progress.map(|bytes| outcome = Some(bytes)); // step 3
             reactor.apply(token, &progress);
         }
@@ -92,6 +94,7 @@ fn a_new_kind_of_source_is_read_to_its_end_within_its_bound() {
         }
     }
     // Reads of 4, 4, 2 and 0 bytes, two in each turn.
+    assert_eq!(received_bytes, 10);
     assert_eq!((turns, outcome.as_deref()), (2, Some(&b"ten bytes."[..])));
     assert_eq!(reactor.len(), 0);
 }

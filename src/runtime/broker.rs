@@ -252,16 +252,15 @@ impl Broker {
         self.attend(reactor, session, clock);
         if let Some(socket) = self.socket {
             let may_feed = !self.inbox.is_empty() && !session.is_congested();
-            let may_write = self.may_write(reactor, socket);
+            // The writes of this turn were too few for all that is there.
+            let is_left = !self.link.output().is_empty()
+                || self.link.is_ready() && !session.output().is_empty();
+            let may_write = is_left && reactor.readiness(socket.token).is_writable();
             if socket.is_connected && (may_feed || may_write) {
                 reactor.carry_over(socket.token, Reason::BackpressureOver);
             }
         }
         self.arm(session);
-    }
-
-    fn may_write(&self, reactor: &Reactor<Source>, socket: Socket) -> bool {
-        !self.link.output().is_empty() && reactor.readiness(socket.token).is_writable()
     }
 
     /// Moves the node's messages to the link; see the table on this page.
@@ -306,12 +305,13 @@ impl Broker {
         session: &mut Session,
         clock: &TurnClock,
     ) -> bool {
-        let Some(socket) = self
-            .socket
-            .filter(|socket| self.may_write(reactor, *socket))
-        else {
+        let Some(socket) = self.socket else {
             return false;
         };
+        let is_writable = reactor.readiness(socket.token).is_writable();
+        if self.link.output().is_empty() || !is_writable {
+            return false;
+        }
         let Some(Source::Broker(fd)) = reactor.get(socket.token) else {
             return false;
         };

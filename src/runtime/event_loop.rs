@@ -16,8 +16,12 @@
 //! - The loop waits only if nothing is left to do: no source was carried over, no task is
 //!   ready, and every operation that was asked for has begun, or waits in a queue with a
 //!   deadline.
-//! - Only the step `close` closes a descriptor that the reactor knows. A readiness event
-//!   that still comes for a closed source is dropped, by the generation in its token.
+//! - Only the step `close` takes a source out of the reactor. Connections are closed there,
+//!   the standard streams and the listener by their owners, later. A readiness event that
+//!   still comes for a source that is gone is dropped, by the generation in its token.
+//!
+//! `look!(…)` shows the microscope a snapshot. It is nothing in a release build, and not
+//! the *look* of `expiry.rs`, which is a reading of the clock.
 //!
 //! Read next: `timing.rs`, `expiry.rs`, `phase.rs`, then the sources.
 
@@ -99,7 +103,7 @@ impl EventLoop {
             // pending, and ends the wait.
             let _awake = waker.wake();
         };
-        session.ready_queue().on_unpark(wake.clone());
+        session.ready_queue().on_ring(wake.clone());
         let broker = Broker::of(options, &session, wake)?;
         if broker.is_some() {
             stdin.leave(&mut reactor);
@@ -179,7 +183,7 @@ impl EventLoop {
     fn wait(&mut self) -> io::Result<bool> {
         self.clock.forget();
         let deadline = self.next_deadline();
-        let has_work = self.reactor.has_carried_over() || self.has_tasks();
+        let has_work = self.reactor.has_carried_over() || self.has_tasks_or_parks();
         let timeout = timeout(has_work, deadline, || self.clock.fresh());
         look!(self.look_at_wait(timeout));
         let waited = self.reactor.wait(timeout);
@@ -196,7 +200,7 @@ impl EventLoop {
 
     /// Whether a task is ready. If not, the queue is parked: from here on a waker that
     /// is used on another thread ends the wait.
-    fn has_tasks(&self) -> bool {
+    fn has_tasks_or_parks(&self) -> bool {
         self.phase.runs_tasks() && (self.has_tasks_left || !self.session.ready_queue().park())
     }
 

@@ -27,7 +27,8 @@
 //! by that time fire. So each timer is held back for its own time. It does not matter how
 //! long an earlier timer was held back, and whether it fired.
 //!
-//! For example, a call is due at 1,000 ms. Its reply arrived at 999 ms, behind 150 KiB of
+//! For example, the last looks were at 998 and 999 ms, the pipe was made larger than 64 KiB,
+//! and a call is due at 1,000 ms. Its reply arrived at 999 ms, behind 150 KiB of
 //! other input:
 //!
 //! | turn | look at | stdin after the turn's read | fire what was due by | the call |
@@ -36,9 +37,10 @@
 //! | 2 | 1,001 ms | 22 KiB wait | 981 ms (row 4) | held back |
 //! | 3 | 1,002 ms | empty | 1,002 ms (row 1) | ended by its reply in step 3 |
 //!
-//! Invariants: no timer fires before its deadline. A due timer fires at the latest in the
-//! first turn that begins [`DEFER_MAX`] and two turns after the turn that found it due. If
-//! it became due in a standstill, the turn after that one counts.
+//! Invariants: no timer fires before its deadline. Let T be the turn that finds a
+//! timer due, or the turn after that one if it became due in a standstill. The timer fires
+//! at the latest in the first turn that is at least the second after T, and whose look is
+//! at least [`DEFER_MAX`] after T's.
 //!
 //! Read next: `event_loop.rs`, whose step 4 asks for the decision; `time/wheel.rs`, which
 //! finds the timers.
@@ -77,7 +79,7 @@ struct Standstill {
 /// The facts of a turn beside its looks.
 #[derive(Debug, Clone, Copy)]
 struct Facts {
-    /// The earliest deadline of all timers.
+    /// The wheel's next deadline: that of the earliest timer, or before it.
     deadline: Instant,
     now: Instant,
     input_waits: bool,
@@ -120,7 +122,7 @@ impl Looks {
     /// | 2 | now or earlier | no | no | now |
     /// | 3 | now or earlier | no | before this look | the last look |
     /// | 4 | now or earlier | yes | no | 20 ms ago, or the look before the last if that is earlier |
-    /// | 5 | now or earlier | yes | and its end is later than row 4's time | as row 4, or the last look before the standstill if that is earlier |
+    /// | 5 | now or earlier | yes | yes, and the first look after it is later than row 4's time | the earlier of row 4's time and the last look before the standstill |
     ///
     /// - Row 2: the turn has read all input that its wait reported.
     /// - Row 3: this turn's wait began after the last look. So all input that could beat a

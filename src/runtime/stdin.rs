@@ -128,13 +128,13 @@ impl Stdin {
         }
     }
 
-    /// Hands whole lines to the session, until the reader of stdout is too far behind.
     /// The line buffer, and the longest line that it accepts.
     #[cfg(any(test, feature = "microscope"))]
     pub(super) fn lines(&self) -> (&LineBuffer, usize) {
         (&self.lines, self.line_bytes_max)
     }
 
+    /// Hands whole lines to the session, until the reader of stdout is too far behind.
     fn receive_lines(&mut self, session: &mut Session) {
         if self.state != State::Reading {
             return;

@@ -121,13 +121,13 @@ impl TcpEcho {
         }
     }
 
-    /// Checks the invariants of the sends.
     /// The bytes that the server counts as held by its connections.
     #[cfg(any(test, feature = "microscope"))]
     pub(super) fn held_bytes(&self) -> usize {
         self.server.started().map_or(0, EchoServer::held_bytes)
     }
 
+    /// Checks the invariants of the sends.
     #[cfg(any(test, feature = "lab"))]
     pub(super) fn assert_invariants(&self) {
         self.sends.assert_invariants();

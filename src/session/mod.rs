@@ -52,8 +52,8 @@ use std::sync::Arc;
 
 /// A whole node without file descriptors.
 ///
-/// Its owner has the descriptors and the clock, and calls it in turns. A turn has these
-/// steps, in this order:
+/// Its owner has the descriptors and the clock, and calls it in turns, with these
+/// calls in this order. (The event loop makes them in its steps 3, 3, 4, 5, 5, 6 and 1.)
 ///
 /// 1. [`receive`](Session::receive) each line that has arrived, unless the output
 ///    [is congested](Session::is_congested). This may produce output, operations, deadlines
@@ -468,7 +468,7 @@ impl Session {
     ///
     /// ```
     /// # fn wait(session: &eddyline::session::Session) {
-    /// session.ready_queue().on_unpark(|| { /* write to the pipe that the loop waits for */ });
+    /// session.ready_queue().on_ring(|| { /* write to the pipe that the loop waits for */ });
     /// if session.ready_queue().park() {
     ///     // … wait for readiness …
     /// }

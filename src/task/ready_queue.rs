@@ -47,7 +47,7 @@ use std::task::Wake;
 ///
 /// Wakers can be used from any thread, as every combinator expects, so the queue has
 /// a lock. A wake while the loop waits calls the function given to
-/// [`on_unpark`](ReadyQueue::on_unpark), which must end the wait. All other wakes cost
+/// [`on_ring`](ReadyQueue::on_ring), which must end the wait. All other wakes cost
 /// no system call.
 ///
 /// ```
@@ -64,7 +64,8 @@ pub struct ReadyQueue {
     slots: Mutex<VecDeque<u32>>,
     /// The loop waits, or is about to, and no wake has come since.
     parked: AtomicBool,
-    unpark: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Ends the wait. In the event loop it is mio's waker, which writes to an eventfd.
+    ring: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl ReadyQueue {
@@ -77,10 +78,10 @@ impl ReadyQueue {
     /// # use std::sync::mpsc;
     /// let queue = ReadyQueue::default();
     /// let (wake, _waits) = mpsc::channel();
-    /// queue.on_unpark(move || _ = wake.send(()));
+    /// queue.on_ring(move || _ = wake.send(()));
     /// ```
-    pub fn on_unpark(&self, unpark: impl Fn() + Send + Sync + 'static) {
-        let _already_named = self.unpark.set(Box::new(unpark));
+    pub fn on_ring(&self, ring: impl Fn() + Send + Sync + 'static) {
+        let _already_named = self.ring.set(Box::new(ring));
     }
 
     /// Announces that the loop is about to wait. Returns false if a task is ready: then
@@ -92,7 +93,7 @@ impl ReadyQueue {
     /// ```
     /// let queue = eddyline::task::ReadyQueue::default();
     /// if queue.park() {
-    ///     // … wait for readiness, or for the function given to `on_unpark` …
+    ///     // … wait for readiness, or for the function given to `on_ring` …
     /// }
     /// queue.unpark();
     /// ```
@@ -129,9 +130,9 @@ impl ReadyQueue {
         // This order, too.
         self.lock().push_back(slot);
         if self.parked.swap(false, Ordering::SeqCst)
-            && let Some(unpark) = self.unpark.get()
+            && let Some(ring) = self.ring.get()
         {
-            unpark();
+            ring();
         }
     }
 
@@ -196,7 +197,7 @@ mod tests {
         let queue = Arc::new(ReadyQueue::default());
         let unparked = Arc::new(AtomicUsize::new(0));
         let count = unparked.clone();
-        queue.on_unpark(move || {
+        queue.on_ring(move || {
             count.fetch_add(1, Ordering::SeqCst);
         });
         let wakers: Vec<_> = (0..3)

@@ -27,6 +27,15 @@
 //!   4165       1  1  5      level 2, slot 1, behind 4096
 //! ```
 //!
+//! The level is not the distance. With the wheel's time at 63, and at 100:
+//!
+//! ```text
+//!     64       0  1  0 against 0 0 63: level 1, slot 1, though it is 1 ms away
+//!   4200       1  1 40 against 0 1 36: level 2, slot 1
+//! ```
+//!
+//! The wheel's time is the time that `expire` was last told, not the clock's.
+//!
 //! **Cascading.** A slot of level 0 holds timers of a single tick, so all of them fire
 //! together. A slot above level 0 holds timers of many ticks. When the wheel's time
 //! reaches the first of those ticks, the slot is emptied, and each of its timers is
@@ -39,12 +48,13 @@
 //!     64    level 1, 1     64: no digit differs, so level 0, slot 0; it fires
 //!   4096    level 2, 1     4096: level 0, slot 0; it fires
 //!                          4165: 1 1 5 against 1 0 0, so level 1, slot 1
-//!   4160    level 1, 1     4165: 1 1 5 against 1 1 0, so level 0, slot 5
+//!  (4160)   level 1, 1     4165: 1 1 5 against 1 1 0, so level 0, slot 5
 //!   4165    level 0, 5     4165 fires
 //! ```
 //!
 //! One shortcut: a timer that is alone in its slot needs no stop at the slot's start. In
-//! the example the wheel skips 4160. So a quiet process is not woken only to cascade.
+//! the example the wheel skips 4160. At 4165 the timer is placed again on level 0, and
+//! fires. So a quiet process is not woken only to cascade.
 //!
 //! # Invariants
 //! - A timer's place follows from its tick and the wheel's time. It is not stored.

@@ -33,6 +33,10 @@ impl OnNats {
     }
 
     fn launch(name: &str, servers: &str, options: &[&str]) -> OnNats {
+        OnNats::of(Launch::new(), name, servers, options)
+    }
+
+    fn of(program: Launch, name: &str, servers: &str, options: &[&str]) -> OnNats {
         let named = [
             "--node",
             name,
@@ -43,8 +47,13 @@ impl OnNats {
             "--cluster",
             "t",
         ];
-        let node = Launch::new().args(named).args(options);
-        OnNats(node.stdin(Channel::null()).start())
+        OnNats(
+            program
+                .args(named)
+                .args(options)
+                .stdin(Channel::null())
+                .start(),
+        )
     }
 
     /// The next line on stderr that has `text` in it.

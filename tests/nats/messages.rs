@@ -1,6 +1,7 @@
 //! Messages that travel, and the errors in their place.
 
 use super::client::Client;
+use super::support::{self, Launch};
 use super::{OnNats, Server, kind};
 use serde_json::{Value, json};
 
@@ -24,6 +25,71 @@ fn a_node_answers_as_over_pipes() {
     let reply = client.ask("n1", json!({"type": "x"}));
     assert_eq!(reply["code"], 10, "{reply}");
     node.end();
+}
+
+#[test]
+fn the_bytes_are_those_of_the_same_run_over_pipes() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    // By its name: it is looked up on a thread.
+    let url = format!("nats://localhost:{}", server.port);
+    let mut on_nats = OnNats::start("n1", &url, &[]);
+    let named = ["--node", "n1", "--nodes", super::NODES];
+    let mut on_pipes = Launch::new().args(named).start();
+    let mut client = Client::connect(server.port, "c1");
+    for body in [
+        r#"{"type":"echo","msg_id":0,"echo":null}"#,
+        r#"{"type":"echo","msg_id":18446744073709551616,"echo":{"a":[1e3, 1.50]}}"#,
+        r#"{"type":"echo","msg_id":2}"#,
+        r#"{"type":"no \"such\" type","msg_id":3}"#,
+        r#"{"msg_id":4}"#,
+        r#"{"type":"init","msg_id":5,"node_id":"n1","node_ids":["n1","n2","n3"]}"#,
+        r#"{"type":"init","msg_id":6,"node_id":"n2","node_ids":["n2"]}"#,
+        r#"{"type":"proxy","msg_id":7,"target":"c99","inner":{"type":"x"}}"#,
+        r#"{"type":"tcp_echo_send","msg_id":8,"data":"x"}"#,
+    ] {
+        let line = support::client(body);
+        on_pipes.send(&line);
+        client.publish("n1", "c1", &line);
+        assert_eq!(client.receive().1, on_pipes.line(), "{body}");
+    }
+    on_pipes.finish_quietly();
+    let unexpected = on_nats.0.stderr_line_at_hand();
+    assert_eq!(unexpected, None);
+    on_nats.end();
+}
+
+/// A node of another program: `eddyline::main` reads its options.
+#[test]
+fn an_authors_own_program_runs_on_nats_by_its_options() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let mut nodes = ["n1", "n2", "n3"].map(|name| {
+        let program = Launch::command(std::process::Command::new(example("broadcast")));
+        OnNats::of(program, name, &server.url(), &[])
+    });
+    for node in &mut nodes {
+        node.wait_for("connected to");
+    }
+    let mut client = Client::connect(server.port, "c1");
+    let sent = client.ask("n1", json!({"type": "broadcast", "message": 7}));
+    assert_eq!(kind(&sent), "broadcast_ok");
+    for name in ["n1", "n2", "n3"] {
+        support::wait_until("every node has the message", || {
+            let read = client.ask(name, json!({"type": "read"}));
+            read["messages"] == json!([7])
+        });
+    }
+    nodes.map(OnNats::end);
+}
+
+/// The path of an example, which `cargo test` has built.
+fn example(name: &str) -> std::path::PathBuf {
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_eddyline"));
+    let folder = binary.parent().expect("a folder");
+    folder.join("examples").join(name)
 }
 
 #[test]

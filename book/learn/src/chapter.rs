@@ -1,6 +1,6 @@
 //! A chapter's files: its step, its exercise, its mutants.
 
-use crate::run::Package;
+use crate::package::Package;
 use crate::{Result, book, read};
 use std::fs;
 use std::path::{Path, PathBuf};

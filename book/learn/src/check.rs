@@ -1,7 +1,7 @@
 //! `cargo learn check`: everything that must hold before the book is published.
 
 use crate::chapter::Chapter;
-use crate::run::{self, Package};
+use crate::run::{self, Versions};
 use crate::{Result, book, made, read};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,37 +41,52 @@ pub fn check(numbers: &[&str]) -> Result<bool> {
     Ok(wrong.is_empty())
 }
 
+/// One version of a chapter, and the tests that should fail on it.
+struct Expected {
+    chapter: usize,
+    version: usize,
+    name: String,
+    fails: Vec<String>,
+}
+
 /// Starters, steps and mutants: the tests that fail are those that should.
 fn packages(chapters: &[Chapter], wrong: &mut Vec<String>) -> Result<()> {
-    let mut expected: Vec<(Package, Vec<String>)> = Vec::new();
-    for chapter in chapters {
-        expected.push((chapter.step(), Vec::new()));
-        expected.push((chapter.starter(), chapter.starter_fails()?));
+    let mut expected = Vec::new();
+    let mut all = Vec::new();
+    for (index, chapter) in chapters.iter().enumerate() {
+        let mut packages = vec![chapter.step(), chapter.starter()];
+        let mut fails = vec![Vec::new(), chapter.starter_fails()?];
         for mutant in chapter.mutants()? {
-            expected.push((mutant.package(chapter)?, vec![mutant.fails.clone()]));
+            packages.push(mutant.package(chapter)?);
+            fails.push(vec![mutant.fails.clone()]);
         }
+        for (version, fails) in fails.into_iter().enumerate() {
+            expected.push(Expected {
+                chapter: index,
+                version,
+                name: packages[version].name.clone(),
+                fails,
+            });
+        }
+        all.push(Versions { chapter, packages });
     }
-    let packages: Vec<Package> = expected
-        .iter()
-        .map(|(package, _)| package.clone())
-        .collect();
-    let build = run::build_together("check", &packages)?;
+    let build = run::build_together("check", &all)?;
     // A stuck loop is found by waiting for it, so several binaries run at once.
     let next = AtomicUsize::new(0);
     let judged = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
-                while let Some((package, expected)) =
-                    expected.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    let text = match run::failures(&build, &package.name) {
-                        Ok(failed) if failed == *expected => {
-                            println!("ok     {}", package.name);
+                while let Some(expected) = expected.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let chapter = &chapters[expected.chapter];
+                    let name = &expected.name;
+                    let text = match run::failures(&build, chapter, expected.version) {
+                        Ok(failed) if failed == expected.fails => {
+                            println!("ok     {name}");
                             continue;
                         }
                         Ok(failed) => {
-                            format!("{}: {failed:?} fail, not {expected:?}", package.name)
+                            format!("{name}: {failed:?} fail, not {:?}", expected.fails)
                         }
                         Err(error) => error,
                     };
@@ -85,21 +100,38 @@ fn packages(chapters: &[Chapter], wrong: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// The examples print what the text says.
+/// The examples print what the text says. Their names differ in the whole book, so that
+/// one call of cargo can build them all.
 fn examples(chapters: &[Chapter], wrong: &mut Vec<String>) -> Result<()> {
+    let packages: Result<Vec<String>> = chapters.iter().map(Chapter::package).collect();
+    let built = run::build_examples(&packages?)?;
+    let mut runs = Vec::new();
     for chapter in chapters {
         for name in chapter.examples()? {
-            let output = run::example(chapter, &name)?;
-            let file = chapter
-                .step_folder()
-                .join("examples")
-                .join(format!("{name}.out"));
-            if std::env::var_os("LEARN_RECORD").is_some() {
-                crate::write(&file, &output)?;
+            let found: Vec<_> = built.iter().filter(|(built, _)| *built == name).collect();
+            match found[..] {
+                [(_, path)] => runs.push((chapter, name, path)),
+                _ => wrong.push(format!("there must be one example {name}: {found:?}")),
             }
-            if read(&file).unwrap_or_default() != output {
-                wrong.push(format!("{} {name} prints:\n{output}", chapter.name));
-            }
+        }
+    }
+    let outputs: Vec<Result<String>> = std::thread::scope(|scope| {
+        let runs: Vec<_> = runs
+            .iter()
+            .map(|(_, _, path)| scope.spawn(|| run::example(path)))
+            .collect();
+        let outputs = runs.into_iter().map(|run| run.join());
+        outputs.map(|output| output.expect("no panic")).collect()
+    });
+    for ((chapter, name, _), output) in runs.iter().zip(outputs) {
+        let output = output?;
+        let folder = chapter.step_folder().join("examples");
+        let file = folder.join(format!("{name}.out"));
+        if std::env::var_os("LEARN_RECORD").is_some() {
+            crate::write(&file, &output)?;
+        }
+        if read(&file).unwrap_or_default() != output {
+            wrong.push(format!("{} {name} prints:\n{output}", chapter.name));
         }
     }
     Ok(())

@@ -5,10 +5,12 @@
 mod chapter;
 mod check;
 mod made;
+mod package;
 mod run;
 
 use chapter::Chapter;
-use run::{Build, Package};
+use package::Package;
+use run::{Build, Versions};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -141,7 +143,7 @@ fn tell(folder: &Path) -> Result<bool> {
     };
     let mut reports = Vec::new();
     for binary in &build.binaries {
-        reports.push(run::run_tests(&binary.path)?);
+        reports.push(run::run_tests(&binary.path, "")?);
     }
     // In the order of the chapter's table, so that the first failure is the one to begin with.
     let order = tests_in_order(folder);
@@ -184,9 +186,13 @@ fn mutants(chapter: &Chapter) -> Result<bool> {
     for mutant in &mutants {
         packages.push(mutant.package(chapter)?);
     }
-    let build = run::build_together("mutants", &packages)?;
-    for mutant in mutants.iter().filter(|mutant| !mutant.is_hidden()) {
-        let failed = run::failures(&build, &mutant.package(chapter)?.name)?;
+    let versions = Versions { chapter, packages };
+    let build = run::build_together("mutants", &[versions])?;
+    for (version, mutant) in mutants.iter().enumerate() {
+        if mutant.is_hidden() {
+            continue;
+        }
+        let failed = run::failures(&build, chapter, version)?;
         println!("{}: {}", mutant.name, mutant.bug);
         println!("  found by {}\n", failed.join(", "));
     }
@@ -209,7 +215,10 @@ fn show(chapter: &Chapter) -> Result<bool> {
         let step = Chapter {
             name: step.to_owned(),
         };
-        println!("{}", run::example(&step, name)?);
+        let built = run::build_examples(&[step.package()?])?;
+        let path = built.iter().find(|(built, _)| built == name);
+        let (_, path) = path.ok_or_else(|| format!("{} has no example {name}", step.name))?;
+        println!("{}", run::example(path)?);
     }
     Ok(true)
 }

@@ -1,6 +1,7 @@
 //! Builds packages with cargo, and runs their tests with a limit on time.
 
 use crate::chapter::Chapter;
+use crate::package::Package;
 use crate::{Result, book, read, write};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,79 +10,6 @@ use std::time::{Duration, Instant};
 
 /// After this time a test binary is stuck. Every wait in the tests is far shorter.
 const STUCK: Duration = Duration::from_secs(120);
-
-/// A package in memory: file names and texts.
-#[derive(Clone)]
-pub struct Package {
-    pub name: String,
-    pub files: Vec<(String, String)>,
-}
-
-impl Package {
-    pub fn new(name: &str, folders: &[(&str, &Path)]) -> Package {
-        let mut package = Package {
-            name: name.to_owned(),
-            files: Vec::new(),
-        };
-        for (prefix, folder) in folders {
-            package.add(prefix, folder);
-        }
-        package
-    }
-
-    /// Adds the files of a folder, under `prefix`. Programs and examples stay out.
-    pub fn add(&mut self, prefix: &str, folder: &Path) {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        for entry in entries {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let path = entry.path();
-            if path.is_dir() {
-                if name != "examples" {
-                    self.add(&format!("{prefix}{name}/"), &path);
-                }
-            } else if name != "main.rs"
-                && let Ok(text) = fs::read_to_string(&path)
-            {
-                self.files.push((format!("{prefix}{name}"), text));
-            }
-        }
-    }
-
-    /// Writes the package; if it stands alone, with a workspace and a lock of its own.
-    pub fn write(&self, folder: &Path, is_alone: bool) -> Result<()> {
-        for (name, text) in &self.files {
-            let mut text = text.clone();
-            if name == "Cargo.toml" {
-                let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-                for line in &mut lines {
-                    if line.starts_with("name = ") && !line.contains("# lib") {
-                        *line = format!("name = \"{}\"", self.name);
-                    }
-                }
-                text = lines.join("\n") + "\n";
-                if is_alone {
-                    let root = read(&book().join("Cargo.toml"))?;
-                    let rest = root
-                        .split_once("[workspace.package]")
-                        .expect("it is there")
-                        .1;
-                    text += &format!("\n[workspace]\n\n[workspace.package]{rest}");
-                }
-            }
-            let path = folder.join(name);
-            if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
-                write(&path, &text)?;
-            }
-        }
-        if is_alone {
-            write(
-                &folder.join("Cargo.lock"),
-                &read(&book().join("Cargo.lock"))?,
-            )?;
-        }
-        Ok(())
-    }
-}
 
 /// One target directory for all crates of the book.
 pub fn target() -> PathBuf {
@@ -122,54 +50,130 @@ impl Build {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned());
         }
         let text = String::from_utf8_lossy(&output.stdout);
-        let value = |line: &str, key: &str| {
-            let start = line.find(&format!("\"{key}\":\""))? + key.len() + 4;
-            Some(line[start..].split('"').next()?.to_owned())
-        };
         let binaries = text
             .lines()
             .filter(|line| line.contains("\"kind\":[\"test\"]"));
         let binaries = binaries.filter_map(|line| {
             Some(Binary {
-                package: value(line, "package_id")?,
-                path: value(line, "executable")?.into(),
+                package: json_text(line, "package_id")?,
+                path: json_text(line, "executable")?.into(),
             })
         });
         Ok(Build {
             binaries: binaries.collect(),
         })
     }
+}
 
-    pub fn of(&self, package: &str) -> Vec<&Binary> {
+impl Binary {
+    fn is_of(&self, package: &str) -> bool {
         let (end, inside) = (format!("/{package}"), format!("/{package}#"));
-        let is_it = |id: &str| id.ends_with(&end) || id.contains(&inside);
-        self.binaries
-            .iter()
-            .filter(|binary| is_it(&binary.package))
-            .collect()
+        self.package.ends_with(&end) || self.package.contains(&inside)
     }
 }
 
-/// Builds packages in one workspace with one call of cargo.
-pub fn build_together(name: &str, packages: &[Package]) -> Result<Build> {
+/// The text behind a key in a line of cargo's JSON.
+fn json_text(line: &str, key: &str) -> Option<String> {
+    let start = line.find(&format!("\"{key}\":\""))? + key.len() + 4;
+    Some(line[start..].split('"').next()?.to_owned())
+}
+
+/// Versions of one chapter's code: its step, its starter, its mutants.
+pub struct Versions<'a> {
+    pub chapter: &'a Chapter,
+    pub packages: Vec<Package>,
+}
+
+/// Builds the tests of all versions with one call of cargo.
+///
+/// The versions of a chapter are modules of one test crate, each with its own code and
+/// its own copy of the tests. A crate for each version would take three times as long,
+/// and most of that for starting compilers and linkers. The names of the tests begin
+/// with the version's module: `v3::chapter::the_echo_is_what_was_sent`.
+pub fn build_together(name: &str, chapters: &[Versions<'_>]) -> Result<Build> {
     let folder = target().join("learn").join(name);
-    let _absent = fs::remove_dir_all(&folder);
-    for package in packages {
-        package.write(&folder.join(&package.name), false)?;
+    let mut members = Vec::new();
+    for versions in chapters {
+        let name = crate_name(versions.chapter);
+        write_versions(&folder.join(&name), versions)?;
+        members.push(format!("\"{name}\""));
     }
     let root = read(&book().join("Cargo.toml"))?;
     let rest = root
         .split_once("[workspace.package]")
         .expect("it is there")
         .1;
-    let root =
-        format!("[workspace]\nresolver = \"3\"\nmembers = [\"*\"]\n\n[workspace.package]{rest}");
+    let members = members.join(", ");
+    let root = format!(
+        "[workspace]\nresolver = \"3\"\nmembers = [{members}]\n\n[workspace.package]{rest}"
+    );
     write(&folder.join("Cargo.toml"), &root)?;
     write(
         &folder.join("Cargo.lock"),
         &read(&book().join("Cargo.lock"))?,
     )?;
     Build::tests(&folder, false)
+}
+
+/// The name of the crate that has all versions of a chapter.
+fn crate_name(chapter: &Chapter) -> String {
+    format!("versions-{}", chapter.name)
+}
+
+fn write_versions(folder: &Path, versions: &Versions<'_>) -> Result<()> {
+    let code = versions.chapter.package()?.replace('-', "_");
+    let mut root = String::from("#![allow(warnings)]\n");
+    for (number, package) in versions.packages.iter().enumerate() {
+        let inside = folder.join("versions").join(format!("v{number}"));
+        root += &format!("mod v{number} {{\n");
+        for (name, text) in &package.files {
+            let path = inside.join(name);
+            let module = match name.strip_prefix("tests/") {
+                Some(test) => test.trim_end_matches(".rs"),
+                None => "code",
+            };
+            let is_module = name == "src/lib.rs" || name.starts_with("tests/");
+            if is_module {
+                root += &format!("#[path = {path:?}] pub mod {module};\n");
+            }
+            if is_module || name.starts_with("src/") {
+                let home = format!("crate::v{number}::code::");
+                let text = replace_path(text, "crate", &home);
+                write_if_new(&path, &replace_path(&text, &code, &home))?;
+            }
+            if name == "Cargo.toml" {
+                let name = crate_name(versions.chapter);
+                write_if_new(&folder.join("Cargo.toml"), &package.manifest(&name))?;
+            }
+        }
+        root += "}\n";
+    }
+    write_if_new(&folder.join("src/lib.rs"), "")?;
+    write_if_new(&folder.join("tests/all.rs"), &root)
+}
+
+/// Replaces the first part of paths: `from::` by `to`.
+fn replace_path(text: &str, from: &str, to: &str) -> String {
+    let from = format!("{from}::");
+    let mut replaced = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(&from) {
+        let (before, after) = rest.split_at(at);
+        replaced += before;
+        let is_inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+        let is_start = !before.ends_with(is_inside);
+        replaced += if is_start { to } else { &from };
+        rest = &after[from.len()..];
+    }
+    replaced + rest
+}
+
+/// Cargo builds again if a file is newer.
+fn write_if_new(path: &Path, text: &str) -> Result<()> {
+    if fs::read_to_string(path).ok().as_deref() == Some(text) {
+        return Ok(());
+    }
+    write(path, text)
 }
 
 pub struct Report {
@@ -207,12 +211,13 @@ impl Report {
     }
 }
 
-/// Runs a test binary, and ends it if it is stuck.
-pub fn run_tests(binary: &Path) -> Result<Report> {
-    let file = binary.with_extension("log");
+/// Runs the tests of a binary whose names begin with `start`, and ends them if they are
+/// stuck.
+pub fn run_tests(binary: &Path, start: &str) -> Result<Report> {
+    let file = binary.with_extension(format!("{}.log", start.trim_end_matches(':')));
     let log = fs::File::create(&file).map_err(|error| error.to_string())?;
     let mut child = Command::new(binary)
-        .arg("--test-threads=8")
+        .args(["--test-threads=8", start])
         .env_remove("RUST_BACKTRACE")
         .stdin(Stdio::null())
         .stdout(log.try_clone().map_err(|error| error.to_string())?)
@@ -252,48 +257,61 @@ pub fn run_tests(binary: &Path) -> Result<Report> {
     })
 }
 
-/// The tests of a package that fail.
-pub fn failures(build: &Build, package: &str) -> Result<Vec<String>> {
-    let binaries = build.of(package);
-    if binaries.is_empty() {
-        return Err(format!("{package} has no tests"));
+/// The tests that fail on one version of a chapter.
+pub fn failures(build: &Build, chapter: &Chapter, version: usize) -> Result<Vec<String>> {
+    let name = crate_name(chapter);
+    let binary = build.binaries.iter().find(|binary| binary.is_of(&name));
+    let binary = binary.ok_or_else(|| format!("{name} has no tests"))?;
+    let report = run_tests(&binary.path, &format!("v{version}::"))?;
+    if report.results.is_empty() && !report.is_stuck {
+        return Err(format!("version {version} of {name} has no tests"));
     }
-    let mut failed = Vec::new();
-    for binary in binaries {
-        failed.extend(run_tests(&binary.path)?.failed());
-    }
+    let failed = report.failed().into_iter();
+    // Without the modules in front.
+    let mut failed: Vec<String> = failed
+        .map(|name| name.rsplit("::").next().unwrap_or_default().to_owned())
+        .collect();
     failed.sort();
     Ok(failed)
 }
 
-/// Runs an example of a chapter's step. The result is its stdout.
-pub fn example(chapter: &Chapter, name: &str) -> Result<String> {
+/// Builds the examples of the steps whose packages are given. The result is the name and
+/// the path of each.
+pub fn build_examples(packages: &[String]) -> Result<Vec<(String, PathBuf)>> {
     let mut command = Command::new(env!("CARGO"));
-    command.args([
-        "run",
-        "--quiet",
-        "--locked",
-        "--example",
-        name,
-        "--package",
-        &chapter.package()?,
-    ]);
-    command
-        .arg("--manifest-path")
-        .arg(book().join("Cargo.toml"));
-    command
-        .arg("--target-dir")
-        .arg(target())
-        .stdin(Stdio::null());
+    command.args(["build", "--examples", "--locked", "--quiet"]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    let root = book().join("Cargo.toml");
+    command.arg("--message-format=json-render-diagnostics");
+    command.arg("--manifest-path").arg(root);
+    command.arg("--target-dir").arg(target());
     let output = command
         .output()
         .map_err(|error| format!("cargo: {error}"))?;
     if !output.status.success() {
-        return Err(format!(
-            "{} {name}: {}",
-            chapter.name,
-            String::from_utf8_lossy(&output.stderr)
-        ));
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let examples = text
+        .lines()
+        .filter(|line| line.contains("\"kind\":[\"example\"]"));
+    let paths = examples.filter_map(|line| Some(PathBuf::from(json_text(line, "executable")?)));
+    let named = paths.map(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        (name.into_owned(), path)
+    });
+    Ok(named.collect())
+}
+
+/// Runs an example. The result is its stdout.
+pub fn example(path: &Path) -> Result<String> {
+    let output = Command::new(path).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{}: {error}", path.display()))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{}: {text}", path.display()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

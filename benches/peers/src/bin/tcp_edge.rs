@@ -4,7 +4,7 @@
 //! The kernel reports an edge once. A turn reads and writes at most once for
 //! each connection, so input often remains, and no second edge announces it.
 //! Therefore each connection keeps the flags `readable` and `writable`: an edge
-//! sets them, and `EAGAIN` clears them. A connection with work left goes into
+//! sets them, and here only `EAGAIN` clears them. A connection with work left goes into
 //! the carry-over list. While that list is not empty, the loop does not wait.
 //!
 //! Not here: deadlines, limits, and generations. An event for a closed
