@@ -24,5 +24,3 @@ mod services;
 
 pub use caller::Client;
 pub use services::{SERVICES, serve};
-
-
