@@ -241,6 +241,7 @@ impl<S: AsRawFd> Reactor<S> {
     }
 
     /// Step 7 of the turn: takes the next finished source out, to be closed.
+    #[inline(always)] // asked in each turn, and mostly answered with None
     pub(crate) fn take_finished(&mut self) -> Option<S> {
         let token = self.finished.pop_front()?;
         let source = self.remove(token);
@@ -289,6 +290,7 @@ impl<S: AsRawFd> Reactor<S> {
     }
 
     /// Asks the kernel once.
+    #[inline(always)] // each wait of each reactor has its own copy
     fn ask(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut polled = self.poller.wait(timeout);
         while let Err(error) = &polled
