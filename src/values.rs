@@ -2,6 +2,7 @@
 //! command lines and statuses.
 
 use lexopt::ValueExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -38,11 +39,31 @@ pub(crate) fn program(option: &str, given: &Path) -> Result<PathBuf, String> {
     } else {
         given.canonicalize()
     };
-    let path = found.map_err(|error| format!("{option} {}: {error}", given.display()))?;
+    let shown = given.display();
+    let path = found.map_err(|error| match in_search_path(given) {
+        Some(path) => format!(
+            "{option} {shown}: {error}; give the path, {}",
+            path.display()
+        ),
+        None => format!("{option} {shown}: {error}"),
+    })?;
     if path.is_dir() {
-        return Err(format!("{option} {}: it is a directory", given.display()));
+        return Err(format!("{option} {shown}: it is a directory"));
+    }
+    let mode = path.metadata().map(|about| about.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o111 == 0) {
+        return Err(format!(
+            "{option} {shown}: it may not be executed; chmod +x {shown} allows it"
+        ));
     }
     Ok(path)
+}
+
+/// The program of that name without a slash in one of the folders of `PATH`.
+fn in_search_path(name: &Path) -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH").filter(|_| name.components().count() == 1)?;
+    let mut found = std::env::split_paths(&folders).map(|folder| folder.join(name));
+    found.find(|path| path.is_file())
 }
 
 pub(crate) fn number<T: FromStr>(value: &str, expected: &str) -> Result<T, String> {

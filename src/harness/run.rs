@@ -53,7 +53,7 @@ pub fn run(plan: &Plan, progress: Box<dyn Write>, is_redrawn: bool) -> io::Resul
     let writes = plan.writes_per_key.unwrap_or(16);
     let length = plan.txn_length_max.unwrap_or(4);
     match plan.workload {
-        "echo" => drive(plan, progress, Echo::new()),
+        "echo" => drive(plan, progress, Echo::plain()),
         "unique-ids" => drive(plan, progress, UniqueIds::new()),
         "broadcast" => drive(plan, progress, Broadcast::new().topology(plan.topology)),
         "g-set" => drive(plan, progress, GSet::new()),

@@ -14,20 +14,15 @@ use std::time::Duration;
 /// How many problems, anomalies and faults are told. The record has them all.
 const TOLD_MAX: usize = 10;
 
-fn fault(span: &FaultSpan, names: &[String]) -> String {
-    let nodes = span.nodes.iter().filter_map(|&node| names.get(node));
-    let nodes = nodes.cloned().collect::<Vec<String>>().join(" ");
-    let detail = match span.detail.as_str() {
-        "" => String::new(),
-        detail => format!(" ({detail})"),
-    };
+fn fault(record: &Record, span: &FaultSpan) -> String {
+    let fault = record.fault(span);
     let from = span.from.as_secs_f64();
     match span.to {
         Some(to) => {
             let to = to.as_secs_f64();
-            format!("{}{detail} of {nodes}, {from:.3} s to {to:.3} s", span.kind)
+            format!("{fault}, {from:.3} s to {to:.3} s")
         }
-        None => format!("{}{detail} of {nodes}, {from:.3} s to the end", span.kind),
+        None => format!("{fault}, {from:.3} s to the end"),
     }
 }
 
@@ -139,7 +134,7 @@ fn result(tested: &Tested) -> String {
     if let serde_json::Value::Object(summary) = &record.summary {
         let _never_fails = writeln!(text, "measured: {}", measured(summary));
     }
-    let faults = record.faults.iter().map(|span| fault(span, nodes));
+    let faults = record.faults.iter().map(|span| fault(record, span));
     list(&mut text, "faults", record.faults.len(), faults);
     if !record.never_struck.is_empty() {
         let kinds = record.never_struck.join(", ");

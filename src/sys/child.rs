@@ -48,6 +48,25 @@ pub(crate) fn is_shortage(error: &io::Error) -> bool {
     code.is_some_and(|code| shortages.contains(&code))
 }
 
+/// Advice about a program that is there and does not start; empty if there is none.
+///
+/// | error | usual cause |
+/// |---|---|
+/// | `ENOEXEC` | a script without its first line |
+/// | `ENOENT` | a script whose interpreter is missing |
+/// | `EACCES` | a file, or an interpreter, that is no program |
+pub(crate) fn start_advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOEXEC) => "; does its first line begin with #!?",
+        Some(Errno::NOENT) => {
+            "; the interpreter that its first line names was not found. Does that line end as on \
+             Windows, with \\r\\n?"
+        }
+        Some(Errno::ACCESS) => "; may it be executed, as after chmod +x?",
+        _ => "",
+    }
+}
+
 impl Child {
     /// Starts a program with its arguments, in the working directory and environment of this
     /// process.

@@ -36,7 +36,7 @@ mod usage;
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use crate::lab::Descriptor;
 pub(crate) use alarm::Alarm;
-pub(crate) use child::{Child, Pipe, is_shortage};
+pub(crate) use child::{Child, Pipe, is_shortage, start_advice};
 #[cfg(not(any(test, feature = "lab")))]
 pub(crate) use descriptor::Descriptor;
 /// The type to which `lab::Descriptor` passes its calls on.

@@ -6,7 +6,7 @@
 //!
 //! Read next: [`Workload::check`](super::Workload::check), which fills one.
 
-use super::history::History;
+use super::history::{History, Outcome};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -71,14 +71,16 @@ impl Anomalies {
     /// Adds every operation of the load that was not done, for workloads whose
     /// requests must always be answered.
     pub fn check_availability(&mut self, history: &History) {
-        for operation in history.load().filter(|operation| !operation.is_ok()) {
+        for operation in history.load() {
+            let (Outcome::Fail(error) | Outcome::Info(error)) = &operation.outcome else {
+                continue;
+            };
             self.add(format_args!(
-                "not available: n{} did not do {} of {} at {:?}: {:?}",
+                "not available: n{} did not do {} of {} at {:?}: {error}",
                 operation.node,
                 operation.kind(),
                 operation.client,
                 operation.invoked,
-                operation.outcome,
             ));
         }
     }

@@ -20,6 +20,8 @@
 //! Everything random comes from the seed that the driver is given. It is a stream beside
 //! the testbed's own, so that another load meets the same network.
 
+mod finale;
+
 use super::anomalies::Anomalies;
 use super::contract::{Observed, Turn, Workload};
 use super::draws::{duration_below, index_below};
@@ -31,13 +33,6 @@ use crate::random::Random;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// How often a final operation that was not done is tried, and how long after each other.
-const FINAL_TRIES: u32 = 5;
-const FINAL_RETRY: Duration = Duration::from_secs(1);
-
-/// How long the final operations at a node may take altogether.
-const FINAL_LIMIT: Duration = Duration::from_secs(60);
 
 /// How many operations wait for a client at most. Only a load that the nodes cannot bear gets
 /// there. Further ones are dropped.
@@ -137,6 +132,8 @@ pub(crate) struct Driver<'a, T, W> {
     /// The origin of the workers' streams.
     streams: Random,
     timeout: Duration,
+    /// Of each node, whether a request to it had a reply in time.
+    has_answered: Vec<bool>,
     /// Anomalies that no workload allows: operations that must be done and were not.
     undone: Anomalies,
 }
@@ -151,8 +148,10 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         latency: Duration,
     ) -> Driver<'a, T, W> {
         let mut random = Random::new(seed ^ 0x10AD_10AD_10AD_10AD);
+        let nodes = testbed.nodes();
         Driver {
-            nodes: testbed.nodes(),
+            has_answered: vec![false; nodes.len()],
+            nodes,
             testbed,
             timeout: workload.timeout(latency),
             workload,
@@ -184,7 +183,10 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
 
     // The phases.
 
+    /// Sends each node its request: to all at once on real time, where one that is silent must
+    /// not keep the others waiting.
     fn set_up(&mut self) {
+        let mut asked = Vec::new();
         for node in 0..self.nodes.len() {
             if self.testbed.is_broken() || !self.testbed.is_running(node) {
                 continue;
@@ -193,12 +195,21 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
                 continue;
             };
             let worker = self.add_worker(node);
-            let index = self.invoke(worker, request);
+            asked.push((worker, self.invoke(worker, request)));
+            if !self.load.is_on_real_time {
+                self.end_set_up(&mut asked);
+            }
+        }
+        self.end_set_up(&mut asked);
+    }
+
+    fn end_set_up(&mut self, asked: &mut Vec<(usize, usize)>) {
+        for (worker, index) in asked.drain(..) {
             self.wait_for(worker);
             let operation = &self.history.operations()[index];
-            if !operation.is_ok() {
-                let why = format!("the setup was not done: {:?}", operation.outcome);
-                self.testbed.blame(node, why, "");
+            if let Outcome::Fail(error) | Outcome::Info(error) = &operation.outcome {
+                let why = format!("the setup was not done: {error}");
+                self.testbed.blame(operation.node, why, "");
             }
             self.retire(worker);
         }
@@ -233,48 +244,6 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         self.run_to(self.testbed.now().saturating_add(recovery));
         for worker in 0..self.workers.len() {
             self.wait_for(worker);
-        }
-    }
-
-    /// Makes the final operations: those of a client for each node at least, and of as many
-    /// clients as made the load.
-    fn finish(&mut self) {
-        let nodes = self.nodes.len();
-        for client in 0..self.load.clients.unwrap_or(nodes).max(nodes) {
-            let node = client % nodes;
-            if !self.testbed.is_running(node) {
-                continue;
-            }
-            let mut worker = self.add_worker(node);
-            let limit = self.testbed.now() + FINAL_LIMIT;
-            let mut last: Option<usize> = None;
-            let mut tries = 0;
-            while !self.testbed.is_broken() && self.testbed.now() < limit {
-                let done = last.map(|last| &self.history.operations()[last]);
-                let Some(request) = self.workload.finale(node, done) else {
-                    break;
-                };
-                let index = self.invoke(worker, request);
-                self.wait_for(worker);
-                let operation = &self.history.operations()[index];
-                if operation.is_ok() {
-                    last = Some(index);
-                    tries = 0;
-                    continue;
-                }
-                tries += 1;
-                if tries == FINAL_TRIES {
-                    let kind = operation.kind();
-                    self.undone.add(format_args!(
-                        "the final {kind} of n{node} was not done in {FINAL_TRIES} tries, without any fault"
-                    ));
-                    break;
-                }
-                self.retire(worker);
-                worker = self.add_worker(node);
-                self.run_to(self.testbed.now() + FINAL_RETRY);
-            }
-            self.retire(worker);
         }
     }
 
@@ -483,6 +452,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
             (Some(pending), ReplyTo::Call(msg_id)) if pending.msg_id == *msg_id => pending.index,
             _ => return,
         };
+        self.has_answered[self.workers[worker].node] = true;
         let is_error = header.kind.as_deref() == Some("error");
         let outcome = if is_error {
             match serde_json::from_str::<ErrorBody<Option<String>>>(body) {

@@ -6,8 +6,13 @@ use super::history::{Outcome, Request};
 use serde_json::{Value, json};
 
 /// Maelstrom's `echo`: `echo {echo}` -> `{echo}`.
+///
+/// Some of the values are none that Maelstrom sends: a careless node of this library would
+/// reformat them. [`plain`](Echo::plain) leaves them out.
 #[derive(Debug, Clone, Default)]
-pub struct Echo {}
+pub struct Echo {
+    is_plain: bool,
+}
 
 /// The measurements of a run of [`Echo`].
 ///
@@ -28,6 +33,23 @@ impl Echo {
     pub fn new() -> Echo {
         Echo::default()
     }
+
+    /// The workload with Maelstrom's values alone, `"Please echo 0"` to `"Please echo 127"`.
+    /// Nodes of every language can echo them: the numbers of JavaScript and of Go's `any` have
+    /// 53 bits.
+    ///
+    /// ```
+    /// use eddyline::{Random, workload::{Echo, Turn, Workload}};
+    ///
+    /// let (nodes, mut random) = (["n0".to_owned()], Random::new(7));
+    /// let turn = Turn { worker: 0, client: "c1", node: 0, nodes: &nodes, random: &mut random };
+    /// let request = Echo::plain().next(turn).unwrap();
+    /// assert!(request.fields.get().starts_with(r#"{"echo":"Please echo "#));
+    /// ```
+    #[must_use]
+    pub fn plain() -> Echo {
+        Echo { is_plain: true }
+    }
 }
 
 impl Workload for Echo {
@@ -39,6 +61,9 @@ impl Workload for Echo {
 
     fn next(&mut self, turn: Turn<'_>) -> Option<Request> {
         let text = format!("Please echo {}", turn.random.below(128));
+        if self.is_plain {
+            return Some(Request::new("echo", &json!({ "echo": text })));
+        }
         // Sometimes a value that a careless node would reformat.
         let what = match turn.random.below(8) {
             0 => json!([null, 1.5, { "b": "ü\n\"", "a": [] }]),
@@ -76,4 +101,35 @@ impl Workload for Echo {
 
 fn echo(fields: Option<Value>) -> Value {
     fields.map_or(Value::Null, |mut fields| fields["echo"].take())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Echo;
+    use crate::random::Random;
+    use crate::workload::{Turn, Workload};
+    use serde_json::Value;
+
+    #[test]
+    fn plain_values_are_those_of_maelstrom() {
+        let is_plain = |mut echo: Echo| {
+            let mut random = Random::new(1);
+            (0..1_000).all(|_| {
+                let turn = Turn {
+                    worker: 0,
+                    client: "c1",
+                    node: 0,
+                    nodes: &["n0".to_owned()],
+                    random: &mut random,
+                };
+                let request = echo.next(turn).unwrap();
+                let fields: Value = serde_json::from_str(request.fields.get()).unwrap();
+                let text = fields["echo"].as_str();
+                let number = text.and_then(|text| text.strip_prefix("Please echo "));
+                number.is_some_and(|number| number.parse::<u8>().is_ok_and(|it| it < 128))
+            })
+        };
+        assert!(is_plain(Echo::plain()));
+        assert!(!is_plain(Echo::new()));
+    }
 }

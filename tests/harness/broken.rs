@@ -1,8 +1,9 @@
 //! Broken nodes: each is found, named, and outlived.
 
 use super::{
-    ECHO, GOOD, INIT, INVALID, Ran, UNKNOWN, sed, test_script, test_script_with, together,
+    ECHO, GOOD, INIT, INVALID, Ran, UNKNOWN, sed, test, test_script, test_script_with, together,
 };
+use std::os::unix::fs::PermissionsExt as _;
 
 /// Whether a process still runs that has this word on its command line. One that was killed is
 /// given time to end: a loaded machine needs some.
@@ -111,8 +112,36 @@ fn a_node_that_answers_nothing_leaves_the_verdict_open() {
 fn a_node_that_does_not_answer_init_ends_the_run() {
     let ran = test_script("sleep 3617.5");
     ran.ended(INVALID);
-    ran.says("`init` was not answered within 10s");
+    ran.says("`init` was not answered within 10s: it runs and has written no line to stdout");
+    ran.says("flush=True");
     assert!(!is_running("3617.5"));
+}
+
+#[test]
+fn a_script_that_cannot_start_is_told_with_its_usual_cause() {
+    let folder = std::env::temp_dir().join(format!("eddyline-start-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let cases = [
+        ("bare", "echo no\n", "does its first line begin with #!?"),
+        (
+            "windows",
+            "#!/bin/sh\r\n",
+            "the interpreter that its first line names was not found",
+        ),
+    ];
+    for (name, text, expected) in cases {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap();
+        let wrong = test(&["-w", "echo", "--bin", path]);
+        assert_eq!(wrong.status, 254, "{}", wrong.stderr);
+        assert!(wrong.stderr.contains("chmod +x"), "{}", wrong.stderr);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let ran = test(&["-w", "echo", "--bin", path]);
+        ran.ended(INVALID);
+        ran.says(expected);
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]

@@ -35,6 +35,7 @@ fn a_wrong_option_ends_with_254() {
         (&["-w", "brodcast"], "did you mean \"broadcast\"?"),
         (&["--consistency-models", "serial"], "serializable"),
         (&["--bin", "/no/such/program"], "No such file"),
+        (&["--bin", "sh"], "give the path, /"),
     ] {
         let ran = test(options);
         assert_eq!(ran.status, 254, "{}", ran.stderr);

@@ -37,7 +37,8 @@ impl Processes {
                 return self.fail(error);
             }
             let program = self.plan.program.display();
-            let why = format!("the program {program} does not start: {error}");
+            let advice = sys::start_advice(&error);
+            let why = format!("the program {program} does not start: {error}{advice}");
             self.blame_node(node, why);
             self.is_broken = true;
             return;
@@ -85,6 +86,7 @@ impl Processes {
             process: Some(Box::new(process)),
             life: life + 1,
             lines,
+            lines_before: lines,
             first_message,
             ..Server::default()
         };
@@ -118,7 +120,22 @@ impl Processes {
         if server.init_from != Some(client) || server.process.is_none() || server.is_paused {
             return;
         }
-        let why = format!("`init` was not answered within {INIT_TIMEOUT:?}");
+        let seen = match server.lines - server.lines_before {
+            0 => "it runs and has written no line to stdout. Does it flush after each line, as \
+                 with Python's print(…, flush=True)?"
+                .to_owned(),
+            lines => format!(
+                "{lines} on its stdout, and none is an `init_ok` with `dest` {:?} and \
+                 `in_reply_to` 1",
+                self.clients[client].name,
+                lines = if lines == 1 {
+                    "1 line is".to_owned()
+                } else {
+                    format!("{lines} lines are")
+                },
+            ),
+        };
+        let why = format!("`init` was not answered within {INIT_TIMEOUT:?}: {seen}");
         self.blame_node(node, why);
         self.is_broken = true;
     }

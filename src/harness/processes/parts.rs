@@ -103,6 +103,8 @@ pub(super) struct Server {
     pub(super) first_message: u64,
     /// How many lines of stdout were read, in all lives.
     pub(super) lines: u64,
+    /// How many of them in earlier lives.
+    pub(super) lines_before: u64,
 }
 
 /// A node's process and its streams.

@@ -16,6 +16,8 @@ enum Node {
     /// Every fifth reply has a field too many.
     RepliesTooMuch,
     IsSilent,
+    /// It is silent too, and the driver takes it for one that has answered before.
+    IsDumb,
 }
 
 struct Mirror {
@@ -80,7 +82,7 @@ impl Testbed for Mirror {
 
     fn request(&mut self, client: usize, node: usize, request: &Request, msg_id: u64) {
         self.requests += 1;
-        if self.node == Node::IsSilent {
+        if matches!(self.node, Node::IsSilent | Node::IsDumb) {
             return;
         }
         let too_much = self.node == Node::RepliesTooMuch && self.requests.is_multiple_of(5);
@@ -188,6 +190,25 @@ fn on_real_time_a_worker_has_the_same_operations_however_long_they_take() {
         assert!(quick.len() > 200 && silent.len() == 2);
         assert_eq!(quick[..2], silent[..]);
     }
+}
+
+#[test]
+fn on_real_time_a_node_that_answers_nothing_gets_one_final_try_with_all_others() {
+    let time_of_finale = |node: Node| {
+        let (mut mirror, load) = (mirror(node, false), load(1.0, true));
+        let counter = crate::workload::Counter::g();
+        let mut driver = Driver::new(&mut mirror, counter, &load, 1, Duration::ZERO);
+        driver.has_answered = vec![node == Node::IsDumb; 2];
+        driver.finish();
+        let tries = driver.history.operations().len();
+        let undone = driver.undone.total();
+        (tries, undone, mirror.now)
+    };
+    let clients = FINAL_WORKERS;
+    let one = Duration::from_secs(5);
+    assert_eq!(time_of_finale(Node::IsSilent), (clients, clients, one));
+    let five = 5 * one + 4 * Duration::from_secs(1);
+    assert_eq!(time_of_finale(Node::IsDumb), (5 * clients, clients, five));
 }
 
 #[test]

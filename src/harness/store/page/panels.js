@@ -6,6 +6,14 @@ const WORD = { true: ['valid', '✓', 'Everything looks good'], false: ['invalid
 const LOG_LINES_MAX = 2000;
 const ONE = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** A measurement in words. A duration has seconds and nanoseconds. */
+function measured(value) {
+  if (typeof value === 'string') return value;
+  if (typeof value?.nanos !== 'number') return JSON.stringify(value);
+  const millis = value.secs * 1000 + value.nanos / 1e6;
+  return `${millis < 10 ? millis.toFixed(1) : Math.round(millis)} ms`;
+}
+
 class Panels {
   constructor(run) {
     this.run = run;
@@ -225,7 +233,7 @@ class Panels {
   more() {
     const { run } = this;
     const rows = [['Command', run.command.join(' ')], ['Seed', String(run.seed)], ['Nodes', run.nodes.join(', ')]];
-    for (const [key, value] of Object.entries(run.summary ?? {})) rows.push([key, typeof value === 'string' ? value : JSON.stringify(value)]);
+    for (const [key, value] of Object.entries(run.summary ?? {})) rows.push([key, measured(value)]);
     document.querySelector('#more dl').append(...rows.map(([word, text]) => make('div', {}, make('dt', {}, word), make('dd', {}, make('code', {}, text.length > 400 ? `${text.slice(0, 400)}…` : text)))));
   }
 }
