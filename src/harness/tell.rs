@@ -1,8 +1,8 @@
 //! A run in words.
 
 use super::check::Judgement;
+use super::complaints::Complaint;
 use super::evidence::Evidence;
-use super::processes::told;
 use super::record::{Record, Verdict};
 use super::run::Tested;
 use super::store;
@@ -172,8 +172,12 @@ fn result(tested: &Tested) -> String {
              Use a longer --time-limit, a shorter --nemesis-interval or more nodes"
         );
     }
-    let problems = record.problems.iter().map(told);
-    list(&mut text, "problems", record.problems.len(), problems);
+    let complaints = Complaint::all(&record.problems);
+    if !complaints.is_empty() {
+        let title = format!("problems: {}; kinds", record.problems.len());
+        let problems = complaints.iter().map(Complaint::told);
+        list(&mut text, &title, complaints.len(), problems);
+    }
     let anomalies = record.anomalies.found().iter().cloned();
     list(&mut text, "anomalies", record.anomalies.total(), anomalies);
     if record.verdict == Verdict::Unknown {
