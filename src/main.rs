@@ -1,13 +1,16 @@
 //! The program: a node that answers echo, proxy and TCP echo requests on stdin and
-//! stdout. `eddyline test` tests nodes, others or itself, `eddyline bench`
-//! measures them, and `eddyline check` judges a history.
+//! stdout. `eddyline test` tests nodes, others or itself, `eddyline bench` measures them, and
+//! `eddyline check` judges a history. `eddyline call` calls a node on NATS, and `eddyline serve`
+//! runs Maelstrom's services there.
 //!
 //! It uses the library only through its public API, like any author's node. The
 //! command line is in `options.rs`; the event loop is in `src/runtime/`.
 
 mod bench_command;
+mod call_command;
 mod check_command;
 mod options;
+mod serve_command;
 mod test_command;
 mod values;
 #[cfg(feature = "microscope")]
@@ -118,6 +121,8 @@ fn main() -> ExitCode {
         Some(command) if command == "test" => return test_command::main(arguments),
         Some(command) if command == "bench" => return bench_command::main(arguments),
         Some(command) if command == "check" => return check_command::main(arguments),
+        Some(command) if command == "call" => return call_command::main(arguments),
+        Some(command) if command == "serve" => return serve_command::main(arguments),
         _ => {}
     }
     #[cfg(feature = "microscope")]

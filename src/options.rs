@@ -13,6 +13,8 @@ Usage: eddyline [OPTIONS]
        eddyline test [OPTIONS]           tests nodes of any language; see eddyline test --help
        eddyline bench [OPTIONS]          measures them; see eddyline bench --help
        eddyline check FOLDER             judges the history of a run; see eddyline check --help
+       eddyline call NODE TYPE BODY      calls a node on NATS; see eddyline call --help
+       eddyline serve SERVICE...         Maelstrom's services on NATS; see eddyline serve --help
 
 Options:
 ";
@@ -60,7 +62,12 @@ pub(crate) fn parse() -> Result<Options, ExitCode> {
 
 /// Reports a wrong option or value.
 pub(crate) fn usage_error(error: &dyn std::fmt::Display) -> ExitCode {
-    report(&format!("{error}; see eddyline --help"));
+    usage_error_of("", error)
+}
+
+/// The same, for a command: its name with a blank behind it.
+pub(crate) fn usage_error_of(command: &str, error: &dyn std::fmt::Display) -> ExitCode {
+    report(&format!("{error}; see eddyline {command}--help"));
     ExitCode::from(USAGE_ERROR)
 }
 
@@ -76,6 +83,17 @@ pub(crate) fn print(text: &str) -> ExitCode {
         // A reader that closes the pipe early (`--help | head -1`) is no error.
         Ok(()) | Err(_) => ExitCode::SUCCESS,
     }
+}
+
+/// Writes a line to stdout at once.
+pub(crate) fn print_line(line: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{line}")
+}
+
+/// The lines of stdin, for a command that is no node.
+pub(crate) fn input_lines() -> impl Iterator<Item = std::io::Result<String>> {
+    std::io::stdin().lines()
 }
 
 /// Writes an error to stderr. A failed write is ignored; `eprintln!` would panic.

@@ -3,6 +3,8 @@
 //!
 //! `mutate!` replaces texts in the example's source. A mutant whose text is not there
 //! any more does not compile.
+//!
+//! A copy of the example takes ten seconds to compile, so the bugs share two copies.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -10,40 +12,52 @@ use eddyline::Node;
 use eddyline::sim::workload::LinKv;
 use eddyline::sim::{Cluster, Event, Fault, Latency, Partition, Simulation};
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::ops::Range;
 use std::time::Duration;
 
-#[allow(dead_code, reason = "its `main`")]
-mod sound {
-    mutate::mutate!("examples/lin_kv.rs");
+/// The bugs. Each can be switched on, so that the example is compiled once and not for each.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Bug {
+    VotesTwice,
+    ComparesNoLogs,
+    CountsEarlierTerms,
+}
+
+thread_local! {
+    /// The bug of the nodes that run on this thread.
+    static BUG: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+fn has(bug: Bug) -> bool {
+    BUG.get() == Some(bug)
+}
+
+/// Runs a part of a test with a bug.
+fn with<T>(bug: Bug, part: impl FnOnce() -> T) -> T {
+    BUG.set(Some(bug));
+    let result = part();
+    BUG.set(None);
+    result
 }
 
 #[allow(dead_code, reason = "its `main`")]
-mod votes_twice {
+mod raft {
     mutate::mutate!("examples/lin_kv.rs",
-        "let is_given = self.voted.0 == self.term && self.voted.1 != candidate;" => "let is_given = false;");
+        "let is_given = self.voted.0 == self.term && self.voted.1 != candidate;" =>
+        "let is_given = !crate::has(crate::Bug::VotesTwice) && self.voted.0 == self.term && self.voted.1 != candidate;",
+        "is_late || request.last < self.last()" =>
+        "is_late || (!crate::has(crate::Bug::ComparesNoLogs) && request.last < self.last())");
 }
 
+/// It sends one entry in a message. Otherwise a new leader's first message has an entry of
+/// its own term, which commits all others rightly.
 #[allow(dead_code, reason = "its `main`")]
-mod compares_no_logs {
-    mutate::mutate!("examples/lin_kv.rs",
-        "is_late || request.last < self.last()" => "is_late");
-}
-
-// The two below send one entry in a message. Otherwise a new leader's first message has an
-// entry of its own term, which commits all others rightly.
-
-#[allow(dead_code, reason = "its `main`")]
-mod sound_in_small_messages {
-    mutate::mutate!("examples/lin_kv.rs",
-        "const ENTRIES_MAX: usize = 100;" => "const ENTRIES_MAX: usize = 1;");
-}
-
-#[allow(dead_code, reason = "its `main`")]
-mod counts_earlier_terms {
+mod raft_in_small_messages {
     mutate::mutate!("examples/lin_kv.rs",
         "const ENTRIES_MAX: usize = 100;" => "const ENTRIES_MAX: usize = 1;",
-        "let is_own = self.has(self.term, index);" => "let is_own = true;");
+        "let is_own = self.has(self.term, index);" =>
+        "let is_own = crate::has(crate::Bug::CountsEarlierTerms) || self.has(self.term, index);");
 }
 
 const NODES: usize = 5;
@@ -86,18 +100,20 @@ fn many_elections(seed: u64) -> Simulation {
 
 #[test]
 fn a_node_that_votes_twice_in_a_term_is_found() {
-    let seeds = found::<votes_twice::LinKv>(two_candidates, 0..20);
+    let search = || found::<raft::LinKv>(two_candidates, 0..20);
+    let seeds = with(Bug::VotesTwice, search);
     eprintln!("votes twice: found by the seeds {seeds:?}");
     assert!(!seeds.is_empty());
-    assert_eq!(found::<sound::LinKv>(two_candidates, 0..20), [0; 0]);
+    assert_eq!(search(), [0; 0]);
 }
 
 #[test]
 fn a_node_that_compares_no_logs_is_found() {
-    let seeds = found::<compares_no_logs::LinKv>(many_elections, 0..10);
+    let search = || found::<raft::LinKv>(many_elections, 0..10);
+    let seeds = with(Bug::ComparesNoLogs, search);
     eprintln!("compares no logs: found by the seeds {seeds:?}");
     assert!(!seeds.is_empty());
-    assert_eq!(found::<sound::LinKv>(many_elections, 0..10), [0; 0]);
+    assert_eq!(search(), [0; 0]);
 }
 
 /// A cluster whose links are cut by hand when certain messages were sent.
@@ -216,10 +232,11 @@ fn a_leader_that_counts_entries_of_earlier_terms_is_found() {
     let is_lost = |result: &(bool, Value)| *result == (true, json!(1));
     let mut seeds = Vec::new();
     for seed in 0..10 {
-        if is_lost(&figure_8::<counts_earlier_terms::LinKv>(seed)) {
+        let run = || figure_8::<raft_in_small_messages::LinKv>(seed);
+        if is_lost(&with(Bug::CountsEarlierTerms, run)) {
             seeds.push(seed);
         }
-        let sound = figure_8::<sound_in_small_messages::LinKv>(seed);
+        let sound = run();
         assert!(!is_lost(&sound), "seed {seed}: a lost write");
     }
     eprintln!("counts entries of earlier terms: found by the seeds {seeds:?}");

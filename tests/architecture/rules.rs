@@ -40,9 +40,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("workload", &["protocol", "random"]),
     ("engine", &["protocol", "random", "time", "wire"]),
     (
+        "client",
+        &[
+            "engine", "protocol", "random", "reactor", "source", "sys", "time", "wire", "workload",
+        ],
+    ),
+    (
         "harness",
         &[
-            "diagram", "workload", "reactor", "source", "sys", "protocol", "random", "time", "wire",
+            "client", "diagram", "engine", "workload", "reactor", "source", "sys", "protocol",
+            "random", "time", "wire",
         ],
     ),
     ("runtime", EVERYTHING),
@@ -74,7 +81,7 @@ const CRATES: [(&str, &[&str]); 3] = [
     (
         "serde_json",
         &[
-            "protocol", "node", "session", "sim", "workload", "harness", "engine", "main",
+            "protocol", "node", "session", "sim", "workload", "harness", "engine", "client", "main",
         ],
     ),
 ];

@@ -6,6 +6,7 @@
 
 mod broker;
 mod client;
+mod commands;
 mod faults;
 mod messages;
 mod server;
@@ -77,4 +78,11 @@ impl OnNats {
 /// The type of a body.
 fn kind(body: &Value) -> &str {
     body["type"].as_str().unwrap_or_default()
+}
+
+/// An example's program: cargo builds the examples beside the tests.
+fn program_of_example(name: &str) -> std::path::PathBuf {
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_eddyline"));
+    let folder = binary.parent().expect("the folder of the program");
+    folder.join("examples").join(name)
 }

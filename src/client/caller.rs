@@ -1,0 +1,171 @@
+//! A client that calls nodes, one call after the other.
+
+use super::port::Port;
+use crate::engine::{Nats, Sink};
+use crate::protocol::{
+    Envelope, Error, ErrorBody, ErrorCode, Fields, Numbers, Quote, RawRequest, ReplyTo, Result,
+    write_fields, write_header,
+};
+use crate::sys;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// A client of the nodes of a cluster on NATS. It waits for each reply.
+///
+/// ```no_run
+/// use eddyline::client::Client;
+/// use eddyline::{Nats, protocol::RawRequest};
+/// use std::time::Duration;
+///
+/// let nats = Nats::new("nats://127.0.0.1:4222", "demo")?;
+/// let mut client = Client::new(&nats, None)?;
+/// let request: RawRequest = serde_json::from_str(r#"{"type":"echo","echo":"hi"}"#)?;
+/// match client.call("n1", &request, Duration::from_secs(1)) {
+///     Ok(body) => println!("{body}"), // {"type":"echo_ok","in_reply_to":1,"echo":"hi"}
+///     Err(error) => eprintln!("{error}"), // error 1: n1 is not connected to the cluster
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Client {
+    port: Port,
+    name: String,
+    /// The number of the last call.
+    last: u64,
+    /// The last thing that the link said, for a person.
+    said: String,
+}
+
+impl Client {
+    /// A client of that name; `None` is a random one. Where the server's permissions bind
+    /// names to users, the name is that of the user. It connects with the first call.
+    ///
+    /// Two clients must not have one name: each would receive the replies to both.
+    ///
+    /// # Errors
+    /// When the kernel gives no epoll.
+    pub fn new(nats: &Nats, name: Option<&str>) -> io::Result<Client> {
+        let seed = sys::random_seed();
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => format!("call-{seed:016x}"),
+        };
+        Ok(Client {
+            port: Port::new(nats, vec![name.clone()])?,
+            name,
+            // A late reply to an earlier client of this name has another number.
+            last: seed >> 32,
+            said: String::new(),
+        })
+    }
+
+    /// Sends a request to `dest`, and waits for the body of its reply.
+    ///
+    /// The `msg_id` of the request is replaced. The time for a connection to the server
+    /// counts too.
+    ///
+    /// # Errors
+    /// - The error that is the reply.
+    /// - 1: `dest` is not connected to the cluster.
+    /// - 0: no reply came within `timeout`. The text says if no server was reached.
+    /// - 11: the request is over the server's limit, and was not sent.
+    /// - 13: the kernel's epoll failed.
+    pub fn call(
+        &mut self,
+        dest: &str,
+        request: &RawRequest<'_>,
+        timeout: Duration,
+    ) -> Result<String> {
+        self.last += 1;
+        let numbers = Numbers {
+            msg_id: Some(self.last),
+            in_reply_to: None,
+        };
+        let mut line = Vec::new();
+        write_header(&mut line, (&self.name, dest), (request.kind(), ""), numbers);
+        write_fields(&mut line, Fields::<()>::Raw(request.body()))?;
+        let end = self.port.now() + timeout;
+        let mut awaited = Awaited {
+            dest,
+            number: self.last,
+            reply: None,
+            said: &mut self.said,
+        };
+        let failed = |error: io::Error| Error::crash(format!("epoll failed: {error}"));
+        // A look first: the connection may have ended since the last call.
+        let now = self.port.now();
+        self.port.turn(now, &mut awaited).map_err(failed)?;
+        let mut is_sent = false;
+        loop {
+            if !is_sent && self.port.carrier.is_ready() {
+                is_sent = true;
+                self.port
+                    .carrier
+                    .publish(line.trim_ascii_end(), &mut awaited);
+            }
+            if let Some(reply) = awaited.reply.take() {
+                return reply;
+            }
+            if self.port.now() >= end {
+                return Err(too_late(is_sent, timeout, &self.said));
+            }
+            self.port.turn(end, &mut awaited).map_err(failed)?;
+        }
+    }
+}
+
+fn too_late(is_sent: bool, timeout: Duration, said: &str) -> Error {
+    Error::timeout(match is_sent {
+        true => format!("no reply within {timeout:?}"),
+        false => format!("nothing was sent: no NATS server was reached within {timeout:?}; {said}"),
+    })
+}
+
+/// Takes the reply to one call. Everything else is dropped.
+struct Awaited<'a> {
+    dest: &'a str,
+    number: u64,
+    reply: Option<Result<String>>,
+    said: &'a mut String,
+}
+
+impl Sink for Awaited<'_> {
+    fn line(&mut self, line: &[u8]) {
+        let Ok(Envelope {
+            src, header, body, ..
+        }) = Envelope::parse(line)
+        else {
+            return;
+        };
+        if src != self.dest || header.in_reply_to != ReplyTo::Call(self.number) {
+            return;
+        }
+        let is_error = header.kind.as_deref() == Some("error");
+        self.reply = Some(match is_error {
+            false => Ok(body.to_owned()),
+            true => Err(match serde_json::from_str::<ErrorBody<String>>(body) {
+                Ok(ErrorBody { code, text }) => Error::new(code, text),
+                Err(_) => Error::new(ErrorCode::Crash, format!("{} is no error", Quote(body))),
+            }),
+        });
+    }
+
+    fn too_long(&mut self, excerpt: &[u8]) {
+        *self.said = format!(
+            "a message was too long: {}",
+            String::from_utf8_lossy(excerpt)
+        );
+    }
+
+    fn log(&mut self, text: fmt::Arguments<'_>) {
+        *self.said = text.to_string();
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

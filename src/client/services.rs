@@ -1,0 +1,103 @@
+//! Maelstrom's services on NATS: one process, in memory.
+
+use super::port::Port;
+use crate::engine::{Nats, Sink};
+use crate::protocol::Envelope;
+use crate::random::Random;
+use crate::sys;
+use crate::workload::{SERVICE_NAMES, Services};
+use serde_json::json;
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// The names of the services.
+///
+/// ```
+/// assert_eq!(eddyline::client::SERVICES, ["lin-kv", "seq-kv", "lww-kv", "lin-tso"]);
+/// ```
+pub const SERVICES: [&str; 4] = SERVICE_NAMES;
+
+/// The longest wait without a need: a minute.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Serves Maelstrom's services of these names on NATS, for nodes that use them. `log` gets
+/// lines for people.
+///
+/// The services have the freedoms that Maelstrom gives them: `seq-kv` may answer with an
+/// older state. All values are in the memory of this process, without a bound, and are lost
+/// with it. Two processes that serve one name do not know each other. It is for trials; a
+/// production system has a store in this place, such as the key-value store of NATS.
+///
+/// ```no_run
+/// use eddyline::{Nats, client::serve};
+///
+/// let nats = Nats::new("nats://127.0.0.1:4222", "demo")?;
+/// let never = serve(&nats, &["seq-kv"], &mut |text| eprintln!("{text}"))?;
+/// # match never {}
+/// # #[allow(unreachable_code)]
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// When a name is none of [`SERVICES`], or the kernel's epoll fails.
+pub fn serve(
+    nats: &Nats,
+    names: &[&str],
+    log: &mut dyn FnMut(fmt::Arguments<'_>),
+) -> io::Result<Infallible> {
+    if let Some(name) = names.iter().find(|name| !SERVICES.contains(name)) {
+        let text = format!("there is no service {name:?}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    let all = names.iter().map(|&name| name.to_owned()).collect();
+    let mut port = Port::new(nats, all)?;
+    let mut desk = Desk {
+        is_served: SERVICES.map(|name| names.contains(&name)),
+        services: Services::new(Random::new(sys::random_seed())),
+        replies: Vec::new(),
+        log,
+    };
+    loop {
+        port.turn(port.now() + WAIT_MAX, &mut desk)?;
+        // The replies to one read, so their number is bounded. If the server does not take
+        // them they are lost.
+        for reply in std::mem::take(&mut desk.replies) {
+            port.carrier.publish(&reply, &mut desk);
+        }
+    }
+}
+
+/// Answers requests.
+struct Desk<'a> {
+    /// By the numbers of the services.
+    is_served: [bool; 4],
+    services: Services,
+    replies: Vec<Vec<u8>>,
+    log: &'a mut dyn FnMut(fmt::Arguments<'_>),
+}
+
+impl Sink for Desk<'_> {
+    fn line(&mut self, line: &[u8]) {
+        let Ok(Envelope {
+            src, dest, body, ..
+        }) = Envelope::parse(line)
+        else {
+            return;
+        };
+        let service = SERVICES.iter().position(|&name| name == dest);
+        let service = service.filter(|&service| self.is_served[service]);
+        let reply = service.and_then(|service| self.services.answer(service, &src, body));
+        if let Some(body) = reply {
+            let reply = json!({"src": dest, "dest": src, "body": body});
+            self.replies.push(reply.to_string().into_bytes());
+        }
+    }
+
+    fn too_long(&mut self, _excerpt: &[u8]) {}
+
+    fn log(&mut self, text: fmt::Arguments<'_>) {
+        (self.log)(text);
+    }
+}
