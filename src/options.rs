@@ -12,7 +12,7 @@ tcp_echo_send and tcp_echo_stats. Diagnostics go to stderr.
 Usage: eddyline [OPTIONS]
        eddyline test [OPTIONS]           tests nodes of any language; see eddyline test --help
        eddyline bench [OPTIONS]          measures them; see eddyline bench --help
-       eddyline check -w WORKLOAD FILE   judges a history; see eddyline check --help
+       eddyline check FOLDER             judges the history of a run; see eddyline check --help
        eddyline call NODE TYPE BODY      calls a node on NATS; see eddyline call --help
        eddyline serve SERVICE...         Maelstrom's services on NATS; see eddyline serve --help
 

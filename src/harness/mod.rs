@@ -23,6 +23,7 @@
 
 mod bench;
 mod check;
+mod complaints;
 mod edn;
 mod evidence;
 mod plan;

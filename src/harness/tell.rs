@@ -1,7 +1,8 @@
 //! A run in words.
 
+use super::check::Judgement;
+use super::complaints::Complaint;
 use super::evidence::Evidence;
-use super::processes::told;
 use super::record::{Record, Verdict};
 use super::run::Tested;
 use super::store;
@@ -47,7 +48,7 @@ fn list(text: &mut String, title: &str, total: usize, lines: impl Iterator<Item 
         let _never_fails = writeln!(text, "  {line}");
     }
     if total > TOLD_MAX {
-        text.push_str("  …\n");
+        let _never_fails = writeln!(text, "  … and {} more", total - TOLD_MAX);
     }
 }
 
@@ -55,7 +56,7 @@ impl Tested {
     /// The result as one JSON object in one line, for programs.
     ///
     /// It is that of `results.json`, with more keys: `verdict` is `"valid"`, `"invalid"` or
-    /// `"unknown"`, `workload-name`, `latencies-ms` by quantile, `doubts`, and `store`, the
+    /// `"unknown"`, `latencies-ms` by quantile, `doubts`, and `store`, the
     /// folder of the run's files or null. Durations are in milliseconds.
     ///
     /// ```
@@ -81,11 +82,33 @@ impl Tested {
             Verdict::Unknown => "unknown",
             Verdict::Invalid => "invalid",
         });
-        result["workload-name"] = json!(record.workload);
         result["latencies-ms"] = latencies.into_iter().collect();
         result["doubts"] = json!(self.doubts);
         result["store"] = json!(self.folder);
         result.to_string()
+    }
+}
+
+/// The finding in words, without the closing line of its verdict: the figures, and the first ten
+/// anomalies and doubts.
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        let figures = self.summary.as_object().into_iter().flatten();
+        let figures = figures.filter(|(_, value)| value.is_number() || value.is_string());
+        let figures = figures.map(|(name, value)| match value.as_str() {
+            Some(word) => format!("{} {word}", name.replace('-', " ")),
+            None => format!("{} {value}", name.replace('-', " ")),
+        });
+        let figures: Vec<String> = figures.collect();
+        if !figures.is_empty() {
+            let _never_fails = writeln!(text, "measured: {}", figures.join(", "));
+        }
+        let anomalies = self.anomalies.found().iter().cloned();
+        list(&mut text, "anomalies", self.anomalies.total(), anomalies);
+        let doubts = self.doubts.iter().cloned();
+        list(&mut text, "doubts", self.doubts.len(), doubts);
+        f.write_str(&text)
     }
 }
 
@@ -144,8 +167,12 @@ fn result(tested: &Tested) -> String {
              Use a longer --time-limit, a shorter --nemesis-interval or more nodes"
         );
     }
-    let problems = record.problems.iter().map(told);
-    list(&mut text, "problems", record.problems.len(), problems);
+    let complaints = Complaint::all(&record.problems);
+    if !complaints.is_empty() {
+        let title = format!("problems: {}; kinds", record.problems.len());
+        let problems = complaints.iter().map(Complaint::told);
+        list(&mut text, &title, complaints.len(), problems);
+    }
     let anomalies = record.anomalies.found().iter().cloned();
     list(&mut text, "anomalies", record.anomalies.total(), anomalies);
     if record.verdict == Verdict::Unknown {

@@ -59,10 +59,11 @@ fn check(arguments: &[&str]) -> Output {
     command.output().expect("the program")
 }
 
-fn check_run(run: &Run, end: &str, text: &str) -> (Option<i32>, String) {
+fn check_run(run: &Run, end: &str, text: &str, more: &[&str]) -> (Option<i32>, String) {
     let file = write(&format!("{}.{end}", run.name), text);
     let mut arguments: Vec<&str> = run.options.iter().map(String::as_str).collect();
     arguments.push(file.to_str().expect("a path"));
+    arguments.extend(more);
     let output = check(&arguments);
     let told = String::from_utf8(output.stdout).expect("text");
     (output.status.code(), told)
@@ -114,7 +115,7 @@ fn operation(line: &str) -> String {
 #[test]
 fn every_history_gets_maelstroms_verdict() {
     for run in runs() {
-        let (status, told) = check_run(&run, "jsonl", &run.lines);
+        let (status, told) = check_run(&run, "jsonl", &run.lines, &[]);
         assert_eq!(
             status,
             Some(i32::from(!run.is_valid)),
@@ -128,10 +129,7 @@ fn every_history_gets_maelstroms_verdict() {
             "Analysis invalid!"
         };
         assert!(last.starts_with(begin), "{}: {last}", run.name);
-        assert_eq!(
-            told.contains("\n  - ") || told.starts_with("  - "),
-            !run.is_valid
-        );
+        assert_eq!(told.contains("anomalies: "), !run.is_valid, "{told}");
     }
 }
 
@@ -193,12 +191,12 @@ fn figures_are_maelstroms() {
 #[test]
 fn edn_is_judged_as_json_is() {
     for run in runs() {
-        let (_, json) = check_run(&run, "jsonl-again", &run.lines);
+        let (_, json) = check_run(&run, "jsonl-again", &run.lines, &["--edn"]);
         let operations: String = run.lines.lines().map(operation).collect();
-        let (_, edn) = check_run(&run, "edn", &operations);
+        let (_, edn) = check_run(&run, "edn", &operations, &["--edn"]);
         assert_eq!(edn, json, "{}", run.name);
         if run.name == "py-gset.1" {
-            let (_, vector) = check_run(&run, "vector.edn", &format!("[{operations}]"));
+            let (_, vector) = check_run(&run, "vector.edn", &format!("[{operations}]"), &["--edn"]);
             assert_eq!(vector, json, "{}", run.name);
         }
     }
@@ -226,9 +224,15 @@ fn a_run_in_which_too_little_was_done_is_unknown() {
         found["unknown"][0],
         "there was no operation, so nothing is known"
     );
-    let output = check(&["-w", "lin-kv", file.to_str().expect("a path")]);
+    let output = check(&["-w", "lin-kv", file.to_str().expect("a path"), "--edn"]);
     let told = String::from_utf8(output.stdout).expect("text");
     assert!(told.contains(":valid? :unknown"), "{told}");
+    let output = check(&["-w", "lin-kv", file.to_str().expect("a path")]);
+    let told = String::from_utf8(output.stdout).expect("text");
+    assert!(
+        told.starts_with("measured: ") && told.contains("doubts: 1\n"),
+        "{told}"
+    );
     assert!(told.ends_with("but no anomalies found. ಠ~ಠ\n"), "{told}");
 }
 
@@ -271,4 +275,97 @@ fn wrong_arguments_and_files_are_named() {
     let help = check(&["--help"]);
     assert_eq!(help.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&help.stdout).contains("--consistency-models"));
+}
+
+/// A folder as a run leaves it, with that history and those results.
+fn folder(name: &str, history: &str, results: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("check-{name}/latest"));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for (file, text) in [("history.edn", history), ("results.json", results)] {
+        std::fs::write(folder.join(file), text).expect("a file");
+    }
+    folder
+}
+
+const ECHO: &str = r#"{:time 1, :type :invoke, :process 0, :f :echo, :value "a"}
+{:time 2, :type :ok, :process 0, :f :echo, :value {:type "echo_ok", :echo "a"}}"#;
+
+#[test]
+fn a_run_that_was_invalid_stays_so_although_its_history_is_valid() {
+    let wrong =
+        r#"{"valid?":false,"workload-name":"echo","problems":[{"node":"n0"},{"node":"n0"}]}"#;
+    let sound = r#"{"valid?":true,"workload-name":"echo","problems":[]}"#;
+    let told_wrong = "the history is valid; the run was invalid: 2 problems, see results.json\n\
+                      Analysis invalid!";
+    let cases = [(wrong, 1, told_wrong), (sound, 0, "Everything looks good!")];
+    for (nth, (results, status, words)) in cases.into_iter().enumerate() {
+        let folder = folder(&format!("run-{nth}"), ECHO, results);
+        // Both name the run, and results.json its workload.
+        for path in [folder.clone(), folder.join("history.edn")] {
+            let output = check(&[path.to_str().expect("a path")]);
+            let told = String::from_utf8(output.stdout).expect("text");
+            assert_eq!(output.status.code(), Some(status), "{told}");
+            assert!(told.contains(words), "{told}");
+        }
+    }
+    let path = folder("run-json", ECHO, wrong);
+    let output = check(&[path.to_str().expect("a path"), "--json"]);
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (&found["valid?"], &found["problem-count"]),
+        (&Value::Bool(false), &2.into())
+    );
+    assert_eq!(found["workload"]["valid?"], true);
+}
+
+#[test]
+fn a_path_that_is_no_history_leads_to_one_that_is() {
+    let run = folder("near", ECHO, "{\n  \"valid?\": true\n}");
+    let above = run.parent().expect("a folder").to_owned();
+    let page = write("report.html", "<!doctype html>\n<title>x</title>");
+    let text = write("history.txt", "0\t:invoke\t:echo\t\"a\"\n");
+    let no_history = "this is no history: give the run's folder or its history.edn";
+    let cases = [
+        (above.clone(), format!("did you mean {}?", run.display())),
+        (run.join("results.json"), no_history.to_owned()),
+        (page, no_history.to_owned()),
+        (text, no_history.to_owned()),
+        (
+            write(
+                "line.jsonl",
+                "{\"process\":\"nemesis\",\"time\":1,\"type\":\"info\",\"f\":\"x\"}\n7",
+            ),
+            "line 2: ".to_owned(),
+        ),
+    ];
+    for (path, words) in cases {
+        let output = check(&["-w", "echo", path.to_str().expect("a path")]);
+        let told = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(254), "{told}");
+        assert!(told.contains(&words) && !told.contains("struct"), "{told}");
+    }
+}
+
+#[test]
+fn ten_anomalies_are_told_and_the_others_counted() {
+    let mut lines = String::new();
+    for nth in 0..12 {
+        let (asked, time) = (nth * 2, nth * 2 + 1);
+        let _ = writeln!(
+            lines,
+            r#"{{:time {asked}, :type :invoke, :process 0, :f :echo, :value "a"}}"#
+        );
+        let _ = writeln!(
+            lines,
+            r#"{{:time {time}, :type :ok, :process 0, :f :echo, :value {{:type "echo_ok", :echo "b"}}}}"#
+        );
+    }
+    let file = write("twelve.edn", &lines);
+    let output = check(&["-w", "echo", file.to_str().expect("a path")]);
+    let told = String::from_utf8(output.stdout).expect("text");
+    assert!(told.starts_with("anomalies: 12\n  "), "{told}");
+    assert!(
+        told.contains("\n  … and 2 more\nAnalysis invalid!"),
+        "{told}"
+    );
 }

@@ -408,3 +408,62 @@ fn a_verdict_has_its_status_and_its_line() {
         "Errors occurred during analysis, but no anomalies found. ಠ~ಠ"
     );
 }
+
+#[test]
+fn all_final_reads_of_a_lost_element_are_told_or_counted() {
+    for record in [lossy(), wide()] {
+        let folder = save(&record, &place(&format!("finals-{}", record.nodes.len())));
+        let results: Value = serde_json::from_str(&text(&folder, "results.json")).expect("JSON");
+        let finals = record.history.done("read");
+        let finals = finals.filter(|read| read.phase == Phase::Final).count();
+        let anomalies = results["workload"]["anomalies"].as_array().expect("a list");
+        let is_lost = |it: &&Value| {
+            it["headline"]
+                .as_str()
+                .is_some_and(|it| it.contains("lost"))
+        };
+        let lost: Vec<&Value> = anomalies.iter().filter(is_lost).collect();
+        assert!(!lost.is_empty());
+        for anomaly in lost {
+            let steps = anomaly["steps"].as_array().expect("a list");
+            let steps = steps.iter().filter_map(|step| step["text"].as_str());
+            let (mut told, mut left_out) = (0, 0);
+            for step in steps {
+                told += usize::from(step.contains(": the final read of "));
+                let more = step
+                    .strip_prefix("And ")
+                    .and_then(|it| it.split(' ').next());
+                left_out += more.map_or(0, |it| it.parse::<usize>().expect("a number"));
+            }
+            assert_eq!(told + left_out, finals, "{anomaly}");
+        }
+    }
+}
+
+#[test]
+fn equal_problems_are_one_on_the_page_and_lines_are_raw() {
+    let mut record = sound();
+    record::add_noise(&mut record);
+    record.problems[0].line = "\"a\\b\"\u{1b}[1m".to_owned();
+    for number in [8, 9] {
+        let mut problem = record.problems[0].clone();
+        problem.line_number = Some(number);
+        problem.why.push_str(&number.to_string());
+        record.problems.push(problem);
+    }
+    let mut crash = record.problems[0].clone();
+    crash.why = "it ended; its last words on stderr:\n    Traceback\n      File x".to_owned();
+    crash.line_number = None;
+    record.problems.push(crash);
+    let page = text(&save(&record, &place("equal")), "report.html");
+    for words in [
+        r#""count":3,"#,
+        r#""count":1,"#,
+        r#""line":"\"a\\b\"\\u{1b}[1m""#,
+        r#""number":7"#,
+        r#""words":"Traceback\n  File x""#,
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains(r#""number":8"#));
+}

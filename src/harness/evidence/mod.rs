@@ -36,6 +36,10 @@ use std::collections::BTreeSet;
 const OPERATIONS_MAX: usize = 12;
 const MESSAGES_MAX: usize = 60;
 
+/// How many steps show an anomaly. A lost element has the most: six messages, six crashes, ten
+/// final reads, and the sentences about them.
+const STEPS_MAX: usize = 30;
+
 /// An anomaly as a person reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
@@ -120,7 +124,7 @@ impl<'a> Evidence<'a> {
             let told = operations.into_iter().map(|it| self.lookup.told(it));
             steps = told.collect();
         }
-        steps.truncate(2 * OPERATIONS_MAX);
+        steps.truncate(STEPS_MAX);
         let operations: BTreeSet<usize> = steps
             .iter()
             .flat_map(|it| &it.operations)

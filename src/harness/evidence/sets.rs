@@ -12,6 +12,13 @@ use serde_json::Value;
 /// long, and there may be a hundred anomalies.
 const READS_MAX: usize = 200;
 
+/// How many final reads with a lost element, and how many without it, are told one by one. With
+/// the write they are no more than the operations that show an anomaly.
+const FINALS_MAX: usize = 5;
+
+/// How many other reads of each kind are told.
+const OTHERS_MAX: usize = 2;
+
 /// How many messages among servers are told one by one.
 const TOLD_MAX: usize = 6;
 
@@ -28,19 +35,22 @@ pub(super) fn explain(lookup: &Lookup<'_>, named: &Named<'_>, subject: &Value) -
             ..Step::default()
         });
     }
-    let reads = reads(lookup, named, subject);
+    let (reads, more) = reads(lookup, named, subject);
     if named.text.contains("lost") {
         steps.extend(carriers(lookup, subject));
         steps.extend(crashes(lookup, &steps, &reads));
     }
     steps.extend(reads);
+    steps.extend(more);
     steps
 }
 
-/// The last reads with the element and the last ones without it, in order.
-fn reads(lookup: &Lookup<'_>, named: &Named<'_>, subject: &Value) -> Vec<Step> {
+/// The last reads with the element and the last ones without it, in order. Of a lost element all
+/// final reads are told, and a last step counts those that are too many.
+fn reads(lookup: &Lookup<'_>, named: &Named<'_>, subject: &Value) -> (Vec<Step>, Option<Step>) {
     let mut found = Vec::new();
     let (mut with, mut without) = (0, 0);
+    let is_lost = named.text.contains("lost");
     let is_doubled = named.text.contains("twice");
     let wanted = named.node(|name| lookup.node(name));
     let reads = lookup
@@ -48,22 +58,33 @@ fn reads(lookup: &Lookup<'_>, named: &Named<'_>, subject: &Value) -> Vec<Step> {
         .rev()
         .filter(|(_, it)| it.kind() == "read" && it.is_ok());
     for (index, read) in reads.take(READS_MAX) {
-        if with >= 2 && (without >= 2 || is_doubled) {
+        let is_final = is_lost && read.phase == Phase::Final;
+        let max = if is_final { FINALS_MAX } else { OTHERS_MAX };
+        if !is_final && with >= max && (without >= max || is_doubled) {
             break;
         }
         let is_elsewhere = wanted.is_some_and(|node| node != read.node);
         let Some(count) = count(read, subject) else {
             continue;
         };
-        let is_missed = count == 0 && !is_elsewhere && without < 2 && !is_doubled;
-        let is_seen = count > 0 && with < 2 && !is_doubled;
-        let is_wrong = is_doubled && count > 1 && !is_elsewhere && with < 2;
+        let is_missed = count == 0 && !is_elsewhere && without < max && !is_doubled;
+        let is_seen = count > 0 && with < max && !is_doubled;
+        let is_wrong = is_doubled && count > 1 && !is_elsewhere && with < max;
         if is_missed || is_seen || is_wrong {
             found.push((index, read, count));
             with += usize::from(count > 0);
             without += usize::from(count == 0);
         }
     }
+    let is_final = |read: &Operation| is_lost && read.phase == Phase::Final;
+    let told = found.iter().filter(|(_, read, _)| is_final(read)).count();
+    let finals = lookup.operations().map(|(_, it)| it);
+    let finals = finals.filter(|it| it.kind() == "read" && it.is_ok() && is_final(it));
+    let left_out = finals.count().saturating_sub(told);
+    let more = (left_out > 0).then(|| Step {
+        text: format!("And {left_out} more final reads, with it or without it."),
+        ..Step::default()
+    });
     let steps = found.into_iter().rev().map(|(index, read, count)| {
         let (node, at) = (lookup.record.node_name(read.node), clock(read.invoked));
         let which = match read.phase {
@@ -77,7 +98,7 @@ fn reads(lookup: &Lookup<'_>, named: &Named<'_>, subject: &Value) -> Vec<Step> {
         };
         lookup.step(index, &format!("{which} of {node} at {at} {has}"))
     });
-    steps.collect()
+    (steps.collect(), more)
 }
 
 /// The crashes between the first operation and the last read: a node that starts again has lost

@@ -1,7 +1,8 @@
 //! The blame for a node: its wrong lines, its wrong replies, its end; and its lines for people.
 
 use super::Processes;
-use super::notes::{LAST_WORDS_MAX, told};
+use super::notes::LAST_WORDS_MAX;
+use crate::harness::complaints::Complaint;
 use crate::harness::record::Problem;
 
 /// How much of a wrong line is shown.
@@ -89,7 +90,8 @@ impl Processes {
         };
         // The first ones are told at once. Later ones wait for the end.
         if self.notes.problems.len() < LAST_WORDS_MAX {
-            let text = told(&problem);
+            let (first, count) = (&problem, 1);
+            let text = Complaint { first, count }.told();
             self.progress.say(&text);
         }
         self.notes.problem(problem);

@@ -38,7 +38,7 @@ mod notes;
 mod outline;
 mod parts;
 
-pub(super) use notes::{Notes, told};
+pub(super) use notes::Notes;
 
 use super::plan::Plan;
 use super::progress::Progress;

@@ -1,7 +1,6 @@
 //! Everything that is kept of a run while it runs, each kind with its bound.
 
 use crate::harness::record::{LogLine, Message, MessageFate, Problem};
-use std::fmt::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -121,18 +120,4 @@ impl Notes {
             why,
         });
     }
-}
-
-/// A problem, in one line and the line that is wrong.
-pub(crate) fn told(problem: &Problem) -> String {
-    let Problem { at, node, why, .. } = problem;
-    let at = at.as_secs_f64();
-    let mut text = match problem.line_number {
-        Some(number) => format!("{at:.3} s  line {number} of {node}: {why}"),
-        None => format!("{at:.3} s  {node}: {why}"),
-    };
-    if !problem.line.is_empty() {
-        let _never_fails = write!(text, "\n    {}", problem.line.escape_debug());
-    }
-    text
 }

@@ -31,6 +31,7 @@ use super::evidence::{Evidence, Shown};
 use super::record::Record;
 use super::words;
 use log::date;
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -177,6 +178,26 @@ pub fn read_text(path: &Path) -> io::Result<String> {
         path.to_owned()
     };
     fs::read_to_string(&file).map_err(|error| at(&file, &error))
+}
+
+/// The `results.json` of the run that a history is of, if the path is the folder of a run or the
+/// `history.edn` in it; null if there is none.
+///
+/// ```
+/// let results = eddyline::harness::store::results_beside("no-folder/history.edn".as_ref());
+/// assert!(results["valid?"].is_null());
+/// ```
+pub fn results_beside(history: &Path) -> Value {
+    let folder = if history.is_dir() {
+        Some(history)
+    } else {
+        history
+            .parent()
+            .filter(|_| history.ends_with("history.edn"))
+    };
+    let text = folder.and_then(|folder| fs::read(folder.join("results.json")).ok());
+    let results = text.and_then(|text| serde_json::from_slice(&text).ok());
+    results.unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! only the part that is looked at. The data are a script of a type that no browser runs.
 
 use super::{plots, results};
+use crate::harness::complaints::{Complaint, raw};
 use crate::harness::evidence::Shown;
 use crate::harness::record::{Message, MessageFate, Record};
 use crate::harness::words;
@@ -127,15 +128,29 @@ fn data(record: &Record, evidence: &[Shown]) -> Value {
             "cut": record.cut(span),
         })
     });
-    let problems = record.problems.iter().map(|problem| {
-        json!({
-            "at": micros(problem.at),
-            "node": &*problem.node,
-            "number": problem.line_number,
-            "line": cut(&problem.line, TEXT_MAX),
-            "why": problem.why,
-        })
-    });
+    let problems = Complaint::all(&record.problems);
+    let problems = problems.iter().map(
+        |Complaint {
+             first: problem,
+             count,
+         }| {
+            // The last words of a node that has ended stand below the sentence, as it wrote them.
+            let (why, words) = problem.why.split_once('\n').unwrap_or((&problem.why, ""));
+            let words: Vec<&str> = words
+                .lines()
+                .map(|it| it.strip_prefix("    ").unwrap_or(it))
+                .collect();
+            json!({
+                "count": count,
+                "words": words.iter().map(|line| raw(line)).collect::<Vec<String>>().join("\n"),
+                "at": micros(problem.at),
+                "node": &*problem.node,
+                "number": problem.line_number,
+                "line": raw(&cut(&problem.line, TEXT_MAX)),
+                "why": why,
+            })
+        },
+    );
     let logs = record.logs.iter().take(LOGS_MAX);
     let logs = logs.map(|line| json!([micros(line.at), &*line.node, cut(&line.text, TEXT_MAX)]));
     let mut data = json!({

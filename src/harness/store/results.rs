@@ -52,12 +52,12 @@ pub fn judgement_edn(found: &Judgement) -> String {
     format!("{}\n", pretty(&form(&workload(found)), 0))
 }
 
-/// A judgement in the form of `results.json`, in one line, with its anomalies.
-pub fn judgement_json(found: &Judgement) -> String {
+/// A judgement in the form of `results.json`, with its anomalies.
+pub fn judgement_json(found: &Judgement) -> Value {
     let mut value = workload(found);
     value["anomalies"] = json!(found.anomalies.found());
     value["unknown"] = json!(found.doubts);
-    value.to_string()
+    value
 }
 
 fn workload(found: &Judgement) -> Value {
@@ -85,6 +85,7 @@ pub(in crate::harness) fn value(record: &Record, evidence: &[Shown]) -> Value {
     workload.insert("anomalies".to_owned(), found.collect());
     workload.insert("unknown".to_owned(), json!(record.doubts));
     json!({
+        "workload-name": record.workload,
         "workload": workload,
         "stats": stats(record),
         "availability": { "valid?": true, "ok-fraction": record.history.availability() },

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with time, type, process and f")]
 pub(super) struct Line {
     pub(super) time: u64,
     pub(super) r#type: LineKind,

@@ -58,7 +58,8 @@ class Panels {
     const parts = [];
     if (run.problems.length) {
       const names = [...new Set(run.problems.map(({ node }) => node))].sort(byName);
-      parts.push(`${count(run.problems.length, 'rule')} of the protocol ${run.problems.length === 1 ? 'was' : 'were'} broken, by ${names.join(', ')}.`);
+      const times = run.problems.reduce((sum, problem) => sum + problem.count, 0);
+      parts.push(`The protocol was broken ${times === 1 ? 'once' : `${times.toLocaleString('en')} times`}, by ${names.join(', ')}.`);
     }
     if (run.anomalyCount) parts.push(`The answers of ${nodes} show ${count(run.anomalyCount, 'anomaly', 'anomalies')}.${run.anomalies.length ? ` The first: ${run.anomalies[0].headline.replace(/\.$/, '')}.` : ''}`);
     else if (run.verdict === true) parts.push(`The ${run.workload} checker found nothing wrong in the answers of ${nodes}.`);
@@ -74,10 +75,12 @@ class Panels {
     section.hidden = !this.run.problems.length;
     section.querySelector('ol').append(...this.run.problems.map((problem, nth) => {
       const where = problem.number ? `, line ${problem.number} of its stdout` : '';
+      const more = problem.count > 1 ? `, and ${(problem.count - 1).toLocaleString('en')} more like it` : '';
       return make('li', { class: 'card' },
         make('div', { class: 'card-head' },
-          make('p', { class: 'card-text' }, make('span', { class: 'nth' }, `${nth + 1}`), `${problem.node}${where}, at ${clock(problem.at)}: ${problem.why}`),
+          make('p', { class: 'card-text' }, make('span', { class: 'nth' }, `${nth + 1}`), `${problem.node}${where}, at ${clock(problem.at)}${more}: ${problem.why}`),
           make('button', { type: 'button', click: () => this.app.goTo(problem.at, problem.node) }, 'Show the moment')),
+        problem.words ? make('pre', {}, problem.words) : null,
         problem.line ? make('pre', {}, problem.line) : null);
     }));
   }
