@@ -7,7 +7,7 @@
 //!   the tester's cluster ───────────┘ on its own reactor
 //! ```
 //!
-//! A [`Link`](crate::engine) decides everything about NATS. The carrier connects sockets for
+//! A `Link` of the room `engine` decides everything about NATS. The carrier connects sockets for
 //! it, on the reactor of its owner. A port is a reactor with a carrier and nothing else.
 //!
 //! A client that blocks is right for a command line, and for tests. The clients of NATS in

@@ -103,6 +103,7 @@ impl Testbed for Processes {
         let comma = if rest.starts_with('}') { "" } else { "," };
         let kind = serde_json::Value::from(kind);
         let body = format!(r#"{{"type":{kind},"msg_id":{msg_id}{comma}{rest}"#);
+        self.clients[client].last_msg_id = msg_id;
         self.send(Address::Client(client), Address::Node(node), &body);
     }
 
@@ -133,6 +134,7 @@ impl Processes {
         self.clients.push(Client {
             name: format!("c{client}").into(),
             is_open: true,
+            last_msg_id: 0,
         });
         client
     }

@@ -2,8 +2,10 @@
 
 use super::Processes;
 use super::notes::LAST_WORDS_MAX;
+use super::parts::Astray;
 use crate::harness::complaints::Complaint;
 use crate::harness::record::Problem;
+use crate::protocol::Header;
 
 /// How much of a wrong line is shown.
 const EXCERPT_BYTES: usize = 300;
@@ -42,6 +44,36 @@ impl Processes {
     /// The body of a reply is wrong. It arrived in the line that was read last.
     pub(super) fn blame_reply(&mut self, node: usize, why: String, body: &str) {
         self.add_problem(node, None, &excerpt(body.as_bytes()), why);
+    }
+
+    /// Blames a node for a message to a client that answers no request of it: once for each
+    /// kind of fault. The others are counted.
+    pub(super) fn look_at_reply(&mut self, node: usize, client: usize, line: &[u8], body: &str) {
+        let Ok(header) = Header::parse(body) else {
+            return;
+        };
+        let last_msg_id = self.clients[client].last_msg_id;
+        let Some(astray) = Astray::of(header.in_reply_to, last_msg_id) else {
+            return;
+        };
+        let count = &mut self.servers[node].astray[astray as usize];
+        *count += 1;
+        if *count == 1 {
+            self.blame_line(node, line, astray.why().to_owned());
+        }
+    }
+
+    /// Tells how many messages of each kind of fault came after the first.
+    pub(super) fn count_astray(&mut self) {
+        for node in 0..self.servers.len() {
+            for astray in Astray::ALL {
+                let more = self.servers[node].astray[astray as usize].saturating_sub(1);
+                if more > 0 {
+                    let why = format!("{more} more times: {}", astray.why());
+                    self.blame_node(node, why);
+                }
+            }
+        }
     }
 
     /// Finds nodes that stand still and were not paused.

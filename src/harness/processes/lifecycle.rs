@@ -45,6 +45,7 @@ impl Processes {
         }
         let client = self.new_client();
         self.servers[node].init_from = Some(client);
+        self.clients[client].last_msg_id = 1;
         let body = json!({
             "type": "init",
             "msg_id": 1,
@@ -80,6 +81,7 @@ impl Processes {
             life,
             lines,
             first_message,
+            astray,
             ..
         } = self.servers[node];
         self.servers[node] = Server {
@@ -87,6 +89,7 @@ impl Processes {
             life: life + 1,
             lines,
             lines_before: lines,
+            astray,
             first_message,
             ..Server::default()
         };

@@ -176,6 +176,7 @@ impl Processes {
         for node in 0..self.servers.len() {
             let _status = self.end_process(node);
         }
+        self.count_astray();
         self.progress.finish();
         match self.failure {
             Some(error) => Err(error),

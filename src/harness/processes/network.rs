@@ -50,7 +50,12 @@ impl Processes {
             Err(why) => return self.blame_line(node, line, why),
         };
         match self.find(&outline.dest) {
-            Some(dest) => self.send(Address::Node(node), dest, outline.body.get()),
+            Some(dest) => {
+                if let Address::Client(client) = dest {
+                    self.look_at_reply(node, client, line, outline.body.get());
+                }
+                self.send(Address::Node(node), dest, outline.body.get());
+            }
             None => {
                 let dest = &outline.dest;
                 let why = format!("`dest`: no node, service or client is called {dest:?}");

@@ -1,5 +1,6 @@
 //! The parts of a cluster of processes: nodes, packets, timers.
 
+use crate::protocol::ReplyTo;
 use crate::reactor::Token;
 use crate::sys::{Child, Pipe};
 use crate::wire::{LineBuffer, OutputBuffer};
@@ -105,6 +106,44 @@ pub(super) struct Server {
     pub(super) lines: u64,
     /// How many of them in earlier lives.
     pub(super) lines_before: u64,
+    /// How many messages to clients were no reply, by [`Astray`].
+    pub(super) astray: [u64; Astray::ALL.len()],
+}
+
+/// A message to a client that answers no request of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Astray {
+    /// It has no `in_reply_to`.
+    Unnumbered,
+    /// Its `in_reply_to` is no integer.
+    Misnumbered,
+    /// The client has sent no request of that number.
+    Unasked,
+}
+
+impl Astray {
+    pub(super) const ALL: [Astray; 3] = [Astray::Unnumbered, Astray::Misnumbered, Astray::Unasked];
+
+    /// The fault of a message to a client whose last request has that number. A late reply is
+    /// none.
+    pub(super) fn of(in_reply_to: ReplyTo, last_msg_id: u64) -> Option<Astray> {
+        match in_reply_to {
+            ReplyTo::Call(number) if (1..=last_msg_id).contains(&number) => None,
+            ReplyTo::Absent => Some(Astray::Unnumbered),
+            ReplyTo::Invalid => Some(Astray::Misnumbered),
+            ReplyTo::Call(_) | ReplyTo::Unknown => Some(Astray::Unasked),
+        }
+    }
+
+    pub(super) fn why(self) -> &'static str {
+        match self {
+            Astray::Unnumbered => {
+                "a message to a client has no `in_reply_to`, so it answers no request"
+            }
+            Astray::Misnumbered => "`in_reply_to` is no integer, so it answers no request",
+            Astray::Unasked => "`in_reply_to` is the number of no request of this client",
+        }
+    }
 }
 
 /// A node's process and its streams.
@@ -137,4 +176,26 @@ impl Process {
 pub(super) struct Client {
     pub(super) name: std::rc::Rc<str>,
     pub(super) is_open: bool,
+    /// The number of its last request. The first one is 1.
+    pub(super) last_msg_id: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_answers_no_request_is_astray() {
+        for (in_reply_to, expected) in [
+            (ReplyTo::Call(1), None),
+            (ReplyTo::Call(3), None),
+            (ReplyTo::Call(4), Some(Astray::Unasked)),
+            (ReplyTo::Call(0), Some(Astray::Unasked)),
+            (ReplyTo::Unknown, Some(Astray::Unasked)),
+            (ReplyTo::Absent, Some(Astray::Unnumbered)),
+            (ReplyTo::Invalid, Some(Astray::Misnumbered)),
+        ] {
+            assert_eq!(Astray::of(in_reply_to, 3), expected, "{in_reply_to:?}");
+        }
+    }
 }
