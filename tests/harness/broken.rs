@@ -4,6 +4,9 @@ use super::{
     ECHO, GOOD, INIT, INVALID, Ran, UNKNOWN, sed, test_script, test_script_with, together,
 };
 
+/// n0's answer to `init`.
+const INIT_OK: &str = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
+
 /// Whether a process still runs that has this word on its command line. One that was killed is
 /// given time to end: a loaded machine needs some.
 pub(crate) fn is_running(word: &str) -> bool {
@@ -83,6 +86,19 @@ fn an_end_before_the_init_is_noticed_with_its_last_words() {
     ran.ended(INVALID);
     ran.says("it ended by itself, with exit status: 3, before it answered `init`");
     ran.says("oh no");
+}
+
+#[test]
+fn an_end_before_another_node_is_ready_does_not_hold_the_run_up() {
+    let script = format!(
+        "read -r line; case $line in
+        *'\"node_id\":\"n0\"'*) echo '{INIT_OK}'; exit 3;;
+        esac; sleep 0.5; printf '%s\\n' \"$line\" | {}",
+        sed(&[INIT]).replace("exec ", "")
+    );
+    let ran = test_script(&script);
+    ran.ended(INVALID);
+    ran.says("n0: it ended by itself, with exit status: 3");
 }
 
 #[test]
@@ -193,8 +209,7 @@ fn a_node_that_reads_slowly_is_waited_for() {
 
 #[test]
 fn a_node_that_never_reads_its_stdin_is_named() {
-    let init_ok = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
-    let script = format!("read -r line; echo '{init_ok}'; exec sleep 3619.75");
+    let script = format!("read -r line; echo '{INIT_OK}'; exec sleep 3619.75");
     let ran = test_script_with(&QUICK, &script);
     ran.ended(UNKNOWN);
     ran.says("on the stdin of n0 were not read, and requests to it had no reply");
@@ -203,16 +218,15 @@ fn a_node_that_never_reads_its_stdin_is_named() {
 
 /// n0 floods n1, which never reads.
 fn flood(mark: &str, options: &[&str]) -> Ran {
-    let init_ok = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
     let text = "x".repeat(4_000);
     let script = format!(
         "read -r line
         case $line in
-        *'\"node_id\":\"n0\"'*) echo '{init_ok}'
+        *'\"node_id\":\"n0\"'*) echo '{INIT_OK}'
             exec yes '{{\"src\":\"n0\",\"dest\":\"n1\",\"body\":{{\"type\":\"x\",\"text\":\"{text}\"}}}}';;
         *) echo '{}'; exec sleep {mark};;
         esac",
-        init_ok.replace("n0", "n1").replace("c0", "c1"),
+        INIT_OK.replace("n0", "n1").replace("c0", "c1"),
     );
     let all = ["-w", "echo", "--node-count", "2"];
     let ran = test_script_with(&[&all, options].concat(), &script);

@@ -105,6 +105,13 @@ pub(super) struct Server {
     pub(super) lines: u64,
 }
 
+impl Server {
+    /// Whether the load waits for its `init_ok`. A node that has ended gives none.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.process.is_some() && !self.is_ready
+    }
+}
+
 /// A node's process and its streams.
 pub(super) struct Process {
     pub(super) child: Child,
