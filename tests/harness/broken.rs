@@ -1,5 +1,6 @@
 //! Broken nodes: each is found, named, and outlived.
 
+use super::languages::has;
 use super::{
     ECHO, GOOD, INIT, INVALID, Ran, UNKNOWN, sed, test_script, test_script_with, together,
 };
@@ -129,6 +130,42 @@ fn a_node_that_does_not_answer_init_ends_the_run() {
     ran.ended(INVALID);
     ran.says("`init` was not answered within 10s");
     assert!(!is_running("3617.5"));
+}
+
+#[test]
+fn a_line_that_the_end_of_the_run_cuts_is_not_judged() {
+    let script = format!("read -r line; echo '{INIT_OK}'; printf '{{\"src\":'; exec sleep 3616.25");
+    test_script_with(&QUICK, &script).ended(UNKNOWN);
+    assert!(!is_running("3616.25"));
+    let script = format!("read -r line; echo '{INIT_OK}'; printf '{{\"src\":'; exit 1");
+    test_script_with(&QUICK, &script).says("line 2 of n0: the line is no message");
+}
+
+#[test]
+fn a_node_that_leaves_its_group_is_killed() {
+    if !has("perl") {
+        return;
+    }
+    let perl = "exec perl -e 'setpgrp(0, getpgrp(getppid())); sleep 60' 3617.375";
+    let script = format!("read -r line; echo '{INIT_OK}'; {perl}");
+    test_script_with(&QUICK, &script).ended(UNKNOWN);
+    assert!(!is_running("3617.375"));
+}
+
+#[test]
+fn an_answer_to_another_message_does_not_answer_init() {
+    let wrong =
+        [r#","in_reply_to":9"#, ""].map(|field| INIT_OK.replace(r#","in_reply_to":1"#, field));
+    together(&wrong, |line| {
+        let right = sed(&[INIT, ECHO]);
+        let ran = test_script_with(
+            &["-w", "echo", "--node-count", "1"],
+            &format!("echo '{line}'; {right}"),
+        );
+        ran.ended(INVALID);
+        ran.says("it does not answer `init`, whose `msg_id` is 1");
+        ran.says("0 failed, 0 unknown");
+    });
 }
 
 #[test]

@@ -47,6 +47,7 @@ use crate::reactor::Reactor;
 use crate::time::{Clock, Instant, MonotonicClock, Wheel};
 use crate::workload::faults::{Conditions, Faults, Network, Schedule};
 use crate::workload::{Happening, SERVICE_NAMES, Services, Statistics};
+use lifecycle::End;
 use parts::{Address, Client, Due, Server, Stream};
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -174,7 +175,7 @@ impl Processes {
             }
         }
         for node in 0..self.servers.len() {
-            let _status = self.end_process(node);
+            let _status = self.end_process(node, End::Killed);
         }
         self.progress.finish();
         match self.failure {

@@ -126,6 +126,8 @@ pub(super) struct Process {
     pub(super) errors: Option<LineBuffer>,
     /// Whether its stdin takes nothing more: it is closed, or too much waits.
     pub(super) is_deaf: bool,
+    /// Whether the tester killed it. Its last line may be cut then, and is not judged.
+    pub(super) is_killed: bool,
 }
 
 impl Process {
