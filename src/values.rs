@@ -2,6 +2,7 @@
 //! command lines and statuses.
 
 use crate::options;
+use eddyline::harness::store;
 use lexopt::ValueExt as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ const SECONDS_MAX: f64 = 365.0 * 86_400.0;
 /// Sets these flags when a signal asks for the end: no node must outlive the terminal or the
 /// supervisor. SIGHUP and SIGQUIT stay ignored where the caller ignores them, as `nohup` does.
 pub(crate) fn on_interrupt(flags: &[&Arc<AtomicBool>]) {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = store::read_text(Path::new("/proc/self/status")).unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     let is_ignored = |signal: i32| ignored.unwrap_or(0) >> (signal - 1) & 1 == 1;

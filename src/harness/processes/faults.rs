@@ -1,8 +1,7 @@
 //! Faults of processes: SIGKILL, SIGSTOP and SIGCONT to a node's group, and cut links.
 
 use super::Processes;
-use super::lifecycle::End;
-use super::parts::Due;
+use super::parts::{Due, End};
 use crate::time::Clock;
 use crate::workload::faults::{Change, CutLinks, Fault, FaultKind, Moment, Partition};
 use std::collections::BTreeSet;

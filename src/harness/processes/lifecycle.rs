@@ -1,7 +1,7 @@
 //! The life of a node: its start, its `init`, its streams and its end.
 
 use super::Processes;
-use super::parts::{Address, Due, Process, Server, Stream, StreamKind};
+use super::parts::{Address, Due, End, Process, Server, Stream, StreamKind};
 use crate::protocol::{Header, ReplyTo};
 use crate::reactor::{Interest, Token};
 use crate::source::{Next, Progress, Readiness, Reason};
@@ -31,15 +31,6 @@ const ERROR_LINE_BYTES_MAX: usize = 64 << 10;
 
 /// How long after the end of its stdout a node may take to end.
 const END_AFTER_STDOUT: Duration = Duration::from_millis(500);
-
-/// The reason for a node's end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// It ended before the tester killed it.
-    ItsOwn,
-    /// The tester kills it.
-    Killed,
-}
 
 impl Processes {
     /// Starts a node, and sends it an `init` from a new client.

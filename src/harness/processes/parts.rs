@@ -112,6 +112,15 @@ impl Server {
     }
 }
 
+/// The reason for a node's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It ended before the tester killed it.
+    ItsOwn,
+    /// The tester kills it.
+    Killed,
+}
+
 /// A node's process and its streams.
 pub(super) struct Process {
     pub(super) child: Child,
