@@ -1,14 +1,14 @@
 //! `eddyline bench`: its command line and its exit status.
 
 use crate::options;
-use crate::values::{USAGE_ERROR, count, number, option, program, rate, seconds, text};
+use crate::values::{
+    USAGE_ERROR, count, number, on_interrupt, option, program, rate, seconds, text,
+};
 use eddyline::harness::{Bench, BenchError, Pace, Program, Requests, store};
 use lexopt::prelude::{Long, Short, Value};
-use signal_hook::consts::{SIGINT, SIGTERM};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// The exit status after a node did something wrong, and after a failure of the bench.
 const NODE_FAILED: u8 = 1;
@@ -113,11 +113,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
     if wants_help {
         return options::print(HELP);
     }
-    for signal in [SIGINT, SIGTERM] {
-        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&bench.interrupt)) {
-            options::report(&format!("no handler for signal {signal}: {error}"));
-        }
-    }
+    on_interrupt(&[&bench.interrupt]);
     match bench.run() {
         Ok(measured) if is_json => options::print(&format!("{}\n", measured.json())),
         Ok(measured) => options::print(&measured.to_string()),

@@ -1,16 +1,20 @@
 //! `eddyline test`: its command line, which is Maelstrom's, and its exit status.
 
 use crate::options;
-use crate::values::{USAGE_ERROR, count, number, one_of, option, program, rate, seconds, text};
-use eddyline::harness::{self, Attack, Concurrency, MODELS, Plan, TOPOLOGIES, WORKLOADS, store};
+use crate::values::{
+    USAGE_ERROR, count, number, on_interrupt, one_of, option, program, rate, seconds, text,
+};
+use eddyline::harness::{
+    self, Attack, Concurrency, MODELS, NODES_MAX, Plan, TOPOLOGIES, Verdict, WORKLOADS, store,
+};
 use eddyline::workload::faults::Latency;
 use lexopt::prelude::{Long, Short, Value};
-use signal_hook::consts::{SIGINT, SIGTERM};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The exit status after a failure of the tester: that of Maelstrom.
 const CRASH: u8 = 255;
@@ -155,13 +159,15 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
     command.plan.command_line = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    for signal in [SIGINT, SIGTERM] {
-        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&command.plan.interrupt))
-        {
-            options::report(&format!("no handler for signal {signal}: {error}"));
-        }
-    }
+    // A run takes its own flag back, so the loop over the runs has another.
+    let is_interrupted = Arc::default();
+    on_interrupt(&[&command.plan.interrupt, &is_interrupted]);
     for number in 0..command.test_count {
+        if is_interrupted.load(Ordering::Relaxed) {
+            let left = command.test_count - number;
+            options::report(&format!("interrupted: {left} further runs do not begin"));
+            return ExitCode::from(Verdict::Unknown.exit_status());
+        }
         let status = run_once(&command, number);
         if status != 0 {
             return ExitCode::from(status);
@@ -315,7 +321,10 @@ impl Command {
         let plan = &mut self.plan;
         plan.latency = (self.latency_of)(self.latency_ms);
         if let Some(count) = self.node_count {
-            plan.nodes = (0..count).map(|number| format!("n{number}")).collect();
+            // One more than the bound is enough for `check` to refuse them.
+            plan.nodes = (0..count.min(NODES_MAX + 1))
+                .map(|number| format!("n{number}"))
+                .collect();
         } else if !self.names.is_empty() {
             plan.nodes.clone_from(&self.names);
         }
@@ -434,6 +443,21 @@ mod tests {
             ("--bin /no/such/file", "--bin /no/such/file: No such file"),
             ("--bin", "missing argument"),
             ("-x", "there is no option -x"),
+            (
+                "--node-count 18446744073709551615",
+                "a test has at most 1000 nodes",
+            ),
+            (
+                "--concurrency 18446744073709551615",
+                "at most 10000 clients",
+            ),
+            ("--concurrency 10000n", "at most 10000 clients"),
+            ("--key-count 100001", "at most 100000 keys"),
+            ("--max-txn-length 1001", "at most 1000 operations"),
+            (
+                "--max-writes-per-key 1000000001",
+                "at most 1000000000 writes",
+            ),
             ("--nodes a,a", "two nodes are called \"a\""),
         ] {
             let Err(found) = parsed(line) else {

@@ -1,10 +1,15 @@
 //! The values of options, and the errors about them: of the commands that take Maelstrom's
 //! command lines and statuses.
 
+use crate::options;
+use eddyline::harness::store;
 use lexopt::ValueExt as _;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// The exit status after a wrong option or value: that of Maelstrom.
@@ -12,6 +17,25 @@ pub(crate) const USAGE_ERROR: u8 = 254;
 
 /// The longest time that an option can ask for: a year. Sums of such times do not overflow.
 const SECONDS_MAX: f64 = 365.0 * 86_400.0;
+
+/// Sets these flags when a signal asks for the end: no node must outlive the terminal or the
+/// supervisor. SIGHUP and SIGQUIT stay ignored where the caller ignores them, as `nohup` does.
+pub(crate) fn on_interrupt(flags: &[&Arc<AtomicBool>]) {
+    let status = store::read_text(Path::new("/proc/self/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let is_ignored = |signal: i32| ignored.unwrap_or(0) >> (signal - 1) & 1 == 1;
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+        if matches!(signal, SIGHUP | SIGQUIT) && is_ignored(signal) {
+            continue;
+        }
+        for flag in flags {
+            if let Err(error) = signal_hook::flag::register(signal, Arc::clone(flag)) {
+                options::report(&format!("no handler for signal {signal}: {error}"));
+            }
+        }
+    }
+}
 
 /// The option of that name, with whether it has a value. An error names the nearest one.
 pub(crate) fn option<const N: usize>(

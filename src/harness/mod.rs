@@ -37,6 +37,6 @@ mod words;
 
 pub use bench::{Bench, BenchError, Measured, Pace, Program, Requests};
 pub use check::{Judgement, consistency_model, judge, read_history};
-pub use plan::{Attack, Concurrency, MODELS, Plan, TOPOLOGIES, WORKLOADS};
+pub use plan::{Attack, Concurrency, MODELS, NODES_MAX, Plan, TOPOLOGIES, WORKLOADS};
 pub use record::{LogLine, Message, MessageFate, Problem, Record, Verdict};
 pub use run::{Tested, run};

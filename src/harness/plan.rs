@@ -14,6 +14,21 @@ use std::time::Duration;
 /// A seed that was not given is below this: it is easy to copy.
 const SEED_BOUND: u64 = 1_000_000;
 
+/// The most nodes of a test. Each takes a process and four descriptors.
+pub const NODES_MAX: usize = 1_000;
+
+/// The most clients. Each has an operation under way.
+const CLIENTS_MAX: u64 = 10_000;
+
+/// The most keys at a time. Each has its state in the generator.
+const KEYS_MAX: u64 = 100_000;
+
+/// The most operations of a transaction: those of all clients are kept together.
+const TXN_LENGTH_MAX: u64 = 1_000;
+
+/// The most writes of a key. They take no memory beforehand, but sums must not overflow.
+const WRITES_PER_KEY_MAX: u64 = 1_000_000_000;
+
 /// The names of the consistency models, the weakest first.
 pub const MODELS: [(&str, ConsistencyModel); 5] = [
     ("read-uncommitted", ConsistencyModel::ReadUncommitted),
@@ -205,7 +220,10 @@ impl Plan {
         let nodes = self.nodes.len().max(1);
         let clients = self.concurrency.clients(nodes).max(1);
         if self.workload == "lin-kv" {
-            return clients.next_multiple_of(2 * nodes);
+            // `check` refuses so many that there is no such multiple.
+            return clients
+                .checked_next_multiple_of(2 * nodes)
+                .unwrap_or(clients);
         }
         clients
     }
@@ -218,6 +236,7 @@ impl Plan {
         if self.nodes.is_empty() {
             return Err("a test needs a node".to_owned());
         }
+        self.check_counts()?;
         let mut known = BTreeSet::new();
         for name in &self.nodes {
             let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/');
@@ -240,6 +259,30 @@ impl Plan {
                 return Err(format!(
                     "{what} is a probability from 0 to 1, and {number} is not"
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that no number asks for more memory than a machine has.
+    fn check_counts(&self) -> Result<(), String> {
+        let keys = self.key_count.unwrap_or(1) as u64;
+        let length = self.txn_length_max.unwrap_or(1) as u64;
+        let writes = self.writes_per_key.unwrap_or(1);
+        for (subject, count, max, what) in [
+            (
+                "a test has",
+                self.nodes.len() as u64,
+                NODES_MAX as u64,
+                "nodes",
+            ),
+            ("a test has", self.clients() as u64, CLIENTS_MAX, "clients"),
+            ("a test has", keys, KEYS_MAX, "keys at a time"),
+            ("a transaction has", length, TXN_LENGTH_MAX, "operations"),
+            ("a key gets", writes, WRITES_PER_KEY_MAX, "writes"),
+        ] {
+            if count > max {
+                return Err(format!("{subject} at most {max} {what}"));
             }
         }
         Ok(())

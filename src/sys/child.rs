@@ -2,7 +2,8 @@
 //!
 //! The kernel tells of its end through a pidfd, which epoll watches like any descriptor. So
 //! there is no handler of SIGCHLD and no thread that waits. Signals go to the whole group, so
-//! that the program's own children get them too.
+//! that the program's own children get them too, and to the process itself, which may have left
+//! its group.
 //!
 //! tokio's `process` module also prefers a pidfd, and falls back to SIGCHLD on older kernels.
 //! This crate needs Linux 5.3 here and has no fallback.
@@ -10,7 +11,8 @@
 use super::Descriptor;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
+    waitid,
 };
 use std::ffi::OsString;
 use std::io;
@@ -109,12 +111,12 @@ impl Child {
 
     /// Stops the group as a whole, as SIGSTOP does.
     pub(crate) fn pause(&self) {
-        let _ended_already = kill_process_group(self.group, Signal::STOP);
+        self.signal(Signal::STOP);
     }
 
     /// Lets a group that was stopped go on.
     pub(crate) fn resume(&self) {
-        let _ended_already = kill_process_group(self.group, Signal::CONT);
+        self.signal(Signal::CONT);
     }
 
     /// Whether it stands still, as after SIGSTOP. This leaves its state to be asked for again.
@@ -125,15 +127,21 @@ impl Child {
 
     /// Sends SIGKILL to the group and does not wait. For many children at once.
     pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Signals the group, and the process by its own number: it may have joined another group.
+    /// Neither number can be another's yet, as the child was not waited for.
+    fn signal(&self, signal: Signal) {
         if !self.has_ended {
-            let _ended_already = kill_process_group(self.group, Signal::KILL);
+            let _ended_already = kill_process_group(self.group, signal);
+            let _ended_already = kill_process(self.group, signal);
         }
     }
 
     /// Kills the group and waits for the end of the child. Returns its status, in words: that
     /// of its own end if it had ended before.
     pub(crate) fn end(&mut self) -> String {
-        // The group's number cannot be another's yet: the child was not waited for.
         self.kill();
         self.has_ended = true;
         match self.process.wait() {

@@ -1,9 +1,13 @@
 //! Broken nodes: each is found, named, and outlived.
 
+use super::languages::has;
 use super::{
     ECHO, GOOD, INIT, INVALID, Ran, UNKNOWN, sed, test, test_script, test_script_with, together,
 };
 use std::os::unix::fs::PermissionsExt as _;
+
+/// n0's answer to `init`.
+const INIT_OK: &str = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
 
 /// Whether a process still runs that has this word on its command line. One that was killed is
 /// given time to end: a loaded machine needs some.
@@ -87,6 +91,19 @@ fn an_end_before_the_init_is_noticed_with_its_last_words() {
 }
 
 #[test]
+fn an_end_before_another_node_is_ready_does_not_hold_the_run_up() {
+    let script = format!(
+        "read -r line; case $line in
+        *'\"node_id\":\"n0\"'*) echo '{INIT_OK}'; exit 3;;
+        esac; sleep 0.5; printf '%s\\n' \"$line\" | {}",
+        sed(&[INIT]).replace("exec ", "")
+    );
+    let ran = test_script(&script);
+    ran.ended(INVALID);
+    ran.says("n0: it ended by itself, with exit status: 3");
+}
+
+#[test]
 fn an_end_in_the_middle_is_noticed_and_the_rest_is_checked() {
     let ran = test_script(&sed(&[INIT, r#"/"type":"echo"/q5"#]));
     ran.ended(INVALID);
@@ -142,6 +159,42 @@ fn a_script_that_cannot_start_is_told_with_its_usual_cause() {
         ran.says(expected);
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_line_that_the_end_of_the_run_cuts_is_not_judged() {
+    let script = format!("read -r line; echo '{INIT_OK}'; printf '{{\"src\":'; exec sleep 3616.25");
+    test_script_with(&QUICK, &script).ended(UNKNOWN);
+    assert!(!is_running("3616.25"));
+    let script = format!("read -r line; echo '{INIT_OK}'; printf '{{\"src\":'; exit 1");
+    test_script_with(&QUICK, &script).says("line 2 of n0: the line is no message");
+}
+
+#[test]
+fn a_node_that_leaves_its_group_is_killed() {
+    if !has("perl") {
+        return;
+    }
+    let perl = "exec perl -e 'setpgrp(0, getpgrp(getppid())); sleep 60' 3617.375";
+    let script = format!("read -r line; echo '{INIT_OK}'; {perl}");
+    test_script_with(&QUICK, &script).ended(UNKNOWN);
+    assert!(!is_running("3617.375"));
+}
+
+#[test]
+fn an_answer_to_another_message_does_not_answer_init() {
+    let wrong =
+        [r#","in_reply_to":9"#, ""].map(|field| INIT_OK.replace(r#","in_reply_to":1"#, field));
+    together(&wrong, |line| {
+        let right = sed(&[INIT, ECHO]);
+        let ran = test_script_with(
+            &["-w", "echo", "--node-count", "1"],
+            &format!("echo '{line}'; {right}"),
+        );
+        ran.ended(INVALID);
+        ran.says("it does not answer `init`, whose `msg_id` is 1");
+        ran.says("0 failed, 0 unknown");
+    });
 }
 
 #[test]
@@ -222,8 +275,7 @@ fn a_node_that_reads_slowly_is_waited_for() {
 
 #[test]
 fn a_node_that_never_reads_its_stdin_is_named() {
-    let init_ok = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
-    let script = format!("read -r line; echo '{init_ok}'; exec sleep 3619.75");
+    let script = format!("read -r line; echo '{INIT_OK}'; exec sleep 3619.75");
     let ran = test_script_with(&QUICK, &script);
     ran.ended(UNKNOWN);
     ran.says("on the stdin of n0 were not read, and requests to it had no reply");
@@ -232,16 +284,15 @@ fn a_node_that_never_reads_its_stdin_is_named() {
 
 /// n0 floods n1, which never reads.
 fn flood(mark: &str, options: &[&str]) -> Ran {
-    let init_ok = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
     let text = "x".repeat(4_000);
     let script = format!(
         "read -r line
         case $line in
-        *'\"node_id\":\"n0\"'*) echo '{init_ok}'
+        *'\"node_id\":\"n0\"'*) echo '{INIT_OK}'
             exec yes '{{\"src\":\"n0\",\"dest\":\"n1\",\"body\":{{\"type\":\"x\",\"text\":\"{text}\"}}}}';;
         *) echo '{}'; exec sleep {mark};;
         esac",
-        init_ok.replace("n0", "n1").replace("c0", "c1"),
+        INIT_OK.replace("n0", "n1").replace("c0", "c1"),
     );
     let all = ["-w", "echo", "--node-count", "2"];
     let ran = test_script_with(&[&all, options].concat(), &script);

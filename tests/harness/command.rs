@@ -163,7 +163,30 @@ fn nodes_see_the_end_of_their_stdin_when_the_tester_is_killed() {
 
 #[test]
 fn an_interrupt_ends_the_load_and_leaves_no_child() {
-    let mark = "3617.25";
+    interrupt(Signal::INT, "1", "3617.25", 0);
+    interrupt(Signal::TERM, "1", "3617.125", 0);
+}
+
+#[test]
+fn no_further_run_begins_after_an_interrupt() {
+    interrupt(Signal::INT, "1000", "3616.5", 2);
+}
+
+#[test]
+fn the_end_of_the_terminal_leaves_no_child() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+    for (signal, number, mark) in [(Signal::HUP, 1, "3616.75"), (Signal::QUIT, 3, "3616.875")] {
+        // Below `nohup` it stays ignored.
+        if ignored >> (number - 1) & 1 == 0 {
+            interrupt(signal, "1", mark, 0);
+        }
+    }
+}
+
+/// Sends a signal to a test under load.
+fn interrupt(signal: Signal, test_count: &str, mark: &str, status: i32) {
     let script = format!("sleep {mark} & {}", sed(&[INIT, ECHO]));
     let mut tester = eddyline()
         .args([
@@ -174,6 +197,8 @@ fn an_interrupt_ends_the_load_and_leaves_no_child() {
             "2",
             "--log-net-send",
             "--no-store",
+            "--test-count",
+            test_count,
         ])
         .args(["--bin", "/bin/sh", "--", "-c", &script])
         .stdout(Stdio::piped())
@@ -188,7 +213,7 @@ fn an_interrupt_ends_the_load_and_leaves_no_child() {
             .map(Result::unwrap)
             .any(|line| is_echo(&line))
     );
-    kill_process(Pid::from_child(&tester), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&tester), signal).unwrap();
     let rest: Vec<String> = stderr.map(Result::unwrap).collect();
     assert!(
         rest.iter().any(|line| line.contains("interrupted")),
@@ -201,7 +226,7 @@ fn an_interrupt_ends_the_load_and_leaves_no_child() {
         .unwrap()
         .read_to_string(&mut stdout)
         .unwrap();
-    assert_eq!(tester.wait().unwrap().code(), Some(0), "{stdout}");
+    assert_eq!(tester.wait().unwrap().code(), Some(status), "{stdout}");
     assert!(stdout.ends_with(&format!("{GOOD}\n")), "{stdout}");
     assert!(!super::broken::is_running(mark));
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Whether a program is on this machine. Where CI is set it has to be.
-fn has(program: &str) -> bool {
+pub(crate) fn has(program: &str) -> bool {
     let is_there = Command::new(program).arg("--version").output().is_ok();
     assert!(
         is_there || std::env::var_os("CI").is_none(),

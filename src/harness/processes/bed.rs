@@ -2,7 +2,7 @@
 
 use super::Processes;
 use super::lifecycle::INIT_TIMEOUT;
-use super::parts::{Address, Client, Due};
+use super::parts::{Address, Client, Due, Server};
 use crate::protocol::ErrorCode;
 use crate::time::{Clock, Instant};
 use crate::workload::{Happening, Operation, Outcome, Request, Statistics, Testbed};
@@ -25,8 +25,12 @@ impl Testbed for Processes {
         }
         // The deadline of each `init` breaks the run off before this one.
         let limit = self.clock.now() + INIT_TIMEOUT + Duration::from_secs(1);
-        let all_ready = |bed: &Processes| bed.servers.iter().all(|server| server.is_ready);
-        while !self.is_broken && !self.is_interrupted && !all_ready(self) {
+        let is_awaited = |bed: &Processes| bed.servers.iter().any(Server::is_awaited);
+        while !self.is_broken
+            && !self.is_interrupted
+            && is_awaited(self)
+            && self.clock.now() < limit
+        {
             self.turn(limit);
         }
         self.begin_schedule();

@@ -1,7 +1,7 @@
 //! Faults of processes: SIGKILL, SIGSTOP and SIGCONT to a node's group, and cut links.
 
 use super::Processes;
-use super::parts::Due;
+use super::parts::{Due, End};
 use crate::time::Clock;
 use crate::workload::faults::{Change, CutLinks, Fault, FaultKind, Moment, Partition};
 use std::collections::BTreeSet;
@@ -79,7 +79,7 @@ impl Processes {
             }
             Fault::Crash(node) => {
                 if self.servers[node].process.is_some() {
-                    let _status = self.end_process(node);
+                    let _status = self.end_process(node, End::Killed);
                     self.faults.end(FaultKind::Pause, node, now);
                     self.faults.begin(FaultKind::Crash, node, "", now);
                 }

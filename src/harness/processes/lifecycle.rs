@@ -1,8 +1,8 @@
 //! The life of a node: its start, its `init`, its streams and its end.
 
 use super::Processes;
-use super::parts::{Address, Due, Process, Server, Stream, StreamKind};
-use crate::protocol::Header;
+use super::parts::{Address, Due, End, Process, Server, Stream, StreamKind};
+use crate::protocol::{Header, ReplyTo};
 use crate::reactor::{Interest, Token};
 use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::{self, Child};
@@ -14,6 +14,9 @@ use std::time::Duration;
 
 /// How long a node may take to answer `init`: Maelstrom's 10 s.
 pub(super) const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The number of `init`, which its answer must name.
+const INIT_NUMBER: u64 = 1;
 
 /// How many reads of a stream one turn makes, so that a node which floods its stdout or stderr
 /// does not keep the others waiting.
@@ -48,7 +51,7 @@ impl Processes {
         self.clients[client].last_msg_id = 1;
         let body = json!({
             "type": "init",
-            "msg_id": 1,
+            "msg_id": INIT_NUMBER,
             "node_id": &*self.names[node],
             "node_ids": self.plan.nodes,
         });
@@ -76,6 +79,7 @@ impl Processes {
             output: Some(LineBuffer::default()),
             errors: Some(LineBuffer::with_limit(ERROR_LINE_BYTES_MAX)),
             is_deaf: false,
+            is_killed: false,
         };
         let Server {
             life,
@@ -104,10 +108,18 @@ impl Processes {
         if self.servers[node].init_from != Some(client) {
             return false;
         }
+        let header = Header::parse(&packet.body).ok();
+        let number = header.as_ref().map(|header| header.in_reply_to);
+        if number != Some(ReplyTo::Call(INIT_NUMBER)) {
+            let why = format!(
+                "it does not answer `init`, whose `msg_id` is {INIT_NUMBER}: `in_reply_to` is missing or another"
+            );
+            self.blame_line(node, packet.body.as_bytes(), why);
+            return true;
+        }
         self.servers[node].init_from = None;
         self.clients[client].is_open = false;
-        let header = Header::parse(&packet.body);
-        let kind = header.ok().and_then(|header| header.kind);
+        let kind = header.and_then(|header| header.kind);
         if kind.as_deref() == Some("init_ok") {
             self.servers[node].is_ready = true;
         } else {
@@ -213,16 +225,21 @@ impl Processes {
         }
     }
 
-    /// Takes the lines that were read; at the end of a stream also one without a newline.
+    /// Takes the lines that were read; at the end of a stream also one without a newline. On
+    /// the stdout of a node that the tester killed, such a line was cut by SIGKILL: it is
+    /// dropped.
     fn take_lines(&mut self, node: usize, kind: StreamKind, is_end: bool) {
         // The buffer is taken out, so that a line can be sent while it lies there.
-        let process = self.servers[node].process.as_mut();
-        let Some(mut lines) = process.and_then(|process| process.lines(kind).take()) else {
+        let Some(process) = self.servers[node].process.as_mut() else {
+            return;
+        };
+        let is_cut = process.is_killed && kind == StreamKind::Stdout;
+        let Some(mut lines) = process.lines(kind).take() else {
             return;
         };
         loop {
             let line = match lines.next_line() {
-                None if is_end => lines.finish(),
+                None if is_end && !is_cut => lines.finish(),
                 line => line,
             };
             match (line, kind) {
@@ -284,7 +301,7 @@ impl Processes {
     fn has_ended(&mut self, node: usize) {
         let is_ready = self.servers[node].is_ready;
         let was_asked = self.servers[node].init_from.is_some() && !is_ready;
-        let status = self.end_process(node);
+        let status = self.end_process(node, End::ItsOwn);
         let mut why = format!("it ended by itself, with {status}");
         if was_asked {
             why.push_str(", before it answered `init`");
@@ -302,10 +319,11 @@ impl Processes {
     }
 
     /// Kills a node's group, takes its last words and closes its pipes. Returns its status.
-    pub(super) fn end_process(&mut self, node: usize) -> String {
+    pub(super) fn end_process(&mut self, node: usize, end: End) -> String {
         let Some(process) = &mut self.servers[node].process else {
             return String::new();
         };
+        process.is_killed = end == End::Killed;
         let status = process.child.end();
         let tokens = [process.stdin, process.stdout, process.stderr, process.end];
         let ready = Readiness::READABLE;

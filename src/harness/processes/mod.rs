@@ -47,7 +47,7 @@ use crate::reactor::Reactor;
 use crate::time::{Clock, Instant, MonotonicClock, Wheel};
 use crate::workload::faults::{Conditions, Faults, Network, Schedule};
 use crate::workload::{Happening, SERVICE_NAMES, Services, Statistics};
-use parts::{Address, Client, Due, Server, Stream};
+use parts::{Address, Client, Due, End, Server, Stream};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::rc::Rc;
@@ -174,7 +174,7 @@ impl Processes {
             }
         }
         for node in 0..self.servers.len() {
-            let _status = self.end_process(node);
+            let _status = self.end_process(node, End::Killed);
         }
         self.count_astray();
         self.progress.finish();

@@ -146,6 +146,22 @@ impl Astray {
     }
 }
 
+impl Server {
+    /// Whether the load waits for its `init_ok`. A node that has ended gives none.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.process.is_some() && !self.is_ready
+    }
+}
+
+/// The reason for a node's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It ended before the tester killed it.
+    ItsOwn,
+    /// The tester kills it.
+    Killed,
+}
+
 /// A node's process and its streams.
 pub(super) struct Process {
     pub(super) child: Child,
@@ -160,6 +176,8 @@ pub(super) struct Process {
     pub(super) errors: Option<LineBuffer>,
     /// Whether its stdin takes nothing more: it is closed, or too much waits.
     pub(super) is_deaf: bool,
+    /// Whether the tester killed it. Its last line may be cut then, and is not judged.
+    pub(super) is_killed: bool,
 }
 
 impl Process {
