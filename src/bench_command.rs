@@ -115,8 +115,17 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
     }
     on_interrupt(&[&bench.interrupt]);
     match bench.run() {
-        Ok(measured) if is_json => options::print(&format!("{}\n", measured.json())),
-        Ok(measured) => options::print(&measured.to_string()),
+        Ok(measured) => {
+            let text = if is_json {
+                format!("{}\n", measured.json())
+            } else {
+                measured.to_string()
+            };
+            if options::print(&text) == ExitCode::SUCCESS {
+                return ExitCode::SUCCESS;
+            }
+            ExitCode::from(CRASH)
+        }
         Err(error) => {
             options::report(&error);
             if is_json {

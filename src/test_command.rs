@@ -85,7 +85,7 @@ Exit status:
   1    it is invalid
   2    unknown: nothing was wrong, but too little happened to tell
   254  an option or its value is wrong
-  255  the tester failed
+  255  the tester failed, or could not write the result or its files
 ";
 
 /// The long options, with whether each has a value.
@@ -189,10 +189,14 @@ fn run_once(command: &Command, number: u64) -> u8 {
     }
     match harness::run(plan, Box::new(std::io::stderr()), is_terminal) {
         Ok(mut tested) => {
+            let mut are_files_whole = true;
             if let Some(root) = &command.store {
                 match store::save(&tested.record, root) {
                     Ok(folder) => tested.folder = Some(folder),
-                    Err(error) => options::report(&format!("the files of the run: {error}")),
+                    Err(error) => {
+                        options::report(&format!("the files of the run: {error}"));
+                        are_files_whole = false;
+                    }
                 }
             }
             let mut text = tested.to_string();
@@ -201,8 +205,11 @@ fn run_once(command: &Command, number: u64) -> u8 {
                 text = tested.to_json() + "\n";
             }
             // A reader that has gone does not change the verdict.
-            let _ignored = options::print(&text);
-            tested.record.verdict.exit_status()
+            if options::print(&text) == ExitCode::SUCCESS && are_files_whole {
+                tested.record.verdict.exit_status()
+            } else {
+                CRASH
+            }
         }
         Err(error) => {
             options::report(&format!("the tester failed: {error}"));

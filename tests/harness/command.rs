@@ -230,3 +230,38 @@ fn interrupt(signal: Signal, test_count: &str, mark: &str, status: i32) {
     assert!(stdout.ends_with(&format!("{GOOD}\n")), "{stdout}");
     assert!(!super::broken::is_running(mark));
 }
+
+#[test]
+fn a_result_that_cannot_be_written_ends_with_255() {
+    let run = |options: &[&str], stdout: Stdio| {
+        let output = eddyline()
+            .args([
+                "test",
+                "-w",
+                "echo",
+                "--node-count",
+                "1",
+                "--time-limit",
+                "1",
+            ])
+            .args(["--recovery", "0"])
+            .args(options)
+            .args(["--bin", "/bin/sh", "--", "-c", &sed(&[INIT, ECHO])])
+            .stdout(stdout)
+            .output()
+            .unwrap();
+        Ran::from(&output)
+    };
+    let ran = run(&["--store", "/dev/null/store"], Stdio::piped());
+    assert_eq!(ran.status, 255, "{}", ran.stderr);
+    assert!(ran.stderr.contains("the files of the run: /dev/null/store"));
+    ran.says(GOOD);
+    let full = std::fs::File::create("/dev/full").unwrap();
+    let ran = run(&["--no-store", "--json"], full.into());
+    assert_eq!(ran.status, 255, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("cannot write to stdout"),
+        "{}",
+        ran.stderr
+    );
+}

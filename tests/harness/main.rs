@@ -1,6 +1,8 @@
 //! `eddyline test` with real processes: sound nodes and broken ones, faults, exit statuses and
 //! closing lines. No test measures time.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod bench;
 mod broken;
 mod command;

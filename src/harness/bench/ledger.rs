@@ -12,6 +12,10 @@ use std::io::Write;
 /// The number of `init`, from a client of its own. Requests have the numbers behind it.
 const INIT_NUMBER: u64 = 1;
 
+/// The most mail that waits for the node: 64 MiB, and one line more. A node that sends itself
+/// more than it reads ends the round.
+pub(super) const MAIL_BYTES_MAX: usize = 64 << 20;
+
 /// How much of a wrong line is shown.
 const EXCERPT_BYTES: usize = 300;
 
@@ -98,6 +102,12 @@ impl<'a> Ledger<'a> {
     ///         └─ any other ───────────> counted
     /// ```
     fn sort(&mut self, line: &[u8], now: Instant) -> Result<(), String> {
+        if self.mail.len() > MAIL_BYTES_MAX {
+            return Err(format!(
+                "comes while more than {} MiB of its messages to itself and of services' answers wait for the node",
+                MAIL_BYTES_MAX >> 20
+            ));
+        }
         let message = Message::read(line)?;
         if message.dest == self.requests.node() {
             self.mail.extend_from_slice(line);
@@ -200,6 +210,18 @@ mod tests {
         }
         assert_eq!((ledger.answers, ledger.latencies.total()), (3, 1));
         assert_eq!(ledger.latencies.quantile(1.0), 20_000_000);
+    }
+
+    #[test]
+    fn mail_that_waits_for_the_node_has_a_bound() {
+        let requests = Requests::echo(2);
+        let mut ledger = Ledger::new(&requests);
+        let text = "x".repeat(1 << 20);
+        let own = format!(r#"{{"src":"n1","dest":"n1","body":{{"type":"x","text":"{text}"}}}}"#);
+        let mut take = || ledger.take(own.as_bytes(), Instant::ZERO);
+        assert!((0..64).all(|_| take() == Ok(())));
+        let why = take().unwrap_err();
+        assert!(why.contains("more than 64 MiB"), "{why}");
     }
 
     #[test]

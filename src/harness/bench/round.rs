@@ -8,7 +8,7 @@
 
 use super::answers::WINDOW_MAX;
 use super::figures::Figures;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, MAIL_BYTES_MAX};
 use super::node::Node;
 use super::pace::{Load, Next, Pace};
 use super::plan::{Bench, Program};
@@ -116,7 +116,8 @@ impl Round<'_> {
     fn send(&mut self, load: &mut Load) -> Result<Next, Stop> {
         let Round { node, ledger, .. } = self;
         let now = node.clock.now();
-        if !ledger.mail.is_empty() {
+        // The rest waits in the ledger, which bounds it.
+        if !ledger.mail.is_empty() && node.input.len() <= MAIL_BYTES_MAX {
             let mut draft = node.input.begin();
             draft.append(&mut ledger.mail);
             node.input.commit(&mut draft);

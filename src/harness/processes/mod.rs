@@ -148,7 +148,7 @@ impl Processes {
             in_flight_bytes: 0,
             next_look: Instant::ZERO + LOOK_EVERY,
             statistics: Statistics::default(),
-            notes: Notes::default(),
+            notes: Notes::new(nodes),
             progress,
             signal: Arc::clone(&plan.interrupt),
             is_interrupted: false,
@@ -177,6 +177,8 @@ impl Processes {
             let _status = self.end_process(node, End::Killed);
         }
         self.count_astray();
+        let now = self.since_start();
+        self.notes.end_logs(now);
         self.progress.finish();
         match self.failure {
             Some(error) => Err(error),

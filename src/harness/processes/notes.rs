@@ -1,6 +1,7 @@
 //! Everything that is kept of a run while it runs, each kind with its bound.
 
 use crate::harness::record::{LogLine, Message, MessageFate, Problem};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use std::time::Duration;
 const MESSAGES_MAX: usize = 250_000;
 const MESSAGE_BYTES_MAX: usize = 48 << 20;
 
-/// How many lines of stderr are kept, and how many bytes of them: the first ones. The last
-/// words of a node are kept beside them.
+/// How many lines of stderr are kept, and how many bytes of them. Each node has an equal share,
+/// of which its first lines are kept, so that one that floods takes nothing from the others.
+/// The last words of a node are kept beside them.
 const LOGS_MAX: usize = 100_000;
 const LOG_BYTES_MAX: usize = 16 << 20;
 
@@ -30,13 +32,30 @@ pub(crate) struct Notes {
     pub(crate) messages_dropped: u64,
     message_bytes: usize,
     pub(crate) logs: Vec<LogLine>,
-    log_bytes: usize,
+    kept_logs: BTreeMap<Rc<str>, KeptLogs>,
+    /// How many nodes share the bounds of logs.
+    nodes: usize,
     last_words: Vec<(Rc<str>, String)>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) problems_dropped: u64,
 }
 
+/// How much of a node's stderr was kept, and how many lines were not.
+#[derive(Default)]
+struct KeptLogs {
+    lines: usize,
+    bytes: usize,
+    dropped: u64,
+}
+
 impl Notes {
+    pub(super) fn new(nodes: usize) -> Notes {
+        Notes {
+            nodes: nodes.max(1),
+            ..Notes::default()
+        }
+    }
+
     pub(super) fn sent(&mut self, id: u64, now: Duration, names: (Rc<str>, Rc<str>), body: &str) {
         let is_full = self.messages.len() >= MESSAGES_MAX || self.message_bytes > MESSAGE_BYTES_MAX;
         if is_full || self.messages_dropped > 0 {
@@ -84,12 +103,27 @@ impl Notes {
             self.last_words.remove(oldest);
         }
         self.last_words.push((node.clone(), text.clone()));
-        if self.logs.len() >= LOGS_MAX || self.log_bytes > LOG_BYTES_MAX {
+        let nodes = self.nodes.max(1);
+        let kept = self.kept_logs.entry(node.clone()).or_default();
+        let is_full = kept.lines >= LOGS_MAX / nodes || kept.bytes > LOG_BYTES_MAX / nodes;
+        if is_full || kept.dropped > 0 {
+            kept.dropped += 1;
             return;
         }
-        self.log_bytes += text.len();
+        kept.lines += 1;
+        kept.bytes += text.len();
         let node = node.clone();
         self.logs.push(LogLine { at, node, text });
+    }
+
+    /// Ends the log of each node of which lines were not kept, with their number.
+    pub(super) fn end_logs(&mut self, at: Duration) {
+        for (node, kept) in std::mem::take(&mut self.kept_logs) {
+            if kept.dropped > 0 {
+                let text = format!("({TESTER} kept no more: {} further lines)", kept.dropped);
+                self.logs.push(LogLine { at, node, text });
+            }
+        }
     }
 
     /// The last lines that a node wrote to stderr, which are then forgotten.
@@ -119,5 +153,31 @@ impl Notes {
             line: String::new(),
             why,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_floods_its_stderr_leaves_room_for_the_others() {
+        let mut notes = Notes::new(2);
+        let (loud, quiet) = (Rc::from("n0"), Rc::from("n1"));
+        for _ in 0..LOGS_MAX {
+            notes.log(Duration::ZERO, &loud, "x".to_owned());
+        }
+        notes.log(Duration::ZERO, &quiet, "heard".to_owned());
+        notes.end_logs(Duration::ZERO);
+        let texts = |node: &Rc<str>| {
+            let own = notes.logs.iter().filter(|line| line.node == *node);
+            own.map(|line| &*line.text).collect::<Vec<&str>>()
+        };
+        assert_eq!(texts(&quiet), ["heard"]);
+        assert_eq!(texts(&loud).len(), LOGS_MAX / 2 + 1);
+        assert_eq!(
+            texts(&loud).last(),
+            Some(&"(the tester kept no more: 50000 further lines)")
+        );
     }
 }

@@ -106,18 +106,20 @@ fn files(record: &Record, evidence: &[Shown]) -> Vec<(String, String)> {
     files
 }
 
-/// The name of a node as a part of a path: a node must not choose where its log stands.
+/// The name of a node as a part of a path: a node must not choose where its log stands. No two
+/// names give the same: other signs, and a dot at the beginning, are written as `%3A`.
 fn file_name(node: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    let name: String = node
-        .chars()
-        .map(|c| if plain(c) { c } else { '_' })
-        .collect();
-    if name.starts_with('.') {
-        format!("_{name}")
-    } else {
-        name
+    let mut name = String::new();
+    for (index, byte) in node.bytes().enumerate() {
+        let is_plain = byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if is_plain && (byte, index) != (b'.', 0) {
+            name.push(byte.into());
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(name, "%{byte:02X}");
+        }
     }
+    name
 }
 
 /// Makes the folder of a run. Of several that begin in one millisecond, the later ones get
@@ -217,6 +219,13 @@ mod tests {
     #[test]
     fn no_name_of_a_node_leads_out_of_the_folder() {
         assert_eq!(file_name("n0"), "n0");
-        assert_eq!(file_name("../x"), "_.._x");
+        assert_eq!(file_name("../x"), "%2E.%2Fx");
+    }
+
+    #[test]
+    fn no_two_nodes_share_a_log() {
+        let names = ["a:b", "a_b", "a%3Ab", ".a", "%2Ea", "a.b", "ä"];
+        let files: std::collections::BTreeSet<_> = names.map(file_name).into();
+        assert_eq!(files.len(), names.len(), "{files:?}");
     }
 }
