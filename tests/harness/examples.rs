@@ -18,7 +18,7 @@ fn survives(workload: &str, name: &str, nemesis: &str, kinds: &[&str], more: &[&
     let ran = test(&options);
     ran.ended(GOOD);
     for kind in kinds {
-        ran.says(&format!("{kind} "));
+        ran.says(&format!("\n  {kind}"));
     }
     assert!(!ran.stdout.contains("WARNING"), "{}", ran.stdout);
 }
