@@ -149,6 +149,10 @@ fn an_example_uses_the_services_across_three_nodes() {
     });
     for round in 1..=2 {
         for name in ["n1", "n2", "n3"] {
+            super::support::wait_until("the node is there, also after the restart", || {
+                let output = call(&url, &[name, "read"], "");
+                output.status.success()
+            });
             let output = call(&url, &[name, "add", r#"{"delta":2}"#], "");
             assert_eq!(output.status.code(), Some(0), "{output:?}");
         }
