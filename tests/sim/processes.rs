@@ -54,7 +54,7 @@ const SLOW: &str = "--latency 20 --latency-dist exponential --concurrency 4n";
 const DENSE: &str = "--latency 5 --concurrency 4n --rate 500";
 
 #[rustfmt::skip]
-const WRONG: [Wrong; 34] = [
+const WRONG: [Wrong; 33] = [
     // `ShortensFloats` is not here: the tester's echoes are Maelstrom's, which are texts.
     wrong("echo", "", "must not have a field \"from\"", || run_with(echo::build(echo::Bug::ExtraField))),
     wrong("echo", "--rate 1000 --concurrency 10n", "no reply within 5s", || run_with(echo::build(echo::Bug::SometimesSilent))),
