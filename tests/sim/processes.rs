@@ -123,12 +123,13 @@ fn find(index: usize) -> Result<(), String> {
         .expect("the program runs");
     // The object has all anomalies, and the words have the first ones.
     let stdout = String::from_utf8_lossy(&output.stdout);
-    if output.status.code() == Some(1) && stdout.contains(finds) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let is_found = stdout.contains(finds) || stderr.contains(finds);
+    if output.status.code() == Some(1) && is_found {
         return Ok(());
     }
     Err(format!(
-        "wrong node {index} of {workload}: no {finds:?} in\n{stdout}{}",
-        String::from_utf8_lossy(&output.stderr)
+        "wrong node {index} of {workload}: no {finds:?} in\n{stdout}{stderr}"
     ))
 }
 
