@@ -19,7 +19,7 @@ use std::fmt;
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// Not at all, or by the certificate of [`Tls::identity`](crate::Nats::tls).
+    /// Not at all, or by the certificate of `Tls::identity`.
     #[default]
     None,
     /// By a token that all clients of the server share.

@@ -47,8 +47,7 @@ impl Nats {
     ///
     /// # Errors
     /// When a URL has another form than `nats://host[:port]` or `tls://host[:port]`, or the
-    /// cluster has no name. `tls://` needs the feature `tls`, and certificates:
-    /// [`tls`](Nats::tls).
+    /// cluster has no name. `tls://` needs the feature `tls`, and certificates: `Nats::tls`.
     pub fn new(servers: &str, cluster: &str) -> Result<Nats, NatsError> {
         if cluster.is_empty() {
             return Err(NatsError::new("the cluster needs a name"));
