@@ -14,7 +14,7 @@ pub(super) struct Info {
     pub(super) headers: bool,
     pub(super) tls_required: bool,
     pub(super) tls_available: bool,
-    /// What a client signs that proves itself by a key.
+    /// The text that a client signs to prove itself by a key.
     pub(super) nonce: Option<String>,
     /// Other servers of the cluster, and this one.
     pub(super) connect_urls: Vec<String>,

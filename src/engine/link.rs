@@ -35,15 +35,16 @@
 //! - Every state but `ready` ends by itself. `ready` ends if the server is silent for
 //!   [`QUIET_MAX`] and then for [`PONG_MAX`].
 //!
-//! Read next: `parser.rs`; `outgoing.rs`; `carrier.rs`, the owner.
+//! Read next: `parser.rs`; `incoming.rs`; `outgoing.rs`; `carrier.rs`, the owner.
 
-use super::credentials::Credentials;
 use super::greeting::{Info, Opening, opening, push_connect};
+use super::incoming::{complaint, deliver};
 use super::nats::{Address, Nats};
-use super::outgoing::{Way, error_line, is_from};
+use super::outgoing::{Way, error_line};
 use super::parser::{Operation, Parser};
 use super::servers::Servers;
-use super::subject::{Subjects, bounced, last_token, name_of};
+use super::sink::Sink;
+use super::subject::{Subjects, bounced};
 use super::tls::{Channel, Tls};
 use crate::protocol::{Error, ErrorCode, Quote};
 use crate::random::Random;
@@ -78,16 +79,6 @@ pub(crate) const CONTROL_LINE_BYTES_MAX: usize = 4096;
 /// How many failures are remembered, so that each is logged once: 128, two for each server
 /// that an operator can give.
 const LOGGED_MAX: usize = 128;
-
-/// Receives what a link finds.
-pub(crate) trait Sink {
-    /// A message for the node, without a newline.
-    fn line(&mut self, line: &[u8]);
-    /// A message that was longer than the node accepts.
-    fn too_long(&mut self, excerpt: &[u8]);
-    /// A line for people.
-    fn log(&mut self, text: fmt::Arguments<'_>);
-}
 
 /// See the picture above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -578,42 +569,6 @@ impl Core {
                 self.publish(&line, sink);
             }
         }
-    }
-}
-
-/// Hands a message out, if it comes from the name that its subject gives.
-fn deliver(subject: &[u8], payload: &mut [u8], sink: &mut impl Sink) {
-    let Some(name) = name_of(last_token(subject)) else {
-        let subject = String::from_utf8_lossy(subject);
-        return sink.log(format_args!(
-            "refused: the subject {subject:?} names no sender"
-        ));
-    };
-    if !is_from(payload, &name) {
-        return sink.log(format_args!(
-            "refused: a message whose src is not {}, the sender that its subject names",
-            Quote(&name)
-        ));
-    }
-    // A line cannot have a newline. In JSON it can only be a blank.
-    if let Some(first) = memchr::memchr(b'\n', payload) {
-        let newlines = payload[first..].iter_mut().filter(|byte| **byte == b'\n');
-        newlines.for_each(|byte| *byte = b' ');
-    }
-    sink.line(payload);
-}
-
-/// An error of the server. Some leave the connection as it is.
-fn complaint(text: &str, credentials: &Credentials, sink: &mut impl Sink) -> Result<(), String> {
-    let stays = ["permissions violation", "invalid subject"];
-    let lower = text.to_ascii_lowercase();
-    if stays.iter().any(|beginning| lower.starts_with(beginning)) {
-        sink.log(format_args!("the NATS server says: {text}"));
-        return Ok(());
-    }
-    match lower.starts_with("authorization violation") {
-        true => Err(format!("it says: {text}: {}", credentials.doubt())),
-        false => Err(format!("it says: {text}")),
     }
 }
 

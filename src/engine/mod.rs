@@ -29,12 +29,14 @@
 
 mod credentials;
 mod greeting;
+mod incoming;
 mod link;
 mod nats;
 mod nats_error;
 mod outgoing;
 mod parser;
 mod servers;
+mod sink;
 mod subject;
 #[cfg(test)]
 mod tests;
@@ -45,11 +47,12 @@ mod tls;
 mod tls;
 
 pub use credentials::Credentials;
-pub(crate) use link::{Link, Need, Sink};
+pub(crate) use link::{Link, Need};
 pub use nats::Nats;
 pub use nats_error::NatsError;
 #[cfg(test)]
 pub(crate) use parser::READ_BYTES;
+pub(crate) use sink::Sink;
 #[cfg(not(feature = "tls"))]
 pub(crate) use tls::ADVICE as NO_TLS;
 #[cfg(feature = "tls")]

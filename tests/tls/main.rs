@@ -96,23 +96,23 @@ fn a_node_serves_over_tls_and_again_after_its_server_was_killed() {
 #[test]
 fn a_server_that_demands_a_certificate_gets_that_of_the_node() {
     let folder = Folder::new("demands");
-    let config =
-        "tls { cert_file: server.pem, key_file: server.key, ca_file: ca.pem, verify: true }";
-    let Some(server) = server(&folder, config) else {
-        return;
-    };
-    let url = url(&server, "127.0.0.1");
-    let (ca, own, key) = (
-        folder.path("ca.pem"),
-        folder.path("n1.pem"),
-        folder.path("n1.key"),
-    );
-    let mut nameless = OnNats::launch(&url, &["--ca-file", &ca]);
-    nameless.wait_for("it demands a certificate of this node: give --cert-file and --key-file");
-    let with = ["--ca-file", &ca, "--cert-file", &own, "--key-file", &key];
-    let mut node = OnNats::launch(&url, &with);
-    node.wait_for("connected to");
-    assert!(call(&folder, &url, Credentials::None).contains("through TLS"));
+    let demand = |how: &str| PLAIN_TLS.replace('}', &format!(", ca_file: ca.pem, {how}: true }}"));
+    // The name in the certificate is a user of the server, and needs no password.
+    let users = "authorization { users: [ { user: n1.example } ] }";
+    let mapped = format!("{}\n{users}", demand("verify_and_map"));
+    for config in [demand("verify"), mapped] {
+        let Some(server) = server(&folder, &config) else {
+            return;
+        };
+        let url = url(&server, "127.0.0.1");
+        let [ca, own, key] = ["ca.pem", "n1.pem", "n1.key"].map(|name| folder.path(name));
+        let mut nameless = OnNats::launch(&url, &["--ca-file", &ca]);
+        nameless.wait_for("it demands a certificate of this node: give --cert-file and --key-file");
+        let with = ["--ca-file", &ca, "--cert-file", &own, "--key-file", &key];
+        let mut node = OnNats::launch(&url, &with);
+        node.wait_for("connected to");
+        assert!(call(&folder, &url, Credentials::None).contains("through TLS"));
+    }
 }
 
 #[test]

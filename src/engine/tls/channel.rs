@@ -26,7 +26,7 @@ pub(in crate::engine) struct Channel {
     /// The name that the server's certificate must have.
     name: String,
     has_identity: bool,
-    /// What was read from the socket. Of it `unread` was not taken yet.
+    /// Bytes of the socket. Of them `unread` were not taken yet.
     block: Box<[u8]>,
     unread: Range<usize>,
     sealed: OutputBuffer,

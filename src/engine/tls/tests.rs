@@ -73,7 +73,7 @@ struct World {
     found: Found,
     /// How many bytes each read and each write carries.
     step: usize,
-    /// What the server has received.
+    /// Plain bytes that the server has received.
     heard: Vec<u8>,
 }
 
