@@ -4,10 +4,10 @@
 //! line, which every user of the machine can read, and never in a text for a person.
 
 use super::usage_error::UsageError;
-#[cfg(not(feature = "tls"))]
+#[cfg(not(any(test, feature = "tls")))]
 use crate::engine::NO_TLS;
 use crate::engine::{Credentials, Nats};
-#[cfg(feature = "tls")]
+#[cfg(any(test, feature = "tls"))]
 use crate::engine::{Nkey, Tls};
 use std::ffi::OsStr;
 use std::os::unix::fs::MetadataExt as _;
@@ -145,7 +145,7 @@ impl NatsArguments {
     }
 }
 
-#[cfg(feature = "tls")]
+#[cfg(any(test, feature = "tls"))]
 impl NatsArguments {
     fn nkey(&self, files: &mut Files) -> Result<Credentials, UsageError> {
         let path = self.get("nkey-file").unwrap_or_default();
@@ -210,7 +210,7 @@ impl NatsArguments {
     }
 }
 
-#[cfg(not(feature = "tls"))]
+#[cfg(not(any(test, feature = "tls")))]
 impl NatsArguments {
     fn nkey(&self, _files: &mut Files) -> Result<Credentials, UsageError> {
         Err(not_built("nkey-file"))
@@ -229,18 +229,18 @@ impl NatsArguments {
     }
 }
 
-#[cfg(not(feature = "tls"))]
+#[cfg(not(any(test, feature = "tls")))]
 fn not_built(option: &str) -> UsageError {
     UsageError::new(format!("--{option} cannot be used: {NO_TLS}"))
 }
 
 /// An error about a file.
-#[cfg(feature = "tls")]
+#[cfg(any(test, feature = "tls"))]
 fn of(path: &str, error: &dyn std::fmt::Display) -> UsageError {
     UsageError::new(format!("{path}: {error}"))
 }
 
-#[cfg(feature = "tls")]
+#[cfg(any(test, feature = "tls"))]
 fn bytes(path: &str) -> Result<Vec<u8>, UsageError> {
     std::fs::read(path).map_err(|error| UsageError::new(format!("cannot read {path}: {error}")))
 }

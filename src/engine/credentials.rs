@@ -1,8 +1,8 @@
 //! The proof that a client is the one that it says.
 
-#[cfg(feature = "tls")]
+#[cfg(any(test, feature = "tls"))]
 use super::nats_error::NatsError;
-#[cfg(feature = "tls")]
+#[cfg(any(test, feature = "tls"))]
 use super::tls::Nkey;
 use crate::protocol::Quote;
 use serde::Serialize;
@@ -32,11 +32,11 @@ pub enum Credentials {
         password: String,
     },
     /// By a signature. The server knows the public key. Only with the feature `tls`.
-    #[cfg(feature = "tls")]
+    #[cfg(any(test, feature = "tls"))]
     Nkey(Nkey),
     /// By a signature, with the JWT of an account that has the public key in it. Only with
     /// the feature `tls`.
-    #[cfg(feature = "tls")]
+    #[cfg(any(test, feature = "tls"))]
     Jwt {
         /// The JWT of the user. It is no secret.
         jwt: String,
@@ -67,7 +67,7 @@ impl Credentials {
     ///
     /// # Errors
     /// When one of them is missing or the seed is wrong. The error does not show it.
-    #[cfg(feature = "tls")]
+    #[cfg(any(test, feature = "tls"))]
     pub fn from_creds(text: &str) -> Result<Credentials, NatsError> {
         let part = |name: &str| {
             let title = format!("BEGIN {name}");
@@ -84,12 +84,12 @@ impl Credentials {
     /// The proof for a server that wants this nonce signed. `Err` says that it wants none.
     pub(super) fn proof(&self, nonce: Option<&str>) -> Result<Proof<'_>, String> {
         let nothing = Proof::default();
-        #[cfg(feature = "tls")]
+        #[cfg(any(test, feature = "tls"))]
         let sign = |nkey: &Nkey| match nonce {
             Some(nonce) => Ok(Some(nkey.sign(nonce))),
             None => Err("it wants no signature, so it knows no user by an nkey".to_owned()),
         };
-        #[cfg(not(feature = "tls"))]
+        #[cfg(not(any(test, feature = "tls")))]
         let _not_signed = nonce;
         Ok(match self {
             Credentials::None => nothing,
@@ -102,13 +102,13 @@ impl Credentials {
                 pass: Some(password),
                 ..nothing
             },
-            #[cfg(feature = "tls")]
+            #[cfg(any(test, feature = "tls"))]
             Credentials::Nkey(nkey) => Proof {
                 nkey: Some(nkey.public()),
                 sig: sign(nkey)?,
                 ..nothing
             },
-            #[cfg(feature = "tls")]
+            #[cfg(any(test, feature = "tls"))]
             Credentials::Jwt { jwt, nkey } => Proof {
                 jwt: Some(jwt),
                 sig: sign(nkey)?,
@@ -128,11 +128,11 @@ impl Credentials {
                     Quote(name)
                 )
             }
-            #[cfg(feature = "tls")]
+            #[cfg(any(test, feature = "tls"))]
             Credentials::Nkey(nkey) => {
                 format!("there is no user with the nkey {}", nkey.public())
             }
-            #[cfg(feature = "tls")]
+            #[cfg(any(test, feature = "tls"))]
             Credentials::Jwt { nkey, .. } => format!(
                 "the JWT of the user {} has expired, or its account is not known there",
                 nkey.public()
@@ -147,9 +147,9 @@ impl fmt::Debug for Credentials {
             Credentials::None => f.write_str("None"),
             Credentials::Token(_) => f.write_str("Token(..)"),
             Credentials::User { name, .. } => write!(f, "User {{ name: {name:?}, .. }}"),
-            #[cfg(feature = "tls")]
+            #[cfg(any(test, feature = "tls"))]
             Credentials::Nkey(nkey) => nkey.fmt(f),
-            #[cfg(feature = "tls")]
+            #[cfg(any(test, feature = "tls"))]
             Credentials::Jwt { nkey, .. } => write!(f, "Jwt {{ nkey: {nkey:?}, .. }}"),
         }
     }

@@ -108,7 +108,7 @@ pub(super) fn opening(wants_tls: bool, is_open: bool, info: &Info) -> Result<Ope
 
 fn requires_tls() -> String {
     let advice = "it requires TLS: name it by tls:// in place of nats://";
-    #[cfg(not(feature = "tls"))]
+    #[cfg(not(any(test, feature = "tls")))]
     let advice = format!("{advice}, but {}", super::tls::ADVICE);
     advice.to_string()
 }

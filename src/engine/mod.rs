@@ -40,9 +40,9 @@ mod sink;
 mod subject;
 #[cfg(test)]
 mod tests;
-#[cfg(feature = "tls")]
+#[cfg(any(test, feature = "tls"))]
 mod tls;
-#[cfg(not(feature = "tls"))]
+#[cfg(not(any(test, feature = "tls")))]
 #[path = "no_tls.rs"]
 mod tls;
 
@@ -53,7 +53,7 @@ pub use nats_error::NatsError;
 #[cfg(test)]
 pub(crate) use parser::READ_BYTES;
 pub(crate) use sink::Sink;
-#[cfg(not(feature = "tls"))]
+#[cfg(not(any(test, feature = "tls")))]
 pub(crate) use tls::ADVICE as NO_TLS;
-#[cfg(feature = "tls")]
+#[cfg(any(test, feature = "tls"))]
 pub use tls::{Nkey, Tls};
