@@ -88,7 +88,12 @@ impl Nats {
         self.servers.iter().any(|server| server.tls.is_some())
     }
 
-    /// Adds a line for people that is written at the start of each connection's life.
+    /// Lines for people, which a node writes at its start: a file with a secret that every
+    /// user of the machine can read.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     pub(crate) fn warn(&mut self, text: String) {
         self.warnings.push(text);
     }
