@@ -180,8 +180,16 @@ fn lines_of_code(folder: &Path) -> Result<usize> {
     Ok(count)
 }
 
-/// In a starter with places to fill in, all other functions are those of the step.
+/// A starter has no copy of a file of the step. With places to fill in, all its other
+/// functions are those of the step.
 fn given(chapter: &Chapter, wrong: &mut Vec<String>) -> Result<()> {
+    let folder = chapter.exercise_folder().join("starter");
+    for name in names_in(&folder)? {
+        let own = read(&folder.join(&name))?;
+        if read(&chapter.step_folder().join("src").join(&name)).is_ok_and(|step| step == own) {
+            wrong.push(format!("{}: {name} is a copy of the step's", chapter.name));
+        }
+    }
     let starter = read(&chapter.exercise_folder().join("starter/lib.rs"))?;
     let step = read(&chapter.step_folder().join("src/lib.rs"))?;
     if !starter.contains("todo!(") {
