@@ -66,6 +66,11 @@ impl Chapter {
         Package::new(&format!("step-{}", self.name), &[("", &self.step_folder())])
     }
 
+    /// An appendix has code and known bugs, and no exercise.
+    pub fn has_starter(&self) -> bool {
+        self.exercise_folder().join("starter").exists()
+    }
+
     /// The starter: the step, with the files of `starter/` in place of those of `src/`.
     pub fn starter(&self) -> Package {
         let mut package = self.step();
