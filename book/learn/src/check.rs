@@ -246,8 +246,7 @@ fn pages(wrong: &mut Vec<String>) -> Result<()> {
         }
         for target in links(&text) {
             let file = target.split('#').next().unwrap_or_default();
-            let is_inside =
-                !file.is_empty() && !file.contains("://") && !file.ends_with("microscope.html");
+            let is_inside = !file.is_empty() && !file.contains("://");
             if is_inside && !book().join("src").join(file).exists() {
                 wrong.push(format!("{name}: the link to {target} is dead"));
             }
