@@ -294,6 +294,19 @@ impl Carrier {
         count == all
     }
 
+    /// Acts on the deadline, writes, and opens and closes sockets: for an owner that has no
+    /// bound of a turn.
+    pub(crate) fn flush<S: Carries>(
+        &mut self,
+        reactor: &mut Reactor<S>,
+        now: Instant,
+        sink: &mut impl Sink,
+    ) {
+        self.link.expire(now, sink);
+        while self.write(reactor, now, sink) {}
+        self.attend(reactor, now, sink);
+    }
+
     /// Opens and closes sockets as the link needs them.
     pub(crate) fn attend<S: Carries>(
         &mut self,

@@ -65,9 +65,7 @@ impl Port {
             carrier,
         } = self;
         let now = clock.now();
-        carrier.expire(now, sink);
-        while carrier.write(reactor, now, sink) {}
-        carrier.attend(reactor, now, sink);
+        carrier.flush(reactor, now, sink);
         while reactor.take_finished().is_some() {}
         let until = until.min(carrier.deadline());
         reactor.wait(Some(until.since(now)))?;
