@@ -109,6 +109,7 @@ where
     };
     check_availability(plan, &finished.history, &mut anomalies);
     let mut doubts = doubts(&finished.history, &summary);
+    doubts.splice(0..0, notes.doubts);
     if finished.is_broken {
         doubts.push("the run was broken off, so its history was not checked".to_owned());
     }

@@ -314,3 +314,38 @@ fn what_is_on_its_way_has_a_bound() {
     ran.ended(INVALID);
     ran.says("n0: it sends too much: 64 MiB of messages are on their way");
 }
+
+/// A shell command that writes a value of 15 MB to the key that `$key` names.
+fn write_much() -> String {
+    let front =
+        r#"printf '{"src":"n0","dest":"lin-kv","body":{"type":"write","key":%s,"value":"' "$key""#;
+    format!("{front}; head -c 15000000 /dev/zero | tr '\\0' x; echo '\"}}}}'")
+}
+
+#[test]
+fn a_flood_of_requests_for_a_long_value_does_not_hold_the_clock_up() {
+    let read = r#"{"src":"n0","dest":"lin-kv","body":{"type":"read","msg_id":1,"key":1}}"#;
+    let write = write_much();
+    let script = format!(
+        "read -r line; echo '{INIT_OK}'; key=1; {write}; sleep 3620.75 & exec yes '{read}'"
+    );
+    let ran = test_script_with(&[&QUICK[..], &["--time-limit", "2"]].concat(), &script);
+    ran.ended(INVALID);
+    ran.says("n0: it does not read its stdin: 64 MiB wait for it");
+    assert!(!is_running("3620.75"));
+}
+
+#[test]
+fn what_a_run_holds_has_a_bound_that_ends_the_load() {
+    let write = write_much();
+    let script = format!(
+        "read -r line; echo '{INIT_OK}'; for key in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do {write}; done
+        exec sleep 3620.875"
+    );
+    let ran = test_script_with(&[&QUICK[..], &["--time-limit", "60"]].concat(), &script);
+    ran.ended(UNKNOWN);
+    ran.says("the load ended early, because the run holds");
+    ran.says("of at most 256 MiB");
+    ran.says("n0 has the largest part");
+    assert!(!is_running("3620.875"));
+}
