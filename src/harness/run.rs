@@ -1,9 +1,11 @@
 //! A run of a plan: the cluster, the load, the check and the verdict.
 
+use super::evidence::{Evidence, Shown};
 use super::plan::Plan;
 use super::processes::Processes;
 use super::progress::Progress;
 use super::record::{Problem, Record, Verdict};
+use super::store;
 use crate::time::{Clock, MonotonicClock};
 use crate::workload::{
     Anomalies, Broadcast, Counter, Driver, Echo, GSet, History, Kafka, LinKv, Load, TxnListAppend,
@@ -11,18 +13,19 @@ use crate::workload::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A test that is over. `{}` prints the result in words, and the closing line of its verdict.
 ///
 /// ```no_run
-/// use eddyline::harness::{Plan, run};
+/// use eddyline::harness::{Plan, Stderr, run};
 ///
 /// let mut plan = Plan::new("target/release/node".into());
 /// plan.workload = "echo";
-/// let tested = run(&plan, Box::new(std::io::stderr()), false)?;
+/// let tested = run(&plan, Box::new(Stderr::open()), false)?;
 /// print!("{tested}");
 /// std::process::exit(tested.record.verdict.exit_status().into());
 /// # #[allow(unreachable_code)]
@@ -36,13 +39,31 @@ pub struct Tested {
     pub doubts: Vec<String>,
     /// The folder of its files, if they were saved.
     pub folder: Option<PathBuf>,
+    /// Made once, for the files and for programs.
+    evidence: OnceCell<Vec<Shown>>,
+}
+
+impl Tested {
+    pub(super) fn evidence(&self) -> &[Shown] {
+        self.evidence.get_or_init(|| Evidence::all(&self.record))
+    }
+
+    /// Writes all files of the run below `root`, as [`store::save`] does, and keeps the folder.
+    ///
+    /// # Errors
+    /// When a folder, a file or a link cannot be written: the path is in the error.
+    pub fn save(&mut self, root: &Path) -> io::Result<()> {
+        self.folder = Some(store::save_with(&self.record, self.evidence(), root)?);
+        Ok(())
+    }
 }
 
 /// Runs a test: starts the nodes, puts them under load and faults, kills them, and checks the
 /// history.
 ///
 /// `progress` gets lines about the run while it lasts. If `is_redrawn`, it is a terminal, and
-/// one of the lines is redrawn.
+/// one of the lines is redrawn. A write that waits holds the run up: those of
+/// [`Stderr`](super::Stderr) do not.
 ///
 /// # Errors
 /// When the kernel refuses what the tester itself needs. What nodes do is no error: it is in
@@ -148,6 +169,7 @@ where
         record,
         doubts,
         folder: None,
+        evidence: OnceCell::new(),
     })
 }
 

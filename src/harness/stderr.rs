@@ -58,7 +58,9 @@ impl Stderr {
 
     /// Writes a line of this program.
     pub fn say(&self, text: &str) {
-        self.0.borrow_mut().push(format!("eddyline: {text}\n").as_bytes());
+        self.0
+            .borrow_mut()
+            .push(format!("eddyline: {text}\n").as_bytes());
     }
 
     /// Waits until everything is written, but no longer than a second for a reader that takes
@@ -70,7 +72,11 @@ impl Stderr {
             let before = held.bytes.len();
             std::thread::sleep(PATIENCE_STEP);
             held.flush();
-            tries = if held.bytes.len() < before { 0 } else { tries + 1 };
+            tries = if held.bytes.len() < before {
+                0
+            } else {
+                tries + 1
+            };
         }
     }
 }
@@ -140,7 +146,10 @@ mod tests {
             stderr.say(&line);
         }
         let held = stderr.0.borrow().bytes.len();
-        assert!((HELD_BYTES_MAX..HELD_BYTES_MAX + 1_100).contains(&held), "{held}");
+        assert!(
+            (HELD_BYTES_MAX..HELD_BYTES_MAX + 1_100).contains(&held),
+            "{held}"
+        );
         let mut reader = std::fs::File::from(reader);
         let reading = std::thread::spawn(move || {
             let mut text = String::new();

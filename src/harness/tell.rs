@@ -2,7 +2,6 @@
 
 use super::check::Judgement;
 use super::complaints::Complaint;
-use super::evidence::Evidence;
 use super::record::{Record, Verdict};
 use super::run::Tested;
 use super::store;
@@ -76,7 +75,7 @@ impl Tested {
             ("1", 1.0),
         ];
         let latencies = quantiles.map(|(name, fraction)| (name.to_owned(), json!(ms(fraction))));
-        let mut result = store::value(record, &Evidence::all(record));
+        let mut result = store::value(record, self.evidence());
         result["verdict"] = json!(match record.verdict {
             Verdict::Valid => "valid",
             Verdict::Unknown => "unknown",
@@ -158,7 +157,12 @@ fn result(tested: &Tested) -> String {
         let _never_fails = writeln!(text, "measured: {}", measured(summary));
     }
     let faults = record.faults.iter().map(|span| fault(record, span));
-    list(&mut text, "faults", record.faults.len(), faults);
+    list(
+        &mut text,
+        "faults, in seconds since the start of the test",
+        record.faults.len(),
+        faults,
+    );
     if !record.never_struck.is_empty() {
         let kinds = record.never_struck.join(", ");
         let _never_fails = writeln!(

@@ -140,6 +140,7 @@ impl Processes {
         self.clients.push(Client {
             name: format!("c{client}").into(),
             is_open: true,
+            is_for_init: false,
             last_msg_id: 0,
         });
         client

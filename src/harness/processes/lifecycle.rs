@@ -1,8 +1,7 @@
 //! The life of a node: its start, its `init`, its streams and its end.
 
 use super::Processes;
-use super::parts::{Address, Due, End, Process, Server, Stream, StreamKind};
-use crate::protocol::{Header, ReplyTo};
+use super::parts::{Address, Due, End, INIT_NUMBER, Process, Server, Stream, StreamKind};
 use crate::reactor::{Interest, Token};
 use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::{self, Child};
@@ -14,9 +13,6 @@ use std::time::Duration;
 
 /// How long a node may take to answer `init`: Maelstrom's 10 s.
 pub(super) const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The number of `init`, which its answer must name.
-const INIT_NUMBER: u64 = 1;
 
 /// How many reads of a stream one turn makes, so that a node which floods its stdout or stderr
 /// does not keep the others waiting.
@@ -70,7 +66,8 @@ impl Processes {
         }
         let client = self.new_client();
         self.servers[node].init_from = Some(client);
-        self.clients[client].last_msg_id = 1;
+        self.clients[client].is_for_init = true;
+        self.clients[client].last_msg_id = INIT_NUMBER;
         let body = json!({
             "type": "init",
             "msg_id": INIT_NUMBER,
@@ -120,36 +117,6 @@ impl Processes {
             ..Server::default()
         };
         Ok(())
-    }
-
-    /// Whether a message to a client answers an `init`. If so, takes note of it.
-    pub(super) fn answers_init(&mut self, client: usize, packet: &super::parts::Packet) -> bool {
-        let Address::Node(node) = packet.src else {
-            return false;
-        };
-        if self.servers[node].init_from != Some(client) {
-            return false;
-        }
-        let header = Header::parse(&packet.body).ok();
-        let number = header.as_ref().map(|header| header.in_reply_to);
-        if number != Some(ReplyTo::Call(INIT_NUMBER)) {
-            let why = format!(
-                "it does not answer `init`, whose `msg_id` is {INIT_NUMBER}: `in_reply_to` is missing or another"
-            );
-            self.blame_line(node, packet.body.as_bytes(), why);
-            return true;
-        }
-        self.servers[node].init_from = None;
-        self.clients[client].is_open = false;
-        let kind = header.and_then(|header| header.kind);
-        if kind.as_deref() == Some("init_ok") {
-            self.servers[node].is_ready = true;
-        } else {
-            let why = "`init` was not answered by init_ok".to_owned();
-            self.blame_line(node, packet.body.as_bytes(), why);
-            self.is_broken = true;
-        }
-        true
     }
 
     pub(super) fn check_init(&mut self, node: usize, client: usize) {

@@ -322,6 +322,7 @@ impl Processes {
     }
 
     fn show_progress(&mut self, now: Instant) {
+        self.progress.flush();
         if !self.progress.is_due(now) {
             return;
         }

@@ -51,10 +51,10 @@ impl Processes {
         };
         match self.find(&outline.dest) {
             Some(dest) => {
-                if let Address::Client(client) = dest {
-                    self.look_at_reply(node, client, line, outline.body.get());
-                }
                 self.send(Address::Node(node), dest, outline.body.get());
+                if let Address::Client(client) = dest {
+                    self.look_at_answer(node, client, line, outline.body.get());
+                }
             }
             None => {
                 let dest = &outline.dest;
@@ -211,7 +211,12 @@ impl Processes {
                     self.statistics.too_late += 1;
                 }
                 self.note_arrival(&packet);
-                if self.clients[client].is_open && !self.answers_init(client, &packet) {
+                let Client {
+                    is_open,
+                    is_for_init,
+                    ..
+                } = self.clients[client];
+                if is_open && !is_for_init {
                     let mut line = Vec::with_capacity(packet.body.len() + 64);
                     self.write_line(&packet, &mut line);
                     self.happenings

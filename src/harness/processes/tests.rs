@@ -8,7 +8,12 @@ use crate::workload::{Operation, Outcome, Phase, Request, Testbed};
 /// A cluster of `/bin/sh` with this script behind its answer to `init`.
 fn cluster(script: &str, change: impl FnOnce(&mut Plan)) -> Processes {
     let answer = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
-    let script = format!("read -r init; echo '{answer}'; {script}; exec cat >/dev/null");
+    silent(&format!("echo '{answer}'; {script}"), change)
+}
+
+/// A cluster of `/bin/sh` with this script behind the `init`, which it does not answer.
+fn silent(script: &str, change: impl FnOnce(&mut Plan)) -> Processes {
+    let script = format!("read -r init; {script}; exec cat >/dev/null");
     let mut plan = Plan::new("/bin/sh".into());
     plan.arguments = vec!["-c".into(), script.into()];
     plan.nodes = vec!["n0".to_owned()];
@@ -161,4 +166,30 @@ fn messages_on_their_way_have_a_bound() {
     bed.look_at_memory();
     assert!(bed.is_broken);
     assert_eq!(bed.notes.doubts.len(), 1);
+}
+
+#[test]
+fn a_node_that_does_not_answer_init_is_told_how_many_lines_it_wrote() {
+    for (lines, expected) in [
+        (
+            0,
+            "has written no line to stdout. Does it flush after each line",
+        ),
+        (
+            1,
+            "1 line is on its stdout, and none is an `init_ok` with `dest` \"c0\"",
+        ),
+        (2, "2 lines are on its stdout, and none is an `init_ok`"),
+    ] {
+        let mut bed = silent(&format!("{}true", "echo no; ".repeat(lines)), |_| {});
+        bed.start_node(0);
+        while bed.servers[0].lines < lines as u64 {
+            let until = bed.clock.now() + Duration::from_secs(10);
+            bed.turn(until);
+        }
+        bed.check_init(0, 0);
+        let last = &bed.notes.problems.last().unwrap().why;
+        assert!(last.starts_with("`init` was not answered within 10s: "));
+        assert!(last.contains(expected), "{last}");
+    }
 }
