@@ -5,7 +5,6 @@ use super::plan::Plan;
 use super::processes::Processes;
 use super::progress::Progress;
 use super::record::{Problem, Record, Verdict};
-use super::store;
 use crate::time::{Clock, MonotonicClock};
 use crate::workload::{
     Anomalies, Broadcast, Counter, Driver, Echo, GSet, History, Kafka, LinKv, Load, TxnListAppend,
@@ -16,7 +15,7 @@ use serde_json::Value;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A test that is over. `{}` prints the result in words, and the closing line of its verdict.
 ///
@@ -46,15 +45,6 @@ pub struct Tested {
 impl Tested {
     pub(super) fn evidence(&self) -> &[Shown] {
         self.evidence.get_or_init(|| Evidence::all(&self.record))
-    }
-
-    /// Writes all files of the run below `root`, as [`store::save`] does, and keeps the folder.
-    ///
-    /// # Errors
-    /// When a folder, a file or a link cannot be written: the path is in the error.
-    pub fn save(&mut self, root: &Path) -> io::Result<()> {
-        self.folder = Some(store::save_with(&self.record, self.evidence(), root)?);
-        Ok(())
     }
 }
 

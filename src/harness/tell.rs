@@ -1,4 +1,4 @@
-//! A run in words.
+//! A run in words, and in files.
 
 use super::check::Judgement;
 use super::complaints::Complaint;
@@ -9,6 +9,8 @@ use crate::workload::faults::FaultSpan;
 use crate::workload::{History, Outcome};
 use serde_json::json;
 use std::fmt::{self, Write};
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// How many problems, anomalies and faults are told. The record has them all.
@@ -52,6 +54,15 @@ fn list(text: &mut String, title: &str, total: usize, lines: impl Iterator<Item 
 }
 
 impl Tested {
+    /// Writes all files of the run below `root`, as [`store::save`] does, and keeps the folder.
+    ///
+    /// # Errors
+    /// When a folder, a file or a link cannot be written: the path is in the error.
+    pub fn save(&mut self, root: &Path) -> io::Result<()> {
+        self.folder = Some(store::save_with(&self.record, self.evidence(), root)?);
+        Ok(())
+    }
+
     /// The result as one JSON object in one line, for programs.
     ///
     /// It is that of `results.json`, with more keys: `verdict` is `"valid"`, `"invalid"` or

@@ -1,11 +1,9 @@
-//! What the nodes make a run hold in memory, and its bound.
+//! The memory that the nodes make a run hold, and its bound.
 //!
 //! Counted are the operations with the texts of their requests and replies, the values of the
 //! services, the messages on their way and those that wait for a node's stdin, and lines that
 //! have no end yet. Not counted is what has a small bound of its own: see `notes`.
 
-use super::Processes;
-use crate::wire::LineBuffer;
 use crate::workload::{Operation, Outcome};
 use std::fmt;
 
@@ -16,7 +14,7 @@ pub(super) const HELD_BYTES_MAX: usize = 256 << 20;
 /// The memory of an operation beside its texts: its client, and its places in lists.
 const OPERATION_BYTES: usize = size_of::<Operation>() + 128;
 
-/// What happens to a run that holds so much.
+/// The end of a run that holds too much.
 ///
 /// | it holds | the load | |
 /// |---|---|---|
@@ -43,7 +41,7 @@ impl Next {
     }
 }
 
-/// What one node makes a run hold.
+/// The memory that one node makes a run hold.
 #[derive(Default, Clone)]
 struct Share {
     operations: usize,
@@ -84,6 +82,46 @@ impl Held {
     }
 }
 
+/// The memory of a run at one moment, in bytes.
+pub(super) struct Sum {
+    pub(super) values: usize,
+    /// Messages that wait for nodes or are on their way, and begun lines.
+    pub(super) waiting: usize,
+}
+
+impl Held {
+    /// All that the run holds.
+    pub(super) fn all(&self, sum: &Sum) -> usize {
+        self.operations + sum.values + sum.waiting
+    }
+
+    /// The part of a node, for which so many bytes wait.
+    pub(super) fn part(&self, node: usize, waiting: usize) -> usize {
+        let share = &self.shares[node];
+        share.operations + share.values + waiting
+    }
+
+    /// Why the load or the run ends. `largest` is the node with the largest part.
+    pub(super) fn why(&self, next: Next, sum: &Sum, largest: (&str, usize)) -> String {
+        let end = match next {
+            Next::BreaksOff => "the run was broken off",
+            Next::LoadEnds | Next::GoesOn => "the load ended early",
+        };
+        format!(
+            "{end}, because the run holds {} of at most {}: {} of operations and their replies, {} \
+             of values in services, {} of messages that wait; {} has the largest part, {}. Use a \
+             lower --rate, a shorter --time-limit or shorter messages",
+            MiB(self.all(sum)),
+            MiB(self.max),
+            MiB(self.operations),
+            MiB(sum.values),
+            MiB(sum.waiting),
+            largest.0,
+            MiB(largest.1),
+        )
+    }
+}
+
 /// Bytes for people.
 struct MiB(usize);
 
@@ -93,62 +131,6 @@ impl fmt::Display for MiB {
             0 => write!(f, "{} KiB", self.0 >> 10),
             whole => write!(f, "{whole} MiB"),
         }
-    }
-}
-
-impl Processes {
-    /// Ends the load, or the run, if it holds too much.
-    pub(super) fn look_at_memory(&mut self) {
-        let waiting: usize = (0..self.servers.len()).map(|node| self.waiting(node)).sum();
-        let (operations, values) = (self.held.operations, self.services.held_bytes());
-        let held = operations + values + waiting + self.in_flight_bytes;
-        let next = Next::of(held, self.held.max, self.is_load_over);
-        if next == Next::GoesOn || self.is_full && next == Next::LoadEnds || self.is_broken {
-            return;
-        }
-        let share = |node: usize| {
-            let share = &self.held.shares[node];
-            share.operations + share.values + self.waiting(node)
-        };
-        let largest = (0..self.servers.len()).max_by_key(|node| share(*node));
-        let largest = largest.map_or_else(String::new, |node| {
-            format!(
-                "; {} has the largest part, {}",
-                self.names[node],
-                MiB(share(node))
-            )
-        });
-        let end = match next {
-            Next::BreaksOff => "the run was broken off",
-            _ => "the load ended early",
-        };
-        let why = format!(
-            "{end}, because the run holds {} of at most {}: {} of operations and their replies, {} \
-             of values in services, {} of messages that wait{largest}. Use a lower --rate, a \
-             shorter --time-limit or shorter messages",
-            MiB(held),
-            MiB(self.held.max),
-            MiB(operations),
-            MiB(values),
-            MiB(waiting + self.in_flight_bytes),
-        );
-        self.notes.doubts.push(why.clone());
-        if next == Next::BreaksOff {
-            return self.break_off(format_args!("{why}"));
-        }
-        self.is_full = true;
-        self.progress.say(&why);
-        let at = self.since_start();
-        self.notes.tester_problem(at, why);
-    }
-
-    /// The bytes that wait for a node, and those of its line that has no end yet.
-    fn waiting(&self, node: usize) -> usize {
-        let process = self.servers[node].process.as_ref();
-        process.map_or(0, |process| {
-            let line = process.output.as_ref().map_or(0, LineBuffer::len);
-            process.input.len() + line
-        })
     }
 }
 

@@ -27,7 +27,7 @@
 //! | `network` | a message from its line to its arrival |
 //! | `lifecycle` | a node from its start to its end, and its streams |
 //! | `faults` | kills, pauses, partitions |
-//! | `held` | what the nodes make a run hold, and its bound |
+//! | `held`, `memory` | the memory that nodes make a run hold, and its bound |
 //! | `notes` | everything that is kept for the record, and its bounds |
 //! | `blame` | what nodes do wrong, and their stderr |
 //! | `bed` | the calls of the driver |
@@ -37,6 +37,7 @@ mod blame;
 mod faults;
 mod held;
 mod lifecycle;
+mod memory;
 mod network;
 mod notes;
 mod outline;

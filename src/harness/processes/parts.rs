@@ -113,7 +113,7 @@ pub(super) struct Server {
     pub(super) astray: [u64; Astray::ALL.len()],
 }
 
-/// What a message of a node to a client is.
+/// The meaning of a message of a node to a client.
 ///
 /// | the client waits for this node's `init_ok` | `in_reply_to` | `type` | |
 /// |---|---|---|---|
