@@ -23,11 +23,13 @@
 
 mod check;
 mod code;
+mod exhibits;
 mod expiry;
 mod explain;
 mod files;
 mod live;
 mod moment;
+mod outcome;
 mod page;
 mod patch;
 mod recorder;
@@ -38,9 +40,10 @@ mod sentence;
 #[cfg(test)]
 mod tests;
 
+pub use exhibits::{EXHIBITS, Exhibit, record_exhibit};
 pub use explain::explain;
 pub use files::{read, write_page};
-pub use page::page;
+pub use page::{museum_page, page};
 pub use recording::{Recording, RecordingError};
 pub use scenarios::{NAMES, record};
 
