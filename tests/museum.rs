@@ -5,14 +5,16 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use museum::microscope::{EXHIBITS, Recording, explain, museum_page, record_exhibit};
+use museum::microscope::{Recording, exhibits, explain, museum_page, record_exhibit};
 use museum::mutant::{self, Change, Mutant};
 use museum::{FACTS, Fact, with_bug};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
+use std::panic;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -27,7 +29,23 @@ fn fact(mutant: &Mutant) -> &'static Fact {
     found.unwrap_or_else(|| panic!("{}: there is no fact {:?}", mutant.name, mutant.fact))
 }
 
-/// An exhibit with its bug, and without.
+/// Each mutant with the recordings of its exhibit: with the bug, and without.
+fn recorded() -> &'static [(Mutant, [Recording; 2])] {
+    static RECORDED: OnceLock<Vec<(Mutant, [Recording; 2])>> = OnceLock::new();
+    RECORDED.get_or_init(|| {
+        // Two of the bugs end in a panic, whose backtrace takes longer than all recordings.
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(|_| {}));
+        let all = mutants().into_iter().map(|mutant| {
+            let recordings = record(&mutant);
+            (mutant, recordings)
+        });
+        let all = all.collect();
+        panic::set_hook(hook);
+        all
+    })
+}
+
 fn record(mutant: &Mutant) -> [Recording; 2] {
     let name: &'static str = Box::leak(mutant.name.clone().into_boxed_str());
     let planted = with_bug(name, || record_exhibit(&mutant.exhibit)).unwrap();
@@ -59,8 +77,7 @@ fn is_current(path: &str, fresh: &str) {
 fn each_recording_and_both_pages_are_current() {
     let mut shown = Vec::new();
     let mut rooms = String::new();
-    for (place, mutant) in mutants().iter().enumerate() {
-        let recordings = record(mutant);
+    for (place, (mutant, recordings)) in recorded().iter().enumerate() {
         let names = [mutant.exhibit.clone(), format!("{}-sound", mutant.exhibit)];
         for (recording, name) in recordings.iter().zip(&names) {
             is_current(
@@ -75,9 +92,9 @@ fn each_recording_and_both_pages_are_current() {
         .iter()
         .map(|fact| json!({ "key": fact.key, "title": fact.title, "text": fact.text, "chapter": fact.chapter }))
         .collect();
-    let (exhibits, recordings): (Vec<Value>, Vec<[Recording; 2]>) = shown.into_iter().unzip();
-    let recordings: Vec<Recording> = recordings.into_iter().flatten().collect();
-    let museum = json!({ "facts": facts, "exhibits": exhibits });
+    let (shown, recordings): (Vec<Value>, Vec<&[Recording; 2]>) = shown.into_iter().unzip();
+    let recordings: Vec<Recording> = recordings.into_iter().flatten().cloned().collect();
+    let museum = json!({ "facts": facts, "exhibits": shown });
     is_current("docs/museum.html", &museum_page(&recordings, &museum));
     is_current("book/src/museum.md", &format!("{}{rooms}", hall()));
 }
@@ -131,7 +148,7 @@ fn hall() -> String {
     text += "\n## The exhibits\n\n\
          Each turn and event has its virtual time in milliseconds. In brackets stands what has changed: the queue and the carry-over \
          list, the flags of stdin and of the sockets, timers, buffers, and the bytes that the kernel holds. \
-         The first two turns, in which `init` comes, are the same in all exhibits and left out. So are the lines that say that the loop parks.\n";
+         The first two turns, in which `init` comes, are the same in all exhibits and left out. So are the lines that say that the loop parks: a turn without a line is a wait that did not end.\n";
     text
 }
 
@@ -193,9 +210,8 @@ fn shortened(explained: &str) -> String {
 #[test]
 fn each_exhibit_has_one_mutant_and_each_fact_one_exhibit() {
     let mutants = mutants();
-    let exhibits: Vec<&str> = mutants.iter().map(|mutant| &*mutant.exhibit).collect();
-    let named: Vec<&str> = EXHIBITS.iter().map(|exhibit| exhibit.name).collect();
-    assert_eq!(exhibits, named);
+    let of_mutants = mutants.iter().map(|mutant| &*mutant.exhibit);
+    assert!(of_mutants.eq(exhibits()), "an exhibit without a mutant");
     let facts: BTreeSet<&str> = mutants.iter().map(|mutant| fact(mutant).key).collect();
     assert_eq!(facts.len(), FACTS.len());
     for mutant in &mutants {
@@ -361,15 +377,14 @@ fn has_sign(mutant: &str, seen: &Seen) -> bool {
 
 #[test]
 fn each_mutant_shows_its_sign_and_the_sound_loop_does_not() {
-    for mutant in mutants() {
-        let [planted, sound] = record(&mutant);
+    for (mutant, [planted, sound]) in recorded() {
         let (name, sign) = (&mutant.name, &mutant.sign);
         assert!(
-            has_sign(name, &Seen::of(&planted)),
+            has_sign(name, &Seen::of(planted)),
             "{name}: not seen: {sign}"
         );
         assert!(
-            !has_sign(name, &Seen::of(&sound)),
+            !has_sign(name, &Seen::of(sound)),
             "{name}: the sound loop: {sign}"
         );
     }
@@ -378,10 +393,9 @@ fn each_mutant_shows_its_sign_and_the_sound_loop_does_not() {
 /// The words of a recording that a reader sees before the answer do not give it away.
 #[test]
 fn no_exhibit_names_its_bug() {
-    for mutant in mutants() {
-        let [planted, _] = record(&mutant);
-        let text = explain(&planted);
-        for word in [&mutant.name[..], fact(&mutant).title] {
+    for (mutant, [planted, _]) in recorded() {
+        let text = explain(planted);
+        for word in [&mutant.name[..], fact(mutant).title] {
             assert!(!text.contains(word), "{}: {word}", mutant.exhibit);
         }
     }

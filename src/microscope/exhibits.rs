@@ -12,17 +12,15 @@ use serde_json::json;
 use std::time::Duration;
 
 /// An exhibit: its name, and the world that is played to the loop.
-#[derive(Debug, Clone, Copy)]
-pub struct Exhibit {
-    /// The name of its recording.
-    pub name: &'static str,
+struct Exhibit {
+    name: &'static str,
     title: &'static str,
     about: &'static str,
     play: fn(Scenario) -> Scenario,
 }
 
 /// All exhibits, in the order of the museum's rooms.
-pub const EXHIBITS: [Exhibit; 19] = [
+const EXHIBITS: [Exhibit; 19] = [
     exhibit(
         "exhibit-01",
         "Four lines at once",
@@ -153,7 +151,20 @@ const fn exhibit(
     }
 }
 
-/// Records an exhibit; `None` for a name that is not among [`EXHIBITS`].
+/// The names of the exhibits of the bug museum, in their order.
+pub fn exhibits() -> impl Iterator<Item = &'static str> {
+    EXHIBITS.iter().map(|exhibit| exhibit.name)
+}
+
+/// Records the sound loop in the world of an exhibit; `None` for a name that is not among
+/// [`exhibits`].
+///
+/// ```
+/// use eddyline::microscope::{explain, record_exhibit};
+///
+/// let recording = record_exhibit("exhibit-01").expect("it is one of `exhibits`");
+/// assert!(explain(&recording).contains("In the end"));
+/// ```
 pub fn record_exhibit(name: &str) -> Option<Recording> {
     let exhibit = EXHIBITS.iter().find(|exhibit| exhibit.name == name)?;
     let scenario = Scenario::new(exhibit.name, exhibit.title, exhibit.about);

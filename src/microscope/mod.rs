@@ -19,6 +19,9 @@
 //! rr and Pernosco record everything and search it later. A turn has few moments, and a
 //! picture for each of them is what a learner can follow.
 //!
+//! The bug museum has the same recordings of a loop with bugs in it: `exhibits`, and the
+//! package in `tests/museum/`.
+//!
 //! Read next: `moment`, the list of moments; `recorder`; `scenario`.
 
 mod check;
@@ -40,7 +43,7 @@ mod sentence;
 #[cfg(test)]
 mod tests;
 
-pub use exhibits::{EXHIBITS, Exhibit, record_exhibit};
+pub use exhibits::{exhibits, record_exhibit};
 pub use explain::explain;
 pub use files::{read, write_page};
 pub use page::{museum_page, page};

@@ -71,7 +71,7 @@ impl Ending {
     }
 }
 
-/// What the world has asked for, and what it has got.
+/// The requests of the world, and its receipts.
 #[derive(Default)]
 pub(super) struct Outcome {
     /// A second descriptor of the file that stdin is, if a shell has one, and whether the
@@ -80,7 +80,7 @@ pub(super) struct Outcome {
     /// The reader of stdout has gone.
     pub(super) reader_left: bool,
     lines: usize,
-    /// What came out of stdout, and of stderr if that leads elsewhere.
+    /// The bytes that came out of stdout, and of stderr if that leads elsewhere.
     outputs: [Vec<u8>; 2],
     clients: BTreeMap<u8, Client>,
 }
@@ -177,7 +177,7 @@ impl Outcome {
     }
 }
 
-/// What the shell finds that has started the process.
+/// The state in which the process leaves the stdin of its shell.
 fn shell(did_block: bool, blocks: bool) -> String {
     let mode = |blocks: bool| if blocks { "in" } else { "not in" };
     let next = if blocks {

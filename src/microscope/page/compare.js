@@ -1,9 +1,12 @@
 // Compare mode: a second recording beside the first, aligned by virtual time. Where the
 // two runs part first is marked in both.
 
-/** The index of the event of `other` that belongs beside an event: the last one that is not
-    later. Of several at the same time it is the one of the same rank. */
+/** The index of the event of `other` that belongs beside an event. As long as the runs are
+    the same, that is the same one. Then it is the last one that is not later, and of several at
+    the same time the one of the same rank. */
 function besideOf(recording, index, other) {
+  const parting = partingOf(recording, other);
+  if (parting === null || index <= parting) return Math.min(index, other.last);
   const { at } = recording.events[index];
   let rank = 0;
   while (index - rank > 0 && recording.events[index - rank - 1].at === at) rank += 1;
@@ -17,9 +20,12 @@ function besideOf(recording, index, other) {
   return found;
 }
 
-/** Whether two events say the same and change the same. Their times may differ. */
-const isSameEvent = (one, two) =>
-  one.turn === two.turn && one.text === two.text && JSON.stringify(one.set) === JSON.stringify(two.set);
+/** Whether two events say the same, and change the same in the process. Their times may
+    differ, and so may what the kernel holds by then. */
+function isSameEvent(one, two) {
+  const change = ({ set }) => JSON.stringify({ ...set, kernel: null });
+  return one.turn === two.turn && one.text === two.text && change(one) === change(two);
+}
 
 const partings = new WeakMap();
 
@@ -50,7 +56,8 @@ function markParting(mark, recording, other, width) {
 /** How the present event stands to the one beside it. */
 function comparison(recording, index, other, at) {
   const parting = partingOf(recording, other);
-  if (parting === null) return { text: 'the runs are the same, event by event' };
+  if (parting === null) return { text: 'the events are the same; compare the ends' };
+  if (index === recording.last && parting > index) return { text: '≠ this run ends here', differs: true };
   if (index < parting) return { text: 'the runs are the same so far' };
   if (index === parting) return { text: '≠ here the runs part', differs: true };
   if (isSameEvent(recording.events[index], other.events[at])) return { text: 'the same event in both' };

@@ -306,6 +306,7 @@ function start() {
   const options = app.listed.map(({ name, title }) => h('option', { value: name }, title));
   fill(byId('recording'), options);
   fill(byId('beside-with'), h('option', { value: '' }, 'nothing'), options);
+  if (app.museum.isOpen) document.querySelector('.brand span').textContent = 'the bug museum';
   byId('beside-label').hidden = app.museum.isOpen || app.all.length < 2;
   if (kept.get('theme')) document.documentElement.dataset.theme = kept.get('theme');
   const clicks = {

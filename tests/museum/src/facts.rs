@@ -5,7 +5,7 @@ pub struct Fact {
     pub key: &'static str,
     /// The choice.
     pub title: &'static str,
-    /// What it means for a loop, told with the answer.
+    /// The consequence for a loop, told with the answer.
     pub text: &'static str,
     /// The chapter of the book that builds on it.
     pub chapter: &'static str,

@@ -19,7 +19,7 @@ use std::path::Path;
 /// A planted bug.
 pub struct Mutant {
     pub name: String,
-    /// Why it is wrong, for the reader who has named the fact.
+    /// Why it is wrong, told when the fact was named.
     pub why: String,
     pub exhibit: String,
     /// The key of the fact.
