@@ -150,23 +150,27 @@ async function visits() {
 
 /** Links beside the sound loop open at the first difference, and pages fit their windows. */
 async function fits() {
-  for (const scheme of ['light', 'dark'])
-    for (const width of [400, 1280]) {
-      const tab = await open(museum_file, '', { width, scheme });
-      for (const { run } of exhibits) {
-        const seen = await tab.evaluate((name) => {
-          window.microscope.openLink(`#run=${name}&beside=${name}-sound`);
-          return [document.documentElement.scrollWidth, window.microscope.beside?.name];
-        }, run);
-        check(seen[0] <= width, `${run}: ${seen[0]} pixels wide in a window of ${width}`);
-        check(seen[1] === `${run}-sound`, `${run}: the link opens ${seen[1]} beside`);
-        if (!pictures) continue;
-        mkdirSync(pictures, { recursive: true });
-        await tab.waitForTimeout(50);
-        await tab.screenshot({ path: join(pictures, `${run}-${width}-${scheme}.png`), fullPage: true });
-      }
-      await close(tab);
+  const windows = [
+    [400, 'light'],
+    [1280, 'dark'],
+  ];
+  if (pictures) windows.push([400, 'dark'], [1280, 'light']);
+  for (const [width, scheme] of windows) {
+    const tab = await open(museum_file, '', { width, scheme });
+    for (const { run } of exhibits) {
+      const seen = await tab.evaluate((name) => {
+        window.microscope.openLink(`#run=${name}&beside=${name}-sound`);
+        return [document.documentElement.scrollWidth, window.microscope.beside?.name];
+      }, run);
+      check(seen[0] <= width, `${run}: ${seen[0]} pixels wide in a window of ${width}`);
+      check(seen[1] === `${run}-sound`, `${run}: the link opens ${seen[1]} beside`);
+      if (!pictures) continue;
+      mkdirSync(pictures, { recursive: true });
+      await tab.waitForTimeout(50);
+      await tab.screenshot({ path: join(pictures, `${run}-${width}-${scheme}.png`), fullPage: true });
     }
+    await close(tab);
+  }
 }
 
 /** Any two recordings of one page stand beside each other. */
