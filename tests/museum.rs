@@ -273,6 +273,12 @@ impl Seen {
         self.tells("waits without a timeout")
     }
 
+    /// Whether a part of some state has a word in it.
+    fn shows(&self, path: &str, word: &str) -> bool {
+        let parts = self.states.iter().filter_map(|state| state.pointer(path));
+        parts.map(Value::to_string).any(|part| part.contains(word))
+    }
+
     /// The most of a number in any state.
     fn most(&self, path: &str) -> u64 {
         let all = self.states.iter().filter_map(|state| state.pointer(path));
@@ -335,13 +341,7 @@ fn has_sign(mutant: &str, seen: &Seen) -> bool {
         }
         "no-backpressure" => seen.most("/buffers/stdout/bytes") > 600_000,
         "waits-for-a-file" => seen.sleeps() && number("/kernel/pipes/stdin/bytes") > 0,
-        "no-generation" => {
-            let queues = seen
-                .states
-                .iter()
-                .map(|state| state["reactor"]["queue"].to_string());
-            queues.filter(|queue| queue.contains("gone")).count() > 0
-        }
+        "no-generation" => seen.shows("/reactor/queue", "gone"),
         "reads-until-empty" => seen
             .kinds("served")
             .any(|about| about["name"] == "stdin" && about["bytes"].as_u64() > Some(10 * 65_536)),
@@ -354,16 +354,7 @@ fn has_sign(mutant: &str, seen: &Seen) -> bool {
         "ends-with-the-input" => seen
             .kinds("phase")
             .any(|about| about["from"] == "serving" && about["to"] == "ended"),
-        "an-event-is-a-connection" => {
-            let states = seen
-                .states
-                .iter()
-                .map(|state| state["connections"].to_string());
-            states
-                .filter(|connections| connections.contains("Sending"))
-                .count()
-                > 0
-        }
+        "an-event-is-a-connection" => seen.shows("/connections", "Sending"),
         "interest-comes-too-late" => seen.sleeps() && number("/connections/4/holds") == 10,
         "prints-to-stderr" => seen.tells("has died"),
         "a-write-is-whole" => {

@@ -302,6 +302,11 @@ function start() {
   app.all = JSON.parse(byId('recordings').textContent);
   // The code is that of the program, so the first recording has it for all.
   for (const recording of app.all) recording.code ??= app.all[0].code;
+  // Two recordings may have one name, as those of two builds do.
+  app.all.forEach((recording, place) => {
+    const isTaken = app.all.slice(0, place).some(({ name }) => name === recording.name);
+    if (isTaken) Object.assign(recording, { name: `${recording.name}-${place + 1}`, title: `${recording.title} (${place + 1})` });
+  });
   app.museum = new Museum(JSON.parse(byId('museum').textContent));
   const options = app.listed.map(({ name, title }) => h('option', { value: name }, title));
   fill(byId('recording'), options);
