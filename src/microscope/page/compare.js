@@ -97,9 +97,13 @@ function besideView({ recording, index, other, goToParting, close }) {
   ];
 }
 
-/** What the world has seen in the end. Sentences that the other run does not have are marked. */
+const untimed = (sentence) => sentence.replace(/ at [\d.]+ ms/, '');
+
+/** What the world has seen in the end. Sentences that the other run does not have are marked, but
+    not for their times. */
 function outcomeView(recording, other, id) {
-  const differs = (sentence) => other && !(other.outcome || []).includes(sentence);
+  const others = (other?.outcome || []).map(untimed);
+  const differs = (sentence) => other && !others.includes(untimed(sentence));
   return [
     h('h2', { id }, other ? `In the end: ${recording.title}` : 'In the end'),
     h(
