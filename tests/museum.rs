@@ -96,7 +96,7 @@ fn each_recording_and_both_pages_are_current() {
     let recordings: Vec<Recording> = recordings.into_iter().flatten().cloned().collect();
     let museum = json!({ "facts": facts, "exhibits": shown });
     is_current("docs/museum.html", &museum_page(&recordings, &museum));
-    is_current("book/src/museum.md", &format!("{}{rooms}", hall()));
+    is_current("book/src/bug-museum.md", &format!("{}{rooms}", hall()));
 }
 
 /// The part of the page's data that belongs to an exhibit.
@@ -139,7 +139,7 @@ fn hall() -> String {
          which. You see what the loop did and what came out of it, and name the fact.\n\n\
          Every fact has one exhibit. Watch an exhibit in the microscope, which asks you and keeps score, or read its text here. \
          After the answer the microscope shows it beside the sound loop, in the same world, and marks where the two runs part. \
-         All exhibits at once: [the museum in the microscope](../../docs/museum.html).\n\n\
+         All exhibits at once: [the museum in the microscope](museum.html).\n\n\
          ## The facts\n\n",
     );
     for (place, fact) in FACTS.iter().enumerate() {
@@ -172,7 +172,7 @@ fn room(number: usize, mutant: &Mutant, recording: &Recording) -> String {
     format!(
         "\n### Exhibit {number}: {title}\n\n\
          {about}\n\n\
-         [Watch it](../../docs/museum.html#run={run})\n\n\
+         [Watch it](museum.html#run={run})\n\n\
          <details><summary>Read it</summary>\n\n\
          ```text\n{told}```\n\n\
          </details>\n\n\
@@ -182,7 +182,7 @@ fn room(number: usize, mutant: &Mutant, recording: &Recording) -> String {
          What a loop does about it: {} See [chapter {}]({}.md).\n\n\
          The planted lines:\n\n\
          ```diff\n{change}```\n\n\
-         [Watch it beside the sound loop](../../docs/museum.html#run={run}&beside={run}-sound)\n\n\
+         [Watch it beside the sound loop](museum.html#run={run}&beside={run}-sound)\n\n\
          </details>\n",
         fact.title,
         mutant.why,
