@@ -16,6 +16,9 @@ use std::panic;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+/// The width of a recording's text on the book's page.
+const COLUMNS: usize = 96;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -104,7 +107,7 @@ fn exhibit(mutant: &Mutant) -> Value {
     json!({
         "run": mutant.exhibit,
         "fact": mutant.fact,
-        "why": mutant.why,
+        "why": mutant.why.replace('`', ""),
         "sign": mutant.sign,
         "change": difference(&mutant.changes),
     })
@@ -204,7 +207,29 @@ fn shortened(explained: &str) -> String {
         .find_map(|head| explained.find(head));
     let lines = explained[start.unwrap() + 1..].lines();
     let kept = lines.filter(|line| !line.contains("so the loop parks"));
-    kept.flat_map(|line| [line, "\n"]).collect()
+    kept.map(folded).collect()
+}
+
+/// A line, cut where words end: a page of the book is not wider.
+fn folded(line: &str) -> String {
+    let indent = match line.trim_start().starts_with('[') {
+        true => 13,
+        false if line.starts_with("   ") => 21,
+        false => 4,
+    };
+    let mut text = String::new();
+    let mut column = 0;
+    for word in line.split_inclusive(' ') {
+        if column > indent && column + word.trim_end().len() > COLUMNS {
+            text.truncate(text.trim_end().len());
+            let _never_fails = write!(text, "\n{:indent$}", "");
+            column = indent;
+        }
+        text += word;
+        column += word.len();
+    }
+    text.push('\n');
+    text
 }
 
 #[test]
