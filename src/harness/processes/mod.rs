@@ -10,7 +10,8 @@
 //!
 //! A turn flushes what waits for the nodes, waits for the next edge or timer, serves the
 //! sources that are ready, and fires the timers that are due. Replies come before alarms, so
-//! that a reply beats its own timeout.
+//! that a reply beats its own timeout. A turn has a bound; what is over it stays for the next
+//! turn.
 //!
 //! Invariants:
 //! - Each life of a node has its own pipes. Those of an earlier life are closed before the
@@ -22,9 +23,11 @@
 //! | file | content |
 //! |---|---|
 //! | `parts` | nodes, packets, timers |
+//! | `work` | how much one turn does |
 //! | `network` | a message from its line to its arrival |
 //! | `lifecycle` | a node from its start to its end, and its streams |
 //! | `faults` | kills, pauses, partitions |
+//! | `held`, `memory` | the memory that nodes make a run hold, and its bound |
 //! | `notes` | everything that is kept for the record, and its bounds |
 //! | `blame` | what nodes do wrong, and their stderr |
 //! | `bed` | the calls of the driver |
@@ -32,11 +35,16 @@
 mod bed;
 mod blame;
 mod faults;
+mod held;
 mod lifecycle;
+mod memory;
 mod network;
 mod notes;
 mod outline;
 mod parts;
+#[cfg(test)]
+mod tests;
+mod work;
 
 pub(super) use notes::Notes;
 
@@ -47,13 +55,15 @@ use crate::reactor::Reactor;
 use crate::time::{Clock, Instant, MonotonicClock, Wheel};
 use crate::workload::faults::{Conditions, Faults, Network, Schedule};
 use crate::workload::{Happening, SERVICE_NAMES, Services, Statistics};
-use parts::{Address, Client, Due, End, Server, Stream};
+use held::Held;
+use parts::{Address, Client, Due, End, Packet, Server, Stream};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use work::{WORK_MAX, Work};
 
 /// The longest wait. An interrupt that comes between the look at its flag and the wait is
 /// noticed after this time.
@@ -71,6 +81,10 @@ pub(super) struct Processes {
     wheel: Wheel<Due>,
     /// Empty between turns; kept for its memory.
     due: Vec<Due>,
+    /// Messages that are due, and had no place in the work of an earlier turn.
+    late: VecDeque<Packet>,
+    work: Work,
+    work_max: Duration,
     /// The time to which everything has happened.
     reached: Instant,
     happenings: VecDeque<Happening>,
@@ -87,6 +101,10 @@ pub(super) struct Processes {
     next_message: u64,
     /// The bytes of the messages that wait in the wheel.
     in_flight_bytes: usize,
+    held: Held,
+    /// Whether the load ends because the run holds much.
+    is_full: bool,
+    is_load_over: bool,
     /// When it is next looked whether a node has stopped itself.
     next_look: Instant,
     statistics: Statistics,
@@ -133,6 +151,9 @@ impl Processes {
             reactor: Reactor::new()?,
             wheel: Wheel::new(clock.now()),
             due: Vec::new(),
+            late: VecDeque::new(),
+            work: Work::begin(Instant::ZERO, WORK_MAX),
+            work_max: WORK_MAX,
             reached: Instant::ZERO,
             happenings: VecDeque::new(),
             servers: (0..nodes).map(|_| Server::default()).collect(),
@@ -146,6 +167,9 @@ impl Processes {
             partition_draws: random.fork(),
             next_message: 0,
             in_flight_bytes: 0,
+            held: Held::new(nodes),
+            is_full: false,
+            is_load_over: false,
             next_look: Instant::ZERO + LOOK_EVERY,
             statistics: Statistics::default(),
             notes: Notes::new(nodes),
@@ -207,26 +231,28 @@ impl Processes {
             .wheel
             .next_deadline()
             .map_or(until, |next| next.min(until));
-        let timeout = next.since(now).min(WAIT_MAX);
+        let timeout = match self.late.is_empty() {
+            true => next.since(now).min(WAIT_MAX),
+            false => Duration::ZERO,
+        };
         if let Err(error) = self.reactor.wait(Some(timeout)) {
             return self.fail(error);
         }
         let now = self.clock.now();
-        while let Some((token, stream, readiness)) = self.reactor.next_ready() {
+        self.work = Work::begin(now, self.work_max);
+        while !self.is_work_over()
+            && let Some((token, stream, readiness)) = self.reactor.next_ready()
+        {
             let (node, kind) = (stream.node, stream.kind);
             self.serve(token, node, kind, readiness);
         }
         while let Some(stream) = self.reactor.take_finished() {
             drop(stream);
         }
-        let mut due = std::mem::take(&mut self.due);
-        self.wheel.expire(now, &mut due);
-        for due in due.drain(..) {
-            self.fire(due);
-        }
-        self.due = due;
+        self.expire(now);
         self.reached = self.reached.max(now);
         self.look_at_signal();
+        self.look_at_memory();
         if now >= self.next_look {
             self.next_look = now + LOOK_EVERY;
             self.look_at_nodes();
@@ -234,13 +260,40 @@ impl Processes {
         self.show_progress(now);
     }
 
+    /// Fires the timers that are due. Of the messages as many arrive as the work allows.
+    fn expire(&mut self, now: Instant) {
+        self.work = Work::begin(self.clock.now(), self.work_max);
+        while !self.is_work_over()
+            && let Some(packet) = self.late.pop_front()
+        {
+            self.end_flight(packet);
+        }
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(now, &mut due);
+        for due in due.drain(..) {
+            self.fire(due);
+        }
+        self.due = due;
+    }
+
+    fn is_work_over(&self) -> bool {
+        self.work.is_over(self.clock.now())
+    }
+
+    fn end_flight(&mut self, packet: Packet) {
+        self.work.count();
+        self.in_flight_bytes -= packet.weight();
+        self.arrive(packet);
+    }
+
     fn fire(&mut self, due: Due) {
         match due {
             Due::Alarm(alarm) => self.happenings.push_back(Happening::Alarm(alarm)),
-            Due::Arrival(packet) => {
-                self.in_flight_bytes -= packet.weight();
-                self.arrive(packet);
+            Due::Arrival(packet) if self.late.is_empty() && !self.is_work_over() => {
+                self.end_flight(packet);
             }
+            // It keeps its place behind those that were due before.
+            Due::Arrival(packet) => self.late.push_back(packet),
             Due::Moment(moment) => self.change(moment),
             Due::InitDeadline { node, client } => self.check_init(node, client),
             Due::StdoutClosed { node, life } => self.check_stdout(node, life),
@@ -270,6 +323,7 @@ impl Processes {
     }
 
     fn show_progress(&mut self, now: Instant) {
+        self.progress.flush();
         if !self.progress.is_due(now) {
             return;
         }
