@@ -83,7 +83,8 @@ Exit status:
   1    it is invalid
   2    unknown: nothing was wrong, but too little happened to tell
   254  an option or its value is wrong
-  255  the tester failed, or could not write the result or its files
+  255  the tester failed, could not write the result or its files, or a signal came
+       while the result waited for a reader of stdout
 ";
 
 /// The long options, with whether each has a value.

@@ -255,7 +255,8 @@ impl Processes {
     }
 
     fn take(&mut self, node: usize, kind: StreamKind, line: &Line<'_>) {
-        self.work.count();
+        let (Line::Whole(bytes) | Line::TooLong { excerpt: bytes }) = line;
+        self.work.count(bytes.len());
         match (line, kind) {
             (Line::Whole(line), StreamKind::Stdout) => self.take_line(node, line),
             (Line::TooLong { excerpt }, StreamKind::Stdout) => {

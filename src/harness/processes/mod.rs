@@ -276,12 +276,12 @@ impl Processes {
         self.due = due;
     }
 
-    fn is_work_over(&self) -> bool {
-        self.work.is_over(self.clock.now())
+    fn is_work_over(&mut self) -> bool {
+        self.work.is_over(|| self.clock.now())
     }
 
     fn end_flight(&mut self, packet: Packet) {
-        self.work.count();
+        self.work.count(packet.body.len());
         self.in_flight_bytes -= packet.weight();
         self.arrive(packet);
     }

@@ -194,6 +194,7 @@ impl Processes {
             Address::Service(service) => {
                 self.note_arrival(&packet);
                 let client = self.name(packet.src).clone();
+                self.work.count_service();
                 let before = self.services.held_bytes();
                 let reply = self.services.answer(service, &client, &packet.body);
                 if let Address::Node(node) = packet.src {
