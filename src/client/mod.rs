@@ -23,4 +23,5 @@ mod port;
 mod services;
 
 pub use caller::Client;
+pub(crate) use carrier::{Carrier, Carries};
 pub use services::{SERVICES, serve};

@@ -2,10 +2,11 @@
 
 use super::Processes;
 use super::notes::LAST_WORDS_MAX;
-use super::parts::Astray;
+use super::parts::{Astray, Stream};
 use crate::harness::complaints::Complaint;
 use crate::harness::record::Problem;
 use crate::protocol::Header;
+use crate::sys::Pipe;
 
 /// How much of a wrong line is shown.
 const EXCERPT_BYTES: usize = 300;
@@ -101,8 +102,8 @@ impl Processes {
         let Some(process) = &server.process else {
             return;
         };
-        let stream = self.reactor.get(process.stdin);
-        let unread = stream.map_or(0, |stream| stream.pipe.unread()) + process.input.len();
+        let pipe = self.reactor.get(process.stdin).and_then(Stream::pipe);
+        let unread = pipe.map_or(0, Pipe::unread) + process.input.len();
         if server.is_slow && unread > 0 {
             let (name, at) = (&self.names[node], self.since_start());
             let why = format!(

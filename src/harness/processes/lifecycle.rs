@@ -2,7 +2,7 @@
 
 use super::Processes;
 use super::parts::{Address, Due, End, Process, Server, Stream, StreamKind};
-use crate::protocol::{Header, ReplyTo};
+use crate::protocol::{ErrorBody, ErrorCode, Header, ReplyTo};
 use crate::reactor::{Interest, Token};
 use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::{self, Child};
@@ -32,6 +32,12 @@ const ERROR_LINE_BYTES_MAX: usize = 64 << 10;
 /// How long after the end of its stdout a node may take to end.
 const END_AFTER_STDOUT: Duration = Duration::from_millis(500);
 
+/// Whether a body is the error that stands for a receiver which is not connected to NATS.
+fn is_not_there(body: &str) -> bool {
+    let error = serde_json::from_str::<ErrorBody<String>>(body);
+    error.is_ok_and(|error| error.code == ErrorCode::NodeNotFound)
+}
+
 impl Processes {
     /// Starts a node, and sends it an `init` from a new client.
     pub(super) fn start_node(&mut self, node: usize) {
@@ -48,7 +54,15 @@ impl Processes {
         }
         let client = self.new_client();
         self.servers[node].init_from = Some(client);
-        self.clients[client].last_msg_id = 1;
+        self.clients[client].last_msg_id = INIT_NUMBER;
+        self.send_init(node, client);
+        let deadline = self.clock.now() + INIT_TIMEOUT;
+        self.wheel
+            .insert(deadline, Due::InitDeadline { node, client });
+        self.await_init(node, client);
+    }
+
+    pub(super) fn send_init(&mut self, node: usize, client: usize) {
         let body = json!({
             "type": "init",
             "msg_id": INIT_NUMBER,
@@ -57,15 +71,12 @@ impl Processes {
         });
         let (src, dest) = (Address::Client(client), Address::Node(node));
         self.send(src, dest, &body.to_string());
-        let deadline = self.clock.now() + INIT_TIMEOUT;
-        self.wheel
-            .insert(deadline, Due::InitDeadline { node, client });
     }
 
     fn spawn(&mut self, node: usize) -> io::Result<()> {
-        let (child, pipes) = Child::spawn(&self.plan.program, &self.plan.arguments)?;
+        let (child, pipes) = Child::spawn(&self.plan.program, &self.arguments(node))?;
         let mut insert = |pipe, kind, interest| {
-            let stream = Stream { pipe, node, kind };
+            let stream = Stream::Node { pipe, node, kind };
             self.reactor.insert(stream, interest)
         };
         let (readable, writable) = (Interest::READABLE, Interest::WRITABLE);
@@ -117,9 +128,12 @@ impl Processes {
             self.blame_line(node, packet.body.as_bytes(), why);
             return true;
         }
+        let kind = header.and_then(|header| header.kind);
+        if self.broker.is_some() && is_not_there(&packet.body) {
+            return true; // it is not connected yet, and gets the `init` again
+        }
         self.servers[node].init_from = None;
         self.clients[client].is_open = false;
-        let kind = header.and_then(|header| header.kind);
         if kind.as_deref() == Some("init_ok") {
             self.servers[node].is_ready = true;
         } else {
@@ -135,7 +149,22 @@ impl Processes {
         if server.init_from != Some(client) || server.process.is_none() || server.is_paused {
             return;
         }
+        if let Some(broker) = &self.broker {
+            // A fault of the network was in its way.
+            let now = self.clock.now();
+            let limit = broker.reachable_since(node).unwrap_or(now) + INIT_TIMEOUT;
+            if now < limit {
+                self.wheel
+                    .insert(limit, Due::InitDeadline { node, client });
+                return;
+            }
+        }
         let seen = match server.lines - server.lines_before {
+            0 if self.broker.is_some() => {
+                "it runs and has sent no message by NATS. Does its `main` take the options --nats \
+                 and --cluster?"
+                    .to_owned()
+            }
             0 => "it runs and has written no line to stdout. Does it flush after each line, as \
                  with Python's print(…, flush=True)?"
                 .to_owned(),
@@ -190,13 +219,14 @@ impl Processes {
         for _ in 0..reads {
             let process = self.servers[node].process.as_mut();
             let lines = process.and_then(|process| process.lines(kind).as_mut());
-            let (Some(stream), Some(lines)) = (self.reactor.get(token), lines) else {
+            let pipe = self.reactor.get(token).and_then(Stream::pipe);
+            let (Some(pipe), Some(lines)) = (pipe, lines) else {
                 break;
             };
             if !left.is_readable() || has_ended {
                 break;
             }
-            match stream.pipe.read(lines.space()) {
+            match pipe.read(lines.space()) {
                 Ok(0) => has_ended = true,
                 Ok(count) => {
                     lines.filled(count);
@@ -269,11 +299,11 @@ impl Processes {
         let readiness = self.reactor.readiness(token);
         let mut left = readiness;
         let mut progress = Progress::idle(Next::Wait);
-        while let Some(stream) = self.reactor.get(token)
+        while let Some(pipe) = self.reactor.get(token).and_then(Stream::pipe)
             && left.is_writable()
             && !process.input.is_empty()
         {
-            match stream.pipe.write(process.input.pending()) {
+            match pipe.write(process.input.pending()) {
                 Ok(count) => process.input.consume(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     left.remove(Readiness::WRITABLE);
