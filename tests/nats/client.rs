@@ -6,8 +6,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// A client of a server, with a name in the cluster `t`.
+/// A client of a server, with a name in a cluster.
 pub(crate) struct Client {
+    cluster: &'static str,
     name: String,
     stream: BufReader<TcpStream>,
     next_msg_id: u64,
@@ -20,10 +21,16 @@ impl Client {
 
     /// With further fields of `CONNECT`, each with a comma in front.
     pub(crate) fn connect_with(port: u16, name: &str, fields: &str) -> Client {
+        Client::connect_in("t", port, name, fields)
+    }
+
+    /// The same in another cluster than `t`.
+    pub(crate) fn connect_in(cluster: &'static str, port: u16, name: &str, fields: &str) -> Client {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("an option");
         let mut client = Client {
+            cluster,
             name: name.to_owned(),
             stream: BufReader::new(stream),
             next_msg_id: 1,
@@ -31,7 +38,7 @@ impl Client {
         assert!(client.line().starts_with("INFO "));
         client.write(&format!(
             "CONNECT {{\"verbose\":false,\"headers\":true,\"no_responders\":true{fields}}}\r\n\
-             SUB eddyline.t.{name}.* 1\r\nPING\r\n"
+             SUB eddyline.{cluster}.{name}.* 1\r\nPING\r\n"
         ));
         assert_eq!(client.line(), "PONG");
         client
@@ -44,7 +51,7 @@ impl Client {
             .expect("write");
     }
 
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("a line");
         assert!(!line.is_empty(), "the server has closed the connection");
@@ -53,9 +60,9 @@ impl Client {
 
     /// Publishes a payload to `dest`, on the subject of `src`.
     pub(crate) fn publish(&mut self, dest: &str, src: &str, payload: &str) {
-        let length = payload.len();
+        let (cluster, length) = (self.cluster, payload.len());
         self.write(&format!(
-            "PUB eddyline.t.{dest}.{src} {length}\r\n{payload}\r\n"
+            "PUB eddyline.{cluster}.{dest}.{src} {length}\r\n{payload}\r\n"
         ));
     }
 

@@ -258,7 +258,8 @@ impl Processes {
         let Mail { lines, said } = std::mem::take(&mut broker.mail);
         let at = self.since_start();
         for text in said {
-            self.notes.log(at, &Rc::from(NAME), format!("the tester: {text}"));
+            self.notes
+                .log(at, &Rc::from(NAME), format!("the tester: {text}"));
         }
         for line in lines {
             let src = Envelope::parse(&line).map(|message| self.find(&message.src));
@@ -275,7 +276,10 @@ impl Processes {
         self.read_log();
         let broker = self.broker.as_deref_mut();
         if let Some(broker) = broker
-            && broker.server.as_ref().is_some_and(|server| server.end == token)
+            && broker
+                .server
+                .as_ref()
+                .is_some_and(|server| server.end == token)
             && let Some((status, said)) = broker.kill(&mut self.reactor)
         {
             self.break_off(format_args!(

@@ -154,8 +154,7 @@ impl Processes {
             let now = self.clock.now();
             let limit = broker.reachable_since(node).unwrap_or(now) + INIT_TIMEOUT;
             if now < limit {
-                self.wheel
-                    .insert(limit, Due::InitDeadline { node, client });
+                self.wheel.insert(limit, Due::InitDeadline { node, client });
                 return;
             }
         }

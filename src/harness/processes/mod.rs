@@ -307,9 +307,11 @@ impl Processes {
         };
         let down = names(|server| server.process.is_none());
         let paused = names(|server| server.is_paused);
-        let is_cut = self.faults.spans().iter().any(|span| {
-            span.to.is_none() && span.kind == FaultKind::Partition
-        });
+        let is_cut = self
+            .faults
+            .spans()
+            .iter()
+            .any(|span| span.to.is_none() && span.kind == FaultKind::Partition);
         let delivered = self.statistics.delivered;
         self.progress.show(now, delivered, is_cut, &down, &paused);
     }

@@ -115,7 +115,9 @@ impl Relay {
         }
         let is_open = SIDES.map(|from| pair.carry(reactor, from));
         if is_open != [true, true] {
-            pair.sides.into_iter().for_each(|token| reactor.finish(token));
+            pair.sides
+                .into_iter()
+                .for_each(|token| reactor.finish(token));
             self.pairs.remove(&number);
         }
     }
@@ -123,7 +125,9 @@ impl Relay {
     /// Ends the connections of all nodes.
     pub(super) fn close_all(&mut self, reactor: &mut Reactor<Stream>) {
         for pair in std::mem::take(&mut self.pairs).into_values() {
-            pair.sides.into_iter().for_each(|token| reactor.finish(token));
+            pair.sides
+                .into_iter()
+                .for_each(|token| reactor.finish(token));
         }
     }
 }
