@@ -4,7 +4,7 @@ use super::support::PATIENCE;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A client of a server, with a name in a cluster.
 pub(crate) struct Client {
@@ -90,6 +90,42 @@ impl Client {
         }
     }
 
+    /// The next payload, or `None` if none has begun to arrive by then.
+    pub(crate) fn receive_until(&mut self, until: Instant) -> Option<String> {
+        loop {
+            if self.stream.buffer().is_empty() {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return None;
+                }
+                let stream = self.stream.get_ref();
+                stream.set_read_timeout(Some(left)).expect("a timeout");
+                let has_come = self.stream.fill_buf().is_ok();
+                let stream = self.stream.get_ref();
+                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                if !has_come {
+                    return None;
+                }
+            }
+            let line = self.line();
+            if line == "PING" {
+                self.write("PONG\r\n");
+            } else if line.starts_with("MSG ") {
+                return Some(self.payload(&line).1);
+            }
+        }
+    }
+
+    /// The number of the next request.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next_msg_id
+    }
+
+    /// The next requests have numbers from this one on.
+    pub(crate) fn count_from(&mut self, number: u64) {
+        self.next_msg_id = number;
+    }
+
     /// The subject in a line, and the payload behind it.
     fn payload(&mut self, line: &str) -> (String, String) {
         let words: Vec<&str> = line.split(' ').collect();
@@ -114,38 +150,14 @@ impl Client {
 
     /// The body of the reply to a message, or `None` if none comes in time.
     pub(crate) fn reply_to_or_nothing(&mut self, msg_id: u64, patience: Duration) -> Option<Value> {
-        self.stream
-            .get_ref()
-            .set_read_timeout(Some(patience))
-            .expect("a timeout");
-        let has_come = loop {
-            if self.stream.buffer().is_empty() && self.stream.fill_buf().is_err() {
-                break None;
+        let until = Instant::now() + patience;
+        while let Some(payload) = self.receive_until(until) {
+            let mut message: Value = serde_json::from_str(&payload).expect("JSON");
+            if message["body"]["in_reply_to"] == msg_id {
+                return Some(message["body"].take());
             }
-            self.stream
-                .get_ref()
-                .set_read_timeout(Some(PATIENCE))
-                .expect("a timeout");
-            let line = self.line();
-            if line == "PING" {
-                self.write("PONG\r\n");
-            } else if line.starts_with("MSG ") {
-                let (_, payload) = self.payload(&line);
-                let message: Value = serde_json::from_str(&payload).expect("JSON");
-                if message["body"]["in_reply_to"] == msg_id {
-                    break Some(message["body"].clone());
-                }
-            }
-            self.stream
-                .get_ref()
-                .set_read_timeout(Some(patience))
-                .expect("a timeout");
-        };
-        self.stream
-            .get_ref()
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a timeout");
-        has_come
+        }
+        None
     }
 
     pub(crate) fn ask(&mut self, dest: &str, body: Value) -> Value {

@@ -12,6 +12,7 @@ mod faults;
 mod hosts;
 mod messages;
 mod server;
+mod soak;
 #[path = "../support/mod.rs"]
 mod support;
 mod workloads;

@@ -237,7 +237,7 @@ impl Processes {
         {
             let Broker { carrier, mail, .. } = &mut **broker;
             carrier.flush(&mut self.reactor, now, mail);
-            while self.reactor.take_finished().is_some() {}
+            self.close_finished();
             self.take_mail();
         }
     }

@@ -319,9 +319,7 @@ impl Processes {
         progress.used_up = readiness.without(left);
         self.reactor.apply(token, &progress);
         // At once: the stream may stand in the queue of the turn that begins.
-        while let Some(stream) = self.reactor.take_finished() {
-            drop(stream);
-        }
+        self.close_finished();
     }
 
     // Its end.
@@ -367,9 +365,7 @@ impl Processes {
         }
         for token in tokens {
             self.reactor.finish(token);
-            while let Some(stream) = self.reactor.take_finished() {
-                drop(stream);
-            }
+            self.close_finished();
         }
         let server = &mut self.servers[node];
         server.process = None;

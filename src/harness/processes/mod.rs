@@ -240,9 +240,8 @@ impl Processes {
                 Stream::Gate { number, .. } => self.serve_gate(number),
                 Stream::Side { pair, .. } => self.serve_pair(pair),
             }
-        }
-        while let Some(stream) = self.reactor.take_finished() {
-            drop(stream);
+            // At once: a source that was served may have ended others, which wait in the queue.
+            self.close_finished();
         }
         let mut due = std::mem::take(&mut self.due);
         self.wheel.expire(now, &mut due);
@@ -250,6 +249,7 @@ impl Processes {
             self.fire(due);
         }
         self.due = due;
+        self.close_finished();
         self.reached = self.reached.max(now);
         self.look_at_signal();
         if now >= self.next_look {
@@ -257,6 +257,13 @@ impl Processes {
             self.look_at_nodes();
         }
         self.show_progress(now);
+    }
+
+    /// Takes the sources that have finished out of the reactor, and closes them.
+    fn close_finished(&mut self) {
+        while let Some(stream) = self.reactor.take_finished() {
+            drop(stream);
+        }
     }
 
     fn fire(&mut self, due: Due) {

@@ -200,7 +200,10 @@ fn with(
     }
 }
 
-pub(super) fn use_up(reactor: &mut Reactor<Stream>, token: Token, used_up: Readiness) {
+/// Clears a flag of a source, if it is set.
+pub(super) fn use_up(reactor: &mut Reactor<Stream>, token: Token, flag: Readiness) {
+    let told = reactor.readiness(token);
+    let used_up = told.without(told.without(flag));
     let progress = Progress {
         used_up,
         ..Progress::idle(Next::Wait)

@@ -1,0 +1,179 @@
+//! A soak: three nodes in mixed load, while the server is killed and started again, for any
+//! length of time. Each request is answered once, with what it asked for. Only requests that were
+//! on their way when the server died may stay without an answer, and none gets two. Descriptors
+//! and memory must stay flat.
+//!
+//! `.ci/soak-nats 600 60 4000` does so for ten minutes, with a new server every minute and 4,000
+//! requests a second. The default is short.
+
+use super::client::Client;
+use super::support::Numbers;
+use super::{OnNats, Server};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// The time between two bursts.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The most growth of a node's memory from the second round to the last, in percent.
+const GROWTH_MAX: usize = 5;
+
+/// The shortest time after which memory must be flat.
+const FLAT_FROM: Duration = Duration::from_secs(180);
+
+/// The timeout of the nodes' calls.
+const RPC_TIMEOUT_MS: &str = "500";
+
+fn setting(name: &str, default: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.map_or(default, |text| text.parse().expect("a whole number"))
+}
+
+/// The answer that a request must get.
+#[derive(Debug, Clone, Copy)]
+enum Awaited {
+    Echo,
+    /// The echo of another node, through the one that was asked.
+    Proxied,
+    /// Nothing has such a name: error 1.
+    NotThere,
+    /// The node calls this client, which never replies: error 0.
+    Silence,
+}
+
+impl Awaited {
+    fn draw(numbers: &mut Numbers) -> Awaited {
+        match numbers.below(100) {
+            0..60 => Awaited::Echo,
+            60..90 => Awaited::Proxied,
+            90..98 => Awaited::NotThere,
+            _ => Awaited::Silence,
+        }
+    }
+
+    fn request(self, node: usize, size: usize) -> Value {
+        let inner = json!({"type": "echo", "echo": "x".repeat(size)});
+        let target = match self {
+            Awaited::Echo => return inner,
+            Awaited::Proxied => format!("n{}", node % 3 + 1),
+            Awaited::NotThere => "n9".to_owned(),
+            Awaited::Silence => "c1".to_owned(),
+        };
+        json!({"type": "proxy", "target": target, "inner": inner})
+    }
+
+    fn is_met_by(self, body: &Value) -> bool {
+        match self {
+            Awaited::Echo => body["type"] == "echo_ok",
+            Awaited::Proxied => body["result"]["type"] == "echo_ok",
+            Awaited::NotThere => body["code"] == 1,
+            Awaited::Silence => body["code"] == 0,
+        }
+    }
+}
+
+/// Everything that was asked. No number is used twice.
+#[derive(Default)]
+struct Ledger {
+    waiting: HashMap<u64, Awaited>,
+    /// Requests that were on their way when a server died. Some are answered later.
+    lost: HashMap<u64, Awaited>,
+    answered: u64,
+    late: u64,
+}
+
+impl Ledger {
+    /// Takes a message to the client. Calls of the nodes stay without a reply.
+    fn take(&mut self, payload: &str) {
+        let message: Value = serde_json::from_str(payload).expect("JSON");
+        let body = &message["body"];
+        let Some(number) = body["in_reply_to"].as_u64() else {
+            return;
+        };
+        if let Some(awaited) = self.waiting.remove(&number) {
+            assert!(awaited.is_met_by(body), "{awaited:?}: {payload}");
+            self.answered += 1;
+        } else if self.lost.remove(&number).is_some() {
+            self.late += 1;
+        } else {
+            panic!("an answer to no request, or the second one: {payload}");
+        }
+    }
+}
+
+#[test]
+fn nodes_answer_each_request_once_however_often_the_server_dies() {
+    let length = Duration::from_secs(setting("EDDYLINE_SOAK_SECONDS", 3));
+    let round = Duration::from_secs(setting("EDDYLINE_SOAK_ROUND", 1));
+    let rate = setting("EDDYLINE_SOAK_RATE", 1000);
+    let Some(mut server) = Server::start(&[]) else {
+        return;
+    };
+    let options = ["--rpc-timeout-ms", RPC_TIMEOUT_MS];
+    let mut nodes = ["n1", "n2", "n3"].map(|name| OnNats::start(name, &server.url(), &options));
+    let mut ledger = Ledger::default();
+    let mut numbers = Numbers(7);
+    let (mut asked, mut rounds) = (0, Vec::new());
+    let began = Instant::now();
+    let mut first_number = 1;
+    while began.elapsed() < length {
+        let mut client = Client::connect(server.port, "c1");
+        client.count_from(first_number);
+        let until = Instant::now() + round;
+        let mut due = Instant::now();
+        while Instant::now() < until {
+            for _ in 0..rate / 100 {
+                let node = numbers.below(3) + 1;
+                let awaited = Awaited::draw(&mut numbers);
+                let request = awaited.request(node, numbers.below(1000));
+                ledger
+                    .waiting
+                    .insert(client.send(&format!("n{node}"), request), awaited);
+                asked += 1;
+            }
+            due += TICK;
+            while let Some(payload) = client.receive_until(due) {
+                ledger.take(&payload);
+            }
+        }
+        rounds.push(nodes.each_ref().map(|node| {
+            let process = node.0.process();
+            (process.memory(), process.open_files())
+        }));
+        if began.elapsed() < length {
+            // What is on its way now may be lost.
+            ledger.lost.extend(ledger.waiting.drain());
+            first_number = client.next_number();
+            server.restart();
+            for node in &mut nodes {
+                node.wait_for("connected to");
+            }
+        } else {
+            while !ledger.waiting.is_empty() {
+                ledger.take(&client.receive().1);
+            }
+        }
+    }
+    let lost = ledger.lost.len() as u64;
+    assert_eq!(ledger.answered + ledger.late + lost, asked);
+    let used = nodes.each_ref().map(|node| node.0.process().cpu_ticks());
+    eprintln!(
+        "{asked} requests in {:?}, {} servers: {} answered once, {} more after a server's end, {lost} lost with one",
+        began.elapsed(),
+        rounds.len(),
+        ledger.answered,
+        ledger.late,
+    );
+    eprintln!("CPU of the nodes in ticks of 10 ms: {used:?}");
+    for round in &rounds {
+        eprintln!("bytes and descriptors of each node: {round:?}");
+    }
+    let (second, last) = (&rounds[1.min(rounds.len() - 1)], &rounds[rounds.len() - 1]);
+    for ((memory, files), (memory_last, files_last)) in second.iter().zip(last) {
+        assert_eq!(files, files_last, "descriptors are left open");
+        let most = memory + memory * GROWTH_MAX / 100;
+        assert!(length < FLAT_FROM || *memory_last <= most, "memory grows");
+    }
+    nodes.into_iter().for_each(OnNats::end);
+}
