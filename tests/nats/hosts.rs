@@ -24,7 +24,7 @@ use std::process::{Child, Command, Output, Stdio};
 struct Host {
     /// It waits for the end of its stdin.
     holder: Child,
-    /// What leads into a namespace of a user without rights.
+    /// The options that enter the namespace of a user without rights.
     user: &'static [&'static str],
 }
 

@@ -28,7 +28,7 @@
 //! | `notes` | everything that is kept for the record, and its bounds |
 //! | `blame` | what nodes do wrong, and their stderr |
 //! | `bed` | the calls of the driver |
-//! | `broker`, `relay` | NATS in place of the pipes: its server, and the way of the nodes to it |
+//! | `on_nats`, `broker`, `relay` | NATS in place of the pipes: the run, its server, and the way of the nodes to it |
 
 mod bed;
 mod blame;
@@ -37,6 +37,7 @@ mod faults;
 mod lifecycle;
 mod network;
 mod notes;
+mod on_nats;
 mod outline;
 mod parts;
 mod relay;

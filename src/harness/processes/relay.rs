@@ -13,7 +13,6 @@
 //!
 //! A server that starts again may have another port. The gates keep theirs.
 
-use super::Processes;
 use super::parts::Stream;
 use crate::reactor::{Interest, Reactor, Token};
 use crate::source::{Next, Progress, Readiness, Reason};
@@ -82,8 +81,23 @@ impl Relay {
         self.gates[gate].is_cut
     }
 
+    pub(super) fn set_cut(&mut self, gate: usize, is_cut: bool) {
+        self.gates[gate].is_cut = is_cut;
+    }
+
+    /// The connections behind a gate.
+    pub(super) fn pairs_of(&self, gate: usize) -> Vec<u64> {
+        let own = self.pairs.iter().filter(|(_, pair)| pair.gate == gate);
+        own.map(|(&number, _)| number).collect()
+    }
+
     /// Takes the connections that wait at a gate. They are closed if there is no server.
-    fn accept(&mut self, reactor: &mut Reactor<Stream>, gate: usize, server: Option<u16>) {
+    pub(super) fn accept(
+        &mut self,
+        reactor: &mut Reactor<Stream>,
+        gate: usize,
+        server: Option<u16>,
+    ) {
         let Gate { token, is_cut, .. } = self.gates[gate];
         if is_cut {
             return;
@@ -106,7 +120,7 @@ impl Relay {
     }
 
     /// Carries bytes both ways. A pair with a side that has ended is closed.
-    fn pump(&mut self, reactor: &mut Reactor<Stream>, number: u64) {
+    pub(super) fn pump(&mut self, reactor: &mut Reactor<Stream>, number: u64) {
         let Some(pair) = self.pairs.get_mut(&number) else {
             return;
         };
@@ -209,35 +223,4 @@ pub(super) fn use_up(reactor: &mut Reactor<Stream>, token: Token, flag: Readines
         ..Progress::idle(Next::Wait)
     };
     reactor.apply(token, &progress);
-}
-
-impl Processes {
-    pub(super) fn serve_gate(&mut self, gate: usize) {
-        if let Some(broker) = &mut self.broker {
-            let port = broker.port();
-            broker.relay.accept(&mut self.reactor, gate, port);
-        }
-    }
-
-    pub(super) fn serve_pair(&mut self, pair: u64) {
-        if let Some(broker) = &mut self.broker {
-            broker.relay.pump(&mut self.reactor, pair);
-        }
-    }
-
-    /// Cuts a node off from the server, or lets it have it again.
-    pub(super) fn hold_up(&mut self, node: usize, is_cut: bool) {
-        let Some(broker) = &mut self.broker else {
-            return;
-        };
-        broker.relay.gates[node].is_cut = is_cut;
-        if is_cut {
-            return;
-        }
-        self.serve_gate(node);
-        let pairs = self.broker.iter().flat_map(|broker| &broker.relay.pairs);
-        let own = pairs.filter(|(_, pair)| pair.gate == node);
-        let own: Vec<u64> = own.map(|(&number, _)| number).collect();
-        own.into_iter().for_each(|pair| self.serve_pair(pair));
-    }
 }
