@@ -65,7 +65,8 @@ The network and the faults:
   --duplicate P              Probability that a message arrives twice. [default: 0]
   --nats-server FILE         A nats-server. The nodes run on it and not on pipes: they
                              get --node, --nodes, --nats and --cluster behind their own
-                             arguments. No latency, loss or duplicates there.
+                             arguments. Messages between them are not counted, and
+                             there is no latency, loss or duplicates.
   --nemesis A,B              Faults: partition, kill, pause; on NATS broker, too: its
                              server is killed. [default: none]
   --nemesis-interval S       Mean seconds between their changes. [default: 10]
