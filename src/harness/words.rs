@@ -29,40 +29,63 @@ pub(crate) struct Event {
     pub(crate) reply: Option<Value>,
 }
 
+/// The origin of an event: an operation, or a fault, by index.
+enum Origin {
+    Invoked(usize),
+    Completed(usize),
+    Began(usize),
+    Ended(usize),
+}
+
 /// All events of a run, in order. The setup is left out, as in Jepsen.
-pub(crate) fn events(record: &Record) -> Vec<Event> {
-    let mut events = Vec::new();
+///
+/// Only the order is held. The events have the replies as trees, ten times as long as their text,
+/// so each is made when its turn comes.
+pub(crate) fn events(record: &Record) -> impl Iterator<Item = Event> + '_ {
+    let mut order = Vec::new();
     for (index, operation) in record.history.operations().iter().enumerate() {
         if operation.phase == Phase::Setup {
             continue;
         }
-        let process = process(operation, index);
         // At one time, an operation ends before its client's next one begins.
         let place = 2 * index + 2;
-        events.push((
-            operation.invoked,
-            place,
-            invocation(record, operation, process),
-        ));
+        order.push((operation.invoked, place, Origin::Invoked(index)));
         if operation.completed != Duration::MAX {
-            let event = completion(record, operation, process);
-            events.push((operation.completed, place + 1, event));
+            order.push((operation.completed, place + 1, Origin::Completed(index)));
         }
     }
-    for span in &record.faults {
-        let nodes = span.nodes.iter().map(|node| match record.nodes.get(*node) {
-            Some(name) => Edn::text(name.as_str()),
-            None => Edn::text(format!("n{node}")),
-        });
-        let value = Edn::vector([Edn::vector(nodes), Edn::text(span.detail.as_str())]);
-        let [begin, end] = fault_words(span);
-        events.push((span.from, 0, nemesis(span.from, begin, value)));
-        if let Some(to) = span.to {
-            events.push((to, 1, nemesis(to, end, Edn::Nil)));
-        }
+    for (index, span) in record.faults.iter().enumerate() {
+        order.push((span.from, 0, Origin::Began(index)));
+        order.extend(span.to.map(|to| (to, 1, Origin::Ended(index))));
     }
-    events.sort_by_key(|(at, place, _)| (*at, *place));
-    events.into_iter().map(|(.., event)| event).collect()
+    order.sort_by_key(|(at, place, _)| (*at, *place));
+    order
+        .into_iter()
+        .map(|(at, _, origin)| event(record, at, &origin))
+}
+
+fn event(record: &Record, at: Duration, origin: &Origin) -> Event {
+    let operations = record.history.operations();
+    match *origin {
+        Origin::Invoked(index) => {
+            let operation = &operations[index];
+            invocation(record, operation, process(operation, index))
+        }
+        Origin::Completed(index) => {
+            let operation = &operations[index];
+            completion(record, operation, process(operation, index))
+        }
+        Origin::Began(index) => {
+            let span = &record.faults[index];
+            let nodes = span.nodes.iter().map(|node| match record.nodes.get(*node) {
+                Some(name) => Edn::text(name.as_str()),
+                None => Edn::text(format!("n{node}")),
+            });
+            let value = Edn::vector([Edn::vector(nodes), Edn::text(span.detail.as_str())]);
+            nemesis(at, fault_words(span)[0], value)
+        }
+        Origin::Ended(index) => nemesis(at, fault_words(&record.faults[index])[1], Edn::Nil),
+    }
 }
 
 /// The names of the beginning and the end of a fault.
@@ -224,7 +247,7 @@ fn transaction(txn: &Value) -> Edn {
 
 impl Event {
     /// The event as a map, for `history.edn`.
-    pub(crate) fn to_edn(&self, index: usize) -> Edn {
+    pub(crate) fn into_edn(self, index: usize) -> Edn {
         let number = |number: u64| Edn::Number(number.into());
         let nanos = u64::try_from(self.at.as_nanos()).unwrap_or(u64::MAX);
         let mut entries = vec![
@@ -236,7 +259,7 @@ impl Event {
                 self.process.map_or(Edn::keyword("nemesis"), number),
             ),
             ("f", Edn::keyword(self.f.as_str())),
-            ("value", self.value.clone()),
+            ("value", self.value),
         ];
         if let Some((name, text)) = &self.error {
             let error = [Edn::keyword(name.as_str()), Edn::text(text.as_str())];

@@ -92,54 +92,76 @@ pub(super) struct Dialect {
     pub(super) done: &'static str,
 }
 
-/// A read, with the position of its beginning among all operations.
-struct Read<'a> {
-    position: usize,
-    operation: &'a Operation,
-    set: BTreeSet<u64>,
-}
-
 /// An element that a client tried to add.
-#[derive(Default)]
 struct Element {
+    number: u64,
     can_exist: bool,
     known_since: Option<Duration>,
+    /// The position in the history of the last read that has it, and of the last that does not.
+    last_present: Option<usize>,
+    last_absent: Option<usize>,
+}
+
+/// The values of one read, sorted.
+struct Values {
+    sorted: Vec<u64>,
+    /// Those that are there twice.
+    twice: Vec<u64>,
+}
+
+/// A final read, and the elements that it does not have, as indices.
+struct FinalRead {
+    node: usize,
+    missed: Vec<usize>,
 }
 
 /// Checks a history, and measures it.
+///
+/// Reads are as long as the set, so all of them together grow with the square of the run. They
+/// are taken one at a time, each beside the sorted elements, and only its outcome for each element
+/// is kept.
 pub(super) fn check(history: &History, dialect: &Dialect, anomalies: &mut Anomalies) -> Elements {
-    let Dialect { noun, done, .. } = dialect;
-    let mut known: BTreeMap<u64, Element> = BTreeMap::new();
-    for write in history.of_kind(dialect.write) {
-        let Some(number) = (dialect.element)(write) else {
+    let noun = dialect.noun;
+    let mut attempted = attempted(history, dialect);
+    let (mut doubled, mut finals) = (BTreeSet::new(), Vec::new());
+    for (position, read) in history.operations().iter().enumerate() {
+        if read.kind() != "read" || !read.is_ok() {
+            continue;
+        }
+        let Some(values) = (dialect.elements)(read).map(Values::of) else {
+            anomalies.add(format_args!(
+                "a read of n{} by {} was no list of {noun}s",
+                read.node, read.client
+            ));
             continue;
         };
-        let element = known.entry(number).or_default();
-        element.can_exist |= !write.is_fail();
-        if write.is_ok() {
-            element.known_by(write.completed);
+        if let Some(first) = values.twice.first() {
+            let article = if noun.starts_with('e') { "an" } else { "a" };
+            anomalies.add(format_args!(
+                "a read of n{} by {} has {article} {noun} twice: {first}",
+                read.node, read.client
+            ));
         }
-    }
-    let (reads, duplicated) = reads(history, dialect, anomalies);
-    for Read { operation, set, .. } in &reads {
-        for number in set {
-            match known.get_mut(number) {
-                Some(element) if element.can_exist => element.known_by(operation.completed),
-                _ => anomalies.add(format_args!(
-                    "n{} has {noun} {number}, which was never {done}",
-                    operation.node
-                )),
-            }
+        let missed = take(read, position, &values.sorted, &mut attempted, |number| {
+            anomalies.add(format_args!(
+                "n{} has {noun} {number}, which was never {}",
+                read.node, dialect.done
+            ));
+        });
+        doubled.extend(values.twice);
+        if read.phase == Phase::Final {
+            let node = read.node;
+            finals.push(FinalRead { node, missed });
         }
     }
     let mut elements = Elements {
-        attempted: known.len(),
-        duplicated,
+        attempted: attempted.len(),
+        duplicated: doubled.len(),
         ..Elements::default()
     };
-    for (&number, element) in &known {
+    for element in &attempted {
         elements.known += usize::from(element.known_since.is_some());
-        elements.judge(number, element, &reads);
+        elements.judge(element, history);
     }
     elements.stable_latencies.sort_unstable();
     for lost in &elements.lost {
@@ -147,79 +169,100 @@ pub(super) fn check(history: &History, dialect: &Dialect, anomalies: &mut Anomal
             "{noun} {lost} is lost: it was known, and later reads do not have it"
         ));
     }
-    check_finals(&known, &reads, dialect, anomalies);
+    check_finals(&attempted, &finals, noun, anomalies);
     elements
 }
 
-/// The reads of a history, and how many elements some of them have twice.
-fn reads<'a>(
-    history: &'a History,
-    dialect: &Dialect,
-    anomalies: &mut Anomalies,
-) -> (Vec<Read<'a>>, usize) {
-    let noun = dialect.noun;
-    let (mut reads, mut doubled) = (Vec::new(), BTreeSet::new());
-    for (position, operation) in history.operations().iter().enumerate() {
-        if operation.kind() != "read" || !operation.is_ok() {
-            continue;
-        }
-        let (client, node) = (&operation.client, operation.node);
-        let Some(list) = (dialect.elements)(operation) else {
-            anomalies.add(format_args!(
-                "a read of n{node} by {client} was no list of {noun}s"
-            ));
+/// The elements that clients tried to add, by number.
+fn attempted(history: &History, dialect: &Dialect) -> Vec<Element> {
+    let mut attempted: BTreeMap<u64, Element> = BTreeMap::new();
+    for write in history.of_kind(dialect.write) {
+        let Some(number) = (dialect.element)(write) else {
             continue;
         };
-        let mut set = BTreeSet::new();
-        let twice: BTreeSet<u64> = list
-            .into_iter()
-            .filter(|number| !set.insert(*number))
-            .collect();
-        if let Some(first) = twice.first() {
-            let article = if noun.starts_with('e') { "an" } else { "a" };
-            anomalies.add(format_args!(
-                "a read of n{node} by {client} has {article} {noun} twice: {first}"
-            ));
-        }
-        doubled.extend(twice);
-        reads.push(Read {
-            position,
-            operation,
-            set,
+        let element = attempted.entry(number).or_insert(Element {
+            number,
+            can_exist: false,
+            known_since: None,
+            last_present: None,
+            last_absent: None,
         });
+        element.can_exist |= !write.is_fail();
+        if write.is_ok() {
+            element.known_by(write.completed);
+        }
     }
-    (reads, doubled.len())
+    attempted.into_values().collect()
+}
+
+/// Takes what a read says of each element. Returns the elements that it does not have, if it is a
+/// final one. `strange` is told each value that cannot be there.
+fn take(
+    read: &Operation,
+    position: usize,
+    sorted: &[u64],
+    attempted: &mut [Element],
+    mut strange: impl FnMut(u64),
+) -> Vec<usize> {
+    let mut missed = Vec::new();
+    let mut values = sorted.iter().copied().peekable();
+    for (index, element) in attempted.iter_mut().enumerate() {
+        while let Some(number) = values.next_if(|&number| number < element.number) {
+            strange(number);
+        }
+        if values.next_if_eq(&element.number).is_none() {
+            element.last_absent = Some(position);
+            if read.phase == Phase::Final {
+                missed.push(index);
+            }
+            continue;
+        }
+        element.last_present = Some(position);
+        if element.can_exist {
+            element.known_by(read.completed);
+        } else {
+            strange(element.number);
+        }
+    }
+    values.for_each(strange);
+    missed
 }
 
 /// Checks that each final read has all elements that are known.
 fn check_finals(
-    known: &BTreeMap<u64, Element>,
-    reads: &[Read<'_>],
-    dialect: &Dialect,
+    attempted: &[Element],
+    finals: &[FinalRead],
+    noun: &str,
     anomalies: &mut Anomalies,
 ) {
-    let Dialect { noun, .. } = dialect;
-    let finals = reads
-        .iter()
-        .filter(|read| read.operation.phase == Phase::Final);
-    let mut count = 0;
-    for Read { operation, set, .. } in finals {
-        count += 1;
-        let missed = known
-            .iter()
-            .filter(|(number, element)| element.known_since.is_some() && !set.contains(number));
-        for (number, _) in missed {
+    for FinalRead { node, missed } in finals {
+        let missed = missed.iter().map(|&index| &attempted[index]);
+        for element in missed.filter(|element| element.known_since.is_some()) {
             anomalies.add(format_args!(
                 "{noun} {number} is lost at n{node}: it was known, and a final read of n{node} does \
                  not have it",
-                node = operation.node
+                number = element.number
             ));
         }
     }
-    if count == 0 {
+    if finals.is_empty() {
         anomalies.add(format_args!(
             "no final read was answered: the final {noun}s are unknown"
         ));
+    }
+}
+
+impl Values {
+    fn of(mut values: Vec<u64>) -> Values {
+        values.sort_unstable();
+        let pairs = values.windows(2).filter(|pair| pair[0] == pair[1]);
+        let mut twice: Vec<u64> = pairs.map(|pair| pair[0]).collect();
+        twice.dedup();
+        values.dedup();
+        Values {
+            sorted: values,
+            twice,
+        }
     }
 }
 
@@ -230,26 +273,21 @@ impl Element {
 }
 
 impl Elements {
-    fn judge(&mut self, number: u64, element: &Element, reads: &[Read<'_>]) {
-        let last = |is_in: bool| {
-            let mut reads = reads.iter().rev();
-            reads.find(|read| read.set.contains(&number) == is_in)
-        };
-        let (present, absent) = (last(true), last(false));
+    fn judge(&mut self, element: &Element, history: &History) {
         let Some(since) = element.known_since else {
             self.never_read += 1;
             return;
         };
-        let absent_began = absent.map(|read| read.operation.invoked);
-        let present_at = present.map(|read| read.position);
-        if present_at.is_some() && absent.map(|read| read.position) < present_at {
+        let (present, absent) = (element.last_present, element.last_absent);
+        let absent_began = absent.map(|position| history.operations()[position].invoked);
+        if present.is_some() && absent < present {
             let stale_for = absent_began.map_or(Duration::ZERO, |at| at.saturating_sub(since));
             let stale_for = whole_milliseconds(stale_for);
             self.stable += 1;
             self.stale += usize::from(!stale_for.is_zero());
             self.stable_latencies.push(stale_for);
         } else if absent_began.is_some_and(|at| since < at) {
-            self.lost.push(number);
+            self.lost.push(element.number);
         } else {
             self.never_read += 1;
         }

@@ -33,6 +33,8 @@ use super::words;
 use log::date;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -65,26 +67,38 @@ pub fn save(record: &Record, root: &Path) -> io::Result<PathBuf> {
     for (file, text) in files(record, &evidence) {
         write(&folder.join(file), &text)?;
     }
+    write_history(&folder, record)?;
     link(root, "latest", &from_root)?;
     link(&of_workload, "latest", &name)?;
     Ok(folder)
 }
 
-/// All files of a run but the page, by their paths in its folder.
+/// Writes `history.txt` and `history.edn`, event by event: together they can be longer than the
+/// memory.
+fn write_history(folder: &Path, record: &Record) -> io::Result<()> {
+    let [lines, forms] = ["history.txt", "history.edn"].map(|name| folder.join(name));
+    let new = |path: &Path| {
+        let file = File::create(path).map_err(|error| at(path, &error))?;
+        Ok::<_, io::Error>(BufWriter::new(file))
+    };
+    let (mut of_lines, mut of_forms) = (new(&lines)?, new(&forms)?);
+    for (index, event) in words::events(record).enumerate() {
+        let line = event.to_line();
+        of_lines
+            .write_all(line.as_bytes())
+            .map_err(|error| at(&lines, &error))?;
+        writeln!(of_forms, "{}", event.into_edn(index)).map_err(|error| at(&forms, &error))?;
+    }
+    of_lines.flush().map_err(|error| at(&lines, &error))?;
+    of_forms.flush().map_err(|error| at(&forms, &error))
+}
+
+/// All files of a run but the page and the history, by their paths in its folder.
 fn files(record: &Record, evidence: &[Shown]) -> Vec<(String, String)> {
     let (edn, json) = results::results(record, evidence);
-    let events = words::events(record);
-    let lines = events.iter().map(words::Event::to_line).collect();
-    let mut forms = String::new();
-    for (index, event) in events.iter().enumerate() {
-        // Writing to a string cannot fail.
-        let _ = writeln!(forms, "{}", event.to_edn(index));
-    }
     let mut files = vec![
         ("results.edn".to_owned(), edn),
         ("results.json".to_owned(), json),
-        ("history.txt".to_owned(), lines),
-        ("history.edn".to_owned(), forms),
         ("jepsen.log".to_owned(), log::log(record)),
         ("latency-raw.svg".to_owned(), plots::latency_raw(record)),
         (

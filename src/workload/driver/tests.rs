@@ -24,6 +24,8 @@ struct Mirror {
     node: Node,
     ends_when_broken: bool,
     now: Duration,
+    /// Alarms come at multiples of this.
+    tick: Duration,
     /// By time; what was added first comes first, and alarms come last.
     due: BTreeMap<(Duration, bool, u64), Happening>,
     added: u64,
@@ -66,6 +68,8 @@ impl Testbed for Mirror {
     }
 
     fn set_alarm(&mut self, at: Duration, alarm: u64) {
+        let nanos = at.as_nanos().next_multiple_of(self.tick.as_nanos());
+        let at = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         self.add(at, true, Happening::Alarm(alarm));
     }
 
@@ -115,6 +119,7 @@ fn mirror(node: Node, ends_when_broken: bool) -> Mirror {
         node,
         ends_when_broken,
         now: Duration::ZERO,
+        tick: Duration::from_nanos(1),
         due: BTreeMap::new(),
         added: 0,
         clients: 0,
@@ -149,6 +154,23 @@ fn a_load_has_its_rate_and_every_operation_its_reply() {
     assert_eq!(finished.checked.unwrap().echoed, operations);
     assert_eq!(finished.history.latency(1.0), Duration::from_millis(1));
     assert_eq!(mirror.clients, WORKERS + FINAL_WORKERS);
+}
+
+#[test]
+fn a_load_has_its_rate_when_alarms_are_late() {
+    let operations = |tick: Duration| {
+        let (mut mirror, load) = (mirror(Node::Echoes, false), load(2_000.0, true));
+        mirror.tick = tick;
+        let mut driver = Driver::new(&mut mirror, Echo::new(), &load, 1, Duration::ZERO);
+        driver.put_under_load();
+        driver.history.operations().len()
+    };
+    let late = operations(Duration::from_millis(1));
+    assert!((18_000..22_000).contains(&late), "{late}");
+    // Two operations a millisecond, and at most 1,000 of the 6,000 that are due after three
+    // seconds.
+    let stood_still = operations(Duration::from_secs(3));
+    assert_eq!(stood_still, 3 * LATE_MAX);
 }
 
 #[test]
