@@ -66,12 +66,20 @@ impl Chapter {
         Package::new(&format!("step-{}", self.name), &[("", &self.step_folder())])
     }
 
-    /// The starter: its own `src/`, and the step's Cargo.toml and tests.
+    /// An appendix has code and known bugs, and no exercise.
+    pub fn has_starter(&self) -> bool {
+        self.exercise_folder().join("starter").exists()
+    }
+
+    /// The starter: the step, with the files of `starter/` in place of those of `src/`.
     pub fn starter(&self) -> Package {
         let mut package = self.step();
         package.name = format!("starter-{}", self.name);
-        package.files.retain(|(name, _)| !name.starts_with("src/"));
-        package.add("src/", &self.exercise_folder().join("starter"));
+        let own = Package::new("", &[("src/", &self.exercise_folder().join("starter"))]);
+        package
+            .files
+            .retain(|(name, _)| own.files.iter().all(|(own, _)| own != name));
+        package.files.extend(own.files);
         package
     }
 

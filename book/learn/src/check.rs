@@ -2,7 +2,7 @@
 
 use crate::chapter::{Chapter, names_in};
 use crate::run::{self, Versions};
-use crate::{Result, book, made, read};
+use crate::{Result, book, made, read, words};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,6 +34,7 @@ pub fn check(numbers: &[&str]) -> Result<bool> {
         given(chapter, &mut wrong)?;
     }
     pages(&mut wrong)?;
+    wrong.extend(words::wrong()?);
     for text in &wrong {
         println!("WRONG  {text}");
     }
@@ -59,8 +60,12 @@ fn packages(chapters: &[Chapter], wrong: &mut Vec<String>) -> Result<()> {
     let mut expected = Vec::new();
     let mut all = Vec::new();
     for (index, chapter) in chapters.iter().enumerate() {
-        let mut packages = vec![chapter.step(), chapter.starter()];
-        let mut fails = vec![Vec::new(), chapter.starter_fails()?];
+        let mut packages = vec![chapter.step()];
+        let mut fails = vec![Vec::new()];
+        if chapter.has_starter() {
+            packages.push(chapter.starter());
+            fails.push(chapter.starter_fails()?);
+        }
         for mutant in chapter.mutants()? {
             packages.push(mutant.package(chapter)?);
             fails.push(vec![mutant.fails.clone()]);
@@ -180,8 +185,19 @@ fn lines_of_code(folder: &Path) -> Result<usize> {
     Ok(count)
 }
 
-/// In a starter with places to fill in, all other functions are those of the step.
+/// A starter has no copy of a file of the step. With places to fill in, all its other
+/// functions are those of the step.
 fn given(chapter: &Chapter, wrong: &mut Vec<String>) -> Result<()> {
+    if !chapter.has_starter() {
+        return Ok(());
+    }
+    let folder = chapter.exercise_folder().join("starter");
+    for name in names_in(&folder)? {
+        let own = read(&folder.join(&name))?;
+        if read(&chapter.step_folder().join("src").join(&name)).is_ok_and(|step| step == own) {
+            wrong.push(format!("{}: {name} is a copy of the step's", chapter.name));
+        }
+    }
     let starter = read(&chapter.exercise_folder().join("starter/lib.rs"))?;
     let step = read(&chapter.step_folder().join("src/lib.rs"))?;
     if !starter.contains("todo!(") {
@@ -230,8 +246,7 @@ fn pages(wrong: &mut Vec<String>) -> Result<()> {
         }
         for target in links(&text) {
             let file = target.split('#').next().unwrap_or_default();
-            let is_inside =
-                !file.is_empty() && !file.contains("://") && !file.ends_with("microscope.html");
+            let is_inside = !file.is_empty() && !file.contains("://");
             if is_inside && !book().join("src").join(file).exists() {
                 wrong.push(format!("{name}: the link to {target} is dead"));
             }

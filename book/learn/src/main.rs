@@ -7,6 +7,7 @@ mod check;
 mod made;
 mod package;
 mod run;
+mod words;
 
 use chapter::Chapter;
 use package::Package;
@@ -74,6 +75,12 @@ fn main() -> ExitCode {
 
 /// Runs the chapter's tests on the reader's copy.
 fn learn(chapter: &Chapter) -> Result<bool> {
+    if !chapter.has_starter() {
+        let name = &chapter.name;
+        return Err(format!(
+            "{name} is an appendix without an exercise: its code is in book/steps/{name}."
+        ));
+    }
     let mine = book().join("mine").join(&chapter.name);
     let lib = mine.join("src/lib.rs");
     if !lib.exists() {

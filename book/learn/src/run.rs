@@ -27,6 +27,8 @@ pub struct Binary {
 
 pub struct Build {
     pub binaries: Vec<Binary>,
+    /// The name of the build, in the names of its crates.
+    name: String,
 }
 
 impl Build {
@@ -61,6 +63,7 @@ impl Build {
         });
         Ok(Build {
             binaries: binaries.collect(),
+            name: String::new(),
         })
     }
 }
@@ -94,8 +97,8 @@ pub fn build_together(name: &str, chapters: &[Versions<'_>]) -> Result<Build> {
     let folder = target().join("learn").join(name);
     let mut members = Vec::new();
     for versions in chapters {
-        let name = crate_name(versions.chapter);
-        write_versions(&folder.join(&name), versions)?;
+        let name = crate_name(name, versions.chapter);
+        write_versions(&folder.join(&name), &name, versions)?;
         members.push(format!("\"{name}\""));
     }
     let root = read(&book().join("Cargo.toml"))?;
@@ -112,38 +115,41 @@ pub fn build_together(name: &str, chapters: &[Versions<'_>]) -> Result<Build> {
         &folder.join("Cargo.lock"),
         &read(&book().join("Cargo.lock"))?,
     )?;
-    Build::tests(&folder, false)
+    Ok(Build {
+        name: name.to_owned(),
+        ..Build::tests(&folder, false)?
+    })
 }
 
-/// The name of the crate that has all versions of a chapter.
-fn crate_name(chapter: &Chapter) -> String {
-    format!("versions-{}", chapter.name)
+/// The name of the crate that has all versions of a chapter. Two builds must not share
+/// it: cargo would take the one for the other, which has other versions.
+fn crate_name(build: &str, chapter: &Chapter) -> String {
+    format!("{build}-{}", chapter.name)
 }
 
-fn write_versions(folder: &Path, versions: &Versions<'_>) -> Result<()> {
+fn write_versions(folder: &Path, name: &str, versions: &Versions<'_>) -> Result<()> {
     let code = versions.chapter.package()?.replace('-', "_");
     let mut root = String::from("#![allow(warnings)]\n");
     for (number, package) in versions.packages.iter().enumerate() {
         let inside = folder.join("versions").join(format!("v{number}"));
         root += &format!("mod v{number} {{\n");
-        for (name, text) in &package.files {
-            let path = inside.join(name);
-            let module = match name.strip_prefix("tests/") {
+        for (file, text) in &package.files {
+            let path = inside.join(file);
+            let module = match file.strip_prefix("tests/") {
                 Some(test) => test.trim_end_matches(".rs"),
                 None => "code",
             };
-            let is_module = name == "src/lib.rs" || name.starts_with("tests/");
+            let is_module = file == "src/lib.rs" || file.starts_with("tests/");
             if is_module {
                 root += &format!("#[path = {path:?}] pub mod {module};\n");
             }
-            if is_module || name.starts_with("src/") {
+            if is_module || file.starts_with("src/") {
                 let home = format!("crate::v{number}::code::");
                 let text = replace_path(text, "crate", &home);
                 write_if_new(&path, &replace_path(&text, &code, &home))?;
             }
-            if name == "Cargo.toml" {
-                let name = crate_name(versions.chapter);
-                write_if_new(&folder.join("Cargo.toml"), &package.manifest(&name))?;
+            if file == "Cargo.toml" {
+                write_if_new(&folder.join("Cargo.toml"), &package.manifest(name))?;
             }
         }
         root += "}\n";
@@ -259,7 +265,7 @@ pub fn run_tests(binary: &Path, start: &str) -> Result<Report> {
 
 /// The tests that fail on one version of a chapter.
 pub fn failures(build: &Build, chapter: &Chapter, version: usize) -> Result<Vec<String>> {
-    let name = crate_name(chapter);
+    let name = crate_name(&build.name, chapter);
     let binary = build.binaries.iter().find(|binary| binary.is_of(&name));
     let binary = binary.ok_or_else(|| format!("{name} has no tests"))?;
     let report = run_tests(&binary.path, &format!("v{version}::"))?;

@@ -74,16 +74,11 @@ fn the_plain_parser_finds_the_same_in_odd_lines() {
         r#"{"src":"a","body":{"msg_id":18446744073709551617}}"#,
         r#"{"src":"a","body":{"echo":1e999}}"#,
         r#"{"src":"a","body":{"echo":"\ud800"}}"#,
-        r#"{"src":"a","body":{"echo":[1,]}}"#,
-        r#"{"src":"a","body":{"echo":{"a"}}}"#,
         r#"{"src":"a","body":{"echo":-}}"#,
         r#"{"src":"a","body":{"echo":1.}}"#,
         r#"{"src":"a","body":{"echo":tru}}"#,
-        r#"{"src":"a","body":{}} and more"#,
-        r#"{"src":"a","body":{}}}"#,
         r#"{"src":7,"body":[]}"#,
         "{\"src\":\"a\tb\",\"body\":{}}",
-        "",
     ] {
         compare(line);
     }
@@ -97,18 +92,42 @@ fn random(state: &mut u64, max: usize) -> usize {
     (*state >> 33) as usize % (max + 1)
 }
 
+/// The usual line with one to three characters from `alphabet` in wrong places. Every
+/// second line is cut as well.
+fn changed(state: &mut u64, alphabet: &[u8]) -> String {
+    let mut bytes = USUAL.as_bytes().to_vec();
+    for _ in 0..=random(state, 2) {
+        let at = random(state, bytes.len() - 1);
+        bytes[at] = alphabet[random(state, alphabet.len() - 1)];
+    }
+    if random(state, 1) == 0 {
+        bytes.truncate(random(state, bytes.len()));
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
 #[test]
-fn a_line_that_is_changed_or_cut_does_no_harm() {
+fn a_line_that_is_changed_or_cut_is_judged_as_the_plain_parser_judges_it() {
+    for line in [
+        "",
+        r#"{"src":"a","body":{}} and more"#,
+        r#"{"src":"a","body":{}}}"#,
+        r#"{"src":"a","body":{"echo":[1,]}}"#,
+        r#"{"src":"a","body":{"echo":{"a"}}}"#,
+    ] {
+        compare(line);
+    }
     let mut state = 1;
+    let mut found = 0;
     for _ in 0..20_000 {
-        let mut bytes = USUAL.as_bytes().to_vec();
-        for _ in 0..=random(&mut state, 2) {
-            let at = random(&mut state, bytes.len() - 1);
-            bytes[at] = b"{}[]\",:0.-e\\ x"[random(&mut state, 13)];
-        }
-        bytes.truncate(random(&mut state, bytes.len()).max(1));
-        // Any text is taken: it must not panic.
-        outline(&String::from_utf8_lossy(&bytes));
+        let line = changed(&mut state, b"{}[]\":, x");
+        compare(&line);
+        found += usize::from(outline(&line).is_some());
+    }
+    assert!(found > 1_000, "{found} lines are too few for a judgement");
+    for _ in 0..20_000 {
+        // It must not panic. The odd lines of the test above say what it finds.
+        outline(&changed(&mut state, b"{}[]\",:0.-e\\ x"));
     }
 }
 

@@ -1,0 +1,1 @@
+../../07-connection/src/lines.rs
