@@ -22,6 +22,7 @@
 //! | [`node`](crate::node) | what authors write against: requests, calls and their table |
 //! | [`session`](crate::session) | a whole node without descriptors |
 //! | [`engine`](crate::engine) | the same messages over NATS |
+//! | [`carrier`](crate::carrier) | the sockets of those |
 //! | [`runtime`](crate::runtime) | the turn, which drives all of the above |
 //! | [`command_line`](crate::command_line) | the options, and `main` |
 //! | [`workload`](crate::workload) | what clients ask for, and what must be true of the answers |

@@ -86,6 +86,8 @@ compile_error!(
 );
 
 #[cfg(target_os = "linux")]
+mod carrier;
+#[cfg(target_os = "linux")]
 pub mod client;
 #[cfg(target_os = "linux")]
 pub mod command_line;

@@ -1,12 +1,14 @@
 //! A reactor with a carrier and nothing else.
 
-use super::carrier::{Carrier, Carries};
+use crate::carrier::{Carrier, Carries};
 use crate::engine::{Nats, Sink};
 use crate::reactor::Reactor;
 use crate::sys::Descriptor;
 use crate::time::{Clock, Instant, MonotonicClock};
+use crate::wire::LINE_BYTES_MAX;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 
 /// The only source.
 struct Plain(Descriptor);
@@ -37,9 +39,15 @@ pub(super) struct Port {
 impl Port {
     pub(super) fn new(nats: &Nats, names: Vec<String>) -> io::Result<Port> {
         let clock = MonotonicClock::start();
+        let mut reactor = Reactor::new()?;
+        let waker = reactor.waker()?;
+        let wake = Arc::new(move || {
+            // A wake that fails is pending already.
+            let _awake = waker.wake();
+        });
         Ok(Port {
-            reactor: Reactor::new()?,
-            carrier: Carrier::new(nats, names, clock.now()),
+            carrier: Carrier::new(nats, names, LINE_BYTES_MAX, None, clock.now(), wake),
+            reactor,
             clock,
         })
     }
@@ -50,16 +58,24 @@ impl Port {
 
     /// Writes what waits, waits until `until` at the latest, and hands out what has arrived.
     pub(super) fn turn(&mut self, until: Instant, sink: &mut impl Sink) -> io::Result<()> {
-        let now = self.clock.now();
-        self.carrier.flush(&mut self.reactor, now, sink);
-        while self.reactor.take_finished().is_some() {}
-        let until = until.min(self.carrier.deadline());
-        self.reactor.wait(Some(until.since(now)))?;
-        let now = self.clock.now();
-        while let Some((token, _, _)) = self.reactor.next_ready() {
-            self.carrier.serve(&mut self.reactor, token, now, sink);
+        let Port {
+            clock,
+            reactor,
+            carrier,
+        } = self;
+        let now = clock.now();
+        carrier.expire(now, sink);
+        while carrier.write(reactor, now, sink) {}
+        carrier.attend(reactor, now, sink);
+        while reactor.take_finished().is_some() {}
+        let until = until.min(carrier.deadline());
+        reactor.wait(Some(until.since(now)))?;
+        let now = clock.now();
+        while let Some((token, Plain(fd), readiness)) = reactor.next_ready() {
+            let progress = carrier.ready(token, fd, readiness, now, sink);
+            reactor.apply(token, &progress);
         }
-        while self.reactor.take_finished().is_some() {}
+        while reactor.take_finished().is_some() {}
         Ok(())
     }
 }

@@ -26,7 +26,7 @@
 //! - Every state but `ready` ends by itself. `ready` ends if the server is silent for
 //!   [`QUIET_MAX`] and then for [`PONG_MAX`].
 //!
-//! Read next: `parser.rs`; `outgoing.rs`; `runtime/broker.rs`, the owner.
+//! Read next: `parser.rs`; `outgoing.rs`; `carrier.rs`, the owner.
 
 use super::greeting::{Info, push_connect};
 use super::nats::{Address, Nats};

@@ -39,17 +39,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("workload", &["protocol", "random"]),
     ("engine", &["protocol", "random", "time", "wire"]),
+    ("carrier", &["engine", "reactor", "source", "sys", "time"]),
     (
         "client",
         &[
-            "engine", "protocol", "random", "reactor", "source", "sys", "time", "wire", "workload",
+            "carrier", "engine", "protocol", "random", "reactor", "sys", "time", "wire", "workload",
         ],
     ),
     (
         "harness",
         &[
-            "client", "diagram", "engine", "workload", "reactor", "source", "sys", "protocol",
-            "random", "time", "wire",
+            "carrier", "client", "diagram", "engine", "workload", "reactor", "source", "sys",
+            "protocol", "random", "time", "wire",
         ],
     ),
     ("runtime", EVERYTHING),
@@ -66,12 +67,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 const EVERYTHING: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload", "diagram", "harness", "engine",
+    "node", "session", "sim", "workload", "diagram", "harness", "engine", "carrier",
 ];
 
 const EVERYTHING_AND_RUNTIME: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload", "diagram", "harness", "engine", "runtime",
+    "node", "session", "sim", "workload", "diagram", "harness", "engine", "carrier", "runtime",
 ];
 
 /// Crates that only some rooms may know.

@@ -237,7 +237,7 @@ impl Processes {
             match *stream {
                 Stream::Node { node, kind, .. } => self.serve(token, node, kind, readiness),
                 Stream::Server(_) => self.serve_server(token),
-                Stream::Carrier(_) => self.serve_carrier(token, now),
+                Stream::Carrier(_) => self.serve_carrier(token, readiness, now),
                 Stream::Gate { number, .. } => self.serve_gate(number),
                 Stream::Side { pair, .. } => self.serve_pair(pair),
             }

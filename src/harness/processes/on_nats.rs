@@ -2,9 +2,10 @@
 
 use super::Processes;
 use super::broker::{Broker, Mail};
-use super::parts::{Address, Due};
+use super::parts::{Address, Due, Stream};
 use crate::protocol::Envelope;
 use crate::reactor::Token;
+use crate::source::Readiness;
 use crate::sys;
 use crate::time::{Clock, Instant};
 use crate::workload::faults::FaultKind;
@@ -67,16 +68,21 @@ impl Processes {
             && broker.port().is_some()
         {
             let Broker { carrier, mail, .. } = &mut **broker;
-            carrier.flush(&mut self.reactor, now, mail);
+            carrier.expire(now, mail);
+            while carrier.write(&mut self.reactor, now, mail) {}
+            carrier.attend(&mut self.reactor, now, mail);
             self.close_finished();
             self.take_mail();
         }
     }
 
-    pub(super) fn serve_carrier(&mut self, token: Token, now: Instant) {
-        if let Some(broker) = &mut self.broker {
+    pub(super) fn serve_carrier(&mut self, token: Token, readiness: Readiness, now: Instant) {
+        if let Some(broker) = &mut self.broker
+            && let Some(Stream::Carrier(fd)) = self.reactor.get(token)
+        {
             let Broker { carrier, mail, .. } = &mut **broker;
-            carrier.serve(&mut self.reactor, token, now, mail);
+            let progress = carrier.ready(token, fd, readiness, now, mail);
+            self.reactor.apply(token, &progress);
             self.take_mail();
         }
     }

@@ -1,6 +1,6 @@
 //! The parts of a cluster of processes: nodes, packets, timers.
 
-use crate::client::Carries;
+use crate::carrier::Carries;
 use crate::protocol::ReplyTo;
 use crate::reactor::Token;
 use crate::sys::{Child, Descriptor, Pipe};

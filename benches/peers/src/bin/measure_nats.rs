@@ -35,8 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (name, first) = programs.first().ok_or("no program")?.clone();
     let server = Server::start(&server)?;
     let lines = [
-        message::line(message::SHORT),
-        message::line(&"x".repeat(1024)),
+        message::line_by_nats(message::SHORT),
+        message::line_by_nats(&"x".repeat(1024)),
     ];
     // For each program, and for the pipes: CPU and rate, for each line.
     let mut samples: Vec<[Sample; 4]> = vec![Default::default(); programs.len() + 1];
