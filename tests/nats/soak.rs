@@ -22,8 +22,14 @@ const GROWTH_MAX: usize = 5;
 /// The shortest time after which memory must be flat.
 const FLAT_FROM: Duration = Duration::from_secs(180);
 
+/// The length of the longest request.
+const REQUEST_BYTES_MAX: usize = 1000;
+
+/// The requests of the warm-up, all at once: less than their timeout takes.
+const WARM_UP_REQUESTS: usize = 1500;
+
 /// The timeout of the nodes' calls.
-const RPC_TIMEOUT_MS: &str = "500";
+const RPC_TIMEOUT_MS: &str = "2000";
 
 fn setting(name: &str, default: u64) -> u64 {
     let text = std::env::var(name).ok();
@@ -115,8 +121,21 @@ fn nodes_answer_each_request_once_however_often_the_server_dies() {
     let mut ledger = Ledger::default();
     let mut numbers = Numbers(7);
     let (mut asked, mut rounds) = (0, Vec::new());
+    // A burst first, so that all blocks that the nodes keep have their largest size. Otherwise
+    // they would grow for minutes, whenever the machine has been busy for a moment.
+    let mut client = Client::connect(server.port, "c1");
+    for number in 0..WARM_UP_REQUESTS {
+        let node = number % 3 + 1;
+        let request = Awaited::Proxied.request(node, REQUEST_BYTES_MAX);
+        let msg_id = client.send(&format!("n{node}"), request);
+        ledger.waiting.insert(msg_id, Awaited::Proxied);
+        asked += 1;
+    }
+    while !ledger.waiting.is_empty() {
+        ledger.take(&client.receive().1);
+    }
+    let mut first_number = client.next_number();
     let began = Instant::now();
-    let mut first_number = 1;
     while began.elapsed() < length {
         let mut client = Client::connect(server.port, "c1");
         client.count_from(first_number);
@@ -126,7 +145,7 @@ fn nodes_answer_each_request_once_however_often_the_server_dies() {
             for _ in 0..rate / 100 {
                 let node = numbers.below(3) + 1;
                 let awaited = Awaited::draw(&mut numbers);
-                let request = awaited.request(node, numbers.below(1000));
+                let request = awaited.request(node, numbers.below(REQUEST_BYTES_MAX));
                 ledger
                     .waiting
                     .insert(client.send(&format!("n{node}"), request), awaited);
