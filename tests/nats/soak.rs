@@ -88,11 +88,26 @@ struct Ledger {
     waiting: HashMap<u64, Awaited>,
     /// Requests that were on their way when a server died. Some are answered later.
     lost: HashMap<u64, Awaited>,
+    asked: u64,
     answered: u64,
     late: u64,
 }
 
 impl Ledger {
+    fn ask(&mut self, client: &mut Client, node: usize, awaited: Awaited, size: usize) {
+        let request = awaited.request(node, size);
+        let number = client.send(&format!("n{node}"), request);
+        self.waiting.insert(number, awaited);
+        self.asked += 1;
+    }
+
+    /// Waits until at most so many requests wait.
+    fn settle(&mut self, client: &mut Client, waiting: usize) {
+        while self.waiting.len() > waiting {
+            self.take(&client.receive().1);
+        }
+    }
+
     /// Takes a message to the client. Calls of the nodes stay without a reply.
     fn take(&mut self, payload: &str) {
         let message: Value = serde_json::from_str(payload).expect("JSON");
@@ -111,6 +126,29 @@ impl Ledger {
     }
 }
 
+/// The memory and the descriptors of each node.
+type Held = [(usize, usize); 3];
+
+fn held(nodes: &[OnNats; 3]) -> Held {
+    nodes.each_ref().map(|node| {
+        let process = node.0.process();
+        (process.memory(), process.open_files())
+    })
+}
+
+/// Checks that nothing grew between the second and the last round.
+fn assert_flat(rounds: &[Held], length: Duration) {
+    for round in rounds {
+        eprintln!("bytes and descriptors of each node: {round:?}");
+    }
+    let (second, last) = (rounds[1.min(rounds.len() - 1)], rounds[rounds.len() - 1]);
+    for ((memory, files), (memory_last, files_last)) in second.into_iter().zip(last) {
+        assert_eq!(files, files_last, "descriptors are left open");
+        let most = memory + memory * GROWTH_MAX / 100;
+        assert!(length < FLAT_FROM || memory_last <= most, "memory grows");
+    }
+}
+
 #[test]
 fn nodes_answer_each_request_once_however_often_the_server_dies() {
     let length = Duration::from_secs(setting("EDDYLINE_SOAK_SECONDS", 3));
@@ -121,85 +159,62 @@ fn nodes_answer_each_request_once_however_often_the_server_dies() {
     };
     let options = ["--rpc-timeout-ms", RPC_TIMEOUT_MS];
     let mut nodes = ["n1", "n2", "n3"].map(|name| OnNats::start(name, &server.url(), &options));
-    let mut ledger = Ledger::default();
-    let mut numbers = Numbers(7);
-    let (mut asked, mut rounds) = (0, Vec::new());
+    let (mut ledger, mut numbers, mut rounds) = (Ledger::default(), Numbers(7), Vec::new());
+    let mut client = Client::connect(server.port, "c1");
     // A burst first, so that all blocks that the nodes keep have their largest size. Otherwise
     // they would grow for minutes, whenever the machine has been busy for a moment.
-    let mut client = Client::connect(server.port, "c1");
     for number in 0..WARM_UP_REQUESTS {
-        let node = number % 3 + 1;
-        let request = Awaited::Proxied.request(node, REQUEST_BYTES_MAX);
-        let msg_id = client.send(&format!("n{node}"), request);
-        ledger.waiting.insert(msg_id, Awaited::Proxied);
-        asked += 1;
+        let (node, size) = (number % 3 + 1, REQUEST_BYTES_MAX);
+        ledger.ask(&mut client, node, Awaited::Proxied, size);
     }
-    while !ledger.waiting.is_empty() {
-        ledger.take(&client.receive().1);
-    }
-    let mut first_number = client.next_number();
+    ledger.settle(&mut client, 0);
     let began = Instant::now();
-    while began.elapsed() < length {
-        let mut client = Client::connect(server.port, "c1");
-        client.count_from(first_number);
+    loop {
         let until = Instant::now() + round;
         let mut due = Instant::now();
         while Instant::now() < until {
             for _ in 0..rate / 100 {
-                let node = numbers.below(3) + 1;
-                let awaited = Awaited::draw(&mut numbers);
-                let request = awaited.request(node, numbers.below(REQUEST_BYTES_MAX));
-                ledger
-                    .waiting
-                    .insert(client.send(&format!("n{node}"), request), awaited);
-                asked += 1;
+                let (node, awaited) = (numbers.below(3) + 1, Awaited::draw(&mut numbers));
+                let size = numbers.below(REQUEST_BYTES_MAX);
+                ledger.ask(&mut client, node, awaited, size);
             }
             // A machine that is too busy for the rate gets fewer requests.
-            while ledger.waiting.len() > WAITING_MAX {
-                ledger.take(&client.receive().1);
-            }
+            ledger.settle(&mut client, WAITING_MAX);
             due = Instant::now().max(due + TICK);
             while let Some(payload) = client.receive_until(due) {
                 ledger.take(&payload);
             }
         }
-        rounds.push(nodes.each_ref().map(|node| {
-            let process = node.0.process();
-            (process.memory(), process.open_files())
-        }));
-        if began.elapsed() < length {
-            // What is on its way now may be lost.
-            ledger.lost.extend(ledger.waiting.drain());
-            first_number = client.next_number();
-            server.restart();
-            for node in &mut nodes {
-                node.wait_for("connected to");
-            }
-        } else {
-            while !ledger.waiting.is_empty() {
-                ledger.take(&client.receive().1);
-            }
+        rounds.push(held(&nodes));
+        if began.elapsed() >= length {
+            break;
         }
+        // The requests that are on their way now may be lost.
+        ledger.lost.extend(ledger.waiting.drain());
+        let next_number = client.next_number();
+        server.restart();
+        for node in &mut nodes {
+            node.wait_for("connected to");
+        }
+        client = Client::connect(server.port, "c1");
+        client.count_from(next_number);
     }
-    let lost = ledger.lost.len() as u64;
-    assert_eq!(ledger.answered + ledger.late + lost, asked);
+    ledger.settle(&mut client, 0);
+    let Ledger {
+        asked,
+        answered,
+        late,
+        lost,
+        ..
+    } = ledger;
+    assert_eq!(answered + late + lost.len() as u64, asked);
+    let (servers, took) = (rounds.len(), began.elapsed());
     let used = nodes.each_ref().map(|node| node.0.process().cpu_ticks());
     eprintln!(
-        "{asked} requests in {:?}, {} servers: {} answered once, {} more after a server's end, {lost} lost with one",
-        began.elapsed(),
-        rounds.len(),
-        ledger.answered,
-        ledger.late,
+        "{asked} requests in {took:?}, {servers} servers: {answered} answered, {late} more after a \
+         server's end, {} lost with one; the nodes used {used:?} ticks of 10 ms",
+        lost.len()
     );
-    eprintln!("CPU of the nodes in ticks of 10 ms: {used:?}");
-    for round in &rounds {
-        eprintln!("bytes and descriptors of each node: {round:?}");
-    }
-    let (second, last) = (&rounds[1.min(rounds.len() - 1)], &rounds[rounds.len() - 1]);
-    for ((memory, files), (memory_last, files_last)) in second.iter().zip(last) {
-        assert_eq!(files, files_last, "descriptors are left open");
-        let most = memory + memory * GROWTH_MAX / 100;
-        assert!(length < FLAT_FROM || *memory_last <= most, "memory grows");
-    }
+    assert_flat(&rounds, length);
     nodes.into_iter().for_each(OnNats::end);
 }
