@@ -2,17 +2,17 @@
 
 use crate::options;
 use crate::values::{
-    USAGE_ERROR, count, number, on_interrupt, option, program, rate, seconds, text,
+    CRASH, USAGE_ERROR, count, number, on_interrupt, option, program, rate, seconds, text,
 };
 use eddyline::harness::{Bench, BenchError, Pace, Program, Requests, store};
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-/// The exit status after a node did something wrong, and after a failure of the bench.
+/// The exit status after a node did something wrong.
 const NODE_FAILED: u8 = 1;
-const CRASH: u8 = 255;
 
 /// The longest text of an echo: its line stays below the 16 MiB of a node of this library.
 const PAYLOAD_BYTES_MAX: usize = 16_000_000;
@@ -57,8 +57,10 @@ For people and programs:
   --json               Print one JSON object. Units stand in its names.
   -h, --help           Print this help and exit.
 
-Processor time and memory are those of the program itself, without programs that it
-starts. A round ends early if the node is silent for 5 s.
+A message is a request together with its answer: 1,000 messages a second are 1,000
+lines to the node and 1,000 lines from it. Processor time and memory are those of
+the program itself, without programs that it starts. A round ends early if the node
+is silent for 5 s.
 
 Exit status:
   0    measured
@@ -113,7 +115,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
     if wants_help {
         return options::print(HELP);
     }
-    on_interrupt(&[&bench.interrupt]);
+    on_interrupt(&[&bench.interrupt], &Arc::default());
     match bench.run() {
         Ok(measured) => {
             let text = if is_json {

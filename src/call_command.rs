@@ -105,6 +105,9 @@ fn text(value: OsString) -> std::result::Result<String, lexopt::Error> {
 fn prepare(read: Options) -> std::result::Result<Call, String> {
     let nats = read.nats.nats().map_err(|error| error.to_string())?;
     let nats = nats.ok_or("a call needs --nats and --cluster")?;
+    nats.warnings()
+        .iter()
+        .for_each(|text| options::report(text));
     let (dest, bodies) = match &read.words[..] {
         [dest, dash] if dash == "-" => (dest, None),
         [dest, kind] => (dest, Some(body(kind, "{}")?)),

@@ -29,11 +29,12 @@ use crate::engine::{Link, Nats, Need, Sink};
 use crate::reactor::{Interest, Reactor, Token};
 use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::{self, Descriptor, socket};
-use crate::time::Instant;
+use crate::time::{Clock, Instant};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
@@ -54,6 +55,8 @@ type Lookup = Receiver<io::Result<Vec<SocketAddr>>>;
 /// A link with its socket.
 pub(crate) struct Carrier {
     link: Link,
+    /// For the time of day, by which certificates end.
+    clock: Rc<dyn Clock>,
     stage: Stage,
     /// The attempt of the link that the stage belongs to.
     attempt: u64,
@@ -89,12 +92,13 @@ impl Carrier {
         names: Vec<String>,
         line_bytes_max: usize,
         seed: Option<u64>,
-        now: Instant,
+        clock: Rc<dyn Clock>,
         wake: Wake,
     ) -> Carrier {
         let seed = seed.unwrap_or_else(sys::random_seed);
         Carrier {
-            link: Link::new(nats, names, line_bytes_max, seed, now),
+            link: Link::new(nats, names, line_bytes_max, seed, clock.now()),
+            clock,
             stage: Stage::None,
             attempt: 0,
             addresses: VecDeque::new(),
@@ -195,8 +199,9 @@ impl Carrier {
     ) {
         match socket::connect_result(fd) {
             Ok(()) => {
-                self.link.connected(now);
                 self.stage = Stage::Connected(token);
+                self.link.connected(now, self.clock.unix_time(), sink);
+                self.forget_lost();
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 left.remove(Readiness::WRITABLE);
@@ -237,11 +242,16 @@ impl Carrier {
             }
             Err(error) => self.link.lose(&error, now, sink),
         }
+        self.forget_lost();
+        received
+    }
+
+    /// Forgets the socket if the link has given it up while it was served: the answer of
+    /// the source closes it.
+    fn forget_lost(&mut self) {
         if self.link.need().1 == Need::Nothing {
-            // The answer of the source closes it.
             self.stage = Stage::None;
         }
-        received
     }
 
     /// Writes once, if the socket has room. Returns whether it took everything.
@@ -287,6 +297,19 @@ impl Carrier {
             );
         }
         count == all
+    }
+
+    /// Acts on the deadline, writes, and opens and closes sockets: for an owner that has no
+    /// bound of a turn.
+    pub(crate) fn flush<S: Carries>(
+        &mut self,
+        reactor: &mut Reactor<S>,
+        now: Instant,
+        sink: &mut impl Sink,
+    ) {
+        self.link.expire(now, sink);
+        while self.write(reactor, now, sink) {}
+        self.attend(reactor, now, sink);
     }
 
     /// Opens and closes sockets as the link needs them.

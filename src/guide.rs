@@ -184,10 +184,10 @@
 //!
 //! ```text
 //! broadcast failed with seed 0:
-//!   - value 98 is lost: it was known, and a final read of n0 does not have it
+//!   - value 90 is lost at n3: it was known, and final reads of n3 do not have it
 //!   …
-//!   … 255 anomalies in all
-//! 1021 operations, 3789 messages delivered, 0 lost, 0 doubled, 255 cut off, in 20.154904323s of virtual time
+//!   … 112 anomalies in all
+//! 1021 operations, 3787 messages delivered, 0 lost, 0 doubled, 257 cut off, in 20.193630404s of virtual time
 //! EDDYLINE_SEED=0 replays it exactly where the test's seeds come from …
 //! ```
 //!

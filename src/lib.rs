@@ -146,6 +146,8 @@ pub mod workload;
 pub use command_line::main;
 #[cfg(target_os = "linux")]
 pub use engine::{Credentials, Nats, NatsError};
+#[cfg(all(target_os = "linux", any(test, feature = "tls")))]
+pub use engine::{Nkey, Tls};
 pub use node::{
     Backoff, Call, Context, Kv, Node, Reply, Request, Sent, TaskHandle, Tso, TypedCall, Unblock,
 };

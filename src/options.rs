@@ -36,7 +36,8 @@ The microscope:
   eddyline --record FILE                Record the run, event by event.
   eddyline explain RECORDING...         Print recordings as text.
   eddyline microscope RECORDING... -o FILE
-                                        Make a page of them for a browser.
+                                        Make a page of them for a browser. Two can
+                                        stand side by side.
 ";
 #[cfg(not(feature = "microscope"))]
 const MICROSCOPE_HELP: &str = "";

@@ -2,10 +2,11 @@
 
 use crate::options;
 use crate::values::{
-    USAGE_ERROR, count, number, on_interrupt, one_of, option, program, rate, seconds, text,
+    CRASH, USAGE_ERROR, count, number, on_interrupt, one_of, option, program, rate, seconds, text,
 };
 use eddyline::harness::{
-    self, Attack, Concurrency, MODELS, NODES_MAX, Plan, TOPOLOGIES, Verdict, WORKLOADS, store,
+    self, Attack, Concurrency, MODELS, NODES_MAX, Plan, Stderr, TOPOLOGIES, Verdict, WORKLOADS,
+    store,
 };
 use eddyline::workload::faults::Latency;
 use lexopt::prelude::{Long, Short, Value};
@@ -14,10 +15,7 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-/// The exit status after a failure of the tester: that of Maelstrom.
-const CRASH: u8 = 255;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const HELP: &str = "\
 Tests a node of any language: starts its program as often as there are nodes, sends
@@ -72,7 +70,7 @@ The network and the faults:
   --nemesis-interval S       Mean seconds between their changes. [default: 10]
   --one-way                  Partitions cut one direction only.
 
-For people:
+For people (times count from the start of the test, before its nodes start):
   --store DIR                Where the files of the run are left. [default: store]
   --no-store                 Leave no files.
   --json                     Print the result as one JSON object in one line, and
@@ -135,6 +133,41 @@ const OPTIONS: [(&str, bool); 38] = [
     ("workload", true),
 ];
 
+const TXN: [&str; 2] = ["txn-list-append", "txn-rw-register"];
+
+/// The options that only some workloads look at.
+const OF_WORKLOADS: [(&str, &[&str]); 6] = [
+    ("consistency-models", &TXN),
+    ("key-count", &["kafka", "lin-kv", TXN[0], TXN[1]]),
+    ("max-txn-length", &TXN),
+    ("max-writes-per-key", &["kafka", TXN[0], TXN[1]]),
+    (
+        "recovery",
+        &["broadcast", "g-counter", "g-set", "kafka", "pn-counter"],
+    ),
+    ("topology", &["broadcast"]),
+];
+
+/// Why an option has no effect; `None` if it has one.
+fn no_effect(name: &str, plan: &Plan) -> Option<String> {
+    let of_workloads = OF_WORKLOADS.iter().find(|(option, _)| *option == name);
+    let has_partitions = plan.nemesis.contains(&Attack::Partition);
+    let why = match name {
+        "nemesis-interval" if plan.nemesis.is_empty() => "without --nemesis".to_owned(),
+        "one-way" if !has_partitions => "without --nemesis partition".to_owned(),
+        "latency-dist" if plan.latency.mean().is_zero() => "without --latency".to_owned(),
+        _ => {
+            let (_, workloads) = of_workloads.filter(|(_, of)| !of.contains(&plan.workload))?;
+            format!(
+                "with -w {}: it is for {}",
+                plan.workload,
+                workloads.join(", ")
+            )
+        }
+    };
+    Some(format!("--{name} has no effect {why}"))
+}
+
 /// A command line that was read.
 struct Command {
     plan: Plan,
@@ -146,6 +179,10 @@ struct Command {
     has_models: bool,
     wants_help: bool,
     is_json: bool,
+    /// The options of the command line.
+    given: Vec<&'static str>,
+    /// Lines about the command line, for people.
+    notes: Vec<String>,
     /// Where the files of runs are left; `None` for nowhere.
     store: Option<PathBuf>,
 }
@@ -165,16 +202,28 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
     command.plan.command_line = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
+    let stderr = Stderr::open();
+    for note in &command.notes {
+        stderr.say(note);
+    }
     // A run takes its own flag back, so the loop over the runs has another.
     let is_interrupted = Arc::default();
-    on_interrupt(&[&command.plan.interrupt, &is_interrupted]);
+    let has_no_nodes = Arc::new(AtomicBool::new(false));
+    on_interrupt(&[&command.plan.interrupt, &is_interrupted], &has_no_nodes);
     for number in 0..command.test_count {
         if is_interrupted.load(Ordering::Relaxed) {
             let left = command.test_count - number;
-            options::report(&format!("interrupted: {left} further runs do not begin"));
+            stderr.say(&format!("interrupted: {left} further runs do not begin"));
+            stderr.finish();
             return ExitCode::from(Verdict::Unknown.exit_status());
         }
-        let status = run_once(&command, number);
+        let tested = run_once(&command, number, &stderr);
+        // The files are there. The reader of stdout may keep the result waiting, and a signal
+        // ends that.
+        has_no_nodes.store(true, Ordering::Relaxed);
+        stderr.finish();
+        let status = print(tested);
+        has_no_nodes.store(false, Ordering::Relaxed);
         if status != 0 {
             return ExitCode::from(status);
         }
@@ -183,45 +232,52 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
     ExitCode::SUCCESS
 }
 
-fn run_once(command: &Command, number: u64) -> u8 {
+/// The text for stdout after a run, and its status.
+struct Said {
+    text: String,
+    status: u8,
+}
+
+/// Prints the result. A reader that has gone does not change the verdict.
+fn print(Said { text, status }: Said) -> u8 {
+    match options::print(&text) == ExitCode::SUCCESS {
+        true => status,
+        false => CRASH,
+    }
+}
+
+/// Makes a run, and leaves its files.
+fn run_once(command: &Command, number: u64, stderr: &Stderr) -> Said {
     let (plan, test_count) = (&command.plan, command.test_count);
     let is_terminal = std::io::stderr().is_terminal();
     if test_count > 1 {
-        options::report(&format!(
+        stderr.say(&format!(
             "run {} of {test_count}, seed {}",
             number + 1,
             plan.seed
         ));
     }
-    match harness::run(plan, Box::new(std::io::stderr()), is_terminal) {
-        Ok(mut tested) => {
-            let mut are_files_whole = true;
-            if let Some(root) = &command.store {
-                match store::save(&tested.record, root) {
-                    Ok(folder) => tested.folder = Some(folder),
-                    Err(error) => {
-                        options::report(&format!("the files of the run: {error}"));
-                        are_files_whole = false;
-                    }
-                }
-            }
-            let mut text = tested.to_string();
-            if command.is_json {
-                let _ignored = std::io::stderr().write_all(text.as_bytes());
-                text = tested.to_json() + "\n";
-            }
-            // A reader that has gone does not change the verdict.
-            if options::print(&text) == ExitCode::SUCCESS && are_files_whole {
-                tested.record.verdict.exit_status()
-            } else {
-                CRASH
-            }
-        }
+    let mut tested = match harness::run(plan, Box::new(stderr.clone()), is_terminal) {
+        Ok(tested) => tested,
         Err(error) => {
-            options::report(&format!("the tester failed: {error}"));
-            CRASH
+            stderr.say(&format!("the tester failed: {error}"));
+            let (text, status) = (String::new(), CRASH);
+            return Said { text, status };
         }
+    };
+    let mut status = tested.record.verdict.exit_status();
+    if let Some(root) = &command.store
+        && let Err(error) = tested.save(root)
+    {
+        stderr.say(&format!("the files of the run: {error}"));
+        status = CRASH;
     }
+    let mut text = tested.to_string();
+    if command.is_json {
+        let _never_fails = stderr.clone().write_all(text.as_bytes());
+        text = tested.to_json() + "\n";
+    }
+    Said { text, status }
 }
 
 fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
@@ -235,6 +291,8 @@ fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
         has_models: false,
         wants_help: false,
         is_json: false,
+        given: Vec::new(),
+        notes: Vec::new(),
         store: Some("store".into()),
     };
     while let Some(argument) = arguments.next()? {
@@ -258,6 +316,7 @@ fn read(mut arguments: lexopt::Parser) -> Result<Command, lexopt::Error> {
         } else {
             String::new()
         };
+        command.given.push(name);
         command
             .set(name, &value)
             .map_err(|expected| format!("invalid value {value:?} for --{name}: {expected}"))?;
@@ -343,9 +402,13 @@ impl Command {
             plan.nodes.clone_from(&self.names);
         }
         plan.check()?;
+        self.given.sort_unstable();
+        self.given.dedup();
+        let without_effect = self.given.iter().filter_map(|name| no_effect(name, plan));
+        self.notes.extend(without_effect);
         let asked = plan.concurrency.clients(plan.nodes.len());
         if plan.clients() != asked {
-            options::report(&format!(
+            self.notes.push(format!(
                 "lin-kv needs a multiple of twice the number of nodes: {} clients in place of {asked}",
                 plan.clients()
             ));
@@ -430,6 +493,50 @@ mod tests {
         assert_eq!((plan.workload, plan.rate), ("lin-kv", 5.0));
         assert_eq!(plan.nodes, ["n1", "n2", "n3", "n4", "n5"]);
         assert_eq!(plan.time_limit, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn an_option_without_effect_is_named() {
+        for (line, expected) in [
+            (
+                "-w echo --consistency-models serializable",
+                "--consistency-models has no effect with -w echo: it is for txn-list-append, \
+                 txn-rw-register",
+            ),
+            (
+                "-w kafka --max-txn-length 2",
+                "--max-txn-length has no effect with -w kafka",
+            ),
+            ("-w g-set --key-count 2", "--key-count has no effect"),
+            (
+                "-w lin-kv --max-writes-per-key 2",
+                "--max-writes-per-key has no effect",
+            ),
+            ("-w echo --recovery 2", "--recovery has no effect"),
+            ("-w g-set --topology line", "--topology has no effect"),
+            (
+                "-w echo --one-way --nemesis pause",
+                "without --nemesis partition",
+            ),
+            ("-w echo --nemesis-interval 1", "without --nemesis"),
+            ("-w echo --latency-dist uniform", "without --latency"),
+        ] {
+            let notes = parsed(line).unwrap().notes;
+            assert!(
+                notes.iter().any(|note| note.contains(expected)),
+                "{notes:?}"
+            );
+        }
+        let all = "-w txn-list-append --consistency-models serializable --key-count 2 \
+                   --max-txn-length 2 --max-writes-per-key 2 --nemesis partition --one-way \
+                   --nemesis-interval 1 --latency 5 --latency-dist uniform";
+        assert_eq!(parsed(all).unwrap().notes, [""; 0]);
+        assert_eq!(
+            parsed("-w broadcast --topology line --recovery 2")
+                .unwrap()
+                .notes,
+            [""; 0]
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::options;
 use eddyline::harness::store;
 use lexopt::ValueExt as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag::{register, register_conditional_shutdown};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -15,12 +16,16 @@ use std::time::Duration;
 /// The exit status after a wrong option or value: that of Maelstrom.
 pub(crate) const USAGE_ERROR: u8 = 254;
 
+/// The exit status after a failure of the command itself: that of Maelstrom.
+pub(crate) const CRASH: u8 = 255;
+
 /// The longest time that an option can ask for: a year. Sums of such times do not overflow.
 const SECONDS_MAX: f64 = 365.0 * 86_400.0;
 
 /// Sets these flags when a signal asks for the end: no node must outlive the terminal or the
 /// supervisor. SIGHUP and SIGQUIT stay ignored where the caller ignores them, as `nohup` does.
-pub(crate) fn on_interrupt(flags: &[&Arc<AtomicBool>]) {
+/// While `has_no_nodes` is set, such a signal ends the process at once, with status 255.
+pub(crate) fn on_interrupt(flags: &[&Arc<AtomicBool>], has_no_nodes: &Arc<AtomicBool>) {
     let status = store::read_text(Path::new("/proc/self/status")).unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
@@ -29,8 +34,11 @@ pub(crate) fn on_interrupt(flags: &[&Arc<AtomicBool>]) {
         if matches!(signal, SIGHUP | SIGQUIT) && is_ignored(signal) {
             continue;
         }
-        for flag in flags {
-            if let Err(error) = signal_hook::flag::register(signal, Arc::clone(flag)) {
+        let end = Arc::clone(has_no_nodes);
+        let ends = register_conditional_shutdown(signal, CRASH.into(), end);
+        let flags = flags.iter().map(|flag| register(signal, Arc::clone(flag)));
+        for registered in flags.chain([ends]) {
+            if let Err(error) = registered {
                 options::report(&format!("no handler for signal {signal}: {error}"));
             }
         }
@@ -42,13 +50,8 @@ pub(crate) fn option<const N: usize>(
     name: &str,
     known: [(&'static str, bool); N],
 ) -> Result<(&'static str, bool), String> {
-    if let Some(found) = known.iter().find(|(known, _)| *known == name) {
-        return Ok(*found);
-    }
-    let nearest = nearest(name, known.iter().map(|(name, _)| *name));
-    Err(format!(
-        "there is no option --{name}; did you mean --{nearest}?"
-    ))
+    find(name, &known)
+        .map_err(|nearest| format!("there is no option --{name}; did you mean --{nearest}?"))
 }
 
 /// The value of an option.
@@ -127,14 +130,22 @@ pub(crate) fn one_of<T: Copy, const N: usize>(
     name: &str,
     known: [(&'static str, T); N],
 ) -> Result<T, String> {
-    if let Some((_, value)) = known.iter().find(|(known, _)| *known == name) {
-        return Ok(*value);
-    }
-    let nearest = nearest(name, known.iter().map(|(name, _)| *name));
-    let all = known.map(|(name, _)| name).join(", ");
-    Err(format!(
-        "there is no {what} {name:?}; did you mean {nearest:?}? There are {all}"
-    ))
+    let found = find(name, &known).map_err(|nearest| {
+        let all = known.map(|(name, _)| name).join(", ");
+        format!("there is no {what} {name:?}; did you mean {nearest:?}? There are {all}")
+    });
+    found.map(|(_, value)| value)
+}
+
+/// The entry of that name, or else the nearest name.
+fn find<T: Copy>(
+    name: &str,
+    known: &[(&'static str, T)],
+) -> Result<(&'static str, T), &'static str> {
+    let found = known.iter().find(|(known, _)| *known == name);
+    found
+        .copied()
+        .ok_or_else(|| nearest(name, known.iter().map(|(name, _)| *name)))
 }
 
 /// A name that begins so, or else the name with the fewest letters to change.

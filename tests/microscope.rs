@@ -71,10 +71,23 @@ fn a_conversation_is_recorded_and_shown() {
     }
 
     let page = folder.join("talk.html");
-    let made = eddyline(&["microscope", path, "-o", page.to_str().unwrap()], "");
+    let echo = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/recordings/echo.json");
+    let made = eddyline(
+        &["microscope", path, echo, "-o", page.to_str().unwrap()],
+        "",
+    );
     assert!(made.status.success(), "{made:?}");
     let page = fs::read_to_string(page).unwrap();
-    assert!(page.starts_with("<!DOCTYPE html>") && page.contains(r#""name": "talk""#));
+    assert!(page.starts_with("<!DOCTYPE html>"));
+    let code = page.matches(r#""code": {"#).count();
+    assert_eq!(code, 1, "the first recording has the code for all");
+    for part in [
+        r#""name": "talk""#,
+        r#""name": "echo""#,
+        r#"id="beside-with""#,
+    ] {
+        assert!(page.contains(part), "no {part} on the page");
+    }
 }
 
 #[test]

@@ -41,6 +41,12 @@ fn help_names_every_option() {
         "--user NAME",
         "--password-file",
         "--token-file",
+        "--ca-file",
+        "--cert-file",
+        "--key-file",
+        "--nkey-file",
+        "--creds-file",
+        "--tls-handshake",
         "--help",
         "--version",
     ] {
@@ -172,6 +178,21 @@ fn wrong_options_about_nats_are_a_clear_error_and_exit_2() {
     with(&["--token-file", "/no/such/file"], "/no/such/file");
     with(&["--token-file", "/dev/null"], "is empty");
     with(&["--user", "u", "--token-file", "t"], "exclude each other");
+}
+
+#[test]
+#[cfg(not(feature = "tls"))]
+fn options_that_need_another_build_say_which() {
+    let named = ["--node", "n1", "--cluster", "t"];
+    for given in [
+        &["--nats", "tls://a"][..],
+        &["--nats", "a", "--ca-file", "f"],
+        &["--nats", "a", "--nkey-file", "f"],
+        &["--nats", "a", "--creds-file", "f"],
+    ] {
+        let all = [&named[..], given].concat();
+        assert_refused(&all, "cargo build --features tls");
+    }
 }
 
 const ECHO: &str = r#"{"type":"echo","msg_id":2,"echo":1}"#;

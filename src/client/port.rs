@@ -8,6 +8,7 @@ use crate::time::{Clock, Instant, MonotonicClock};
 use crate::wire::LINE_BYTES_MAX;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The only source.
@@ -46,7 +47,7 @@ impl Port {
             let _awake = waker.wake();
         });
         Ok(Port {
-            carrier: Carrier::new(nats, names, LINE_BYTES_MAX, None, clock.now(), wake),
+            carrier: Carrier::new(nats, names, LINE_BYTES_MAX, None, Rc::new(clock), wake),
             reactor,
             clock,
         })
@@ -64,9 +65,7 @@ impl Port {
             carrier,
         } = self;
         let now = clock.now();
-        carrier.expire(now, sink);
-        while carrier.write(reactor, now, sink) {}
-        carrier.attend(reactor, now, sink);
+        carrier.flush(reactor, now, sink);
         while reactor.take_finished().is_some() {}
         let until = until.min(carrier.deadline());
         reactor.wait(Some(until.since(now)))?;

@@ -39,13 +39,23 @@ pub const OPTIONS_HELP: &str = "\
                            clients wait in the listen queue. [default: 65536]
 
 On NATS, in place of stdin and stdout:
-  --nats URL,URL,...       Servers, nats://HOST:PORT. It needs --cluster and --node.
+  --nats URL,URL,...       Servers, nats://HOST:PORT or tls://HOST:PORT. It needs
+                           --cluster and --node.
   --cluster NAME           Name of the cluster. Others on the servers do not see it.
   --user NAME              User of the server, with the password of --password-file.
   --password-file FILE     Its first line is the password.
                            [default: the variable EDDYLINE_NATS_PASSWORD]
   --token-file FILE        Its first line is the token, for a server that wants one.
                            [default: the variable EDDYLINE_NATS_TOKEN]
+
+With the feature tls:
+  --ca-file FILE           Certificates of the CA of the servers, for tls://.
+  --cert-file FILE         Certificate of this node, for a server that demands one,
+  --key-file FILE          and its private key. All three are PEM.
+  --nkey-file FILE         Seed of the nkey that proves this node.
+  --creds-file FILE        JWT and seed, as nsc writes them, in place of that.
+  --tls-handshake first    TLS begins before the server says anything, for servers
+                           with handshake_first.
 ";
 
 /// The smallest value of `--line-bytes-max`: 1 KiB, the length of `init` in a
@@ -171,7 +181,7 @@ impl CommandLine {
             match argument {
                 Long("help") | Short('h') => print = Some(CommandLine::Help),
                 Long("version") => print = Some(CommandLine::Version),
-                Long(option) if print.is_none() && OPTIONS.contains(&option) => {
+                Long(option) if print.is_none() && is_known(option) => {
                     let option = option.to_owned();
                     let value = arguments.value()?;
                     wish.set(&option, value)?;
@@ -188,7 +198,7 @@ impl CommandLine {
     }
 }
 
-/// The options that have a value.
+/// The options that have a value, without those about NATS.
 const OPTIONS: &[&str] = &[
     "node",
     "nodes",
@@ -196,14 +206,13 @@ const OPTIONS: &[&str] = &[
     "line-bytes-max",
     "tcp-bind",
     "tcp-connections-max",
-    "nats",
-    "cluster",
-    "user",
-    "password-file",
-    "token-file",
     #[cfg(any(test, feature = "microscope"))]
     "record",
 ];
+
+fn is_known(option: &str) -> bool {
+    OPTIONS.contains(&option) || nats_arguments::OPTIONS.contains(&option)
+}
 
 /// The options that were read so far.
 #[derive(Default)]

@@ -4,15 +4,43 @@
 //! line, which every user of the machine can read, and never in a text for a person.
 
 use super::usage_error::UsageError;
+#[cfg(not(any(test, feature = "tls")))]
+use crate::engine::NO_TLS;
 use crate::engine::{Credentials, Nats};
+#[cfg(any(test, feature = "tls"))]
+use crate::engine::{Nkey, Tls};
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
 
 /// The variable with the password of `--user`.
 const PASSWORD_VARIABLE: &str = "EDDYLINE_NATS_PASSWORD";
 
 /// The variable with the token.
 const TOKEN_VARIABLE: &str = "EDDYLINE_NATS_TOKEN";
+
+/// The options about NATS. The last six need the feature `tls`.
+pub(super) const OPTIONS: [&str; 11] = [
+    "nats",
+    "cluster",
+    "user",
+    "password-file",
+    "token-file",
+    "nkey-file",
+    "creds-file",
+    "ca-file",
+    "cert-file",
+    "key-file",
+    "tls-handshake",
+];
+
+/// Options about certificates, in the order in which a missing one is told.
+const OF_CERTIFICATES: [&str; 4] = ["ca-file", "cert-file", "key-file", "tls-handshake"];
+
+/// Options that prove the node to the server. One of them is enough.
+const PROOFS: [&str; 4] = ["user", "token-file", "nkey-file", "creds-file"];
+
+/// The permission of every user of the machine to read a file.
+const READABLE_BY_OTHERS: u32 = 0o004;
 
 /// The options about NATS, as they are read.
 ///
@@ -29,78 +57,86 @@ const TOKEN_VARIABLE: &str = "EDDYLINE_NATS_TOKEN";
 /// ```
 #[derive(Debug, Default)]
 pub struct NatsArguments {
-    servers: Option<String>,
-    cluster: Option<String>,
-    user: Option<String>,
-    password_file: Option<PathBuf>,
-    token_file: Option<PathBuf>,
+    /// Names and values, in their order. Of two values the last one counts.
+    given: Vec<(&'static str, String)>,
 }
 
 impl NatsArguments {
-    /// Takes the value of the option `nats`, `cluster`, `user`, `password-file` or
-    /// `token-file`.
+    /// Takes the value of an option about NATS: `nats`, `cluster`, `user`, or one of the files.
     ///
     /// # Errors
     /// When the value is no text, or the option is another one.
     pub fn set(&mut self, option: &str, value: &OsStr) -> Result<(), UsageError> {
-        let text = || match value.to_str() {
-            Some(text) if !text.is_empty() => Ok(Some(text.to_owned())),
-            _ => Err(UsageError::new(format!(
-                "invalid value {value:?} for --{option}: expected a text"
-            ))),
+        let Some(option) = OPTIONS.into_iter().find(|&known| known == option) else {
+            return Err(UsageError::new(format!("invalid option '--{option}'")));
         };
-        match option {
-            "nats" => self.servers = text()?,
-            "cluster" => self.cluster = text()?,
-            "user" => self.user = text()?,
-            "password-file" => self.password_file = Some(value.into()),
-            "token-file" => self.token_file = Some(value.into()),
-            _ => return Err(UsageError::new(format!("invalid option '--{option}'"))),
+        match value.to_str() {
+            Some(text) if !text.is_empty() => self.given.push((option, text.to_owned())),
+            _ => {
+                return Err(UsageError::new(format!(
+                    "invalid value {value:?} for --{option}: expected a text"
+                )));
+            }
         }
         Ok(())
     }
 
-    /// NATS as the options have named it; `None` without `--nats`.
+    /// NATS as the options have named it; `None` without `--nats`. It reads the files.
     ///
     /// # Errors
-    /// When an option lacks another one, a URL is wrong, or a secret cannot be read.
+    /// When an option lacks another one, a URL is wrong, or a file cannot be used.
     pub fn nats(self) -> Result<Option<Nats>, UsageError> {
-        let Some(servers) = &self.servers else {
-            let others = [
-                ("--cluster", self.cluster.is_some()),
-                ("--user", self.user.is_some()),
-                ("--password-file", self.password_file.is_some()),
-                ("--token-file", self.token_file.is_some()),
-            ];
-            return match others.iter().find(|(_, is_given)| *is_given) {
+        let Some(servers) = self.get("nats") else {
+            return match self.given.first() {
                 None => Ok(None),
-                Some((option, _)) => Err(UsageError::new(format!("{option} needs --nats"))),
+                Some((option, _)) => Err(UsageError::new(format!("--{option} needs --nats"))),
             };
         };
-        let Some(cluster) = &self.cluster else {
+        let Some(cluster) = self.get("cluster") else {
             return Err(UsageError::new(
-                "--nats needs --cluster, the name of the cluster".to_owned(),
+                "--nats needs --cluster, the name of the cluster",
             ));
         };
         let nats = Nats::new(servers, cluster)
             .map_err(|error| UsageError::new(format!("invalid value for --nats: {error}")))?;
-        Ok(Some(nats.credentials(self.credentials()?)))
+        let mut files = Files::default();
+        let nats = nats.credentials(self.credentials(&mut files)?);
+        let mut nats = self.with_certificates(nats, &mut files)?;
+        files.warnings.into_iter().for_each(|text| nats.warn(text));
+        Ok(Some(nats))
     }
 
-    fn credentials(&self) -> Result<Credentials, UsageError> {
-        let Some(name) = self.user.clone() else {
-            if self.password_file.is_some() {
-                return Err(UsageError::new("--password-file needs --user".to_owned()));
-            }
-            let token = secret(self.token_file.as_ref(), TOKEN_VARIABLE)?;
-            return Ok(token.map_or(Credentials::None, Credentials::Token));
-        };
-        if self.token_file.is_some() {
-            return Err(UsageError::new(
-                "--user and --token-file exclude each other".to_owned(),
-            ));
+    fn get(&self, option: &str) -> Option<&str> {
+        let mut given = self.given.iter().rev();
+        let found = given.find(|(name, _)| *name == option);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    fn credentials(&self, files: &mut Files) -> Result<Credentials, UsageError> {
+        let mut proofs = PROOFS.into_iter().filter(|proof| self.get(proof).is_some());
+        let proof = proofs.next();
+        if let (Some(one), Some(other)) = (proof, proofs.next()) {
+            return Err(UsageError::new(format!(
+                "--{one} and --{other} exclude each other"
+            )));
         }
-        match secret(self.password_file.as_ref(), PASSWORD_VARIABLE)? {
+        if self.get("password-file").is_some() && proof != Some("user") {
+            return Err(UsageError::new("--password-file needs --user"));
+        }
+        match proof {
+            Some("user") => self.user(files),
+            Some("nkey-file") => self.nkey(files),
+            Some("creds-file") => self.creds(files),
+            _ => {
+                let token = files.secret(self.get("token-file"), TOKEN_VARIABLE)?;
+                Ok(token.map_or(Credentials::None, Credentials::Token))
+            }
+        }
+    }
+
+    fn user(&self, files: &mut Files) -> Result<Credentials, UsageError> {
+        let name = self.get("user").unwrap_or_default().to_owned();
+        match files.secret(self.get("password-file"), PASSWORD_VARIABLE)? {
             Some(password) => Ok(Credentials::User { name, password }),
             None => Err(UsageError::new(format!(
                 "--user needs a password: --password-file, or the variable {PASSWORD_VARIABLE}"
@@ -109,18 +145,138 @@ impl NatsArguments {
     }
 }
 
-/// The secret in the first line of a file, or in a variable of the environment.
-fn secret(file: Option<&PathBuf>, variable: &str) -> Result<Option<String>, UsageError> {
-    let Some(file) = file else {
-        return Ok(std::env::var(variable).ok());
-    };
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| UsageError::new(format!("cannot read {}: {error}", file.display())))?;
-    match text.lines().next() {
-        Some(first) if !first.is_empty() => Ok(Some(first.to_owned())),
-        _ => Err(UsageError::new(format!(
-            "the first line of {} is empty",
-            file.display()
-        ))),
+#[cfg(any(test, feature = "tls"))]
+impl NatsArguments {
+    fn nkey(&self, files: &mut Files) -> Result<Credentials, UsageError> {
+        let path = self.get("nkey-file").unwrap_or_default();
+        let text = files.secret_text(path)?;
+        // `nk` writes the seed alone, or with the public key on the next line.
+        let mut lines = text.lines().map(str::trim);
+        let seed = lines.find(|line| line.starts_with('S')).unwrap_or_default();
+        let nkey = Nkey::from_seed(seed);
+        nkey.map(Credentials::Nkey)
+            .map_err(|error| of(path, &error))
+    }
+
+    fn creds(&self, files: &mut Files) -> Result<Credentials, UsageError> {
+        let path = self.get("creds-file").unwrap_or_default();
+        let text = files.secret_text(path)?;
+        Credentials::from_creds(&text).map_err(|error| of(path, &error))
+    }
+
+    /// Certificates, if a server is named by `tls://`.
+    fn with_certificates(&self, nats: Nats, files: &mut Files) -> Result<Nats, UsageError> {
+        let mut given = OF_CERTIFICATES.into_iter();
+        let given = given.find(|option| self.get(option).is_some());
+        match given {
+            Some(option) if !nats.has_tls_servers() => {
+                let text = format!("--{option} needs a server that --nats names by tls://");
+                return Err(UsageError::new(text));
+            }
+            None if !nats.has_tls_servers() => return Ok(nats),
+            _ => {}
+        }
+        let Some(ca) = self.get("ca-file") else {
+            return Err(UsageError::new(
+                "tls:// needs --ca-file, the certificate of the CA of the servers (where it is \
+                 public: /etc/ssl/certs/ca-certificates.crt)",
+            ));
+        };
+        let mut tls = Tls::new(&bytes(ca)?).map_err(|error| of(ca, &error))?;
+        match (self.get("cert-file"), self.get("key-file")) {
+            (None, None) => {}
+            (Some(certificate), Some(key)) => {
+                let text = files.secret_text(key)?;
+                let with = tls.identity(&bytes(certificate)?, text.as_bytes());
+                let both = format!("{certificate} or {key}");
+                tls = with.map_err(|error| of(&both, &error))?;
+            }
+            _ => {
+                return Err(UsageError::new(
+                    "--cert-file and --key-file need each other",
+                ));
+            }
+        }
+        match self.get("tls-handshake") {
+            None => {}
+            Some("first") => tls = tls.handshake_first(),
+            Some(other) => {
+                return Err(UsageError::new(format!(
+                    "invalid value {other:?} for --tls-handshake: expected first"
+                )));
+            }
+        }
+        Ok(nats.tls(tls))
+    }
+}
+
+#[cfg(not(any(test, feature = "tls")))]
+impl NatsArguments {
+    fn nkey(&self, _files: &mut Files) -> Result<Credentials, UsageError> {
+        Err(not_built("nkey-file"))
+    }
+
+    fn creds(&self, _files: &mut Files) -> Result<Credentials, UsageError> {
+        Err(not_built("creds-file"))
+    }
+
+    fn with_certificates(&self, nats: Nats, _files: &mut Files) -> Result<Nats, UsageError> {
+        let mut given = OF_CERTIFICATES.into_iter();
+        match given.find(|option| self.get(option).is_some()) {
+            Some(option) => Err(not_built(option)),
+            None => Ok(nats),
+        }
+    }
+}
+
+#[cfg(not(any(test, feature = "tls")))]
+fn not_built(option: &str) -> UsageError {
+    UsageError::new(format!("--{option} cannot be used: {NO_TLS}"))
+}
+
+/// An error about a file.
+#[cfg(any(test, feature = "tls"))]
+fn of(path: &str, error: &dyn std::fmt::Display) -> UsageError {
+    UsageError::new(format!("{path}: {error}"))
+}
+
+#[cfg(any(test, feature = "tls"))]
+fn bytes(path: &str) -> Result<Vec<u8>, UsageError> {
+    std::fs::read(path).map_err(|error| UsageError::new(format!("cannot read {path}: {error}")))
+}
+
+/// Reads files with secrets, and warns of those that are none.
+#[derive(Default)]
+struct Files {
+    warnings: Vec<String>,
+}
+
+impl Files {
+    /// The secret in the first line of a file, or in a variable of the environment.
+    fn secret(&mut self, path: Option<&str>, variable: &str) -> Result<Option<String>, UsageError> {
+        let Some(path) = path else {
+            return Ok(std::env::var(variable).ok());
+        };
+        let text = self.secret_text(path)?;
+        match text.lines().next() {
+            Some(first) if !first.is_empty() => Ok(Some(first.to_owned())),
+            _ => Err(UsageError::new(format!(
+                "the first line of {path} is empty"
+            ))),
+        }
+    }
+
+    fn secret_text(&mut self, path: &str) -> Result<String, UsageError> {
+        let cannot =
+            |error: std::io::Error| UsageError::new(format!("cannot read {path}: {error}"));
+        let text = std::fs::read_to_string(path).map_err(cannot)?;
+        let mode = std::fs::metadata(path).map_err(cannot)?.mode();
+        if mode & READABLE_BY_OTHERS != 0 {
+            self.warnings.push(format!(
+                "{path} has a secret in it, and every user of this machine can read it: chmod \
+                 600 {path}"
+            ));
+        }
+        Ok(text)
     }
 }

@@ -1,6 +1,6 @@
 //! The two JSON objects of a handshake: the server's `INFO` and the client's `CONNECT`.
 
-use super::nats::Credentials;
+use super::credentials::Proof;
 use serde::{Deserialize, Serialize};
 
 /// The server's account of itself. Fields that this client does not need are left out.
@@ -13,6 +13,9 @@ pub(super) struct Info {
     /// there.
     pub(super) headers: bool,
     pub(super) tls_required: bool,
+    pub(super) tls_available: bool,
+    /// The text that a client signs to prove itself by a key.
+    pub(super) nonce: Option<String>,
     /// Other servers of the cluster, and this one.
     pub(super) connect_urls: Vec<String>,
 }
@@ -24,6 +27,8 @@ impl Default for Info {
             max_payload: 1 << 20,
             headers: false,
             tls_required: false,
+            tls_available: false,
+            nonce: None,
             connect_urls: Vec::new(),
         }
     }
@@ -41,21 +46,18 @@ struct Connect<'a> {
     no_responders: bool,
     echo: bool,
     tls_required: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_token: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pass: Option<&'a str>,
+    #[serde(flatten)]
+    proof: Proof<'a>,
 }
 
 /// Appends the `CONNECT` of a client.
-pub(super) fn push_connect(out: &mut Vec<u8>, name: &str, credentials: &Credentials, info: &Info) {
-    let (auth_token, user, pass) = match credentials {
-        Credentials::None => (None, None, None),
-        Credentials::Token(token) => (Some(&**token), None, None),
-        Credentials::User { name, password } => (None, Some(&**name), Some(&**password)),
-    };
+pub(super) fn push_connect(
+    out: &mut Vec<u8>,
+    name: &str,
+    proof: Proof<'_>,
+    info: &Info,
+    is_tls: bool,
+) {
     let connect = Connect {
         verbose: false,
         pedantic: false,
@@ -68,13 +70,75 @@ pub(super) fn push_connect(out: &mut Vec<u8>, name: &str, credentials: &Credenti
         no_responders: info.headers,
         // A node may call itself.
         echo: true,
-        tls_required: false,
-        auth_token,
-        user,
-        pass,
+        tls_required: is_tls,
+        proof,
     };
     out.extend_from_slice(b"CONNECT ");
     let written = serde_json::to_writer(&mut *out, &connect);
     debug_assert!(written.is_ok(), "texts and flags always serialise");
     out.extend_from_slice(b"\r\n");
+}
+
+/// The next step after the first `INFO`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    Tls,
+    Connect,
+}
+
+/// The next step after the first `INFO` of a server. `Err` says why the link and the server
+/// do not go together.
+///
+/// | its address | TLS is there | `INFO` | next |
+/// |---|---|---|---|
+/// | `tls://` | yes, it came first | | `CONNECT` |
+/// | `tls://` | not yet | requires or offers TLS | TLS |
+/// | `tls://` | not yet | neither | refused: a stranger may have cut the offer out |
+/// | `nats://` | | requires TLS | refused: it is `tls://` that checks a certificate |
+/// | `nats://` | | otherwise | `CONNECT` |
+pub(super) fn opening(wants_tls: bool, is_open: bool, info: &Info) -> Result<Opening, String> {
+    match (wants_tls, info.tls_required || info.tls_available) {
+        (true, _) if is_open => Ok(Opening::Connect),
+        (true, true) => Ok(Opening::Tls),
+        (true, false) => Err("it offers no TLS, and tls:// demands it".to_owned()),
+        (false, _) if info.tls_required => Err(requires_tls()),
+        (false, _) => Ok(Opening::Connect),
+    }
+}
+
+fn requires_tls() -> String {
+    let advice = "it requires TLS: name it by tls:// in place of nats://";
+    #[cfg(not(any(test, feature = "tls")))]
+    let advice = format!("{advice}, but {}", super::tls::ADVICE);
+    advice.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_row_of_the_opening() {
+        let info = |tls_required, tls_available| Info {
+            tls_required,
+            tls_available,
+            ..Info::default()
+        };
+        for (wants_tls, is_open, info, expected) in [
+            (true, true, info(true, false), Ok(Opening::Connect)),
+            (true, true, info(false, false), Ok(Opening::Connect)),
+            (true, false, info(true, false), Ok(Opening::Tls)),
+            (true, false, info(false, true), Ok(Opening::Tls)),
+            (true, false, info(false, false), Err("offers no TLS")),
+            (false, false, info(true, true), Err("by tls://")),
+            (false, false, info(false, true), Ok(Opening::Connect)),
+            (false, false, info(false, false), Ok(Opening::Connect)),
+        ] {
+            match (opening(wants_tls, is_open, &info), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+                (Err(found), Err(expected)) => assert!(found.contains(expected), "{found}"),
+                (found, _) => panic!("{wants_tls} {is_open} {info:?}: {found:?}"),
+            }
+        }
+    }
 }

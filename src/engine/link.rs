@@ -3,8 +3,11 @@
 //! ```text
 //!            pause over              socket connected               INFO
 //!   waiting ────────────> connecting ─────────────────> awaiting ─────────> handshake
-//!      ^  ^                   │                           INFO │               │  │ PONG
-//!      │  └───────────────────┴──────────────────────────────────┴─────────────┘  v
+//!      ^  ^                   │                           INFO │ INFO      ^   │  │ PONG
+//!      │  │                   │                              v │           │   │  │
+//!      │  │                   │                         securing ──────────┘   │  │
+//!      │  │                   │                              │   TLS is there  │  │
+//!      │  └───────────────────┴──────────────────────────────┴─────────────────┘  v
 //!      │         refused, deadline over, -ERR, the end, or no NATS              ready
 //!      └───────────────────────────────────────────────────────────────────────────┘
 //!                the end, -ERR, no NATS, or silence
@@ -13,6 +16,12 @@
 //! `waiting` is the time until the next attempt. In the handshake `CONNECT`, the
 //! subscriptions and a `PING` are on their way; the `PONG` proves that the server has
 //! taken them. Each connection makes its own subscriptions. The node's `init` is not repeated.
+//!
+//! A server by `tls://` says its first `INFO` in plain text, and TLS follows in `securing`.
+//! With `handshake_first` TLS begins with the socket, and the `INFO` comes through it. The
+//! plain `INFO` is not proved. So it decides nothing but whether TLS is there, and what it
+//! says besides only costs messages if it is forged. A byte behind it would be taken for
+//! one of the proved server: it ends the connection.
 //!
 //! The link has no descriptor and no clock. Its owner connects a socket when the link is
 //! connecting, carries bytes both ways, and says the time. quinn-proto and
@@ -26,18 +35,22 @@
 //! - Every state but `ready` ends by itself. `ready` ends if the server is silent for
 //!   [`QUIET_MAX`] and then for [`PONG_MAX`].
 //!
-//! Read next: `parser.rs`; `outgoing.rs`; `carrier.rs`, the owner.
+//! Read next: `parser.rs`; `incoming.rs`; `outgoing.rs`; `carrier.rs`, the owner.
 
-use super::greeting::{Info, push_connect};
+use super::greeting::{Info, Opening, opening, push_connect};
+use super::incoming::{complaint, deliver};
 use super::nats::{Address, Nats};
-use super::outgoing::{Way, error_line, is_from};
+use super::outgoing::{Way, error_line};
 use super::parser::{Operation, Parser};
 use super::servers::Servers;
-use super::subject::{Subjects, bounced, last_token, name_of};
+use super::sink::Sink;
+use super::subject::{Subjects, bounced};
+use super::tls::{Channel, Tls};
 use crate::protocol::{Error, ErrorCode, Quote};
 use crate::random::Random;
 use crate::time::Instant;
 use crate::wire::OutputBuffer;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write as _;
 use std::time::Duration;
@@ -45,7 +58,7 @@ use std::time::Duration;
 /// How long a socket may take to connect: 2 s. Another server may be there.
 pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(2);
 
-/// How long a server may take to answer the handshake: 2 s.
+/// How long a server may take to answer the handshake: 2 s, and as long for TLS before it.
 pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(2);
 
 /// After how much silence of the server it is asked for a sign of life: 5 s. nats-server
@@ -66,15 +79,9 @@ pub(crate) const CONTROL_LINE_BYTES_MAX: usize = 4096;
 /// How many names of a link the server shows its operator: 4, as many as there are services.
 const SHOWN_NAMES_MAX: usize = 4;
 
-/// Receives what a link finds.
-pub(crate) trait Sink {
-    /// A message for the node, without a newline.
-    fn line(&mut self, line: &[u8]);
-    /// A message that was longer than the node accepts.
-    fn too_long(&mut self, excerpt: &[u8]);
-    /// A line for people.
-    fn log(&mut self, text: fmt::Arguments<'_>);
-}
+/// How many failures are remembered, so that each is logged once: 128, two for each server
+/// that an operator can give.
+const LOGGED_MAX: usize = 128;
 
 /// See the picture above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +89,7 @@ enum State {
     Waiting { until: Instant },
     Connecting { deadline: Instant },
     AwaitingInfo { deadline: Instant },
+    Securing { deadline: Instant },
     Handshake { deadline: Instant },
     Ready { check: Instant, heard: Heard },
 }
@@ -127,9 +135,13 @@ struct Core {
     /// The properties of the server, of the last `INFO`.
     info: Info,
     output: OutputBuffer,
+    /// TLS, from its first byte on.
+    channel: Option<Box<Channel>>,
+    /// The time of day when the socket was connected.
+    unix_time: Duration,
     random: Random,
-    /// The last failure that was logged: the same one again is not.
-    logged: String,
+    /// The failures that were logged since the link was ready: they are not logged again.
+    logged: VecDeque<String>,
 }
 
 impl Link {
@@ -153,8 +165,10 @@ impl Link {
                 attempt: 0,
                 info: Info::default(),
                 output: OutputBuffer::default(),
+                channel: None,
+                unix_time: Duration::ZERO,
                 random,
-                logged: String::new(),
+                logged: VecDeque::new(),
             },
         }
     }
@@ -190,6 +204,7 @@ impl Link {
             State::Waiting { until } => until,
             State::Connecting { deadline }
             | State::AwaitingInfo { deadline }
+            | State::Securing { deadline }
             | State::Handshake { deadline } => deadline,
             State::Ready { check, .. } => check,
         }
@@ -202,6 +217,9 @@ impl Link {
         }
         match self.core.state {
             State::Waiting { .. } => {
+                for warning in std::mem::take(&mut self.core.nats.warnings) {
+                    sink.log(format_args!("{warning}"));
+                }
                 self.core.attempt += 1;
                 let deadline = now + CONNECT_MAX;
                 self.core.state = State::Connecting { deadline };
@@ -209,6 +227,9 @@ impl Link {
             }
             State::Connecting { .. } => {
                 self.lose(&"it did not answer in time", now, sink);
+            }
+            State::Securing { .. } => {
+                self.lose(&"it did not finish the handshake of TLS in time", now, sink);
             }
             State::AwaitingInfo { .. } | State::Handshake { .. } => {
                 self.lose(&"it did not finish the handshake in time", now, sink);
@@ -230,11 +251,21 @@ impl Link {
         self.core.state = State::Ready { check, heard };
     }
 
-    /// The socket of this attempt is connected.
-    pub(crate) fn connected(&mut self, now: Instant) {
-        if let State::Connecting { .. } = self.core.state {
-            let deadline = now + HANDSHAKE_MAX;
-            self.core.state = State::AwaitingInfo { deadline };
+    /// The socket of this attempt is connected, at this time of day.
+    pub(crate) fn connected(&mut self, now: Instant, unix_time: Duration, sink: &mut impl Sink) {
+        let State::Connecting { .. } = self.core.state else {
+            return;
+        };
+        self.core.unix_time = unix_time;
+        let deadline = now + HANDSHAKE_MAX;
+        self.core.state = State::AwaitingInfo { deadline };
+        let wants_tls = self.core.servers.current().tls.is_some();
+        let is_first = self.core.nats.tls.as_ref().is_some_and(Tls::is_first);
+        if wants_tls
+            && is_first
+            && let Err(why) = self.core.open_channel()
+        {
+            self.lose(&why, now, sink);
         }
     }
 
@@ -245,32 +276,71 @@ impl Link {
 
     /// Where the next read may write.
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        self.parser.space()
+        match &mut self.core.channel {
+            None => self.parser.space(),
+            Some(channel) => channel.space(),
+        }
     }
 
     /// Takes the first `count` bytes of [`space`](Link::space) in.
     pub(crate) fn received(&mut self, count: usize, now: Instant, sink: &mut impl Sink) {
-        self.parser.filled(count);
         if let State::Ready { heard, .. } = &mut self.core.state {
             *heard = Heard::Lately;
         }
-        let attempt = self.core.attempt;
-        loop {
-            let done = match self.parser.next() {
-                Ok(None) => return,
-                Ok(Some(operation)) => self.core.take_in(operation, now, sink),
-                Err(malformed) => Err(malformed.to_string()),
-            };
-            if let Err(why) = done {
-                return self.core.lose(&why, now, sink);
+        let done = match &mut self.core.channel {
+            None => {
+                self.parser.filled(count);
+                self.take_plain(now, sink)
             }
-            debug_assert_eq!(attempt, self.core.attempt);
+            Some(channel) => {
+                channel.filled(count);
+                self.take_sealed(now, sink)
+            }
+        };
+        if let Err(why) = done {
+            self.core.lose(&why, now, sink);
         }
+    }
+
+    /// Takes in what the parser has. `Err` says why the connection is of no use.
+    fn take_plain(&mut self, now: Instant, sink: &mut impl Sink) -> Result<(), String> {
+        let was_plain = self.core.channel.is_none();
+        loop {
+            match self.parser.next() {
+                Ok(None) => return Ok(()),
+                Ok(Some(operation)) => self.core.take_in(operation, now, sink)?,
+                Err(malformed) => return Err(malformed.to_string()),
+            }
+            if was_plain && self.core.channel.is_some() {
+                return match self.parser.is_empty() {
+                    true => Ok(()),
+                    false => Err("it sent more in front of TLS than its INFO".to_owned()),
+                };
+            }
+        }
+    }
+
+    /// The same for what has come through TLS.
+    fn take_sealed(&mut self, now: Instant, sink: &mut impl Sink) -> Result<(), String> {
+        while let Some(channel) = &mut self.core.channel {
+            let count = channel.read(self.parser.space())?;
+            if channel.is_open()
+                && let State::Securing { deadline } = self.core.state
+            {
+                self.core.greet(deadline)?;
+            }
+            if count == 0 {
+                return Ok(());
+            }
+            self.parser.filled(count);
+            self.take_plain(now, sink)?;
+        }
+        Ok(())
     }
 
     /// Whether the server takes further messages.
     pub(crate) fn has_room(&self) -> bool {
-        self.core.output.len() < OUTPUT_BYTES_MAX
+        self.core.waiting() < OUTPUT_BYTES_MAX
     }
 
     /// Sends one message of a node, a line without its newline, if the link is ready. A
@@ -280,13 +350,22 @@ impl Link {
     }
 
     /// The bytes for the server.
-    pub(crate) fn output(&self) -> &[u8] {
-        self.core.output.pending()
+    pub(crate) fn output(&mut self) -> &[u8] {
+        let Core {
+            channel, output, ..
+        } = &mut self.core;
+        match channel {
+            None => output.pending(),
+            Some(channel) => channel.seal(output),
+        }
     }
 
     /// The first `count` bytes of the output were written.
     pub(crate) fn written(&mut self, count: usize) {
-        self.core.output.consume(count);
+        match &mut self.core.channel {
+            None => self.core.output.consume(count),
+            Some(channel) => channel.written(count),
+        }
     }
 }
 
@@ -303,15 +382,29 @@ impl Core {
         }
         let was_ready = matches!(self.state, State::Ready { .. });
         let text = format!("{}: {why}", self.servers.current());
-        if was_ready || text != self.logged {
+        if was_ready || !self.logged.contains(&text) {
+            let tried = match self.servers.all_tried() {
+                Some(all) => format!("; no server was reached of {all}"),
+                None => String::new(),
+            };
             sink.log(format_args!(
-                "the connection to {text}; another attempt follows"
+                "the connection to {text}{tried}; another attempt follows"
             ));
-            self.logged = text;
+            self.logged.push_back(text);
+            if self.logged.len() > LOGGED_MAX {
+                self.logged.pop_front();
+            }
         }
         let pause = self.servers.failed(&mut self.random);
         self.state = State::Waiting { until: now + pause };
         self.output = OutputBuffer::default();
+        self.channel = None;
+    }
+
+    /// How many bytes wait for the server.
+    fn waiting(&self) -> usize {
+        let sealed = self.channel.as_ref().map_or(0, |channel| channel.waiting());
+        self.output.len() + sealed
     }
 
     /// Acts on an operation of the server. `Err` says why the connection is of no use.
@@ -322,14 +415,17 @@ impl Core {
         sink: &mut impl Sink,
     ) -> Result<(), String> {
         match operation {
-            Operation::Info(json) => return self.inform(json),
+            Operation::Info(json) => return self.inform(json, now),
             // A server that asks and does not read gets no more answers than fit.
-            Operation::Ping if self.output.len() < OUTPUT_BYTES_MAX => {
+            Operation::Ping if self.waiting() < OUTPUT_BYTES_MAX => {
                 self.push(|out| out.extend_from_slice(b"PONG\r\n"));
             }
             Operation::Pong => self.greeted(now, sink),
             Operation::Ping | Operation::Ok => {}
-            Operation::Error(text) => return complaint(&String::from_utf8_lossy(text), sink),
+            Operation::Error(text) => {
+                let text = String::from_utf8_lossy(text);
+                return complaint(&text, &self.nats.credentials, sink);
+            }
             Operation::TooLong { subject, bytes } => {
                 let subject = String::from_utf8_lossy(subject);
                 sink.too_long(format!("{bytes} bytes on {subject}").as_bytes());
@@ -349,31 +445,48 @@ impl Core {
 
     /// A server may send its properties at any time; the first time they open the
     /// handshake.
-    fn inform(&mut self, json: &[u8]) -> Result<(), String> {
+    fn inform(&mut self, json: &[u8], now: Instant) -> Result<(), String> {
         self.info = serde_json::from_slice(json)
             .map_err(|error| format!("it sent an INFO that cannot be read: {error}"))?;
-        if self.info.tls_required {
-            return Err("it requires TLS, which this program does not speak".to_owned());
-        }
         let urls = std::mem::take(&mut self.info.connect_urls);
         self.servers.learn(&urls);
-        if let State::AwaitingInfo { deadline } = self.state {
-            self.state = State::Handshake { deadline };
-            self.greet();
+        let State::AwaitingInfo { deadline } = self.state else {
+            return Ok(());
+        };
+        let wants_tls = self.servers.current().tls.is_some();
+        match opening(wants_tls, self.channel.is_some(), &self.info)? {
+            Opening::Connect => self.greet(deadline),
+            Opening::Tls => {
+                let deadline = now + HANDSHAKE_MAX;
+                self.state = State::Securing { deadline };
+                self.open_channel()
+            }
         }
+    }
+
+    fn open_channel(&mut self) -> Result<(), String> {
+        let (Some(name), Some(tls)) = (&self.servers.current().tls, &self.nats.tls) else {
+            return Err("tls:// needs the certificate of a CA: --ca-file".to_owned());
+        };
+        self.channel = Some(Channel::open(tls, name, self.unix_time)?);
         Ok(())
     }
 
-    fn greet(&mut self) {
+    /// Begins the handshake of NATS.
+    fn greet(&mut self, deadline: Instant) -> Result<(), String> {
+        let proof = self.nats.credentials.proof(self.info.nonce.as_deref())?;
+        self.state = State::Handshake { deadline };
         let mut draft = self.output.begin();
         // A few names tell which program it is. All of them might not fit into a line.
         let name = self.names[..self.names.len().min(SHOWN_NAMES_MAX)].join(",");
-        push_connect(&mut draft, &name, &self.nats.credentials, &self.info);
+        let is_tls = self.channel.is_some();
+        push_connect(&mut draft, &name, proof, &self.info, is_tls);
         for index in 0..self.names.len() {
             self.subscribe(&mut draft, index);
         }
         draft.extend_from_slice(b"PING\r\n");
         self.output.commit(&mut draft);
+        Ok(())
     }
 
     /// Appends the subscriptions of a name: the odd number has its messages, the even one
@@ -477,39 +590,6 @@ impl Core {
             }
         }
     }
-}
-
-/// Hands a message out, if it comes from the name that its subject gives.
-fn deliver(subject: &[u8], payload: &mut [u8], sink: &mut impl Sink) {
-    let Some(name) = name_of(last_token(subject)) else {
-        let subject = String::from_utf8_lossy(subject);
-        return sink.log(format_args!(
-            "refused: the subject {subject:?} names no sender"
-        ));
-    };
-    if !is_from(payload, &name) {
-        return sink.log(format_args!(
-            "refused: a message whose src is not {}, the sender that its subject names",
-            Quote(&name)
-        ));
-    }
-    // A line cannot have a newline. In JSON it can only be a blank.
-    if let Some(first) = memchr::memchr(b'\n', payload) {
-        let newlines = payload[first..].iter_mut().filter(|byte| **byte == b'\n');
-        newlines.for_each(|byte| *byte = b' ');
-    }
-    sink.line(payload);
-}
-
-/// An error of the server. Some leave the connection as it is.
-fn complaint(text: &str, sink: &mut impl Sink) -> Result<(), String> {
-    let stays = ["permissions violation", "invalid subject"];
-    let lower = text.to_ascii_lowercase();
-    if stays.iter().any(|beginning| lower.starts_with(beginning)) {
-        sink.log(format_args!("the NATS server says: {text}"));
-        return Ok(());
-    }
-    Err(format!("it says: {text}"))
 }
 
 /// Appends a blank, a number and the end of a line.

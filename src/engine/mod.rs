@@ -25,19 +25,35 @@
 //! Invariants: this room knows no descriptor, no session and no clock. A message is
 //! handed out at most once. Whatever a server sends, memory is bounded.
 //!
-//! Read next: `link.rs`, the state machine; `subject.rs`; `parser.rs`.
+//! Read next: `link.rs`, the state machine; `subject.rs`; `parser.rs`; `tls/mod.rs`.
 
+mod credentials;
 mod greeting;
+mod incoming;
 mod link;
 mod nats;
+mod nats_error;
 mod outgoing;
 mod parser;
 mod servers;
+mod sink;
 mod subject;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "tls"))]
+mod tls;
+#[cfg(not(any(test, feature = "tls")))]
+#[path = "no_tls.rs"]
+mod tls;
 
-pub(crate) use link::{Link, Need, Sink};
-pub use nats::{Credentials, Nats, NatsError};
+pub use credentials::Credentials;
+pub(crate) use link::{Link, Need};
+pub use nats::Nats;
+pub use nats_error::NatsError;
 #[cfg(test)]
 pub(crate) use parser::READ_BYTES;
+pub(crate) use sink::Sink;
+#[cfg(not(any(test, feature = "tls")))]
+pub(crate) use tls::ADVICE as NO_TLS;
+#[cfg(any(test, feature = "tls"))]
+pub use tls::{Nkey, Tls};

@@ -1,6 +1,10 @@
 //! The settings of an operator for NATS: servers, the cluster's name, credentials.
 
+use super::credentials::Credentials;
+use super::nats_error::NatsError;
+use super::tls::Tls;
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// The port of a server whose address names none.
@@ -32,6 +36,9 @@ pub struct Nats {
     pub(crate) cluster: String,
     pub(crate) prefix: String,
     pub(crate) credentials: Credentials,
+    pub(super) tls: Option<Tls>,
+    /// Lines for people that the link writes at its start.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Nats {
@@ -39,10 +46,11 @@ impl Nats {
     /// same servers do not see each other.
     ///
     /// # Errors
-    /// When a URL has another form than `nats://host[:port]`, or the cluster has no name.
+    /// When a URL has another form than `nats://host[:port]` or `tls://host[:port]`, or the
+    /// cluster has no name. `tls://` needs the feature `tls`, and certificates: `Nats::tls`.
     pub fn new(servers: &str, cluster: &str) -> Result<Nats, NatsError> {
         if cluster.is_empty() {
-            return Err(NatsError("the cluster needs a name".to_owned()));
+            return Err(NatsError::new("the cluster needs a name"));
         }
         let servers = servers
             .split(',')
@@ -50,13 +58,15 @@ impl Nats {
             .collect::<Result<Vec<_>, _>>()?;
         if servers.len() > SERVERS_MAX {
             let text = format!("more than {SERVERS_MAX} servers");
-            return Err(NatsError(text));
+            return Err(NatsError::new(text));
         }
         Ok(Nats {
             servers,
             cluster: cluster.to_owned(),
             prefix: DEFAULT_PREFIX.to_owned(),
             credentials: Credentials::None,
+            tls: None,
+            warnings: Vec::new(),
         })
     }
 
@@ -64,6 +74,28 @@ impl Nats {
     pub fn credentials(mut self, credentials: Credentials) -> Nats {
         self.credentials = credentials;
         self
+    }
+
+    /// The certificates for servers by `tls://`. Only with the feature `tls`.
+    #[cfg(any(test, feature = "tls"))]
+    pub fn tls(mut self, tls: Tls) -> Nats {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Whether a server is named by `tls://`.
+    pub fn has_tls_servers(&self) -> bool {
+        self.servers.iter().any(|server| server.tls.is_some())
+    }
+
+    /// Lines for people, which a node writes at its start: a file with a secret that every
+    /// user of the machine can read.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    pub(crate) fn warn(&mut self, text: String) {
+        self.warnings.push(text);
     }
 
     /// The first token of all subjects: `eddyline`.
@@ -78,66 +110,42 @@ impl Nats {
     }
 }
 
-/// How a node proves to a NATS server what it is. `Debug` shows no secret.
-///
-/// ```
-/// use eddyline::Credentials;
-///
-/// let user = Credentials::User { name: "n1".to_owned(), password: "secret".to_owned() };
-/// assert!(!format!("{user:?}").contains("secret"));
-/// ```
-#[derive(Clone, Default, PartialEq, Eq)]
-pub enum Credentials {
-    /// Not at all.
-    #[default]
-    None,
-    /// By a token that all clients of the server share.
-    Token(String),
-    /// By a name and a password. The server's permissions belong to the name.
-    User {
-        /// The name.
-        name: String,
-        /// The password.
-        password: String,
-    },
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Credentials::None => f.write_str("None"),
-            Credentials::Token(_) => f.write_str("Token(..)"),
-            Credentials::User { name, .. } => write!(f, "User {{ name: {name:?}, .. }}"),
-        }
-    }
-}
-
-/// Why servers or a cluster cannot be used. The text says so.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NatsError(String);
-
-impl fmt::Display for NatsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for NatsError {}
-
 /// The address of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address {
     /// A name, or an IP address without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// The name that the server's certificate must have. `None` is a server without TLS.
+    pub(super) tls: Option<String>,
+}
+
+impl Address {
+    /// Whether both lead to the same port of the same host.
+    pub(super) fn is_at(&self, other: &Address) -> bool {
+        (&self.host, self.port) == (&other.host, other.port)
+    }
+
+    /// The address of a server that another one has named: with TLS if the other one has
+    /// it. Servers name each other by IP address, which few certificates have, so the name
+    /// of the other one is asked for then. nats.go does that too.
+    pub(super) fn named_by(self, other: &Address) -> Address {
+        let is_ip = |host: &str| host.parse::<IpAddr>().is_ok();
+        let tls = other.tls.as_ref().map(|name| match is_ip(&self.host) {
+            true if !is_ip(name) => name.clone(),
+            _ => self.host.clone(),
+        });
+        Address { tls, ..self }
+    }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Address { host, port } = self;
+        let Address { host, port, tls } = self;
+        let scheme = tls.as_ref().map_or("nats", |_| "tls");
         match host.contains(':') {
-            true => write!(f, "nats://[{host}]:{port}"),
-            false => write!(f, "nats://{host}:{port}"),
+            true => write!(f, "{scheme}://[{host}]:{port}"),
+            false => write!(f, "{scheme}://{host}:{port}"),
         }
     }
 }
@@ -145,15 +153,24 @@ impl fmt::Display for Address {
 impl FromStr for Address {
     type Err = NatsError;
 
-    /// `nats://host:port`, where scheme and port may be left out.
+    /// `nats://host:port` or `tls://host:port`, where scheme and port may be left out.
     fn from_str(url: &str) -> Result<Address, NatsError> {
-        let wrong = |why: &str| Err(NatsError(format!("{why}; expected nats://HOST:PORT")));
-        let rest = match url.split_once("://") {
-            None | Some(("nats", _)) => url.strip_prefix("nats://").unwrap_or(url),
-            Some((scheme, _)) => {
-                return wrong(&format!("{scheme}:// is no scheme of this program"));
-            }
+        let wrong = |why: &str| {
+            let text = format!("{why}; expected nats://HOST:PORT or tls://HOST:PORT");
+            Err(NatsError::new(text))
         };
+        let (scheme, rest) = url.split_once("://").unwrap_or(("nats", url));
+        match scheme {
+            "nats" => {}
+            #[cfg(any(test, feature = "tls"))]
+            "tls" => {}
+            #[cfg(not(any(test, feature = "tls")))]
+            "tls" => {
+                let text = format!("tls:// cannot be used: {}", super::tls::ADVICE);
+                return Err(NatsError::new(text));
+            }
+            _ => return wrong(&format!("{scheme}:// is no scheme of this program")),
+        }
         if rest.contains('@') {
             // The URL is not quoted: it may have a password in it.
             return wrong("a URL of a server must not have a user or a password in it");
@@ -179,6 +196,7 @@ impl FromStr for Address {
             Some(port) if is_host => Ok(Address {
                 host: host.to_owned(),
                 port,
+                tls: (scheme == "tls").then(|| host.to_owned()),
             }),
             _ => wrong(&format!("{url:?} is no address of a server")),
         }
@@ -227,5 +245,21 @@ mod tests {
         }
         let error = parse("nats://n1:secret@a").unwrap_err();
         assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn a_named_server_has_tls_and_a_name_from_the_one_that_named_it() {
+        for (other, url, expected) in [
+            ("nats://a", "10.0.0.2:1", None),
+            ("tls://a", "10.0.0.2:1", Some("a")),
+            ("tls://a", "b:1", Some("b")),
+            ("tls://10.0.0.1", "10.0.0.2:1", Some("10.0.0.2")),
+            ("tls://[::1]", "[::2]:1", Some("::2")),
+        ] {
+            let named: Address = url.parse().unwrap();
+            let named = named.named_by(&other.parse().unwrap());
+            assert_eq!(named.tls.as_deref(), expected, "{other} {url}");
+        }
+        assert_eq!(parse("tls://a").as_deref(), Ok("tls://a:4222"));
     }
 }

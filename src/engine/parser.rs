@@ -149,6 +149,11 @@ impl Parser {
         *self = Parser::new(self.payload_bytes_max);
     }
 
+    /// Whether no byte waits for the rest of its operation.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end && self.skipped == 0
+    }
+
     /// Where the next read may write: at least one byte, at most [`READ_BYTES`]. Call it
     /// when [`next`](Parser::next) has returned `None`.
     pub(crate) fn space(&mut self) -> &mut [u8] {

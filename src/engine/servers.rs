@@ -56,8 +56,9 @@ impl Servers {
     /// Takes the servers that the current one has named in place of those named before.
     pub(crate) fn learn(&mut self, urls: &[String]) {
         let current = self.current().clone();
-        let named = urls.iter().filter_map(|url| url.parse().ok());
-        let new = named.filter(|address| !self.given.contains(address));
+        let named = urls.iter().filter_map(|url| url.parse::<Address>().ok());
+        let new = named.filter(|address| !self.given.iter().any(|given| given.is_at(address)));
+        let new = new.map(|address| address.named_by(&current));
         self.learned = new.take(LEARNED_MAX).collect();
         let all = self.given.iter().chain(&self.learned);
         let at = all.enumerate().find(|(_, address)| **address == current);
@@ -67,6 +68,15 @@ impl Servers {
     /// The link is ready: the next failure counts as the first.
     pub(crate) fn succeeded(&mut self) {
         self.failures = 0;
+    }
+
+    /// All servers, for a person, after the attempt on the last one of them has failed and
+    /// none was ready.
+    pub(crate) fn all_tried(&self) -> Option<String> {
+        let is_first_round = self.failures + 1 == self.len() && self.len() > 1;
+        let all = self.given.iter().chain(&self.learned);
+        let all: Vec<String> = all.map(Address::to_string).collect();
+        is_first_round.then(|| all.join(", "))
     }
 
     /// Goes on to the next server. Returns the pause before its attempt.

@@ -63,12 +63,17 @@ impl World {
         while !matches!(self.link.need(), (_, Need::Socket(_))) {
             self.pass(Duration::from_millis(10));
         }
-        self.link.connected(self.now);
+        self.connect();
         self.say(INFO);
         assert!(!self.link.is_ready());
         self.take();
         self.say("PONG\r\n");
         assert!(self.link.is_ready());
+    }
+
+    fn connect(&mut self) {
+        self.link
+            .connected(self.now, Duration::ZERO, &mut self.found);
     }
 
     /// Time passes, and the deadline is acted on.
@@ -132,7 +137,7 @@ fn a_handshake_subscribes_and_waits_for_its_pong() {
         panic!("no socket is needed");
     };
     assert_eq!((attempt, server.to_string().as_str()), (1, "nats://a:1"));
-    world.link.connected(world.now);
+    world.connect();
     assert_eq!(world.link.need(), (1, Need::Bytes));
     assert_eq!(world.take(), "", "the server speaks first");
     world.say(INFO);
@@ -160,11 +165,11 @@ fn every_state_ends_by_itself() {
     world.pass(CONNECT_MAX);
     world.assert_lost("did not answer in time");
     world.pass(PAUSE_MAX);
-    world.link.connected(world.now);
+    world.connect();
     world.pass(HANDSHAKE_MAX);
     world.assert_lost("did not finish the handshake in time");
     world.pass(PAUSE_MAX);
-    world.link.connected(world.now);
+    world.connect();
     world.say(INFO);
     world.pass(HANDSHAKE_MAX);
     world.assert_lost("did not finish the handshake in time");
@@ -325,7 +330,7 @@ fn errors_of_the_server_end_the_connection_or_not() {
         ("MSG a 1 99999999999\r\n", "over 67108864"),
     ] {
         world.pass(PAUSE_MAX);
-        world.link.connected(world.now);
+        world.connect();
         world.say(said);
         world.assert_lost(why);
     }
@@ -351,6 +356,28 @@ fn a_payload_over_the_nodes_limit_is_skipped() {
     world.say(&message("c1", &"x".repeat(5000)));
     world.say(&message("c1", "next"));
     assert_eq!((world.found.too_long, world.found.lines.len()), (1, 1));
+}
+
+#[test]
+fn servers_that_are_not_there_are_named_once_and_all_together() {
+    let mut world = World::new("a:1,b:2");
+    for _ in 0..20 {
+        world.pass(PAUSE_MAX);
+        world.link.lose(&"refused", world.now, &mut world.found);
+    }
+    let [one, all] = &world.found.logs[..] else {
+        panic!("a line for each server: {:?}", world.found.logs);
+    };
+    assert!(one.ends_with("refused; another attempt follows"), "{one}");
+    let tried = "refused; no server was reached of nats://a:1, nats://b:2; another attempt follows";
+    assert!(all.ends_with(tried), "{all}");
+    // A server that was reached, and is lost, is said again.
+    world.make_ready();
+    for _ in 0..2 {
+        world.link.lose(&"refused", world.now, &mut world.found);
+        world.pass(PAUSE_MAX);
+    }
+    assert_eq!(world.found.logs.len(), 2 + 1 + 2, "{:?}", world.found.logs);
 }
 
 #[test]

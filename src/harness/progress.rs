@@ -111,10 +111,15 @@ impl Progress {
         }
     }
 
+    /// Writes what waits in a writer that never waits itself.
+    pub(super) fn flush(&mut self) {
+        let _ignored = self.out.flush();
+    }
+
     /// Progress that cannot be written is no reason to end a test.
     fn write(&mut self, text: &str) {
         let _ignored = self.out.write_all(text.as_bytes());
-        let _ignored = self.out.flush();
+        self.flush();
     }
 }
 

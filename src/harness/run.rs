@@ -1,5 +1,6 @@
 //! A run of a plan: the cluster, the load, the check and the verdict.
 
+use super::evidence::{Evidence, Shown};
 use super::plan::Plan;
 use super::processes::Processes;
 use super::progress::Progress;
@@ -11,6 +12,7 @@ use crate::workload::{
 };
 use serde::Serialize;
 use serde_json::Value;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -18,11 +20,11 @@ use std::path::PathBuf;
 /// A test that is over. `{}` prints the result in words, and the closing line of its verdict.
 ///
 /// ```no_run
-/// use eddyline::harness::{Plan, run};
+/// use eddyline::harness::{Plan, Stderr, run};
 ///
 /// let mut plan = Plan::new("target/release/node".into());
 /// plan.workload = "echo";
-/// let tested = run(&plan, Box::new(std::io::stderr()), false)?;
+/// let tested = run(&plan, Box::new(Stderr::open()), false)?;
 /// print!("{tested}");
 /// std::process::exit(tested.record.verdict.exit_status().into());
 /// # #[allow(unreachable_code)]
@@ -36,13 +38,22 @@ pub struct Tested {
     pub doubts: Vec<String>,
     /// The folder of its files, if they were saved.
     pub folder: Option<PathBuf>,
+    /// Made once, for the files and for programs.
+    evidence: OnceCell<Vec<Shown>>,
+}
+
+impl Tested {
+    pub(super) fn evidence(&self) -> &[Shown] {
+        self.evidence.get_or_init(|| Evidence::all(&self.record))
+    }
 }
 
 /// Runs a test: starts the nodes, puts them under load and faults, kills them, and checks the
 /// history.
 ///
 /// `progress` gets lines about the run while it lasts. If `is_redrawn`, it is a terminal, and
-/// one of the lines is redrawn.
+/// one of the lines is redrawn. A write that waits holds the run up: those of
+/// [`Stderr`](super::Stderr) do not.
 ///
 /// # Errors
 /// When the kernel refuses what the tester itself needs. What nodes do is no error: it is in
@@ -109,6 +120,7 @@ where
     };
     check_availability(plan, &finished.history, &mut anomalies);
     let mut doubts = doubts(&finished.history, &summary);
+    doubts.splice(0..0, notes.doubts);
     if finished.is_broken {
         doubts.push("the run was broken off, so its history was not checked".to_owned());
     }
@@ -147,6 +159,7 @@ where
         record,
         doubts,
         folder: None,
+        evidence: OnceCell::new(),
     })
 }
 

@@ -1,8 +1,7 @@
-//! A run in words.
+//! A run in words, and in files.
 
 use super::check::Judgement;
 use super::complaints::Complaint;
-use super::evidence::Evidence;
 use super::record::{Record, Verdict};
 use super::run::Tested;
 use super::store;
@@ -10,6 +9,8 @@ use crate::workload::faults::FaultSpan;
 use crate::workload::{History, Outcome};
 use serde_json::json;
 use std::fmt::{self, Write};
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// How many problems, anomalies and faults are told. The record has them all.
@@ -53,6 +54,15 @@ fn list(text: &mut String, title: &str, total: usize, lines: impl Iterator<Item 
 }
 
 impl Tested {
+    /// Writes all files of the run below `root`, as [`store::save`] does, and keeps the folder.
+    ///
+    /// # Errors
+    /// When a folder, a file or a link cannot be written: the path is in the error.
+    pub fn save(&mut self, root: &Path) -> io::Result<()> {
+        self.folder = Some(store::save_with(&self.record, self.evidence(), root)?);
+        Ok(())
+    }
+
     /// The result as one JSON object in one line, for programs.
     ///
     /// It is that of `results.json`, with more keys: `verdict` is `"valid"`, `"invalid"` or
@@ -76,7 +86,7 @@ impl Tested {
             ("1", 1.0),
         ];
         let latencies = quantiles.map(|(name, fraction)| (name.to_owned(), json!(ms(fraction))));
-        let mut result = store::value(record, &Evidence::all(record));
+        let mut result = store::value(record, self.evidence());
         result["verdict"] = json!(match record.verdict {
             Verdict::Valid => "valid",
             Verdict::Unknown => "unknown",
@@ -158,7 +168,12 @@ fn result(tested: &Tested) -> String {
         let _never_fails = writeln!(text, "measured: {}", measured(summary));
     }
     let faults = record.faults.iter().map(|span| fault(record, span));
-    list(&mut text, "faults", record.faults.len(), faults);
+    list(
+        &mut text,
+        "faults, in seconds since the start of the test",
+        record.faults.len(),
+        faults,
+    );
     if !record.never_struck.is_empty() {
         let kinds = record.never_struck.join(", ");
         let _never_fails = writeln!(

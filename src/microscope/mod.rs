@@ -19,15 +19,20 @@
 //! rr and Pernosco record everything and search it later. A turn has few moments, and a
 //! picture for each of them is what a learner can follow.
 //!
+//! The bug museum has the same recordings of a loop with bugs in it: `exhibits`, and the
+//! package in `tests/museum/`.
+//!
 //! Read next: `moment`, the list of moments; `recorder`; `scenario`.
 
 mod check;
 mod code;
+mod exhibits;
 mod expiry;
 mod explain;
 mod files;
 mod live;
 mod moment;
+mod outcome;
 mod page;
 mod patch;
 mod recorder;
@@ -38,9 +43,10 @@ mod sentence;
 #[cfg(test)]
 mod tests;
 
+pub use exhibits::{exhibits, record_exhibit};
 pub use explain::explain;
 pub use files::{read, write_page};
-pub use page::page;
+pub use page::{museum_page, page};
 pub use recording::{Recording, RecordingError};
 pub use scenarios::{NAMES, record};
 

@@ -5,12 +5,13 @@
 
 use super::code;
 use super::recording::Recording;
+use serde_json::Value;
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/style.css");
 
 /// The scripts, each after those that it uses.
-const SCRIPTS: [(&str, &str); 25] = [
+const SCRIPTS: [(&str, &str); 27] = [
     ("dom.js", include_str!("page/dom.js")),
     ("recording.js", include_str!("page/recording.js")),
     ("words.js", include_str!("page/words.js")),
@@ -33,6 +34,8 @@ const SCRIPTS: [(&str, &str); 25] = [
     ("predict.js", include_str!("page/predict.js")),
     ("link.js", include_str!("page/link.js")),
     ("theme.js", include_str!("page/theme.js")),
+    ("compare.js", include_str!("page/compare.js")),
+    ("museum.js", include_str!("page/museum.js")),
     ("keys.js", include_str!("page/keys.js")),
     ("help.js", include_str!("page/help.js")),
     ("main.js", include_str!("page/main.js")),
@@ -48,10 +51,21 @@ const SCRIPTS: [(&str, &str); 25] = [
 /// assert!(page.starts_with("<!DOCTYPE html>"));
 /// ```
 pub fn page(recordings: &[Recording]) -> String {
+    museum_page(recordings, &Value::Null)
+}
+
+/// Makes a page that asks which fact each recording forgets. `museum` has the facts and
+/// the exhibits; the test that makes the bug museum writes them.
+pub fn museum_page(recordings: &[Recording], museum: &Value) -> String {
     let code = code::functions();
+    // The program has one code: the first recording carries it for all.
     let texts = recordings
         .iter()
-        .map(|recording| recording.with_code(&code));
+        .enumerate()
+        .map(|(place, recording)| match place {
+            0 => recording.with_code(&code),
+            _ => recording.to_json(),
+        });
     let recordings = texts.collect::<Vec<String>>().join(",\n");
     // Each part is put in once, and recordings last: a text in them is not searched.
     let scripts = SCRIPTS.map(|(_, script)| script).join("\n");
@@ -59,6 +73,7 @@ pub fn page(recordings: &[Recording]) -> String {
     page.trim_start()
         .replacen("/*STYLE*/", STYLE, 1)
         .replacen("/*SCRIPTS*/", &scripts, 1)
+        .replacen("/*MUSEUM*/", &museum.to_string().replace('<', "\\u003c"), 1)
         // Else a text could end the script element that it stands in.
         .replacen(
             "/*RECORDINGS*/",

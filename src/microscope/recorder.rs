@@ -47,6 +47,7 @@ struct Recorder {
     state: Value,
     events: Vec<Event>,
     dropped: usize,
+    outcome: Vec<String>,
     turn: u64,
     /// The edges that the kernel has told since the wait began.
     edges: Vec<(String, Vec<&'static str>)>,
@@ -84,6 +85,7 @@ pub(crate) fn start(header: Header) {
         state: json!({}),
         events: Vec::new(),
         dropped: 0,
+        outcome: Vec::new(),
         turn: 0,
         edges: Vec::new(),
         is_woken: false,
@@ -110,7 +112,13 @@ pub(crate) fn finish() -> Option<Recording> {
         recorder.clock.is_none(),
         recorder.events,
         recorder.dropped,
+        recorder.outcome,
     ))
+}
+
+/// How the run has ended.
+pub(super) fn tell_outcome(outcome: Vec<String>) {
+    with(|recorder| recorder.outcome = outcome);
 }
 
 fn with(act: impl FnOnce(&mut Recorder)) {

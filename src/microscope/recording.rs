@@ -43,6 +43,9 @@ pub struct Recording {
     /// How many events were left out, because the recording was full.
     #[serde(default)]
     dropped: usize,
+    /// How the run has ended, and what came out of it, in sentences. Some recordings tell it.
+    #[serde(default)]
+    pub(super) outcome: Vec<String>,
     pub(super) events: Vec<Event>,
 }
 
@@ -82,6 +85,7 @@ impl Recording {
         is_simulated: bool,
         events: Vec<Event>,
         dropped: usize,
+        outcome: Vec<String>,
     ) -> Recording {
         let mut about = header.about;
         if dropped > 0 {
@@ -100,6 +104,7 @@ impl Recording {
             seed: header.seed,
             questions: questions(&events),
             dropped,
+            outcome,
             events,
         }
     }
@@ -127,9 +132,13 @@ impl Recording {
     pub fn to_json(&self) -> String {
         let mut text = String::from("{\n");
         let quoted = |text: &str| Value::from(text).to_string();
+        let outcome = match self.outcome.is_empty() {
+            true => String::new(),
+            false => format!("\"outcome\": {},\n", Value::from(self.outcome.clone())),
+        };
         let _never_fails = write!(
             text,
-            "\"format\": {},\n\"name\": {},\n\"title\": {},\n\"about\": {},\n\"kernel\": {},\n\"seed\": {},\n\"questions\": {},\n\"dropped\": {},\n\"events\": [\n",
+            "\"format\": {},\n\"name\": {},\n\"title\": {},\n\"about\": {},\n\"kernel\": {},\n\"seed\": {},\n\"questions\": {},\n\"dropped\": {},\n{}\"events\": [\n",
             self.format,
             quoted(&self.name),
             quoted(&self.title),
@@ -138,6 +147,7 @@ impl Recording {
             self.seed.map_or("null".to_owned(), |seed| seed.to_string()),
             serde_json::to_string(&self.questions).unwrap_or_default(),
             self.dropped,
+            outcome,
         );
         for (number, event) in self.events.iter().enumerate() {
             let comma = if number + 1 < self.events.len() {

@@ -4,6 +4,7 @@
 //! reads its stdout, and the clients of its TCP echo server. The script says what it does
 //! and when. No fault is drawn, so a seed only decides how many nanoseconds a call takes.
 
+use super::outcome::{Ending, Outcome};
 use super::recorder;
 use super::recording::{Header, Recording};
 use crate::lab::scene::{
@@ -14,7 +15,9 @@ use crate::random::Random;
 use crate::runtime::{EventLoop, Options};
 use crate::sys::{Input, Output, Streams};
 use crate::time::Instant;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,6 +36,8 @@ pub(super) enum Act {
     End,
     /// Reads stdout no more, or again.
     Read(bool),
+    /// The reader of stdout ends.
+    Leave,
     /// A client connects to the echo server.
     Connect(u8),
     /// A client sends so many bytes.
@@ -47,8 +52,10 @@ pub(super) enum Act {
     Ring,
     /// The process may open so many descriptors more than it has.
     Descriptors(usize),
-    /// epoll begins to tell events of removed sources, or ends it.
-    StaleEvents(bool),
+    /// From now on this goes wrong, wherever it can.
+    Fault(Fault),
+    /// Nothing goes wrong from now on.
+    NoFault,
 }
 
 /// A scenario.
@@ -60,6 +67,15 @@ pub(super) struct Scenario {
     pub(super) rpc_timeout: Duration,
     /// When the process stands still before it reads the clock, and for how long.
     pub(super) stands_still: Option<(Instant, Duration)>,
+    /// The kinds of files that stdin and stdout are.
+    pub(super) shapes: [Shape; 2],
+    /// stderr leads to where stdout leads.
+    pub(super) shares_stdout: bool,
+    /// The longest time that a system call takes, if it is not the usual one.
+    pub(super) call_time: Option<Duration>,
+    /// The recording tells in the end what the world has seen.
+    pub(super) tells_outcome: bool,
+    pub(super) turns_max: usize,
     pub(super) acts: Vec<(Duration, Act)>,
 }
 
@@ -72,6 +88,11 @@ impl Scenario {
             seed: 1,
             rpc_timeout: Duration::from_secs(1),
             stands_still: None,
+            shapes: [Shape::Pipe; 2],
+            shares_stdout: false,
+            call_time: None,
+            tells_outcome: false,
+            turns_max: TURNS_MAX,
             acts: Vec::new(),
         }
     }
@@ -84,58 +105,99 @@ impl Scenario {
 
     /// Plays it to a new loop, and records that.
     pub(super) fn record(self) -> Recording {
-        let (seed, rpc_timeout) = (self.seed, self.rpc_timeout);
-        install(Kernel::new(Random::new(seed), Faults::none()));
+        install(Kernel::new(Random::new(self.seed), Faults::none()));
+        let outcome = Rc::new(RefCell::new(Outcome::default()));
         let bell = Rc::new(Bell::default());
-        let streams = with(|kernel| {
-            let actor = kernel.add_actor();
-            let (stdin, stdin_peer) = kernel.stream_in(Shape::Pipe, actor);
-            let (stdout, stdout_peer) = kernel.stream_out(Shape::Pipe, actor);
-            let (stderr, stderr_peer) = kernel.stream_out(Shape::Pipe, actor);
-            if let Some((at, length)) = self.stands_still {
-                kernel.stand_still(at, length);
-            }
-            let world = World {
-                acts: self.acts.into(),
-                bell: bell.clone(),
-                stdin: stdin_peer,
-                outputs: [stdout_peer, stderr_peer],
-                reads: true,
-                outgoing: VecDeque::new(),
-                ends: false,
-                clients: BTreeMap::new(),
-                resting: BTreeSet::new(),
-                unsent: BTreeMap::new(),
-            };
-            kernel.start_actor(actor, Box::new(world));
-            Streams {
-                stdin: Input::simulated(stdin, Shape::Pipe),
-                stdout: Output::simulated(stdout, Shape::Pipe),
-                stderr: Some(Output::simulated(stderr, Shape::Pipe)),
-            }
-        });
+        let [stdin, stdout, stderr] = with(|kernel| self.set_up(kernel, &bell, &outcome));
+        let [stdin_shape, stdout_shape] = self.shapes;
+        let streams = Streams {
+            stdin: Input::simulated(stdin, stdin_shape),
+            stdout: Output::simulated(stdout, stdout_shape),
+            stderr: Some(Output::simulated(stderr, stdout_shape)),
+        };
         recorder::start(Header {
             name: self.name.to_owned(),
             title: self.title.to_owned(),
             about: self.about.to_owned(),
-            seed: Some(seed),
+            seed: Some(self.seed),
         });
         let options = Options {
-            seed: Some(seed),
-            rpc_timeout,
+            seed: Some(self.seed),
+            rpc_timeout: self.rpc_timeout,
             ..Options::default()
         };
         let build = move |_: &crate::node::Context| Subject { bell: bell.clone() };
-        if let Ok(mut event_loop) = EventLoop::new(build, &options, streams, Rc::new(KernelClock)) {
-            for _ in 0..TURNS_MAX {
-                if !matches!(event_loop.turn(), Ok(true)) {
-                    break;
+        let mut process = None;
+        let ending = Ending::of(|| {
+            let clock = Rc::new(KernelClock);
+            let event_loop = process.insert(EventLoop::new(build, &options, streams, clock)?);
+            for _ in 0..self.turns_max {
+                if !event_loop.turn()? {
+                    return Ok(true);
                 }
             }
+            Ok(false)
+        });
+        if self.tells_outcome {
+            let ended = with(|kernel| kernel.now());
+            process.take_if(|_| ending.is_over());
+            with(Kernel::settle);
+            let outcome = with(|kernel| outcome.borrow().tell(&ending, ended, kernel));
+            recorder::tell_outcome(outcome);
         }
         let recording = recorder::finish();
+        drop(process);
         uninstall();
         recording.unwrap_or_else(|| unreachable!("it was started above"))
+    }
+
+    /// Opens the standard streams, and starts the world around them.
+    fn set_up(
+        &self,
+        kernel: &mut Kernel,
+        bell: &Rc<Bell>,
+        outcome: &Rc<RefCell<Outcome>>,
+    ) -> [RawFd; 3] {
+        let actor = kernel.add_actor();
+        let [stdin_shape, stdout_shape] = self.shapes;
+        let (stdin, stdin_peer) = kernel.stream_in(stdin_shape, actor);
+        let (stdout, stdout_peer) = kernel.stream_out(stdout_shape, actor);
+        let mut outputs = vec![stdout_peer];
+        let stderr = if self.shares_stdout {
+            kernel.duplicate(stdout)
+        } else {
+            let (stderr, stderr_peer) = kernel.stream_out(Shape::Pipe, actor);
+            outputs.push(stderr_peer);
+            stderr
+        };
+        if let Some((at, length)) = self.stands_still {
+            kernel.stand_still(at, length);
+        }
+        if let Some(most) = self.call_time {
+            kernel.set_call_time(most);
+        }
+        let mut world = World {
+            acts: self.acts.iter().cloned().collect(),
+            bell: bell.clone(),
+            stdin: stdin_peer,
+            outputs,
+            reads: true,
+            outgoing: VecDeque::new(),
+            ends: false,
+            clients: BTreeMap::new(),
+            resting: BTreeSet::new(),
+            unsent: BTreeMap::new(),
+            outcome: outcome.clone(),
+        };
+        if stdin_shape == Shape::File {
+            // A file has all its lines when the process starts, and no writer.
+            world.fill_file(kernel);
+        }
+        if kernel.blocks(stdin) {
+            outcome.borrow_mut().shell = Some((kernel.duplicate(stdin), true));
+        }
+        kernel.start_actor(actor, Box::new(world));
+        [stdin, stdout, stderr]
     }
 }
 
@@ -144,8 +206,8 @@ struct World {
     acts: VecDeque<(Duration, Act)>,
     bell: Rc<Bell>,
     stdin: FileId,
-    /// stdout and stderr.
-    outputs: [FileId; 2],
+    /// stdout, and stderr if that leads elsewhere. None when their reader has gone.
+    outputs: Vec<FileId>,
     reads: bool,
     /// Bytes that stdin is yet to take.
     outgoing: VecDeque<u8>,
@@ -156,24 +218,47 @@ struct World {
     resting: BTreeSet<u8>,
     /// How many bytes a client is yet to send.
     unsent: BTreeMap<u8, usize>,
+    outcome: Rc<RefCell<Outcome>>,
 }
 
 impl World {
+    /// Writes all lines into stdin at once.
+    fn fill_file(&mut self, kernel: &mut Kernel) {
+        for (_, act) in std::mem::take(&mut self.acts) {
+            if let Act::Line(line) = act {
+                let line = format!("{line}\n");
+                self.outcome.borrow_mut().asked(&line);
+                let _takes_all = kernel.peer_write(self.stdin, line.as_bytes());
+            }
+        }
+    }
+
     fn perform(&mut self, act: Act, id: ActorId, kernel: &mut Kernel) {
         match act {
             Act::Line(line) => {
+                self.outcome.borrow_mut().asked(&line);
                 self.outgoing.extend(line.as_bytes());
                 self.outgoing.push_back(b'\n');
             }
             Act::End => self.ends = true,
             Act::Read(reads) => self.reads = reads,
+            Act::Leave => {
+                self.outcome.borrow_mut().reader_left = true;
+                for output in self.outputs.drain(..) {
+                    kernel.peer_close(output);
+                }
+            }
             Act::Connect(client) => {
+                self.outcome.borrow_mut().client(client);
                 self.clients.insert(client, kernel.peer_connect(PORT, id));
             }
             Act::Send(client, bytes) => *self.unsent.entry(client).or_default() += bytes,
             Act::ClientReads(client, true) => _ = self.resting.remove(&client),
             Act::ClientReads(client, false) => _ = self.resting.insert(client),
-            Act::HalfClose(client) => kernel.peer_end(self.clients[&client]),
+            Act::HalfClose(client) => {
+                self.outcome.borrow_mut().client(client).has_ended = true;
+                kernel.peer_end(self.clients[&client]);
+            }
             Act::Reset(client) => {
                 if let Some(file) = self.clients.remove(&client) {
                     kernel.peer_reset(file);
@@ -181,13 +266,12 @@ impl World {
             }
             Act::Ring => self.bell.ring(),
             Act::Descriptors(more) => kernel.limit_descriptors(more),
-            Act::StaleEvents(begin) => {
+            Act::Fault(fault) => {
                 let mut faults = Faults::none();
-                if begin {
-                    faults.add(Fault::StaleEvent, 1.0);
-                }
+                faults.add(fault, 1.0);
                 kernel.set_faults(faults);
             }
+            Act::NoFault => kernel.set_faults(Faults::none()),
         }
     }
 
@@ -204,22 +288,29 @@ impl World {
             kernel.peer_close(self.stdin);
         }
         if self.reads {
-            for output in self.outputs {
-                while matches!(kernel.peer_read(output, 1 << 16), Received::Bytes(_)) {}
+            for (place, &output) in self.outputs.iter().enumerate() {
+                while let Received::Bytes(bytes) = kernel.peer_read(output, 1 << 16) {
+                    self.outcome.borrow_mut().output(place, &bytes);
+                }
             }
         }
         for (client, &file) in &self.clients {
             if kernel.peer_is_connected(file) != Some(true) {
+                let was_reset = kernel.peer_is_connected(file) == Some(false);
+                self.outcome.borrow_mut().client(*client).was_reset |= was_reset;
                 continue;
             }
             while let Some(&left @ 1..) = self.unsent.get(client) {
                 match kernel.peer_write(file, &vec![b'x'; left]) {
-                    Ok(count) => _ = self.unsent.insert(*client, left - count),
+                    Ok(count) => {
+                        self.unsent.insert(*client, left - count);
+                        self.outcome.borrow_mut().client(*client).sent += count;
+                    }
                     Err(_) => break,
                 }
             }
             if !self.resting.contains(client) {
-                while matches!(kernel.peer_read(file, 1 << 16), Received::Bytes(_)) {}
+                self.outcome.borrow_mut().client(*client).read(file, kernel);
             }
         }
     }

@@ -4,6 +4,7 @@
 
 use super::recording::Recording;
 use super::scenario::{Act, PORT, Scenario};
+use crate::lab::scene::Fault;
 use crate::time::Instant;
 use serde_json::json;
 use std::time::Duration;
@@ -45,18 +46,18 @@ pub fn record(name: &str) -> Option<Recording> {
     Some(scenario.record())
 }
 
-fn init() -> Act {
+pub(super) fn init() -> Act {
     line(
         "c0",
         &json!({"type": "init", "msg_id": 1, "node_id": "n1", "node_ids": ["n1", "n2"]}),
     )
 }
 
-fn line(src: &str, body: &serde_json::Value) -> Act {
+pub(super) fn line(src: &str, body: &serde_json::Value) -> Act {
     Act::Line(json!({"src": src, "dest": "n1", "body": body}).to_string())
 }
 
-fn echo_of(msg_id: u64, text: &str) -> Act {
+pub(super) fn echo_of(msg_id: u64, text: &str) -> Act {
     line(
         "c1",
         &json!({"type": "echo", "msg_id": msg_id, "echo": text}),
@@ -78,14 +79,14 @@ fn reply(call: u64) -> Act {
     )
 }
 
-fn nap(msg_id: u64, millis: u64) -> Act {
+pub(super) fn nap(msg_id: u64, millis: u64) -> Act {
     line(
         "c1",
         &json!({"type": "nap", "msg_id": msg_id, "millis": millis}),
     )
 }
 
-fn start_echo() -> Act {
+pub(super) fn start_echo() -> Act {
     line(
         "c1",
         &json!({"type": "tcp_echo_start", "msg_id": 2, "port": PORT}),
@@ -155,8 +156,8 @@ fn slot_reused() -> Scenario {
     .at(3_000, Act::Reset(1))
     .at(4_000, Act::Connect(2))
     .at(5_000, Act::Send(2, 20))
-    .at(5_030, Act::StaleEvents(true))
-    .at(5_050, Act::StaleEvents(false))
+    .at(5_030, Act::Fault(Fault::StaleEvent))
+    .at(5_050, Act::NoFault)
     .at(6_000, Act::Send(2, 30))
     .at(7_000, Act::HalfClose(2))
     .at(9_000, Act::End)

@@ -38,7 +38,10 @@ fn wait(about: &Value, state: &Value) -> String {
             "The wait does not block, because a source is carried over.".to_owned()
         }
         (Some(0), "tasks left") => "The wait does not block, because tasks are ready.".to_owned(),
-        (Some(0), _) => "The wait does not block, because a deadline has come.".to_owned(),
+        (Some(0), _) => {
+            "The wait does not block: its timeout, the time until the next deadline, is 0 ms."
+                .to_owned()
+        }
         (Some(ms), _) => format!("The wait may block for {ms} ms, until the next deadline."),
         (None, _) => "The wait may block for ever, because nothing has a deadline.".to_owned(),
     };
@@ -174,7 +177,7 @@ fn flushed(about: &Value) -> String {
 }
 
 /// A number with commas, as people read it.
-fn thousands(number: u64) -> String {
+pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -46,4 +46,4 @@ pub(crate) use error::ErrorFields;
 pub(crate) use fast::{Outline, Subject, parse_outlined};
 pub(crate) use message::{plain_front, write_body, write_plain_header};
 pub(crate) use own_header::{OwnHeader, ReplyKind};
-pub(crate) use quote::Quote;
+pub(crate) use quote::{Quote, beginning};

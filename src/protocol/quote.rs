@@ -65,7 +65,7 @@ fn write_length(f: &mut fmt::Formatter<'_>, shown: usize, whole: usize) -> fmt::
 }
 
 /// The beginning of `text`: whole characters, `bytes_max` bytes at most.
-fn beginning(text: &str, bytes_max: usize) -> &str {
+pub(crate) fn beginning(text: &str, bytes_max: usize) -> &str {
     let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -34,9 +34,10 @@ use crate::reactor::{Reactor, Token};
 use crate::session::Session;
 use crate::source::{Progress, Readiness, Reason};
 use crate::sys::Descriptor;
-use crate::time::{Instant, TimerId};
+use crate::time::{Clock, Instant, TimerId};
 use std::fmt;
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The key of the carrier's deadline: the largest one. Those of TCP count up from 0.
@@ -76,7 +77,7 @@ impl Broker {
     /// When the options do not name the node.
     pub(super) fn of(
         options: &Options,
-        session: &Session,
+        clock: Rc<dyn Clock>,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Option<Box<Broker>>> {
         let Some(nats) = &options.nats else {
@@ -87,9 +88,9 @@ impl Broker {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         };
         let names = vec![identity.node_id.clone()];
-        let (limit, now) = (options.line_bytes_max, session.now());
+        let limit = options.line_bytes_max;
         Ok(Some(Box::new(Broker {
-            carrier: Carrier::new(nats, names, limit, options.seed, now, Arc::new(wake)),
+            carrier: Carrier::new(nats, names, limit, options.seed, clock, Arc::new(wake)),
             armed: None,
             inbox: Inbox::default(),
             line_bytes_max: limit,

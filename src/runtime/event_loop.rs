@@ -104,7 +104,7 @@ impl EventLoop {
             let _awake = waker.wake();
         };
         session.ready_queue().on_ring(wake.clone());
-        let broker = Broker::of(options, &session, wake)?;
+        let broker = Broker::of(options, clock.clone(), wake)?;
         if broker.is_some() {
             stdin.leave(&mut reactor);
         } else if is_terminal {

@@ -465,9 +465,12 @@ mod tests {
         let mut wheel = Wheel::new(MS(1));
         wheel.insert(MS(5_000_003), 'a');
         assert_eq!(wheel.next_deadline(), Some(MS(5_000_003)));
-        // A turn for another reason, past the start of the slot.
-        assert_eq!(expired(&mut wheel, MS(4_999_000)), []);
-        assert_eq!(wheel.next_deadline(), Some(MS(5_000_003)));
+        // Turns for other reasons, past the start of the slot. The first one moves the timer,
+        // and the wheel's time no further than its own.
+        for turn in [MS(4_999_000), MS(4_999_500)] {
+            assert_eq!(expired(&mut wheel, turn), []);
+            assert_eq!(wheel.next_deadline(), Some(MS(5_000_003)));
+        }
         assert_eq!(expired(&mut wheel, MS(5_000_003)), ['a']);
     }
 

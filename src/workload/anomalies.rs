@@ -7,6 +7,7 @@
 //! Read next: [`Workload::check`](super::Workload::check), which fills one.
 
 use super::history::{History, Outcome};
+use crate::protocol::beginning;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -21,6 +22,9 @@ const ANOMALIES_MAX: usize = 100;
 /// How many anomalies of one kind are kept, so that no kind hides the others. The kind is
 /// the text before the first comma or colon.
 const SAME_KIND_MAX: usize = 50;
+
+/// How much of an anomaly's text is kept: 64 KiB. It can quote a value of 16 MiB.
+const TEXT_BYTES_MAX: usize = 64 << 10;
 
 fn kind(text: &str) -> &str {
     text.split([',', ':']).next().unwrap_or(text)
@@ -49,7 +53,10 @@ impl Anomalies {
         if self.found.len() >= ANOMALIES_MAX {
             return;
         }
-        let text = what.to_string();
+        let mut text = what.to_string();
+        if text.len() > TEXT_BYTES_MAX {
+            text = format!("{} …", beginning(&text, TEXT_BYTES_MAX));
+        }
         let same = self.found.iter().filter(|found| kind(found) == kind(&text));
         if same.count() < SAME_KIND_MAX {
             self.found.push(text);
@@ -157,6 +164,13 @@ mod tests {
         let names = ["n1".to_owned(), "paris".to_owned()];
         let text = "n0 and n1: n7, c1 of n0";
         assert_eq!(renamed(text, &names), "n1 and paris: n7, c1 of n1");
+    }
+
+    #[test]
+    fn the_text_of_an_anomaly_has_a_bound() {
+        let mut anomalies = Anomalies::default();
+        anomalies.add("x".repeat(TEXT_BYTES_MAX + 1));
+        assert_eq!(anomalies.found()[0].len(), TEXT_BYTES_MAX + " …".len());
     }
 
     #[test]

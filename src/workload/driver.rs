@@ -38,6 +38,10 @@ use std::time::Duration;
 /// there. Further ones are dropped.
 const QUEUED_MAX: usize = 1_000;
 
+/// How many operations wait for all clients at most, for the same reason: 100,000, which take
+/// 20 MiB.
+const ALL_QUEUED_MAX: usize = 100_000;
+
 /// How many operations begin at one alarm at most, if more than that are late. Only a machine
 /// that stood still gets there. The others are dropped.
 const LATE_MAX: usize = 1_000;
@@ -126,6 +130,8 @@ pub(crate) struct Driver<'a, T, W> {
     idle: Vec<usize>,
     /// Operations whose time has come while no worker was idle.
     owed: u64,
+    /// How many operations wait in the queues of all workers.
+    queued: usize,
     phase: Phase,
     history: History,
     /// The worker of each operation.
@@ -167,6 +173,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
             worker_of: Vec::new(),
             idle: Vec::new(),
             owed: 0,
+            queued: 0,
             phase: Phase::Setup,
             history: History::default(),
             made_by: Vec::new(),
@@ -358,7 +365,8 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         } else {
             self.draw(worker)
         };
-        if self.workers[worker].queue.len() < QUEUED_MAX {
+        if self.workers[worker].queue.len() < QUEUED_MAX && self.queued < ALL_QUEUED_MAX {
+            self.queued += 1;
             self.workers[worker].queue.push_back(request);
         }
         self.begin_queued(worker);
@@ -369,6 +377,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         while self.workers[worker].pending.is_none()
             && let Some(request) = self.workers[worker].queue.pop_front()
         {
+            self.queued -= 1;
             if let Some(request) = request.or_else(|| self.draw(worker)) {
                 self.invoke(worker, request);
             }

@@ -164,13 +164,43 @@ pub(super) fn check(history: &History, dialect: &Dialect, anomalies: &mut Anomal
         elements.judge(element, history);
     }
     elements.stable_latencies.sort_unstable();
-    for lost in &elements.lost {
-        anomalies.add(format_args!(
-            "{noun} {lost} is lost: it was known, and later reads do not have it"
-        ));
-    }
-    check_finals(&attempted, &finals, noun, anomalies);
+    let missed = missed_at_the_end(&attempted, &finals, noun, anomalies);
+    tell_lost(&elements.lost, &missed, noun, anomalies);
     elements
+}
+
+/// Adds one anomaly for each lost element.
+///
+/// | the last reads show that it is gone | final reads without it | |
+/// |---|---|---|
+/// | yes | none | it is lost |
+/// | yes | of n0, n2 | it is lost, and the final reads of n0, n2 do not have it |
+/// | no | of n0, n2 | it is lost at n0, n2 |
+fn tell_lost(
+    lost: &[u64],
+    missed: &BTreeMap<u64, BTreeSet<usize>>,
+    noun: &str,
+    anomalies: &mut Anomalies,
+) {
+    let nowhere = BTreeSet::new();
+    let gone = lost.iter().map(|number| (number, &nowhere));
+    let all: BTreeMap<&u64, &BTreeSet<usize>> = gone.chain(missed).collect();
+    for (number, nodes) in all {
+        let is_gone = lost.binary_search(number).is_ok();
+        let nodes: Vec<String> = nodes.iter().map(|node| format!("n{node}")).collect();
+        let nodes = nodes.join(", ");
+        let first = format!("{noun} {number} is lost");
+        let why = "it was known, and";
+        anomalies.add(match (is_gone, nodes.is_empty()) {
+            (true, true) => format!("{first}: {why} later reads do not have it"),
+            (true, false) => {
+                format!("{first}: {why} later reads do not have it, with final reads of {nodes}")
+            }
+            (false, _) => {
+                format!("{first} at {nodes}: {why} final reads of {nodes} do not have it")
+            }
+        });
+    }
 }
 
 /// The elements that clients tried to add, by number.
@@ -228,21 +258,18 @@ fn take(
     missed
 }
 
-/// Checks that each final read has all elements that are known.
-fn check_finals(
+/// The known elements that final reads do not have, each with the nodes of these reads.
+fn missed_at_the_end(
     attempted: &[Element],
     finals: &[FinalRead],
     noun: &str,
     anomalies: &mut Anomalies,
-) {
+) -> BTreeMap<u64, BTreeSet<usize>> {
+    let mut nodes_of: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
     for FinalRead { node, missed } in finals {
         let missed = missed.iter().map(|&index| &attempted[index]);
         for element in missed.filter(|element| element.known_since.is_some()) {
-            anomalies.add(format_args!(
-                "{noun} {number} is lost at n{node}: it was known, and a final read of n{node} does \
-                 not have it",
-                number = element.number
-            ));
+            nodes_of.entry(element.number).or_default().insert(*node);
         }
     }
     if finals.is_empty() {
@@ -250,6 +277,7 @@ fn check_finals(
             "no final read was answered: the final {noun}s are unknown"
         ));
     }
+    nodes_of
 }
 
 impl Values {
@@ -345,12 +373,9 @@ mod tests {
     #[test]
     fn an_element_that_is_gone_is_lost() {
         let found = found(&[("add", "1"), ("read", "[1]"), ("final", "[]")]);
-        assert!(found[0].starts_with("element 1 is lost: "), "{found:?}");
-        assert!(
-            found[1].starts_with("element 1 is lost at n0: "),
-            "{found:?}"
-        );
-        assert_eq!(found.len(), 2);
+        let once = "element 1 is lost: it was known, and later reads do not have it, with final \
+                    reads of n0";
+        assert_eq!(found, [once]);
     }
 
     #[test]
@@ -361,6 +386,23 @@ mod tests {
             found[0].starts_with("element 1 is lost at n0: "),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn an_element_that_final_reads_of_several_nodes_do_not_have_is_one_anomaly() {
+        let (lost, missed) = (
+            [1, 4],
+            BTreeMap::from([(1, [0, 2].into()), (3, [1, 2].into())]),
+        );
+        let mut anomalies = Anomalies::default();
+        tell_lost(&lost, &missed, "value", &mut anomalies);
+        let (first, gone) = ("it was known, and", "later reads do not have it");
+        let expected = [
+            format!("value 1 is lost: {first} {gone}, with final reads of n0, n2"),
+            format!("value 3 is lost at n1, n2: {first} final reads of n1, n2 do not have it"),
+            format!("value 4 is lost: {first} {gone}"),
+        ];
+        assert_eq!(anomalies.found(), expected);
     }
 
     #[test]

@@ -76,8 +76,10 @@ const EVERYTHING_AND_RUNTIME: &[&str] = &[
 ];
 
 /// Crates that only some rooms may know.
-const CRATES: [(&str, &[&str]); 3] = [
+const CRATES: [(&str, &[&str]); 5] = [
     ("mio", &["reactor", "runtime"]),
+    ("ring", &["engine"]),
+    ("rustls", &["engine"]),
     ("rustix", &["sys"]),
     (
         "serde_json",

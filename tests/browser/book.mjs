@@ -61,7 +61,7 @@ async function open(name) {
 
 // Each page, and the names in it that links can lead to.
 const parts = (text, pattern) => [...text.matchAll(pattern)].map((match) => match[1].replaceAll('&amp;', '&'));
-const outside = ['404.html', 'toc.html', 'print.html', 'microscope.html'];
+const outside = ['404.html', 'toc.html', 'print.html', 'microscope.html', 'museum.html'];
 const pages = readdirSync(folder).filter((name) => name.endsWith('.html') && !outside.includes(name));
 const names = new Map();
 const links = [];

@@ -19,6 +19,7 @@ const pictures = place < 0 ? null : process.argv[place + 1];
 const folders = process.argv.slice(2, place < 0 ? undefined : place);
 let failures = 0;
 let checks = 0;
+let crashes = 0;
 
 function check(isSo, text) {
   checks += 1;
@@ -97,6 +98,24 @@ async function showAnomaly(tab, file, nth) {
   }
 }
 
+/** The crashes between the messages of a finding are drawn, also while none of these is on its way. */
+async function showCrashes(tab, file, nth) {
+  const drawn = await tab.evaluate((nth) => {
+    window.report.showAnomaly(nth);
+    const { diagram, run } = window.report;
+    const { sent } = run.messages;
+    const [first, last] = [diagram.places[0], diagram.places.at(-1)].map((place) => sent[place]);
+    const between = run.faults.filter(({ kind, from }) => diagram.filter.only && kind === 'crash' && from > first && from < last);
+    return between.map(({ from, nodes }) => {
+      diagram.goTo(from);
+      const names = [...document.querySelectorAll('#diagram-scroll .band-name')].map((name) => name.textContent);
+      return nodes.every((node) => diagram.x.has(node)) && names.includes('crash');
+    });
+  }, nth);
+  drawn.forEach((isDrawn) => check(isDrawn, `${file}: a crash in anomaly ${nth + 1} is not drawn`));
+  crashes += drawn.length;
+}
+
 /** Finds messages by number, also one that a filter hides, and filters by node, type and text. */
 async function findMessages(tab, file) {
   const shown = () => tab.evaluate(() => window.report.diagram.places.length);
@@ -134,7 +153,10 @@ async function report(folder, name) {
   await shoot(tab, `${name}-top`);
   await shoot(tab, `${name}-whole`, true);
   if (seen.anomalies) {
-    for (const nth of await kinds(tab)) await showAnomaly(tab, file, nth);
+    for (const nth of await kinds(tab)) {
+      await showAnomaly(tab, file, nth);
+      await showCrashes(tab, file, nth);
+    }
     await tab.locator('#anomaly-1 button.primary').click();
     const detail = await tab.locator('#detail').innerText();
     check(detail.includes('Message '), `${file}: no message is described: ${detail}`);
@@ -179,5 +201,5 @@ const work = async () => {
 };
 await Promise.all(Array.from({ length: TABS }, work));
 await browser.close();
-console.log(`${checks} checks, ${failures} failed`);
+console.log(`${checks} checks, ${failures} failed; ${crashes} crashes in findings`);
 process.exit(failures ? 1 : 0);

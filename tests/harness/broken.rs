@@ -2,9 +2,13 @@
 
 use super::languages::has;
 use super::{
-    ECHO, GOOD, INIT, INVALID, Ran, UNKNOWN, sed, test, test_script, test_script_with, together,
+    ECHO, GOOD, INIT, INVALID, Ran, UNKNOWN, eddyline, sed, test, test_script, test_script_with,
+    together,
 };
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
 /// n0's answer to `init`.
 const INIT_OK: &str = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1}}"#;
@@ -193,6 +197,7 @@ fn an_answer_to_another_message_does_not_answer_init() {
         );
         ran.ended(INVALID);
         ran.says("it does not answer `init`, whose `msg_id` is 1");
+        ran.says("problems: 1; kinds: 1");
         ran.says("0 failed, 0 unknown");
     });
 }
@@ -313,4 +318,135 @@ fn what_is_on_its_way_has_a_bound() {
     let ran = flood("3620.5", &["--latency", "60000"]);
     ran.ended(INVALID);
     ran.says("n0: it sends too much: 64 MiB of messages are on their way");
+}
+
+/// A shell command that writes a value of 15 MB to the key that `$key` names.
+fn write_much() -> String {
+    let front =
+        r#"printf '{"src":"n0","dest":"lin-kv","body":{"type":"write","key":%s,"value":"' "$key""#;
+    format!("{front}; head -c 15000000 /dev/zero | tr '\\0' x; echo '\"}}}}'")
+}
+
+#[test]
+fn a_flood_of_requests_for_a_long_value_does_not_hold_the_clock_up() {
+    let read = r#"{"src":"n0","dest":"lin-kv","body":{"type":"read","msg_id":1,"key":1}}"#;
+    let write = write_much();
+    let script = format!(
+        "read -r line; echo '{INIT_OK}'; key=1; {write}; sleep 3620.75 & exec yes '{read}'"
+    );
+    let ran = test_script_with(&QUICK, &script);
+    // A quick machine gets to the bound of what waits for its stdin.
+    assert!([1, 2].contains(&ran.status), "{}{}", ran.stdout, ran.stderr);
+    ran.says(" stdin");
+    assert!(!is_running("3620.75"));
+}
+
+#[test]
+fn what_a_run_holds_has_a_bound_that_ends_the_load() {
+    let write = write_much();
+    let script = format!(
+        "read -r line; echo '{INIT_OK}'; for key in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do {write}; done
+        exec sleep 3620.875"
+    );
+    let ran = test_script_with(&[&QUICK[..], &["--time-limit", "60"]].concat(), &script);
+    ran.ended(UNKNOWN);
+    ran.says("the load ended early, because the run holds");
+    ran.says("of at most 256 MiB");
+    ran.says("n0 has the largest part");
+    assert!(!is_running("3620.875"));
+}
+
+/// The command line of a test whose lines for stderr are more than a pipe and the tester hold.
+fn talkative(store: &std::path::Path, mark: &str) -> std::process::Command {
+    let script = format!("sleep {mark} & {}", sed(&[INIT, ECHO]));
+    let mut test = eddyline();
+    test.args([
+        "test",
+        "-w",
+        "echo",
+        "--node-count",
+        "1",
+        "--time-limit",
+        "1",
+        "--rate",
+        "2000",
+    ])
+    .args(["--log-net-send", "--log-net-recv", "--store"])
+    .arg(store)
+    .args(["--bin", "/bin/sh", "--", "-c", &script])
+    .stdin(Stdio::null());
+    test
+}
+
+fn new_folder(name: &str) -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("eddyline-{name}-{}", std::process::id()));
+    let _absent = std::fs::remove_dir_all(&folder);
+    folder
+}
+
+#[test]
+fn a_stderr_that_is_not_read_does_not_hold_the_run_up() {
+    let store = new_folder("deaf");
+    let mut test = talkative(&store, "3621.25");
+    let mut child = test
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert_eq!(said.lines().last(), Some(GOOD), "{said}");
+    assert!(store.join("latest/results.json").exists());
+    assert!(child.wait().unwrap().success());
+    assert!(!is_running("3621.25"));
+    std::fs::remove_dir_all(&store).unwrap();
+}
+
+#[test]
+fn a_stdout_that_is_not_read_keeps_only_the_result_waiting() {
+    let store = new_folder("mute");
+    // Both streams are one pipe, which the lines for stderr fill.
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut test = talkative(&store, "3621.5");
+    test.stdout(writer.try_clone().unwrap()).stderr(writer);
+    let mut child = test.spawn().unwrap();
+    // The command has both ends of the pipe for writing.
+    drop(test);
+    while !store.join("latest/results.json").exists() {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(!is_running("3621.5"));
+    let mut said = String::new();
+    reader.read_to_string(&mut said).unwrap();
+    assert_eq!(said.lines().last(), Some(GOOD), "{said}");
+    assert!(said.contains(" ok, "), "{said}");
+    assert!(child.wait().unwrap().success());
+    std::fs::remove_dir_all(&store).unwrap();
+}
+
+#[test]
+fn a_signal_ends_a_tester_whose_result_is_not_read() {
+    let store = new_folder("stuck");
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut test = talkative(&store, "3621.75");
+    test.stdout(writer.try_clone().unwrap()).stderr(writer);
+    let mut child = test.spawn().unwrap();
+    while !store.join("latest/results.json").exists() {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // One that comes while the files are written is only taken note of.
+    while child.try_wait().unwrap().is_none() {
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(255));
+    drop(reader);
+    std::fs::remove_dir_all(&store).unwrap();
 }

@@ -2,7 +2,7 @@
 
 use eddyline::harness::{LogLine, Message, MessageFate, Problem, Record, Verdict};
 use eddyline::sim::workload::Anomalies;
-use eddyline::sim::{Event, Failure, Loss, Report};
+use eddyline::sim::{Event, Failure, FaultKind, Loss, Report};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -104,6 +104,21 @@ pub(crate) fn add_noise(record: &mut Record) {
                 node: node.into(),
             });
         }
+    }
+    // Crashes that are so short that no message of a finding is sent meanwhile.
+    if let Some(fault) = record.faults.first().cloned() {
+        let crashes = (1..record.elapsed.as_secs()).map(|second| {
+            let mut crash = fault.clone();
+            crash.kind = FaultKind::Crash;
+            crash.nodes = vec![usize::try_from(second).unwrap_or(0) % record.nodes.len()];
+            crash.from = Duration::from_secs(second);
+            crash.to = Some(crash.from + Duration::from_micros(1));
+            crash.detail = String::new();
+            crash.links = Vec::new();
+            crash
+        });
+        record.faults.extend(crashes);
+        record.faults.sort_by_key(|fault| fault.from);
     }
     record.problems.push(Problem {
         at: Duration::from_secs(2),

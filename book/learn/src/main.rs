@@ -12,9 +12,9 @@ mod words;
 use chapter::Chapter;
 use package::Package;
 use run::{Build, Versions};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::{env, fs};
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -28,9 +28,11 @@ cargo learn diffs      make the parts of the text that come from files
 cargo learn links      print the links into the microscope as JSON, for the browser's tests
 cargo learn check [N…] check the whole book as CI does, or these chapters";
 
-/// The folder `book/`.
+/// The folder `book/`: that of the command line. The binary in a target folder that two copies of
+/// the book share can have been built in the other one.
 fn book() -> PathBuf {
-    let learn = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built_in = || env!("CARGO_MANIFEST_DIR").into();
+    let learn = env::var_os("CARGO_MANIFEST_DIR").map_or_else(built_in, PathBuf::from);
     learn.parent().expect("book/learn has a parent").to_owned()
 }
 
@@ -48,7 +50,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<String> = env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
         ["check", ref numbers @ ..] => check::check(numbers),

@@ -34,6 +34,14 @@ impl<'a> Named<'a> {
         self.words.iter().find_map(|word| index_of(word))
     }
 
+    /// All nodes that it names.
+    pub(super) fn nodes(&self, index_of: impl Fn(&str) -> Option<usize>) -> Vec<usize> {
+        self.words
+            .iter()
+            .filter_map(|word| index_of(word))
+            .collect()
+    }
+
     /// Whether the sentence names the client and the beginning of an operation.
     pub(super) fn has_time_of(&self, operation: &Operation) -> bool {
         if !self.words.contains(&&*operation.client) {

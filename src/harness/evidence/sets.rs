@@ -52,7 +52,7 @@ fn reads(lookup: &Lookup<'_>, named: &Named<'_>, subject: &Value) -> (Vec<Step>,
     let (mut with, mut without) = (0, 0);
     let is_lost = named.text.contains("lost");
     let is_doubled = named.text.contains("twice");
-    let wanted = named.node(|name| lookup.node(name));
+    let wanted = named.nodes(|name| lookup.node(name));
     let reads = lookup
         .operations()
         .rev()
@@ -63,7 +63,7 @@ fn reads(lookup: &Lookup<'_>, named: &Named<'_>, subject: &Value) -> (Vec<Step>,
         if !is_final && with >= max && (without >= max || is_doubled) {
             break;
         }
-        let is_elsewhere = wanted.is_some_and(|node| node != read.node);
+        let is_elsewhere = !wanted.is_empty() && !wanted.contains(&read.node);
         let Some(count) = count(read, subject) else {
             continue;
         };

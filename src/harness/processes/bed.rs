@@ -28,7 +28,7 @@ impl Testbed for Processes {
         let limit = self.clock.now() + INIT_TIMEOUT + Duration::from_secs(1);
         let is_awaited = |bed: &Processes| bed.servers.iter().any(Server::is_awaited);
         while !self.is_broken
-            && !self.is_interrupted
+            && !self.is_interrupted()
             && is_awaited(self)
             && self.clock.now() < limit
         {
@@ -47,11 +47,12 @@ impl Testbed for Processes {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.is_interrupted
+        self.is_interrupted || self.is_full
     }
 
     fn note(&mut self, operation: &Operation) {
         self.progress.count(&operation.outcome);
+        self.held.add_operation(operation);
         if let Outcome::Fail(error) | Outcome::Info(error) = &operation.outcome
             && error.code == ErrorCode::Timeout
         {
@@ -66,7 +67,7 @@ impl Testbed for Processes {
     fn advance(&mut self, until: Duration) -> Option<Happening> {
         let nanos = (Instant::ZERO + until).as_nanos();
         let until = Instant::from_nanos(nanos.div_ceil(TICK_NANOS).saturating_mul(TICK_NANOS));
-        let was_interrupted = self.is_interrupted;
+        let was_interrupted = self.is_interrupted();
         loop {
             if let Some(happening) = self.happenings.pop_front() {
                 return Some(happening);
@@ -74,7 +75,7 @@ impl Testbed for Processes {
             if self.reached >= until {
                 return None;
             }
-            if self.is_broken || self.is_interrupted != was_interrupted {
+            if self.is_broken || self.is_interrupted() != was_interrupted {
                 return Some(Happening::Inside);
             }
             self.turn(until);
@@ -126,6 +127,7 @@ impl Testbed for Processes {
     }
 
     fn end_faults(&mut self) {
+        self.is_load_over = true;
         self.calm();
     }
 
@@ -144,6 +146,7 @@ impl Processes {
         self.clients.push(Client {
             name: name.into(),
             is_open: true,
+            is_for_init: false,
             last_msg_id: 0,
         });
         client

@@ -2,10 +2,10 @@
 
 use super::Processes;
 use super::notes::LAST_WORDS_MAX;
-use super::parts::{Astray, Stream};
+use super::parts::{Answer, Astray, INIT_NUMBER, Stream};
 use crate::harness::complaints::Complaint;
 use crate::harness::record::Problem;
-use crate::protocol::Header;
+use crate::protocol::{ErrorBody, ErrorCode, Header};
 use crate::sys::Pipe;
 
 /// How much of a wrong line is shown.
@@ -18,6 +18,12 @@ fn excerpt(line: &[u8]) -> String {
         return text + " …";
     }
     text
+}
+
+/// Whether a body is the error that stands for a receiver which is not connected to NATS.
+fn is_not_there(body: &str) -> bool {
+    let error = serde_json::from_str::<ErrorBody<String>>(body);
+    error.is_ok_and(|error| error.code == ErrorCode::NodeNotFound)
 }
 
 impl Processes {
@@ -47,20 +53,42 @@ impl Processes {
         self.add_problem(node, None, &excerpt(body.as_bytes()), why);
     }
 
-    /// Blames a node for a message to a client that answers no request of it: once for each
-    /// kind of fault. The others are counted.
-    pub(super) fn look_at_reply(&mut self, node: usize, client: usize, line: &[u8], body: &str) {
-        let Ok(header) = Header::parse(body) else {
-            return;
-        };
+    /// Takes note of an answer to `init`, and blames a node for a message to a client that
+    /// answers no request of it: once for each kind of fault. The others are counted.
+    pub(super) fn look_at_answer(&mut self, node: usize, client: usize, line: &[u8], body: &str) {
+        let header = Header::parse(body).ok();
+        let is_awaited = self.servers[node].init_from == Some(client);
         let last_msg_id = self.clients[client].last_msg_id;
-        let Some(astray) = Astray::of(header.in_reply_to, last_msg_id) else {
-            return;
-        };
-        let count = &mut self.servers[node].astray[astray as usize];
-        *count += 1;
-        if *count == 1 {
-            self.blame_line(node, line, astray.why().to_owned());
+        match Answer::of(header.as_ref(), is_awaited, last_msg_id) {
+            Answer::Reply => {}
+            Answer::Ready => {
+                self.servers[node].init_from = None;
+                self.servers[node].is_ready = true;
+                self.clients[client].is_open = false;
+            }
+            // It is not connected to NATS yet, and gets the `init` again.
+            Answer::Refusal if self.broker.is_some() && is_not_there(body) => {}
+            Answer::Refusal => {
+                self.servers[node].init_from = None;
+                self.clients[client].is_open = false;
+                self.is_broken = true;
+                let why = "`init` was not answered by init_ok".to_owned();
+                self.blame_line(node, line, why);
+            }
+            Answer::NotToInit => {
+                let why = format!(
+                    "it does not answer `init`, whose `msg_id` is {INIT_NUMBER}: `in_reply_to` is \
+                     missing or another"
+                );
+                self.blame_line(node, line, why);
+            }
+            Answer::Astray(astray) => {
+                let count = &mut self.servers[node].astray[astray as usize];
+                *count += 1;
+                if *count == 1 {
+                    self.blame_line(node, line, astray.why().to_owned());
+                }
+            }
         }
     }
 

@@ -19,13 +19,14 @@ use crate::random::Random;
 use crate::reactor::{Interest, Reactor, Token};
 use crate::source::Readiness;
 use crate::sys::{self, Child};
-use crate::time::Instant;
+use crate::time::{Clock, Instant, MonotonicClock};
 use crate::wire::{LINE_BYTES_MAX, Line, LineBuffer};
 use crate::workload::SERVICE_NAMES;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,8 +73,9 @@ impl Broker {
         nodes: usize,
         (random, pause_max): (Random, Duration),
         reactor: &mut Reactor<Stream>,
-        now: Instant,
+        clock: MonotonicClock,
     ) -> io::Result<Broker> {
+        let now = clock.now();
         let relay = Relay::new(nodes + 1, reactor)?;
         let cluster = format!("test-{:016x}", sys::random_seed());
         let nats = Nats::new(&relay.url(nodes), &cluster).map_err(io::Error::other)?;
@@ -82,7 +84,14 @@ impl Broker {
             program: program.to_owned(),
             server: None,
             // The address is an IP address, so no look-up ever wakes the tester.
-            carrier: Carrier::new(&nats, names, LINE_BYTES_MAX, None, now, Arc::new(|| {})),
+            carrier: Carrier::new(
+                &nats,
+                names,
+                LINE_BYTES_MAX,
+                None,
+                Rc::new(clock),
+                Arc::new(|| {}),
+            ),
             relay,
             mail: Mail::default(),
             cluster,

@@ -1,8 +1,7 @@
 //! The life of a node: its start, its `init`, its streams and its end.
 
 use super::Processes;
-use super::parts::{Address, Due, End, Process, Server, Stream, StreamKind};
-use crate::protocol::{ErrorBody, ErrorCode, Header, ReplyTo};
+use super::parts::{Address, Due, End, INIT_NUMBER, Process, Server, Stream, StreamKind};
 use crate::reactor::{Interest, Token};
 use crate::source::{Next, Progress, Readiness, Reason};
 use crate::sys::{self, Child};
@@ -15,28 +14,41 @@ use std::time::Duration;
 /// How long a node may take to answer `init`: Maelstrom's 10 s.
 pub(super) const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The number of `init`, which its answer must name.
-const INIT_NUMBER: u64 = 1;
-
 /// How many reads of a stream one turn makes, so that a node which floods its stdout or stderr
 /// does not keep the others waiting.
 const READS_PER_TURN: usize = 4;
 
+/// How many writes to a node's stdin one turn makes. A pipe takes 64 KiB, and more only while
+/// the node reads.
+const WRITES_PER_TURN: usize = 16;
+
 /// How many reads fetch the last words of a node that has ended. A pipe holds 64 KiB, unless
 /// the node made it larger.
 const LAST_READS: usize = 64;
+
+/// How much is read from a stream, and taken of what was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// As much as one turn does.
+    Turn,
+    /// The last words of a node that has ended, with all lines.
+    Last,
+}
+
+impl Extent {
+    fn reads(self) -> usize {
+        match self {
+            Extent::Turn => READS_PER_TURN,
+            Extent::Last => LAST_READS,
+        }
+    }
+}
 
 /// The longest line of stderr that is kept whole: 64 KiB.
 const ERROR_LINE_BYTES_MAX: usize = 64 << 10;
 
 /// How long after the end of its stdout a node may take to end.
 const END_AFTER_STDOUT: Duration = Duration::from_millis(500);
-
-/// Whether a body is the error that stands for a receiver which is not connected to NATS.
-fn is_not_there(body: &str) -> bool {
-    let error = serde_json::from_str::<ErrorBody<String>>(body);
-    error.is_ok_and(|error| error.code == ErrorCode::NodeNotFound)
-}
 
 impl Processes {
     /// Starts a node, and sends it an `init` from a new client.
@@ -54,6 +66,7 @@ impl Processes {
         }
         let client = self.new_client();
         self.servers[node].init_from = Some(client);
+        self.clients[client].is_for_init = true;
         self.clients[client].last_msg_id = INIT_NUMBER;
         self.send_init(node, client);
         let deadline = self.clock.now() + INIT_TIMEOUT;
@@ -111,39 +124,6 @@ impl Processes {
         Ok(())
     }
 
-    /// Whether a message to a client answers an `init`. If so, takes note of it.
-    pub(super) fn answers_init(&mut self, client: usize, packet: &super::parts::Packet) -> bool {
-        let Address::Node(node) = packet.src else {
-            return false;
-        };
-        if self.servers[node].init_from != Some(client) {
-            return false;
-        }
-        let header = Header::parse(&packet.body).ok();
-        let number = header.as_ref().map(|header| header.in_reply_to);
-        if number != Some(ReplyTo::Call(INIT_NUMBER)) {
-            let why = format!(
-                "it does not answer `init`, whose `msg_id` is {INIT_NUMBER}: `in_reply_to` is missing or another"
-            );
-            self.blame_line(node, packet.body.as_bytes(), why);
-            return true;
-        }
-        let kind = header.and_then(|header| header.kind);
-        if self.broker.is_some() && is_not_there(&packet.body) {
-            return true; // it is not connected yet, and gets the `init` again
-        }
-        self.servers[node].init_from = None;
-        self.clients[client].is_open = false;
-        if kind.as_deref() == Some("init_ok") {
-            self.servers[node].is_ready = true;
-        } else {
-            let why = "`init` was not answered by init_ok".to_owned();
-            self.blame_line(node, packet.body.as_bytes(), why);
-            self.is_broken = true;
-        }
-        true
-    }
-
     pub(super) fn check_init(&mut self, node: usize, client: usize) {
         let server = &self.servers[node];
         if server.init_from != Some(client) || server.process.is_none() || server.is_paused {
@@ -191,7 +171,7 @@ impl Processes {
             // It is written by `flush`, before the next wait.
             StreamKind::Stdin => {}
             StreamKind::Stdout | StreamKind::Stderr => {
-                let progress = self.read(token, node, kind, ready, READS_PER_TURN);
+                let progress = self.read(token, node, kind, ready, Extent::Turn);
                 if matches!(progress.next, Next::Finished(())) && kind == StreamKind::Stdout {
                     let life = self.servers[node].life;
                     let at = self.clock.now() + END_AFTER_STDOUT;
@@ -203,26 +183,28 @@ impl Processes {
         }
     }
 
-    /// Reads from stdout or stderr, at most that often, and takes the lines.
+    /// Reads from stdout or stderr, and takes the lines. Lines that the turn has no time for stay
+    /// in the buffer, and nothing is read while they do.
     fn read(
         &mut self,
         token: Token,
         node: usize,
         kind: StreamKind,
         readiness: Readiness,
-        reads: usize,
+        extent: Extent,
     ) -> Progress {
         let mut left = readiness;
         let mut has_ended = false;
         let mut received_bytes = 0;
-        for _ in 0..reads {
+        let mut has_lines = self.take_lines(node, kind, extent);
+        for _ in 0..extent.reads() {
             let process = self.servers[node].process.as_mut();
             let lines = process.and_then(|process| process.lines(kind).as_mut());
             let pipe = self.reactor.get(token).and_then(Stream::pipe);
             let (Some(pipe), Some(lines)) = (pipe, lines) else {
                 break;
             };
-            if !left.is_readable() || has_ended {
+            if has_lines || !left.is_readable() || has_ended {
                 break;
             }
             match pipe.read(lines.space()) {
@@ -230,7 +212,7 @@ impl Processes {
                 Ok(count) => {
                     lines.filled(count);
                     received_bytes += count;
-                    self.take_lines(node, kind, false);
+                    has_lines = self.take_lines(node, kind, extent);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     left.remove(Readiness::READABLE);
@@ -239,14 +221,14 @@ impl Processes {
             }
         }
         if has_ended {
-            self.take_lines(node, kind, true);
+            self.take_rest(node, kind);
         }
         Progress {
             received_bytes,
             used_up: readiness.without(left),
             next: if has_ended {
                 Next::Finished(())
-            } else if left.is_readable() {
+            } else if has_lines || left.is_readable() {
                 Next::CarryOver(Reason::BoundReached)
             } else {
                 Next::Wait
@@ -254,38 +236,54 @@ impl Processes {
         }
     }
 
-    /// Takes the lines that were read; at the end of a stream also one without a newline. On
-    /// the stdout of a node that the tester killed, such a line was cut by SIGKILL: it is
-    /// dropped.
-    fn take_lines(&mut self, node: usize, kind: StreamKind, is_end: bool) {
+    /// Takes the lines that were read. True if some are left, for which the turn has no time.
+    fn take_lines(&mut self, node: usize, kind: StreamKind, extent: Extent) -> bool {
         // The buffer is taken out, so that a line can be sent while it lies there.
+        let process = self.servers[node].process.as_mut();
+        let Some(mut lines) = process.and_then(|process| process.lines(kind).take()) else {
+            return false;
+        };
+        let has_lines = loop {
+            if extent == Extent::Turn && self.is_work_over() {
+                break !lines.is_empty();
+            }
+            let Some(line) = lines.next_line() else {
+                break false;
+            };
+            self.take(node, kind, &line);
+        };
+        if let Some(process) = &mut self.servers[node].process {
+            *process.lines(kind) = Some(lines);
+        }
+        has_lines
+    }
+
+    /// Takes the last line of a stream, which has no newline. On the stdout of a node that the
+    /// tester killed, it was cut by SIGKILL: it is dropped.
+    fn take_rest(&mut self, node: usize, kind: StreamKind) {
         let Some(process) = self.servers[node].process.as_mut() else {
             return;
         };
         let is_cut = process.is_killed && kind == StreamKind::Stdout;
-        let Some(mut lines) = process.lines(kind).take() else {
-            return;
-        };
-        loop {
-            let line = match lines.next_line() {
-                None if is_end && !is_cut => lines.finish(),
-                line => line,
-            };
-            match (line, kind) {
-                (None, _) => break,
-                (Some(Line::Whole(line)), StreamKind::Stdout) => self.take_line(node, line),
-                (Some(Line::TooLong { excerpt }), StreamKind::Stdout) => {
-                    self.servers[node].lines += 1;
-                    let why = "the line is longer than 16 MiB".to_owned();
-                    self.blame_line(node, excerpt, why);
-                }
-                (Some(Line::Whole(line) | Line::TooLong { excerpt: line }), _) => {
-                    self.take_log(node, line);
-                }
-            }
+        let lines = process.lines(kind).take();
+        if let Some(mut lines) = lines
+            && let Some(line) = lines.finish()
+            && !is_cut
+        {
+            self.take(node, kind, &line);
         }
-        if let Some(process) = &mut self.servers[node].process {
-            *process.lines(kind) = Some(lines);
+    }
+
+    fn take(&mut self, node: usize, kind: StreamKind, line: &Line<'_>) {
+        self.work.count();
+        match (line, kind) {
+            (Line::Whole(line), StreamKind::Stdout) => self.take_line(node, line),
+            (Line::TooLong { excerpt }, StreamKind::Stdout) => {
+                self.servers[node].lines += 1;
+                let why = "the line is longer than 16 MiB".to_owned();
+                self.blame_line(node, excerpt, why);
+            }
+            (Line::Whole(line) | Line::TooLong { excerpt: line }, _) => self.take_log(node, line),
         }
     }
 
@@ -298,10 +296,16 @@ impl Processes {
         let readiness = self.reactor.readiness(token);
         let mut left = readiness;
         let mut progress = Progress::idle(Next::Wait);
+        let mut writes = 0;
         while let Some(pipe) = self.reactor.get(token).and_then(Stream::pipe)
             && left.is_writable()
             && !process.input.is_empty()
         {
+            if writes == WRITES_PER_TURN {
+                progress.next = Next::CarryOver(Reason::BoundReached);
+                break;
+            }
+            writes += 1;
             match pipe.write(process.input.pending()) {
                 Ok(count) => process.input.consume(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -351,6 +355,8 @@ impl Processes {
             return String::new();
         };
         process.is_killed = end == End::Killed;
+        // It reads nothing more, so no reply to its last requests is made.
+        process.is_deaf = true;
         let status = process.child.end();
         let tokens = [process.stdin, process.stdout, process.stderr, process.end];
         let ready = Readiness::READABLE;
@@ -358,9 +364,9 @@ impl Processes {
             (process.stdout, StreamKind::Stdout),
             (process.stderr, StreamKind::Stderr),
         ] {
-            let progress = self.read(token, node, kind, ready, LAST_READS);
+            let progress = self.read(token, node, kind, ready, Extent::Last);
             if !matches!(progress.next, Next::Finished(())) {
-                self.take_lines(node, kind, true);
+                self.take_rest(node, kind);
             }
         }
         for token in tokens {

@@ -10,7 +10,8 @@
 //!
 //! A turn flushes what waits for the nodes, waits for the next edge or timer, serves the
 //! sources that are ready, and fires the timers that are due. Replies come before alarms, so
-//! that a reply beats its own timeout.
+//! that a reply beats its own timeout. A turn has a bound; what is over it stays for the next
+//! turn.
 //!
 //! Invariants:
 //! - Each life of a node has its own pipes. Those of an earlier life are closed before the
@@ -22,9 +23,11 @@
 //! | file | content |
 //! |---|---|
 //! | `parts` | nodes, packets, timers |
+//! | `work` | how much one turn does |
 //! | `network` | a message from its line to its arrival |
 //! | `lifecycle` | a node from its start to its end, and its streams |
 //! | `faults` | kills, pauses, partitions |
+//! | `held`, `memory` | the memory that nodes make a run hold, and its bound |
 //! | `notes` | everything that is kept for the record, and its bounds |
 //! | `blame` | what nodes do wrong, and their stderr |
 //! | `bed` | the calls of the driver |
@@ -34,13 +37,18 @@ mod bed;
 mod blame;
 mod broker;
 mod faults;
+mod held;
 mod lifecycle;
+mod memory;
 mod network;
 mod notes;
 mod on_nats;
 mod outline;
 mod parts;
 mod relay;
+#[cfg(test)]
+mod tests;
+mod work;
 
 pub(super) use notes::Notes;
 
@@ -52,13 +60,15 @@ use crate::time::{Clock, Instant, MonotonicClock, Wheel};
 use crate::workload::faults::{Conditions, FaultKind, Faults, Network, Schedule};
 use crate::workload::{Happening, SERVICE_NAMES, Services, Statistics};
 use broker::Broker;
-use parts::{Address, Client, Due, End, Server, Stream};
+use held::Held;
+use parts::{Address, Client, Due, End, Packet, Server, Stream};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use work::{WORK_MAX, Work};
 
 /// The longest wait. An interrupt that comes between the look at its flag and the wait is
 /// noticed after this time.
@@ -76,6 +86,10 @@ pub(super) struct Processes {
     wheel: Wheel<Due>,
     /// Empty between turns; kept for its memory.
     due: Vec<Due>,
+    /// Messages that are due, and had no place in the work of an earlier turn.
+    late: VecDeque<Packet>,
+    work: Work,
+    work_max: Duration,
     /// The time to which everything has happened.
     reached: Instant,
     happenings: VecDeque<Happening>,
@@ -94,6 +108,10 @@ pub(super) struct Processes {
     next_message: u64,
     /// The bytes of the messages that wait in the wheel.
     in_flight_bytes: usize,
+    held: Held,
+    /// Whether the load ends because the run holds much.
+    is_full: bool,
+    is_load_over: bool,
     /// When it is next looked whether a node has stopped itself.
     next_look: Instant,
     statistics: Statistics,
@@ -143,7 +161,7 @@ impl Processes {
         let broker = match &plan.nats_server {
             Some(program) => {
                 let faults = (random.fork(), plan.broker_pause_max());
-                let broker = Broker::new(program, nodes, faults, &mut reactor, clock.now())?;
+                let broker = Broker::new(program, nodes, faults, &mut reactor, clock)?;
                 Some(Box::new(broker))
             }
             None => None,
@@ -153,6 +171,9 @@ impl Processes {
             reactor,
             wheel: Wheel::new(clock.now()),
             due: Vec::new(),
+            late: VecDeque::new(),
+            work: Work::begin(Instant::ZERO, WORK_MAX),
+            work_max: WORK_MAX,
             reached: Instant::ZERO,
             happenings: VecDeque::new(),
             servers: (0..nodes).map(|_| Server::default()).collect(),
@@ -167,6 +188,9 @@ impl Processes {
             partition_draws,
             next_message: 0,
             in_flight_bytes: 0,
+            held: Held::new(nodes),
+            is_full: false,
+            is_load_over: false,
             next_look: Instant::ZERO + LOOK_EVERY,
             statistics: Statistics::default(),
             notes: Notes::new(nodes),
@@ -228,12 +252,18 @@ impl Processes {
         let broker = self.broker.as_ref().and_then(|broker| broker.deadline());
         let deadlines = [self.wheel.next_deadline(), broker];
         let next = deadlines.into_iter().flatten().fold(until, Instant::min);
-        let timeout = next.since(now).min(WAIT_MAX);
+        let timeout = match self.late.is_empty() {
+            true => next.since(now).min(WAIT_MAX),
+            false => Duration::ZERO,
+        };
         if let Err(error) = self.reactor.wait(Some(timeout)) {
             return self.fail(error);
         }
         let now = self.clock.now();
-        while let Some((token, stream, readiness)) = self.reactor.next_ready() {
+        self.work = Work::begin(now, self.work_max);
+        while !self.is_work_over()
+            && let Some((token, stream, readiness)) = self.reactor.next_ready()
+        {
             match *stream {
                 Stream::Node { node, kind, .. } => self.serve(token, node, kind, readiness),
                 Stream::Server(_) => self.serve_server(token),
@@ -244,15 +274,11 @@ impl Processes {
             // At once: a source that was served may have ended others, which wait in the queue.
             self.close_finished();
         }
-        let mut due = std::mem::take(&mut self.due);
-        self.wheel.expire(now, &mut due);
-        for due in due.drain(..) {
-            self.fire(due);
-        }
-        self.due = due;
+        self.expire(now);
         self.close_finished();
         self.reached = self.reached.max(now);
         self.look_at_signal();
+        self.look_at_memory();
         if now >= self.next_look {
             self.next_look = now + LOOK_EVERY;
             self.look_at_nodes();
@@ -267,13 +293,40 @@ impl Processes {
         }
     }
 
+    /// Fires the timers that are due. Of the messages as many arrive as the work allows.
+    fn expire(&mut self, now: Instant) {
+        self.work = Work::begin(self.clock.now(), self.work_max);
+        while !self.is_work_over()
+            && let Some(packet) = self.late.pop_front()
+        {
+            self.end_flight(packet);
+        }
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.expire(now, &mut due);
+        for due in due.drain(..) {
+            self.fire(due);
+        }
+        self.due = due;
+    }
+
+    fn is_work_over(&self) -> bool {
+        self.work.is_over(self.clock.now())
+    }
+
+    fn end_flight(&mut self, packet: Packet) {
+        self.work.count();
+        self.in_flight_bytes -= packet.weight();
+        self.arrive(packet);
+    }
+
     fn fire(&mut self, due: Due) {
         match due {
             Due::Alarm(alarm) => self.happenings.push_back(Happening::Alarm(alarm)),
-            Due::Arrival(packet) => {
-                self.in_flight_bytes -= packet.weight();
-                self.arrive(packet);
+            Due::Arrival(packet) if self.late.is_empty() && !self.is_work_over() => {
+                self.end_flight(packet);
             }
+            // It keeps its place behind those that were due before.
+            Due::Arrival(packet) => self.late.push_back(packet),
             Due::Moment(moment) => self.change(moment),
             Due::InitDeadline { node, client } => self.check_init(node, client),
             Due::InitAgain { node, client } => self.init_again(node, client),
@@ -305,6 +358,7 @@ impl Processes {
     }
 
     fn show_progress(&mut self, now: Instant) {
+        self.progress.flush();
         if !self.progress.is_due(now) {
             return;
         }

@@ -51,10 +51,10 @@ impl Processes {
         };
         match self.find(&outline.dest) {
             Some(dest) => {
-                if let Address::Client(client) = dest {
-                    self.look_at_reply(node, client, line, outline.body.get());
-                }
                 self.send(Address::Node(node), dest, outline.body.get());
+                if let Address::Client(client) = dest {
+                    self.look_at_answer(node, client, line, outline.body.get());
+                }
             }
             None => {
                 let dest = &outline.dest;
@@ -194,8 +194,15 @@ impl Processes {
             Address::Service(service) => {
                 self.note_arrival(&packet);
                 let client = self.name(packet.src).clone();
+                let before = self.services.held_bytes();
                 let reply = self.services.answer(service, &client, &packet.body);
-                if let Some(reply) = reply {
+                if let Address::Node(node) = packet.src {
+                    let after = self.services.held_bytes();
+                    self.held.change_values(node, before, after);
+                }
+                if let Some(reply) = reply
+                    && self.is_heard_by(packet.src)
+                {
                     self.send(packet.dest, packet.src, &reply.to_string());
                 }
             }
@@ -204,7 +211,12 @@ impl Processes {
                     self.statistics.too_late += 1;
                 }
                 self.note_arrival(&packet);
-                if self.clients[client].is_open && !self.answers_init(client, &packet) {
+                let Client {
+                    is_open,
+                    is_for_init,
+                    ..
+                } = self.clients[client];
+                if is_open && !is_for_init {
                     let mut line = Vec::with_capacity(packet.body.len() + 64);
                     self.write_line(&packet, &mut line);
                     self.happenings
@@ -236,6 +248,34 @@ impl Processes {
         );
     }
 
+    /// Whether a receiver takes messages. A reply is not made for one that does not.
+    ///
+    /// | receiver | takes messages |
+    /// |---|---|
+    /// | a service or a client | yes |
+    /// | a node that is down | no |
+    /// | a node that has closed its stdin, or was named for leaving it unread | no |
+    /// | a node for which more than 64 MiB wait | no, and it is named |
+    /// | any other node | yes |
+    fn is_heard_by(&mut self, receiver: Address) -> bool {
+        let Address::Node(node) = receiver else {
+            return true;
+        };
+        let Some(process) = &mut self.servers[node].process else {
+            return false;
+        };
+        if process.is_deaf || process.input.len() <= INPUT_BYTES_MAX {
+            return !process.is_deaf;
+        }
+        process.is_deaf = true;
+        let why = format!(
+            "it does not read its stdin: {} MiB wait for it, and further messages to it are lost",
+            INPUT_BYTES_MAX >> 20
+        );
+        self.blame_node(node, why);
+        false
+    }
+
     /// Appends a message to what waits for a node's stdin, or sends it by NATS.
     fn hand_to_node(&mut self, node: usize, packet: &Packet) {
         if self.broker.is_some() {
@@ -246,20 +286,12 @@ impl Processes {
             }
             return;
         }
+        if !self.is_heard_by(Address::Node(node)) {
+            return;
+        }
         let Some(process) = &mut self.servers[node].process else {
             return;
         };
-        if process.is_deaf {
-            return;
-        }
-        if process.input.len() > INPUT_BYTES_MAX {
-            process.is_deaf = true;
-            let why = format!(
-                "it does not read its stdin: {} MiB wait for it, and further messages to it are lost",
-                INPUT_BYTES_MAX >> 20
-            );
-            return self.blame_node(node, why);
-        }
         let mut draft = process.input.begin();
         self.write_line(packet, &mut draft);
         draft.push(b'\n');

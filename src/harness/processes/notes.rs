@@ -1,6 +1,7 @@
 //! Everything that is kept of a run while it runs, each kind with its bound.
 
 use crate::harness::record::{LogLine, Message, MessageFate, Problem};
+use crate::protocol::beginning;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,11 +20,26 @@ const LOG_BYTES_MAX: usize = 16 << 20;
 /// How many last lines of each node are told when it ends by itself.
 pub(super) const LAST_WORDS_MAX: usize = 5;
 
+/// How much of a last line is told: 4 KiB.
+const LAST_WORD_BYTES_MAX: usize = 4 << 10;
+
+/// How much of a problem's text is kept: 32 KiB, with room for all last words. It can quote a
+/// name of 16 MiB.
+const WHY_BYTES_MAX: usize = 32 << 10;
+
 /// How many problems are kept. A node that is wrong in every line must not fill the memory.
 const PROBLEMS_MAX: usize = 1_000;
 
 /// The name that stands for this program in a list of nodes.
 const TESTER: &str = "the tester";
+
+/// A text, or its beginning if it is long.
+fn shortened(text: String, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text;
+    }
+    format!("{} …", beginning(&text, bytes_max))
+}
 
 /// The parts of a run that are kept while it runs.
 #[derive(Default)]
@@ -38,6 +54,8 @@ pub(crate) struct Notes {
     last_words: Vec<(Rc<str>, String)>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) problems_dropped: u64,
+    /// Why the run proves less than it was to, a sentence each.
+    pub(crate) doubts: Vec<String>,
 }
 
 /// How much of a node's stderr was kept, and how many lines were not.
@@ -102,7 +120,8 @@ impl Notes {
         {
             self.last_words.remove(oldest);
         }
-        self.last_words.push((node.clone(), text.clone()));
+        let words = shortened(text.clone(), LAST_WORD_BYTES_MAX);
+        self.last_words.push((node.clone(), words));
         let nodes = self.nodes.max(1);
         let kept = self.kept_logs.entry(node.clone()).or_default();
         let is_full = kept.lines >= LOGS_MAX / nodes || kept.bytes > LOG_BYTES_MAX / nodes;
@@ -136,11 +155,12 @@ impl Notes {
         own.into_iter().map(|(_, text)| text).collect()
     }
 
-    pub(super) fn problem(&mut self, problem: Problem) {
+    pub(super) fn problem(&mut self, mut problem: Problem) {
         if self.problems.len() >= PROBLEMS_MAX {
             self.problems_dropped += 1;
             return;
         }
+        problem.why = shortened(problem.why, WHY_BYTES_MAX);
         self.problems.push(problem);
     }
 
@@ -159,6 +179,19 @@ impl Notes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_text_of_a_problem_and_last_words_have_a_bound() {
+        let mut notes = Notes::new(1);
+        let node: Rc<str> = Rc::from("n0");
+        let long = "ü".repeat(WHY_BYTES_MAX);
+        notes.log(Duration::ZERO, &node, long.clone());
+        notes.tester_problem(Duration::ZERO, long);
+        let words = notes.last_words(&node);
+        let half = |bytes: usize| "ü".repeat(bytes / 2) + " …";
+        assert_eq!(words, [half(LAST_WORD_BYTES_MAX)]);
+        assert_eq!(notes.problems[0].why, half(WHY_BYTES_MAX));
+    }
 
     #[test]
     fn a_node_that_floods_its_stderr_leaves_room_for_the_others() {

@@ -68,9 +68,7 @@ impl Processes {
             && broker.port().is_some()
         {
             let Broker { carrier, mail, .. } = &mut **broker;
-            carrier.expire(now, mail);
-            while carrier.write(&mut self.reactor, now, mail) {}
-            carrier.attend(&mut self.reactor, now, mail);
+            carrier.flush(&mut self.reactor, now, mail);
             self.close_finished();
             self.take_mail();
         }

@@ -1,12 +1,15 @@
 //! The parts of a cluster of processes: nodes, packets, timers.
 
 use crate::carrier::Carries;
-use crate::protocol::ReplyTo;
+use crate::protocol::{Header, ReplyTo};
 use crate::reactor::Token;
 use crate::sys::{Child, Descriptor, Pipe};
 use crate::wire::{LineBuffer, OutputBuffer};
 use crate::workload::faults::Moment;
 use std::os::fd::{AsRawFd, RawFd};
+
+/// The number of `init`, which its answer must name.
+pub(super) const INIT_NUMBER: u64 = 1;
 
 /// A sender or receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,6 +161,43 @@ pub(super) struct Server {
     pub(super) astray: [u64; Astray::ALL.len()],
 }
 
+/// The meaning of a message of a node to a client.
+///
+/// | the client waits for this node's `init_ok` | `in_reply_to` | `type` | |
+/// |---|---|---|---|
+/// | yes | 1 | `init_ok` | the node is ready |
+/// | yes | 1 | another | the node refuses: the run ends |
+/// | yes | another, or none | | it answers no `init`, and is waited for |
+/// | no | the number of a request of this client | | a reply, perhaps a late one |
+/// | no | another, or none | | it is astray |
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    Ready,
+    Refusal,
+    NotToInit,
+    Reply,
+    Astray(Astray),
+}
+
+impl Answer {
+    /// `last_msg_id` is the number of the client's last request.
+    pub(super) fn of(header: Option<&Header<'_>>, is_awaited: bool, last_msg_id: u64) -> Answer {
+        let in_reply_to = header.map(|header| &header.in_reply_to);
+        let is_ok = header.is_some_and(|header| header.kind.as_deref() == Some("init_ok"));
+        match (is_awaited, in_reply_to) {
+            (true, Some(ReplyTo::Call(INIT_NUMBER))) if is_ok => Answer::Ready,
+            (true, Some(ReplyTo::Call(INIT_NUMBER))) => Answer::Refusal,
+            (true, _) => Answer::NotToInit,
+            // The driver knows what a body without a header is.
+            (false, None) => Answer::Reply,
+            (false, Some(in_reply_to)) => match Astray::of(in_reply_to, last_msg_id) {
+                None => Answer::Reply,
+                Some(astray) => Answer::Astray(astray),
+            },
+        }
+    }
+}
+
 /// A message to a client that answers no request of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Astray {
@@ -174,9 +214,9 @@ impl Astray {
 
     /// The fault of a message to a client whose last request has that number. A late reply is
     /// none.
-    pub(super) fn of(in_reply_to: ReplyTo, last_msg_id: u64) -> Option<Astray> {
+    fn of(in_reply_to: &ReplyTo, last_msg_id: u64) -> Option<Astray> {
         match in_reply_to {
-            ReplyTo::Call(number) if (1..=last_msg_id).contains(&number) => None,
+            ReplyTo::Call(number) if (1..=last_msg_id).contains(number) => None,
             ReplyTo::Absent => Some(Astray::Unnumbered),
             ReplyTo::Invalid => Some(Astray::Misnumbered),
             ReplyTo::Call(_) | ReplyTo::Unknown => Some(Astray::Unasked),
@@ -242,6 +282,8 @@ impl Process {
 pub(super) struct Client {
     pub(super) name: std::rc::Rc<str>,
     pub(super) is_open: bool,
+    /// Whether it sends an `init` and nothing else. The driver does not know it.
+    pub(super) is_for_init: bool,
     /// The number of its last request. The first one is 1.
     pub(super) last_msg_id: u64,
 }
@@ -261,7 +303,36 @@ mod tests {
             (ReplyTo::Absent, Some(Astray::Unnumbered)),
             (ReplyTo::Invalid, Some(Astray::Misnumbered)),
         ] {
-            assert_eq!(Astray::of(in_reply_to, 3), expected, "{in_reply_to:?}");
+            assert_eq!(Astray::of(&in_reply_to, 3), expected, "{in_reply_to:?}");
         }
+    }
+
+    #[test]
+    fn an_answer_to_init_is_judged_once() {
+        let rows = [
+            (true, r#""type":"init_ok","in_reply_to":1"#, Answer::Ready),
+            (true, r#""type":"error","in_reply_to":1"#, Answer::Refusal),
+            (
+                true,
+                r#""type":"init_ok","in_reply_to":2"#,
+                Answer::NotToInit,
+            ),
+            (true, r#""type":"init_ok""#, Answer::NotToInit),
+            (false, r#""type":"init_ok","in_reply_to":1"#, Answer::Reply),
+            (false, r#""type":"x""#, Answer::Astray(Astray::Unnumbered)),
+            (
+                false,
+                r#""type":"x","in_reply_to":9"#,
+                Answer::Astray(Astray::Unasked),
+            ),
+        ];
+        for (is_awaited, fields, expected) in rows {
+            let body = format!("{{{fields}}}");
+            let header = Header::parse(&body).unwrap();
+            let answer = Answer::of(Some(&header), is_awaited, 1);
+            assert_eq!(answer, expected, "{is_awaited} {body}");
+        }
+        assert_eq!(Answer::of(None, true, 1), Answer::NotToInit);
+        assert_eq!(Answer::of(None, false, 1), Answer::Reply);
     }
 }

@@ -53,18 +53,22 @@ use std::{fs, io};
 /// # Errors
 /// When a folder, a file or a link cannot be written: the path is in the error.
 pub fn save(record: &Record, root: &Path) -> io::Result<PathBuf> {
+    save_with(record, &Evidence::all(record), root)
+}
+
+/// The same, with the evidence for its anomalies.
+pub(super) fn save_with(record: &Record, evidence: &[Shown], root: &Path) -> io::Result<PathBuf> {
     let of_workload = root.join(record.workload);
     let folder = new_folder(&of_workload, record.started)?;
     let name = folder.file_name().map(PathBuf::from).unwrap_or_default();
     let from_root = Path::new(record.workload).join(&name);
     link(root, "current", &from_root)?;
     // The page takes most of the memory, so it is made and written alone.
-    let evidence = Evidence::all(record);
     write(
         &folder.join("report.html"),
-        &report::report(record, &evidence),
+        &report::report(record, evidence),
     )?;
-    for (file, text) in files(record, &evidence) {
+    for (file, text) in files(record, evidence) {
         write(&folder.join(file), &text)?;
     }
     write_history(&folder, record)?;

@@ -3,7 +3,7 @@
 
 use crate::node::{Context, Node, Request};
 use crate::protocol::{RawRequest, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -100,6 +100,19 @@ struct Spam {
     bytes: usize,
 }
 
+/// A body that sends a message while it is written down.
+struct Nested<'a> {
+    cx: &'a Context,
+}
+
+impl Serialize for Nested<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let inner = json!({ "text": "from within" });
+        let _sent = self.cx.send("n2", "tell", &inner);
+        json!({ "text": "from around it" }).serialize(serializer)
+    }
+}
+
 impl Node for Subject {
     fn new(_: &Context) -> Subject {
         Subject {
@@ -137,6 +150,7 @@ impl Node for Subject {
                 cx.sleep(Duration::from_millis(nap.millis)).await;
                 cx.reply(&request, &())
             }
+            "nested" => cx.reply(&request, &Nested { cx: &cx }),
             "bell" => {
                 let bell = self.bell.clone();
                 let rung = Rung {

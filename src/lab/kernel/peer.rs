@@ -59,6 +59,14 @@ impl Kernel {
         self.open_or_invalid(file)
     }
 
+    /// Whether O_NONBLOCK is not set at the file of a descriptor.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(crate) fn blocks(&self, fd: RawFd) -> bool {
+        self.table
+            .get(&fd)
+            .is_some_and(|file| self.files[file.0].blocks)
+    }
+
     fn open_or_invalid(&mut self, file: FileId) -> RawFd {
         self.open(file).unwrap_or(-1)
     }

@@ -1,6 +1,7 @@
 //! A snapshot of a descriptor's file, for the microscope.
 
 use super::channel::Channel;
+use super::file::Kind;
 use super::state::Kernel;
 use super::watches::Watch;
 use rustix::event::epoll::EventFlags;
@@ -44,7 +45,10 @@ impl Kernel {
         let file = &self.files[id.0];
         let incoming = file.incoming.map(|channel| &self.channels[channel.0]);
         let outgoing = file.outgoing.map(|channel| &self.channels[channel.0]);
-        let visible = incoming.map_or(0, Channel::visible);
+        let visible = match &file.kind {
+            Kind::Regular { unread, .. } => unread.len(),
+            Kind::Pipe | Kind::Socket(_) => incoming.map_or(0, Channel::visible),
+        };
         let unread = outgoing.map_or(0, Channel::unread);
         let has_edge = self.watches.get(fd).is_some_and(Watch::has_edge);
         let flags = self.readiness(id);

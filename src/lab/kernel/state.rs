@@ -25,7 +25,7 @@ use std::time::Duration;
 /// The first number that is not a standard stream's: the table begins here.
 const FIRST_FD: RawFd = 3;
 
-/// The longest time that a call takes, in nanoseconds.
+/// The longest time that a call takes, in nanoseconds, unless a scenario has slow calls.
 const CALL_NANOS_MAX: u64 = 4_000;
 
 /// The longest delay of an edge, and of bytes and room that a fault withholds.
@@ -60,6 +60,8 @@ pub(crate) struct Kernel {
     /// The descriptors of the process.
     pub(super) table: BTreeMap<RawFd, FileId>,
     descriptors_max: usize,
+    /// The longest time that a call takes, in nanoseconds.
+    call_nanos_max: u64,
     pub(super) watches: Watches,
     /// The token of the waker, and its flag: set means that the wait ends.
     pub(super) waker: Option<(u64, Arc<AtomicBool>)>,
@@ -88,6 +90,7 @@ impl Kernel {
             channels: Vec::new(),
             table: BTreeMap::new(),
             descriptors_max: usize::MAX,
+            call_nanos_max: CALL_NANOS_MAX,
             watches: Watches::default(),
             waker: None,
             ports: BTreeMap::new(),
@@ -186,6 +189,12 @@ impl Kernel {
         self.pauses.planned = Some((at, length));
     }
 
+    /// Makes calls slower, so that what a turn does can be told by the clock.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(crate) fn set_call_time(&mut self, most: Duration) {
+        self.call_nanos_max = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
+    }
+
     /// When each pause before a reading of the clock began and ended.
     pub(crate) fn clock_pauses(&self) -> &[(Instant, Instant)] {
         &self.pauses.at_clock
@@ -196,7 +205,7 @@ impl Kernel {
 impl Kernel {
     /// Every call begins with this: time passes, and the world goes on meanwhile.
     pub(super) fn begin_call(&mut self) {
-        let mut took = Duration::from_nanos(self.random.below(CALL_NANOS_MAX));
+        let mut took = Duration::from_nanos(self.random.below(self.call_nanos_max));
         if self.faults.fires(Fault::Paused, self.now) {
             took = self.pauses.draw(self.now, &mut self.random);
         }

@@ -70,6 +70,12 @@ function showHelp() {
       {},
       'Time runs to the right. Each step of the turn has a line, and each event is a note on it. A wait that takes no time is a flat note.',
     ),
+    h('h3', {}, 'Two recordings'),
+    h(
+      'p',
+      {},
+      'Choose a second recording to see it beside the first, at the same virtual time. The mark ≠ stands where the two runs part first, and at what only one of them has.',
+    ),
     h('h3', {}, 'Words'),
     h(
       'dl',

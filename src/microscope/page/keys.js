@@ -25,6 +25,8 @@ const KEYS = [
     text: 'answer a question',
     act: (app, key) => app.chooseNumber(Number(key)),
   },
+  { keys: ['c'], shown: 'C', text: 'compare: a recording beside', act: (app) => app.toggleBeside() },
+  { keys: ['d'], shown: 'D', text: 'first difference', act: (app) => app.goToParting() },
   { keys: ['['], shown: '[', text: 'recording before', act: (app) => app.chooseNext(-1) },
   { keys: [']'], shown: ']', text: 'next recording', act: (app) => app.chooseNext(1) },
   {

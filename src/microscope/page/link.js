@@ -1,5 +1,5 @@
-// Deep links: `#run=lost-edge&turn=17&step=3&predict=1`. `step` is the index of the event
-// in its turn.
+// Deep links: `#run=lost-edge&turn=17&step=3&predict=1&beside=echo`. `step` is the index of
+// the event in its turn. `beside` names the recording that stands beside this one.
 
 function readLink(hash) {
   const parts = new URLSearchParams(hash.replace(/^#/, ''));
@@ -9,12 +9,13 @@ function readLink(hash) {
     turn: number('turn'),
     step: number('step') || 0,
     predict: parts.get('predict') === '1',
+    beside: parts.get('beside'),
   };
 }
 
-function linkTo(recording, index, predict) {
+function linkTo(recording, index, predict, beside) {
   const turn = recording.turnOf(index);
-  return `#run=${encodeURIComponent(recording.name)}&turn=${turn.number}&step=${index - turn.first}${predict ? '&predict=1' : ''}`;
+  return `#run=${encodeURIComponent(recording.name)}&turn=${turn.number}&step=${index - turn.first}${predict ? '&predict=1' : ''}${beside ? `&beside=${encodeURIComponent(beside.name)}` : ''}`;
 }
 
 let linkTimer = 0;

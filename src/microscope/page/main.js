@@ -10,6 +10,9 @@ const app = {
   recording: null,
   index: 0,
   predict: new Predict(),
+  /** The recording beside, in compare mode. */
+  beside: null,
+  museum: new Museum(null),
   playing: 0,
 
   /** Shows the event of that index. Predict mode asks in `forward` only. */
@@ -78,17 +81,58 @@ const app = {
 
   /** Opens a recording. `place` gives the index of its event. */
   choose(name, place = () => 0) {
-    const json = this.all.find((recording) => recording.name === name) || this.all[0];
-    if (!this.opened.has(json)) this.opened.set(json, new Recording(json));
-    this.recording = this.opened.get(json);
+    this.recording = this.open(name) || this.open(this.all[0].name);
     byId('recording').value = this.recording.name;
+    this.setBeside(null);
     this.go(place(this.recording));
   },
 
+  open(name) {
+    const json = this.all.find((recording) => recording.name === name);
+    if (json && !this.opened.has(json)) this.opened.set(json, new Recording(json));
+    return this.opened.get(json);
+  },
+
+  /** The recordings to choose from. In the museum the sound runs stand beside only. */
+  get listed() {
+    return this.museum.isOpen ? this.all.filter((recording) => this.museum.of(recording)) : this.all;
+  },
+
   chooseNext(by) {
-    const { length } = this.all;
-    const place = this.all.findIndex(({ name }) => name === this.recording.name) + by;
-    this.choose(this.all[(place + length) % length].name);
+    const { listed } = this;
+    const place = listed.findIndex(({ name }) => name === this.recording.name) + by;
+    this.choose(listed[(place + listed.length) % listed.length].name);
+  },
+
+  /** Puts a recording beside, or none. */
+  setBeside(name) {
+    this.beside = (name !== this.recording.name && this.open(name)) || null;
+    byId('beside-with').value = this.beside ? this.beside.name : '';
+    for (const id of ['strip-beside', 'strip-beside-name', 'beside']) byId(id).hidden = !this.beside;
+    document.querySelector('main').classList.toggle('two', Boolean(this.beside));
+    timeline.measure();
+    besideTimeline.measure();
+  },
+
+  /** Compares, or ends it. An exhibit is compared when it was named. */
+  toggleBeside() {
+    if (this.beside) this.setBeside(null);
+    else if (!this.museum.isOpen) return byId('beside-with').focus();
+    else if (this.museum.given(this.recording) !== undefined) this.setBeside(`${this.recording.name}-sound`);
+    return this.show();
+  },
+
+  goToParting() {
+    const parting = this.beside && partingOf(this.recording, this.beside);
+    if (this.beside && parting !== null) this.go(parting);
+  },
+
+  /** Names the fact that the loop of this exhibit forgets. */
+  nameFact(key) {
+    this.museum.answer(this.recording, key);
+    this.show();
+    byId('answer')?.focus({ preventScroll: true });
+    byId('spoken').textContent = byId('exhibit').textContent;
   },
 
   togglePredict() {
@@ -113,9 +157,15 @@ const app = {
   },
 
   openLink(hash) {
-    const { run, turn, step, predict } = readLink(hash);
+    const { run, turn, step, predict, beside } = readLink(hash);
     this.predict.isOn = predict;
     this.choose(run, (recording) => (turn === null ? 0 : recording.find(turn, step)));
+    // A link beside the sound loop gives the answer away: the reader has seen it.
+    if (beside) {
+      this.setBeside(beside);
+      if (turn === null) this.goToParting();
+      this.show();
+    }
     // A link into predict mode asks before it shows its event.
     this.asks(this.index);
   },
@@ -137,10 +187,55 @@ const app = {
     // The first event shows the loop as it is built: nothing has changed yet.
     const before = recording.state(Math.max(0, index - 1));
     fill(byId('panels'), panels({ recording, index, event, state: recording.state(index), before }));
+    this.showBeside();
+    this.showExhibit();
     this.showButtons();
-    writeLink(linkTo(recording, index, predict.isOn));
+    writeLink(linkTo(recording, index, predict.isOn, this.beside));
     this.place(places);
     this.shown = { recording, index };
+  },
+
+  showBeside() {
+    const { recording, index, beside: other, predict } = this;
+    const isShown = other && !predict.pending;
+    byId('parting').hidden = !isShown;
+    if (!isShown) return fill(byId('beside'), null);
+    const goToParting = () => this.goToParting();
+    const close = () => this.toggleBeside();
+    const at = besideOf(recording, index, other);
+    besideTimeline.show(other, at, false);
+    markParting(byId('parting'), recording, other, timeline.width);
+    markParting(byId('parting-beside'), other, recording, besideTimeline.width);
+    return fill(byId('beside'), besideView({ recording, index, other, goToParting, close }));
+  },
+
+  /** How the run has ended, and the question of the museum. */
+  showExhibit() {
+    const { recording, beside, museum, predict } = this;
+    // The end is no secret in the museum: it is the sign.
+    const isTold = Boolean(recording.outcome?.length) && !predict.isOn;
+    byId('outcome').hidden = !isTold;
+    const told = isTold ? outcomeView(recording, beside, 'outcome-title') : null;
+    const other = isTold && beside?.outcome?.length ? outcomeView(beside, recording, 'outcome-beside') : null;
+    fill(byId('outcome'), told, other);
+    byId('exhibit').hidden = !museum.of(recording);
+    if (!museum.of(recording)) return;
+    const deeds = {
+      choose: (key) => this.nameFact(key),
+      compare: () => this.toggleBeside(),
+      forget: () => {
+        museum.forget(recording);
+        this.setBeside(null);
+        this.show();
+      },
+      isComparing: Boolean(beside),
+    };
+    fill(byId('exhibit'), exhibitView(museum, recording, deeds));
+    for (const option of byId('recording').options) {
+      const { name, title } = this.all.find((found) => found.name === option.value);
+      const text = `${title}${museum.mark({ name })}`;
+      if (option.textContent !== text) option.textContent = text;
+    }
   },
 
   /** Whether this event stands beside the one that is shown, and that one was painted. */
@@ -201,13 +296,23 @@ const app = {
 };
 
 const timeline = new Timeline(byId('notes'), byId('slider'), byId('playhead'));
+const besideTimeline = new Timeline(byId('notes-beside'), byId('slider-beside'), byId('playhead-beside'));
 
 function start() {
   app.all = JSON.parse(byId('recordings').textContent);
-  fill(
-    byId('recording'),
-    app.all.map(({ name, title }) => h('option', { value: name }, title)),
-  );
+  // The code is that of the program, so the first recording has it for all.
+  for (const recording of app.all) recording.code ??= app.all[0].code;
+  // Two recordings may have one name, as those of two builds do.
+  app.all.forEach((recording, place) => {
+    const isTaken = app.all.slice(0, place).some(({ name }) => name === recording.name);
+    if (isTaken) Object.assign(recording, { name: `${recording.name}-${place + 1}`, title: `${recording.title} (${place + 1})` });
+  });
+  app.museum = new Museum(JSON.parse(byId('museum').textContent));
+  const options = app.listed.map(({ name, title }) => h('option', { value: name }, title));
+  fill(byId('recording'), options);
+  fill(byId('beside-with'), h('option', { value: '' }, 'nothing'), options);
+  if (app.museum.isOpen) document.querySelector('.brand span').textContent = 'the bug museum';
+  byId('beside-label').hidden = app.museum.isOpen || app.all.length < 2;
   if (kept.get('theme')) document.documentElement.dataset.theme = kept.get('theme');
   const clicks = {
     first: () => app.go(0),
@@ -233,10 +338,18 @@ function start() {
   for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener('click', act);
   byId('slider').addEventListener('input', (event) => app.go(Number(event.target.value)));
   byId('recording').addEventListener('change', (event) => app.choose(event.target.value));
+  byId('slider-beside').addEventListener('input', (event) =>
+    app.go(besideOf(app.beside, Number(event.target.value), app.recording)),
+  );
+  byId('beside-with').addEventListener('change', (event) => {
+    app.setBeside(event.target.value);
+    app.show();
+  });
   // The new address is taken from the event: a link that waits to be written may replace it.
   window.addEventListener('hashchange', (event) => app.openLink(new URL(event.newURL).hash));
   window.addEventListener('resize', () => {
     timeline.measure();
+    besideTimeline.measure();
     app.show();
   });
   systemDark.addEventListener('change', () => app.show());

@@ -105,12 +105,12 @@ function columnOf({ id, column }, shown, leads) {
 const drawn = new Map();
 
 function panelBox(panel, context) {
-  const { recording, index, event, state, before } = context;
+  const { recording, index, event, state, before, prefix = '' } = context;
   const { id, parts, kinds = [] } = panel;
   const needs = [recording, kinds.includes(event.kind) ? index : -1];
   for (const part of parts) needs.push(state[part], before[part]);
   if (id === 'line') needs.push(lastLine(recording, index));
-  const known = drawn.get(id);
+  const known = drawn.get(prefix + id);
   if (
     known &&
     known.needs.length === needs.length &&
@@ -118,25 +118,26 @@ function panelBox(panel, context) {
   )
     return known.box;
   const box = drawPanel(panel, context);
-  drawn.set(id, { needs, box });
+  drawn.set(prefix + id, { needs, box });
   return box;
 }
 
 function drawPanel({ id, title, about, view }, context) {
+  const { prefix = '' } = context;
   const changes = new Changes();
   const body = view({ ...context, changes });
   return h(
     'section',
     {
       class: `panel${changes.found ? ' touched' : ''}`,
-      id: `panel-${id}`,
+      id: `${prefix}panel-${id}`,
       key: id,
-      'aria-labelledby': `title-${id}`,
+      'aria-labelledby': `${prefix}title-${id}`,
     },
     h(
       'header',
       {},
-      h('h2', { id: `title-${id}` }, title),
+      h('h2', { id: `${prefix}title-${id}` }, title),
       h('small', {}, about),
       changes.found ? h('span', { class: 'touch' }, 'changed') : null,
     ),

@@ -11,7 +11,6 @@ use crate::wire::LINE_BYTES_MAX;
 use crate::workload::Happening;
 use crate::workload::faults::Fate;
 use serde::Serialize;
-use serde_json::Value;
 use std::time::Duration;
 
 /// How many lines' memory is kept, and of what size.
@@ -211,19 +210,19 @@ impl Cluster {
     }
 
     /// Sends a message with this body.
-    pub(super) fn send_value(&mut self, src: Address, dest: Address, body: &Value) {
+    pub(super) fn send_value(&mut self, src: Address, dest: Address, body: &impl Serialize) {
         #[derive(Serialize)]
-        struct Message<'a> {
+        struct Message<'a, B> {
             src: &'a str,
             dest: &'a str,
-            body: &'a Value,
+            body: &'a B,
         }
         let message = Message {
             src: self.book.name(src),
             dest: self.book.name(dest),
             body,
         };
-        // A Value always serialises.
+        // JSON values always serialise.
         if let Ok(line) = serde_json::to_vec(&message) {
             self.send(src, dest, &line);
         }

@@ -241,3 +241,15 @@ fn operations_that_wait_for_a_worker_have_a_bound() {
     let queues = driver.workers.iter().map(|worker| worker.queue.len());
     assert_eq!(queues.max(), Some(QUEUED_MAX));
 }
+
+#[test]
+fn operations_that_wait_for_all_workers_have_a_bound() {
+    let (mut mirror, mut load) = (mirror(Node::IsSilent, true), load(15_000.0, true));
+    load.clients = Some(200);
+    let mut driver = Driver::new(&mut mirror, Echo::new(), &load, 1, Duration::ZERO);
+    driver.put_under_load();
+    let queues = driver.workers.iter().map(|worker| worker.queue.len());
+    let (all, longest) = (queues.clone().sum::<usize>(), queues.max());
+    assert_eq!((all, driver.queued), (ALL_QUEUED_MAX, ALL_QUEUED_MAX));
+    assert!(longest < Some(QUEUED_MAX), "{longest:?}");
+}

@@ -3,10 +3,11 @@
 //! Before each request a random replica is merged into a random one, which may be
 //! the same. A write carries its replica's Lamport time.
 
+use super::kept::Kept;
 use super::key::{Access, Answer, KeyRequest};
 use crate::random::Random;
-use serde_json::Value;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 #[derive(Default)]
 pub(super) struct Eventual {
@@ -16,7 +17,7 @@ pub(super) struct Eventual {
 #[derive(Default)]
 struct Replica {
     clock: u64,
-    values: BTreeMap<String, (u64, Value)>,
+    values: BTreeMap<String, (u64, Rc<Kept>)>,
 }
 
 impl Eventual {
@@ -57,9 +58,9 @@ impl Replica {
         for (key, (time, value)) in &source.values {
             match self.values.get_mut(key) {
                 Some(known) if known.0 > *time => {}
-                Some(known) => known.clone_from(&(*time, value.clone())),
+                Some(known) => *known = (*time, Rc::clone(value)),
                 None => {
-                    self.values.insert(key.clone(), (*time, value.clone()));
+                    self.values.insert(key.clone(), (*time, Rc::clone(value)));
                 }
             }
         }

@@ -1,7 +1,9 @@
 //! A request to a key-value service, and its effect on one key.
 
+use super::kept::{Keeper, Kept};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use std::rc::Rc;
 
 /// The body of any request to a service.
 #[derive(Deserialize)]
@@ -31,52 +33,56 @@ pub(super) struct KeyRequest {
 
 pub(super) enum Access {
     Read,
-    Write(Value),
+    Write(Rc<Kept>),
     Cas {
-        from: Value,
-        to: Value,
+        from: Rc<Kept>,
+        to: Rc<Kept>,
         create: bool,
     },
 }
 
-/// A reply of a key-value service.
-#[derive(Debug, Clone, PartialEq)]
+/// The content of a reply. A value in it is shared with the service, so that an answer that is
+/// not sent costs nothing.
 pub(super) enum Answer {
-    Read(Value),
+    Read(Rc<Kept>),
     Written,
     Swapped,
     NoSuchKey,
-    Mismatch { current: Value, from: Value },
+    Mismatch {
+        current: Rc<Kept>,
+        from: Rc<Kept>,
+    },
+    /// A timestamp.
+    Time(u64),
 }
 
 impl KeyRequest {
     /// `None` for a type of request that key-value services do not know.
-    pub(super) fn from_body(body: ServiceBody) -> Option<KeyRequest> {
+    pub(super) fn from_body(body: ServiceBody, keeper: &Keeper) -> Option<KeyRequest> {
+        let key = body.key.to_string();
+        let keep = |value| keeper.keep(&key, value);
         let access = match body.kind.as_str() {
             "read" => Access::Read,
-            "write" => Access::Write(body.value),
+            "write" => Access::Write(keep(body.value)),
             "cas" => Access::Cas {
-                from: body.from,
-                to: body.to,
+                from: keep(body.from),
+                to: keep(body.to),
                 // Everything but null and false is true in Maelstrom's language.
                 create: !matches!(body.create_if_not_exists, Value::Null | Value::Bool(false)),
             },
             _ => return None,
         };
-        Some(KeyRequest {
-            key: body.key.to_string(),
-            access,
-        })
+        Some(KeyRequest { key, access })
     }
 
     /// The effect on a key of value `current`: its new value if it is written, and
     /// the answer.
-    pub(super) fn apply(&self, current: Option<&Value>) -> (Option<Value>, Answer) {
+    pub(super) fn apply(&self, current: Option<&Rc<Kept>>) -> (Option<Rc<Kept>>, Answer) {
         match (&self.access, current) {
             (Access::Read, Some(value)) => (None, Answer::Read(value.clone())),
             (Access::Read, None) => (None, Answer::NoSuchKey),
             (Access::Write(value), _) => (Some(value.clone()), Answer::Written),
-            (Access::Cas { from, to, .. }, Some(value)) if from == value => {
+            (Access::Cas { from, to, .. }, Some(value)) if from.value == value.value => {
                 (Some(to.clone()), Answer::Swapped)
             }
             (Access::Cas { from, .. }, Some(value)) => {
@@ -87,23 +93,6 @@ impl KeyRequest {
                 (Some(to.clone()), Answer::Swapped)
             }
             (Access::Cas { .. }, None) => (None, Answer::NoSuchKey),
-        }
-    }
-}
-
-impl From<Answer> for Value {
-    fn from(answer: Answer) -> Value {
-        match answer {
-            Answer::Read(value) => json!({"type": "read_ok", "value": value}),
-            Answer::Written => json!({"type": "write_ok"}),
-            Answer::Swapped => json!({"type": "cas_ok"}),
-            Answer::NoSuchKey => {
-                json!({"type": "error", "code": 20, "text": "key does not exist"})
-            }
-            Answer::Mismatch { current, from } => {
-                let text = format!("current value {current} is not {from}");
-                json!({"type": "error", "code": 22, "text": text})
-            }
         }
     }
 }

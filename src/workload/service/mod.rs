@@ -13,15 +13,20 @@
 //! Read next: `key`, the effect of a request on one key; then `sequential`.
 
 mod eventual;
+mod kept;
 mod key;
 mod sequential;
 
 use crate::random::Random;
 use eventual::Eventual;
+use kept::{Keeper, Kept};
 use key::{Answer, KeyRequest, ServiceBody};
 use sequential::Sequential;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
 
 /// The services' names, in the order of their numbers.
 pub(crate) const NAMES: [&str; 4] = ["lin-kv", "seq-kv", "lww-kv", "lin-tso"];
@@ -33,6 +38,7 @@ pub(crate) struct Services {
     lww_kv: Eventual,
     lin_tso: Oracle,
     random: Random,
+    keeper: Keeper,
 }
 
 impl Services {
@@ -43,33 +49,104 @@ impl Services {
             lww_kv: Eventual::default(),
             lin_tso: Oracle::default(),
             random,
+            keeper: Keeper::default(),
         }
     }
 
+    /// The memory that the values of all services take, about.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.keeper.bytes()
+    }
+
     /// Makes service number `service` answer the request in `body`, from `client`.
-    /// Returns the reply's body, or `None` if there is no reply.
-    pub(crate) fn answer(&mut self, service: usize, client: &str, body: &str) -> Option<Value> {
+    /// Returns the reply, or `None` if there is no reply.
+    pub(crate) fn answer(&mut self, service: usize, client: &str, body: &str) -> Option<Reply> {
         let body: ServiceBody = serde_json::from_str(body).ok()?;
-        let msg_id = body.msg_id.clone();
-        let mut reply = if service == 3 {
+        let in_reply_to = body.msg_id.clone();
+        let answer = if service == 3 {
             self.lin_tso.answer(&body)?
         } else {
-            let request = KeyRequest::from_body(body)?;
-            Value::from(match service {
+            let request = KeyRequest::from_body(body, &self.keeper)?;
+            match service {
                 0 => self.lin_kv.answer(&request),
                 1 => self.seq_kv.answer(client, &request, &mut self.random),
                 _ => self.lww_kv.answer(&request, &mut self.random),
-            })
+            }
         };
-        reply["in_reply_to"] = msg_id;
-        Some(reply)
+        Some(Reply {
+            in_reply_to,
+            answer,
+        })
+    }
+}
+
+/// A reply, whose text is made when it is wanted: a short request can ask for a long value.
+/// `{}` prints its body.
+pub(crate) struct Reply {
+    in_reply_to: Value,
+    answer: Answer,
+}
+
+impl Serialize for Reply {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            code: Option<u32>,
+            in_reply_to: &'a Value,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            text: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            ts: Option<u64>,
+            #[serde(rename = "type")]
+            kind: &'static str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            value: Option<&'a Value>,
+        }
+        let reply = |kind| Body {
+            code: None,
+            in_reply_to: &self.in_reply_to,
+            text: None,
+            ts: None,
+            kind,
+            value: None,
+        };
+        let error = |code, text| Body {
+            code: Some(code),
+            text: Some(text),
+            ..reply("error")
+        };
+        let body = match &self.answer {
+            Answer::Read(kept) => Body {
+                value: Some(&kept.value),
+                ..reply("read_ok")
+            },
+            Answer::Written => reply("write_ok"),
+            Answer::Swapped => reply("cas_ok"),
+            Answer::NoSuchKey => error(20, "key does not exist".to_owned()),
+            Answer::Mismatch { current, from } => {
+                let (current, from) = (&current.value, &from.value);
+                error(22, format!("current value {current} is not {from}"))
+            }
+            Answer::Time(ts) => Body {
+                ts: Some(*ts),
+                ..reply("ts_ok")
+            },
+        };
+        body.serialize(serializer)
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }
 
 /// `lin-kv`: one map, and every request sees all that came before it.
 #[derive(Default)]
 struct Linearizable {
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<String, Rc<Kept>>,
 }
 
 impl Linearizable {
@@ -89,13 +166,13 @@ struct Oracle {
 }
 
 impl Oracle {
-    fn answer(&mut self, body: &ServiceBody) -> Option<Value> {
+    fn answer(&mut self, body: &ServiceBody) -> Option<Answer> {
         if body.kind != "ts" {
             return None;
         }
         let ts = self.next;
         self.next += 1;
-        Some(json!({"type": "ts_ok", "ts": ts}))
+        Some(Answer::Time(ts))
     }
 }
 

@@ -4,10 +4,11 @@
 //! versions, numbered by the state in which they appeared. The cost of a write does not
 //! depend on the number of keys.
 
+use super::kept::Kept;
 use super::key::{Answer, KeyRequest};
 use crate::random::Random;
-use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 /// How many past states can be seen: Maelstrom's number.
 const STATES: u64 = 32;
@@ -17,7 +18,7 @@ pub(super) struct Sequential {
     /// The number of the newest state.
     newest: u64,
     /// Each key's values, oldest first, with the state each appeared in.
-    versions: BTreeMap<String, VecDeque<(u64, Value)>>,
+    versions: BTreeMap<String, VecDeque<(u64, Rc<Kept>)>>,
     /// The newest state that each caller has seen.
     seen: BTreeMap<String, u64>,
 }
@@ -35,7 +36,10 @@ impl Sequential {
         let state = oldest + random.below(self.newest - oldest + 1);
         let current = self.value_at(&request.key, state);
         let (written, answer) = request.apply(current);
-        if written.is_none() || written.as_ref() == current {
+        let changes = written
+            .as_ref()
+            .is_some_and(|written| current.is_none_or(|current| current.value != written.value));
+        if !changes {
             // It changes nothing, so it may have happened in that state. A write of the
             // value that was there already changes nothing either.
             self.saw(client, state);
@@ -50,13 +54,13 @@ impl Sequential {
         answer
     }
 
-    fn value_at(&self, key: &str, state: u64) -> Option<&Value> {
+    fn value_at(&self, key: &str, state: u64) -> Option<&Rc<Kept>> {
         let versions = self.versions.get(key)?.iter().rev();
         let mut known = versions.skip_while(|(appeared, _)| *appeared > state);
         known.next().map(|(_, value)| value)
     }
 
-    fn write(&mut self, key: &str, value: Value) {
+    fn write(&mut self, key: &str, value: Rc<Kept>) {
         let versions = self.versions.entry(key.to_owned()).or_default();
         versions.push_back((self.newest, value));
         // Of the versions that are as old as the oldest state, it shows the last.

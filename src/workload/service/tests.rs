@@ -1,6 +1,7 @@
 //! The freedoms of each service, and their limits.
 
 use super::*;
+use serde_json::json;
 
 struct Bench(Services);
 
@@ -12,7 +13,8 @@ impl Bench {
     fn ask(&mut self, name: &str, client: &str, mut body: Value) -> Option<Value> {
         body["msg_id"] = json!(1);
         let service = NAMES.iter().position(|&known| known == name).unwrap();
-        self.0.answer(service, client, &body.to_string())
+        let reply = self.0.answer(service, client, &body.to_string())?;
+        Some(serde_json::to_value(reply).unwrap())
     }
 
     fn read(&mut self, name: &str, client: &str) -> Value {
@@ -131,5 +133,32 @@ fn lin_tso_counts_from_0() {
             reply,
             json!({"type": "ts_ok", "ts": expected, "in_reply_to": 1})
         );
+    }
+}
+
+#[test]
+fn values_count_until_no_state_has_them() {
+    let mut services = Services::new(Random::new(1));
+    let mut write = |service: usize, value: &str| {
+        let body = json!({"type": "write", "msg_id": 1, "key": "x", "value": value});
+        services.answer(service, "n0", &body.to_string()).unwrap();
+        services.held_bytes()
+    };
+    let text = "x".repeat(10_000);
+    for service in 0..3 {
+        let before = write(service, "");
+        let one = write(service, &text) - before;
+        assert!((10_000..20_000).contains(&one), "{one} in {service}");
+        // seq-kv has 32 states, and lww-kv two replicas.
+        let last = (0..100)
+            .map(|n| write(service, &format!("{n}{text}")))
+            .last();
+        let most = [1, 33, 2][service];
+        assert!(
+            last.unwrap() - before < most * 11_000,
+            "{last:?} in {service}"
+        );
+        let ends = (0..200).map(|n| write(service, &n.to_string())).last();
+        assert!(ends.unwrap() < before + 50 * 200, "{ends:?} in {service}");
     }
 }

@@ -79,12 +79,23 @@ class Diagram {
       used.add(columns[all.src[place]]);
       used.add(columns[all.dest[place]]);
     }
+    if (filter.only) for (const time of this.showCrashes(used)) arrivals.push(time * PLACES_MAX + PLACES_MAX - 1);
     this.giveRows(Float64Array.from(arrivals).sort());
     const rank = (name) => (name === 'clients' || run.isClient(name) ? 0 : run.isNode.has(name) ? 1 : 2);
     this.columns = [...used].sort((one, other) => rank(one) - rank(other) || byName(one, other));
     this.sheet.style.height = `${(this.times.length + 3) * ROW}px`;
     this.draw();
     return this.places.length;
+  }
+
+  /** The moments of the crashes between the messages that are shown, whose nodes get columns. A crash explains a finding also while no message of it is on its way. */
+  showCrashes(used) {
+    const all = this.run.messages;
+    const ends = this.places.map((place) => Math.max(all.sent[place], all.received[place]));
+    const [first, last] = [all.sent[this.places[0]], Math.max(...ends)];
+    const crashes = this.run.faults.filter(({ kind, from }) => kind === 'crash' && from >= first && from <= last);
+    crashes.forEach(({ nodes }) => nodes.forEach((name) => used.add(name)));
+    return crashes.flatMap(({ from, to }) => (to < 0 ? [from] : [from, to]));
   }
 
   /** Merges the sendings, which are in order, with the arrivals. */

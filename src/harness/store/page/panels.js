@@ -36,7 +36,7 @@ class Panels {
       ['Messages among servers', statistics.servers.toLocaleString('en'), ''],
       ['Did not arrive', (statistics.lost + statistics.cut + statistics.toTheDead).toLocaleString('en'), gone.filter(([number]) => number).map(([number, word]) => `${number} ${word}`).join(', ')],
       ['Faults', String(run.faults.length), run.neverStruck.length ? `never came: ${run.neverStruck.join(', ')}` : ''],
-      ['Time', `${(run.elapsed / 1e6).toFixed(1)} s`, ''],
+      ['Time', `${(run.elapsed / 1e6).toFixed(1)} s`, 'times count from the start of the test'],
     ];
     facts.splice(2, 0, ...this.latencies());
     document.getElementById('facts').append(...facts.map(([word, number, rest]) => make('div', {}, make('dt', {}, word), make('dd', {}, number, ' ', make('small', {}, rest)))));
