@@ -94,6 +94,19 @@ impl EventLoop {
         }
     }
 
+    /// How many bytes wait for the NATS server, and how many for the session.
+    #[cfg(test)]
+    pub(crate) fn held_for_nats(&mut self) -> (usize, usize) {
+        let broker = self.broker.as_mut();
+        broker.map_or((0, 0), |broker| broker.held())
+    }
+
+    /// The requests whose handlers still wait.
+    #[cfg(test)]
+    pub(crate) fn unanswered(&self) -> usize {
+        self.session.unanswered()
+    }
+
     fn connections(&self) -> BTreeMap<String, ConnectionSnapshot> {
         let mut connections = BTreeMap::new();
         for (index, source, generation) in self.reactor.sources() {
