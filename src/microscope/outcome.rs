@@ -145,8 +145,17 @@ impl Outcome {
     }
 
     /// All of it, in sentences.
-    pub(super) fn tell(&self, ending: &Ending, at: Instant, kernel: &Kernel) -> Vec<String> {
+    pub(super) fn tell(
+        &self,
+        ending: &Ending,
+        failure: Option<String>,
+        at: Instant,
+        kernel: &Kernel,
+    ) -> Vec<String> {
         let mut told = vec![ending.tell(at)];
+        if let (Ending::Failed(_) | Ending::Panicked(_), Some(failure)) = (ending, failure) {
+            told.push(format!("Before that the kernel has answered {failure}."));
+        }
         let lines = self.lines;
         let reader = if self.reader_left {
             ", whose reader has left before the end,"
