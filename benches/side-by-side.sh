@@ -1,6 +1,7 @@
 #!/bin/sh
 # This node beside others, measured in turn in one run: echo over pipes, echo
-# over TCP, timers, echoes beside much else, long lines. Prints the tables of docs/PERFORMANCE.md, and draws the plot
+# over TCP, timers, echoes beside much else, long lines, echoes by NATS.
+# Prints the tables of docs/PERFORMANCE.md, and draws the plot
 # into target/. The first run builds for some minutes. Its only argument is the
 # number of rounds.
 set -eu
@@ -9,7 +10,7 @@ cd "$(dirname "$0")/.."
 rounds=${1:-11}
 unset CARGO_TARGET_DIR
 cargo build --release --locked
-cargo build --release --locked --manifest-path benches/peers/Cargo.toml
+cargo build --release --locked --manifest-path benches/peers/Cargo.toml --features async-nats
 node=$PWD/target/release/eddyline
 plot=$PWD/target/cpu-per-echo.svg
 cd benches/peers/target/release
@@ -22,3 +23,7 @@ cd benches/peers/target/release
 ./measure_timers --rounds "$rounds"
 ./measure_flat --rounds "$rounds" "$node"
 ./measure_long_lines --rounds "$rounds" eddyline="$node" bare-loop=./bare_loop
+# Echoes through a nats-server, if it is there.
+if [ -x /usr/sbin/nats-server ]; then
+    ./measure_nats --rounds "$rounds" eddyline="$node" async-nats=./nats_async
+fi

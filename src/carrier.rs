@@ -107,6 +107,11 @@ impl Carrier {
         }
     }
 
+    /// Carries messages to another name too, from now on.
+    pub(crate) fn add_name(&mut self, name: &str) {
+        self.link.add_name(name.to_owned());
+    }
+
     /// Whether messages reach the server.
     pub(crate) fn is_ready(&self) -> bool {
         self.link.is_ready()

@@ -61,7 +61,12 @@ The network and the faults:
   --latency-dist NAME        constant, uniform or exponential. [default: constant]
   --loss P                   Probability that a message is lost. [default: 0]
   --duplicate P              Probability that a message arrives twice. [default: 0]
-  --nemesis A,B              Faults: partition, kill, pause. [default: none]
+  --nats-server FILE         A nats-server. The nodes run on it and not on pipes: they
+                             get --node, --nodes, --nats and --cluster behind their own
+                             arguments. Messages between them are not counted, and
+                             there is no latency, loss or duplicates.
+  --nemesis A,B              Faults: partition, kill, pause; on NATS broker, too: its
+                             server is killed. [default: none]
   --nemesis-interval S       Mean seconds between their changes. [default: 10]
   --one-way                  Partitions cut one direction only.
 
@@ -83,11 +88,12 @@ Exit status:
   1    it is invalid
   2    unknown: nothing was wrong, but too little happened to tell
   254  an option or its value is wrong
-  255  the tester failed, or could not write the result or its files
+  255  the tester failed, could not write the result or its files, or a signal came
+       while the result waited for a reader of stdout
 ";
 
 /// The long options, with whether each has a value.
-const OPTIONS: [(&str, bool); 37] = [
+const OPTIONS: [(&str, bool); 38] = [
     ("availability", true),
     ("bin", true),
     ("concurrency", true),
@@ -104,6 +110,7 @@ const OPTIONS: [(&str, bool); 37] = [
     ("loss", true),
     ("max-txn-length", true),
     ("max-writes-per-key", true),
+    ("nats-server", true),
     ("nemesis", true),
     ("nemesis-interval", true),
     ("no-ssh", false),
@@ -357,6 +364,7 @@ impl Command {
                     plan.nemesis.push(one_of("fault", name, Attack::NAMES)?);
                 }
             }
+            "nats-server" => plan.nats_server = Some(value.into()),
             "nemesis-interval" => plan.nemesis_interval = seconds(value)?,
             "one-way" => plan.one_way = true,
             "store" => self.store = Some(value.into()),
@@ -573,6 +581,9 @@ mod tests {
                 "at most 1000000000 writes",
             ),
             ("--nodes a,a", "two nodes are called \"a\""),
+            ("--nemesis broker", "needs a --nats-server"),
+            ("--nats-server x --loss 0.1", "on NATS there is no loss"),
+            ("--nats-server x --one-way", "no one-way partitions"),
         ] {
             let Err(found) = parsed(line) else {
                 panic!("{line} is accepted");

@@ -85,13 +85,13 @@ fn the_first_request_may_be_answered_after_the_second_was_sent() {
 }
 
 #[test]
-fn error_11_is_retried_and_other_errors_are_not() {
+fn errors_0_1_and_11_are_retried_and_other_errors_are_not() {
     let mut alone = Alone::acting::<Persistent>();
-    for code in [11, 0] {
+    for (code, pause) in [(11, 110), (0, 210), (1, 410)] {
         let (_, number, _) = alone.sent_one();
         alone.receive("n2", error(number, code));
         assert_eq!(alone.sent(), []);
-        alone.advance(if code == 11 { 110 } else { 210 });
+        alone.advance(pause);
     }
     let (_, number, _) = alone.sent_one();
     alone.receive("n2", error(number, 1000));
@@ -117,7 +117,7 @@ fn the_final_error_is_definite_only_if_every_request_was_refused() {
         alone.advance(1);
         for (dest, body) in alone.sent() {
             assert_eq!(dest, "n2");
-            alone.receive("n2", error(body["msg_id"].as_u64().unwrap(), 11));
+            alone.receive("n2", error(body["msg_id"].as_u64().unwrap(), 1));
         }
     }
     alone.advance(4);
@@ -125,7 +125,7 @@ fn the_final_error_is_definite_only_if_every_request_was_refused() {
     assert_eq!(body["code"], 0, "the first request may be done: {body}");
     let text = body["text"].as_str().unwrap();
     assert!(
-        text.ends_with("in time; the last error was: no (error 11)"),
+        text.ends_with("in time; the last error was: no (error 1)"),
         "the last error is missing: {text}"
     );
 }

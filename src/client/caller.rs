@@ -116,6 +116,9 @@ impl Client {
 
 fn too_late(is_sent: bool, timeout: Duration, said: &str) -> Error {
     Error::timeout(match is_sent {
+        true if said.starts_with("the NATS server says") => {
+            format!("no reply within {timeout:?}; {said}")
+        }
         true => format!("no reply within {timeout:?}"),
         false => format!("nothing was sent: no NATS server was reached within {timeout:?}; {said}"),
     })

@@ -76,6 +76,9 @@ pub(crate) const OUTPUT_BYTES_MAX: usize = 256 << 10;
 /// connection. It has two names in it, or four.
 pub(crate) const CONTROL_LINE_BYTES_MAX: usize = 4096;
 
+/// How many names of a link the server shows its operator: 4, as many as there are services.
+const SHOWN_NAMES_MAX: usize = 4;
+
 /// How many failures are remembered, so that each is logged once: 128, two for each server
 /// that an operator can give.
 const LOGGED_MAX: usize = 128;
@@ -167,6 +170,16 @@ impl Link {
                 random,
                 logged: VecDeque::new(),
             },
+        }
+    }
+
+    /// Receives messages to another name too, from now on.
+    pub(crate) fn add_name(&mut self, name: String) {
+        self.core.names.push(name);
+        if let State::Handshake { .. } | State::Ready { .. } = self.core.state {
+            let mut draft = self.core.output.begin();
+            self.core.subscribe(&mut draft, self.core.names.len() - 1);
+            self.core.output.commit(&mut draft);
         }
     }
 
@@ -464,24 +477,31 @@ impl Core {
         let proof = self.nats.credentials.proof(self.info.nonce.as_deref())?;
         self.state = State::Handshake { deadline };
         let mut draft = self.output.begin();
-        let name = self.names.join(",");
+        // A few names tell which program it is. All of them might not fit into a line.
+        let name = self.names[..self.names.len().min(SHOWN_NAMES_MAX)].join(",");
         let is_tls = self.channel.is_some();
         push_connect(&mut draft, &name, proof, &self.info, is_tls);
-        let mut sid = 0;
-        for name in &self.names {
-            for is_report in [false, true] {
-                sid += 1;
-                draft.extend_from_slice(b"SUB ");
-                match is_report {
-                    false => self.subjects.push_messages_to(&mut draft, name),
-                    true => self.subjects.push_bounces_to(&mut draft, name),
-                }
-                let _infallible = write!(draft, " {sid}\r\n");
-            }
+        for index in 0..self.names.len() {
+            self.subscribe(&mut draft, index);
         }
         draft.extend_from_slice(b"PING\r\n");
         self.output.commit(&mut draft);
         Ok(())
+    }
+
+    /// Appends the subscriptions of a name: the odd number has its messages, the even one
+    /// reports.
+    fn subscribe(&self, draft: &mut Vec<u8>, index: usize) {
+        let name = &self.names[index];
+        for is_report in [false, true] {
+            let sid = 2 * index + 1 + usize::from(is_report);
+            draft.extend_from_slice(b"SUB ");
+            match is_report {
+                false => self.subjects.push_messages_to(draft, name),
+                true => self.subjects.push_bounces_to(draft, name),
+            }
+            let _infallible = write!(draft, " {sid}\r\n");
+        }
     }
 
     /// A `PONG`. The first one says that the server has taken the handshake.

@@ -39,10 +39,14 @@ struct World {
 
 impl World {
     fn new(servers: &str) -> World {
+        World::with_seed(servers, 7)
+    }
+
+    fn with_seed(servers: &str, seed: u64) -> World {
         let nats = Nats::new(servers, "t").unwrap();
         let names = vec!["n1".to_owned()];
         World {
-            link: Link::new(&nats, names, 2000, 7, Instant::ZERO),
+            link: Link::new(&nats, names, 2000, seed, Instant::ZERO),
             now: Instant::ZERO,
             found: Found::default(),
         }
@@ -193,6 +197,26 @@ fn a_server_that_answers_pings_is_kept() {
             world.say("PONG\r\n");
         }
         assert!(world.link.is_ready());
+    }
+}
+
+#[test]
+fn when_one_of_two_servers_dies_the_link_is_ready_again_within_two_seconds() {
+    for seed in 0..200 {
+        let mut world = World::with_seed("a:1,b:2", seed);
+        world.make_ready();
+        let died = world.now;
+        world.link.lose(&"the end", died, &mut world.found);
+        // The other one has so many clients at once that it refuses twice.
+        for _ in 0..4 {
+            while !matches!(world.link.need(), (_, Need::Socket(_))) {
+                world.pass(Duration::from_millis(1));
+            }
+            world.link.lose(&"refused", world.now, &mut world.found);
+        }
+        world.make_ready();
+        let away = world.now.since(died);
+        assert!(away < Duration::from_secs(2), "{seed}: {away:?}");
     }
 }
 

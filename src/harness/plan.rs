@@ -78,14 +78,17 @@ pub enum Attack {
     Kill,
     /// Nodes get SIGSTOP, and SIGCONT later.
     Pause,
+    /// The NATS server gets SIGKILL, and starts again later.
+    Broker,
 }
 
 impl Attack {
     /// All of them, by their names on the command line.
-    pub const NAMES: [(&str, Attack); 3] = [
+    pub const NAMES: [(&str, Attack); 4] = [
         ("partition", Attack::Partition),
         ("kill", Attack::Kill),
         ("pause", Attack::Pause),
+        ("broker", Attack::Broker),
     ];
 }
 
@@ -134,6 +137,9 @@ pub struct Plan {
     pub workload: &'static str,
     /// The names of the nodes.
     pub nodes: Vec<String>,
+    /// The program of a nats-server. The tester starts it, and the nodes with `--node`, `--nodes`,
+    /// `--nats` and `--cluster`, and all messages travel through it. `None` is the nodes' pipes.
+    pub nats_server: Option<PathBuf>,
     /// How many clients there are.
     pub concurrency: Concurrency,
     /// Operations a second, of all clients together.
@@ -189,6 +195,7 @@ impl Plan {
             arguments: Vec::new(),
             workload: "lin-kv",
             nodes: (1..=5).map(|number| format!("n{number}")).collect(),
+            nats_server: None,
             concurrency: Concurrency::EachNode(1),
             rate: 5.0,
             time_limit: Duration::from_secs(60),
@@ -254,6 +261,7 @@ impl Plan {
                 return Err(format!("two nodes are called {name:?}"));
             }
         }
+        self.check_nats()?;
         for (what, number) in [("loss", self.loss), ("duplication", self.duplication)] {
             if !(0.0..=1.0).contains(&number) {
                 return Err(format!(
@@ -262,6 +270,42 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// Checks that no fault is asked for that there is not. On NATS the tester does not see the
+    /// messages between nodes, and pipes have no server.
+    fn check_nats(&self) -> Result<(), String> {
+        if self.nats_server.is_none() {
+            return match self.wants_broker_faults() {
+                true => Err("the fault \"broker\" needs a --nats-server".to_owned()),
+                false => Ok(()),
+            };
+        }
+        for (is_asked, what) in [
+            (self.latency.mean() > Duration::ZERO, "latency"),
+            (self.loss > 0.0, "loss"),
+            (self.duplication > 0.0, "duplicates"),
+            (self.one_way, "one-way partitions"),
+        ] {
+            if is_asked {
+                return Err(format!(
+                    "on NATS there is no {what}: messages between nodes do not pass the tester"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the NATS server is killed now and then.
+    pub(super) fn wants_broker_faults(&self) -> bool {
+        self.nemesis.contains(&Attack::Broker)
+    }
+
+    /// The longest time between two changes of the NATS server. As with the faults of nodes, at
+    /// least two strike and end while there is load.
+    pub(super) fn broker_pause_max(&self) -> Duration {
+        let longest = self.nemesis_interval.saturating_mul(2);
+        longest.min(self.time_limit / 4)
     }
 
     /// Checks that no number asks for more memory than a machine has.
@@ -293,6 +337,9 @@ impl Plan {
         let mut nemesis = Nemesis::every(self.nemesis_interval).groups(&Group::EACH);
         nemesis = nemesis.forms(if self.one_way {
             &[Partition::OneWay]
+        } else if self.nats_server.is_some() {
+            // A node is cut off from the server, and so from all.
+            &[Partition::One]
         } else {
             // Those that Maelstrom draws from.
             &[
@@ -307,6 +354,7 @@ impl Plan {
                 Attack::Partition => nemesis.partitions(),
                 Attack::Kill => nemesis.restarts(),
                 Attack::Pause => nemesis.pauses(),
+                Attack::Broker => nemesis,
             };
         }
         FaultPlan {

@@ -95,6 +95,7 @@ fn fault_words(span: &FaultSpan) -> [&'static str; 2] {
         FaultKind::Pause => ["pause", "resume"],
         FaultKind::Crash => ["kill", "start"],
         FaultKind::ClockJump => ["bump-clock", "reset-clock"],
+        FaultKind::Broker => ["kill-broker", "start-broker"],
     }
 }
 

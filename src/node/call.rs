@@ -115,7 +115,8 @@ impl Call {
 
     /// Sends the request again after each of the pauses of `backoff`, under a new `msg_id`
     /// each time, until one of them has a reply or the call's timeout is over. A reply of
-    /// error 0 or 11 counts as silence. Every other error ends the call.
+    /// error 0, 1 or 11 counts as silence: by NATS error 1 says that the node is not connected
+    /// now. Every other error ends the call.
     ///
     /// The request may be carried out more than once, so **the operation must be
     /// idempotent**: a read, a write of a fixed value, gossip that is merged, but

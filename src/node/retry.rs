@@ -46,7 +46,13 @@ pub(super) struct Retry {
     in_doubt: bool,
 }
 
-/// Whether a later request may succeed.
+/// Whether a reply says that a later request may succeed. By NATS error 1 says that the node is
+/// not connected now.
+fn reply_may_pass(error: &Error) -> bool {
+    may_pass(error) || error.code == ErrorCode::NodeNotFound
+}
+
+/// Whether the reason why a request was not sent may pass.
 fn may_pass(error: &Error) -> bool {
     matches!(
         error.code,
@@ -150,7 +156,7 @@ impl Retry {
             };
             self.outstanding.swap_remove(index);
             match outcome {
-                Err(error) if may_pass(&error) => {
+                Err(error) if reply_may_pass(&error) => {
                     self.in_doubt |= !error.is_definite();
                     // The request's own expiry adds nothing to the deadline.
                     if !(is_over && error.code == ErrorCode::Timeout) {

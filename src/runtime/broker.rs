@@ -106,6 +106,9 @@ impl Broker {
     }
 
     /// Receives the messages that are there: a share of those that wait, and one read.
+    ///
+    /// Not inlined: a loop without a broker would save the registers that it needs.
+    #[inline(never)]
     pub(super) fn ready(
         &mut self,
         token: Token,
@@ -135,7 +138,8 @@ impl Broker {
         self.carrier.expire(now, &mut Lines(session));
     }
 
-    /// Sends the node's messages, and does what the link needs.
+    /// Sends the node's messages, and does what the link needs. Not inlined either.
+    #[inline(never)]
     pub(super) fn flush(
         &mut self,
         reactor: &mut Reactor<Source>,

@@ -192,6 +192,7 @@ impl LineBuffer {
     }
 
     /// How many bytes were not handed out.
+    #[cfg(any(test, feature = "microscope"))]
     pub(crate) fn len(&self) -> usize {
         self.end - self.start
     }

@@ -299,8 +299,8 @@ fn flood(mark: &str, options: &[&str]) -> Ran {
         esac",
         INIT_OK.replace("n0", "n1").replace("c0", "c1"),
     );
-    // Time enough for 64 MiB on a busy machine.
-    let all = ["-w", "echo", "--node-count", "2", "--time-limit", "4"];
+    // Time enough for 64 MiB on a busy machine, beside other tests.
+    let all = ["-w", "echo", "--node-count", "2", "--time-limit", "6"];
     let ran = test_script_with(&[&all, options].concat(), &script);
     assert!(!is_running(mark));
     ran

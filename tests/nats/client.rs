@@ -4,10 +4,11 @@ use super::support::PATIENCE;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// A client of a server, with a name in the cluster `t`.
+/// A client of a server, with a name in a cluster.
 pub(crate) struct Client {
+    cluster: &'static str,
     name: String,
     stream: BufReader<TcpStream>,
     next_msg_id: u64,
@@ -20,10 +21,16 @@ impl Client {
 
     /// With further fields of `CONNECT`, each with a comma in front.
     pub(crate) fn connect_with(port: u16, name: &str, fields: &str) -> Client {
+        Client::connect_in("t", port, name, fields)
+    }
+
+    /// The same in another cluster than `t`.
+    pub(crate) fn connect_in(cluster: &'static str, port: u16, name: &str, fields: &str) -> Client {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("connect");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_nodelay(true).expect("an option");
         let mut client = Client {
+            cluster,
             name: name.to_owned(),
             stream: BufReader::new(stream),
             next_msg_id: 1,
@@ -31,7 +38,7 @@ impl Client {
         assert!(client.line().starts_with("INFO "));
         client.write(&format!(
             "CONNECT {{\"verbose\":false,\"headers\":true,\"no_responders\":true{fields}}}\r\n\
-             SUB eddyline.t.{name}.* 1\r\nPING\r\n"
+             SUB eddyline.{cluster}.{name}.* 1\r\nPING\r\n"
         ));
         assert_eq!(client.line(), "PONG");
         client
@@ -44,7 +51,7 @@ impl Client {
             .expect("write");
     }
 
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("a line");
         assert!(!line.is_empty(), "the server has closed the connection");
@@ -53,9 +60,9 @@ impl Client {
 
     /// Publishes a payload to `dest`, on the subject of `src`.
     pub(crate) fn publish(&mut self, dest: &str, src: &str, payload: &str) {
-        let length = payload.len();
+        let (cluster, length) = (self.cluster, payload.len());
         self.write(&format!(
-            "PUB eddyline.t.{dest}.{src} {length}\r\n{payload}\r\n"
+            "PUB eddyline.{cluster}.{dest}.{src} {length}\r\n{payload}\r\n"
         ));
     }
 
@@ -83,6 +90,42 @@ impl Client {
         }
     }
 
+    /// The next payload, or `None` if none has begun to arrive by then.
+    pub(crate) fn receive_until(&mut self, until: Instant) -> Option<String> {
+        loop {
+            if self.stream.buffer().is_empty() {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return None;
+                }
+                let stream = self.stream.get_ref();
+                stream.set_read_timeout(Some(left)).expect("a timeout");
+                let has_come = self.stream.fill_buf().is_ok();
+                let stream = self.stream.get_ref();
+                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+                if !has_come {
+                    return None;
+                }
+            }
+            let line = self.line();
+            if line == "PING" {
+                self.write("PONG\r\n");
+            } else if line.starts_with("MSG ") {
+                return Some(self.payload(&line).1);
+            }
+        }
+    }
+
+    /// The number of the next request.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next_msg_id
+    }
+
+    /// The next requests have numbers from this one on.
+    pub(crate) fn count_from(&mut self, number: u64) {
+        self.next_msg_id = number;
+    }
+
     /// The subject in a line, and the payload behind it.
     fn payload(&mut self, line: &str) -> (String, String) {
         let words: Vec<&str> = line.split(' ').collect();
@@ -107,38 +150,14 @@ impl Client {
 
     /// The body of the reply to a message, or `None` if none comes in time.
     pub(crate) fn reply_to_or_nothing(&mut self, msg_id: u64, patience: Duration) -> Option<Value> {
-        self.stream
-            .get_ref()
-            .set_read_timeout(Some(patience))
-            .expect("a timeout");
-        let has_come = loop {
-            if self.stream.buffer().is_empty() && self.stream.fill_buf().is_err() {
-                break None;
+        let until = Instant::now() + patience;
+        while let Some(payload) = self.receive_until(until) {
+            let mut message: Value = serde_json::from_str(&payload).expect("JSON");
+            if message["body"]["in_reply_to"] == msg_id {
+                return Some(message["body"].take());
             }
-            self.stream
-                .get_ref()
-                .set_read_timeout(Some(PATIENCE))
-                .expect("a timeout");
-            let line = self.line();
-            if line == "PING" {
-                self.write("PONG\r\n");
-            } else if line.starts_with("MSG ") {
-                let (_, payload) = self.payload(&line);
-                let message: Value = serde_json::from_str(&payload).expect("JSON");
-                if message["body"]["in_reply_to"] == msg_id {
-                    break Some(message["body"].clone());
-                }
-            }
-            self.stream
-                .get_ref()
-                .set_read_timeout(Some(patience))
-                .expect("a timeout");
-        };
-        self.stream
-            .get_ref()
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a timeout");
-        has_come
+        }
+        None
     }
 
     pub(crate) fn ask(&mut self, dest: &str, body: Value) -> Value {

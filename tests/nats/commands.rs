@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-/// Runs `eddyline call` in the cluster `t`, with that text on stdin.
-fn call(server: &str, words: &[&str], input: &str) -> Output {
+/// Runs `eddyline call`, with that text on stdin.
+pub(crate) fn call(server: &str, cluster: &str, words: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_eddyline"))
-        .args(["call", "--nats", server, "--cluster", "t"])
+        .args(["call", "--nats", server, "--cluster", cluster])
         .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -36,7 +36,7 @@ fn a_call_prints_the_reply_and_its_errors_are_told_apart() {
     };
     let node = OnNats::start("n1", &server.url(), &[]);
     let url = server.url();
-    let output = call(&url, &["n1", "echo", r#"{"echo":"hi"}"#], "");
+    let output = call(&url, "t", &["n1", "echo", r#"{"echo":"hi"}"#], "");
     assert_eq!(output.status.code(), Some(0));
     let [reply] = &replies(&output)[..] else {
         panic!("one line: {output:?}");
@@ -77,7 +77,7 @@ fn a_call_prints_the_reply_and_its_errors_are_told_apart() {
         (&url, &[brief, "soon", "n1", "x"], 2, "whole number"),
         ("ftp://x", &["n1", "x"], 2, "ftp"),
     ] {
-        let output = call(server, words, "");
+        let output = call(server, "t", words, "");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{words:?}: {stderr}");
         assert!(
@@ -96,7 +96,7 @@ fn with_a_dash_each_line_gets_one_line_in_its_order() {
     let node = OnNats::start("n1", &server.url(), &[]);
     let echo = |n: u32| json!({"type": "echo", "msg_id": 7, "echo": n}).to_string();
     let input = format!("{}\n\n{{\"type\":\"x\"}}\nno JSON\n{}", echo(1), echo(2));
-    let output = call(&server.url(), &["n1", "-"], &input);
+    let output = call(&server.url(), "t", &["n1", "-"], &input);
     assert_eq!(output.status.code(), Some(1), "three of them are errors");
     let replies = replies(&output);
     let codes: Vec<&Value> = replies.iter().map(|reply| &reply["code"]).collect();
@@ -150,15 +150,15 @@ fn an_example_uses_the_services_across_three_nodes() {
     for round in 1..=2 {
         for name in ["n1", "n2", "n3"] {
             super::support::wait_until("the node is there, also after the restart", || {
-                let output = call(&url, &[name, "read"], "");
+                let output = call(&url, "t", &[name, "read"], "");
                 output.status.success()
             });
-            let output = call(&url, &[name, "add", r#"{"delta":2}"#], "");
+            let output = call(&url, "t", &[name, "add", r#"{"delta":2}"#], "");
             assert_eq!(output.status.code(), Some(0), "{output:?}");
         }
         for name in ["n1", "n2", "n3"] {
             super::support::wait_until("each node has the sum", || {
-                let output = call(&url, &[name, "read"], "");
+                let output = call(&url, "t", &[name, "read"], "");
                 replies(&output)
                     .iter()
                     .any(|reply| reply["value"] == 6 * round)
@@ -172,7 +172,7 @@ fn an_example_uses_the_services_across_three_nodes() {
         }
     }
     // A service that is not served is not there.
-    let output = call(&url, &["lin-kv", "read", r#"{"key":1}"#], "");
+    let output = call(&url, "t", &["lin-kv", "read", r#"{"key":1}"#], "");
     assert!(
         String::from_utf8_lossy(&output.stderr).contains("(error 1)"),
         "{output:?}"

@@ -7,11 +7,15 @@
 mod broker;
 mod client;
 mod commands;
+mod deploy;
 mod faults;
+mod hosts;
 mod messages;
 mod server;
+mod soak;
 #[path = "../support/mod.rs"]
 mod support;
+mod workloads;
 
 use serde_json::Value;
 use server::Server;

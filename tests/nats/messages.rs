@@ -34,9 +34,10 @@ fn the_bytes_are_those_of_the_same_run_over_pipes() {
     };
     // By its name: it is looked up on a thread.
     let url = format!("nats://localhost:{}", server.port);
-    let mut on_nats = OnNats::start("n1", &url, &[]);
+    let brief = ["--rpc-timeout-ms", "100"];
+    let mut on_nats = OnNats::start("n1", &url, &brief);
     let named = ["--node", "n1", "--nodes", super::NODES];
-    let mut on_pipes = Launch::new().args(named).start();
+    let mut on_pipes = Launch::new().args(named).args(brief).start();
     let mut client = Client::connect(server.port, "c1");
     for body in [
         r#"{"type":"echo","msg_id":0,"echo":null}"#,
@@ -53,6 +54,26 @@ fn the_bytes_are_those_of_the_same_run_over_pipes() {
         on_pipes.send(&line);
         client.publish("n1", "c1", &line);
         assert_eq!(client.receive().1, on_pipes.line(), "{body}");
+    }
+    // Calls of the node's own: one gets a reply, and one does not.
+    let proxy = r#"{"type":"proxy","msg_id":9,"target":"c1","inner":{"type":"ask","x":[1.0, 2]}}"#;
+    for is_answered in [true, false] {
+        let line = support::client(proxy);
+        on_pipes.send(&line);
+        client.publish("n1", "c1", &line);
+        let call = client.receive().1;
+        assert_eq!(call, on_pipes.line());
+        if is_answered {
+            let call: Value = serde_json::from_str(&call).expect("JSON");
+            let number = &call["body"]["msg_id"];
+            let reply = format!(r#"{{"type":"ask_ok","in_reply_to":{number},"y":[1.0, 2]}}"#);
+            let reply = support::client(&reply);
+            on_pipes.send(&reply);
+            client.publish("n1", "c1", &reply);
+        }
+        let reply = client.receive().1;
+        assert_eq!(reply, on_pipes.line());
+        assert_ne!(reply.contains(r#""code":0"#), is_answered, "{reply}");
     }
     on_pipes.finish_quietly();
     let unexpected = on_nats.0.stderr_line_at_hand();

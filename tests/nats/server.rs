@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(crate) struct Server {
     child: Child,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
     pub(crate) port: u16,
     /// The port for other servers of its cluster; 0 without one.
     pub(crate) cluster_port: u16,
@@ -18,20 +19,20 @@ pub(crate) struct Server {
 impl Server {
     /// A server on a free port. `None`, after saying so, if nats-server is missing.
     pub(crate) fn start(options: &[&str]) -> Option<Server> {
-        let found = Command::new(program()).arg("--version").output();
-        if found.is_err() {
-            let why = "nats-server is not there (Debian: apt-get install nats-server)";
-            assert!(std::env::var_os("CI").is_none(), "{why}");
-            eprintln!("skipped: {why}");
-            return None;
-        }
-        Some(Server::on(
-            -1,
-            options.iter().map(|&option| option.to_owned()).collect(),
-        ))
+        Server::with_environment(options, &[])
     }
 
-    fn on(port: i32, options: Vec<String>) -> Server {
+    /// The same with variables of its environment, to which its configuration may refer.
+    pub(crate) fn with_environment(
+        options: &[&str],
+        environment: &[(String, String)],
+    ) -> Option<Server> {
+        program_if_there()?;
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        Some(Server::on(-1, options, environment.to_vec()))
+    }
+
+    fn on(port: i32, options: Vec<String>, environment: Vec<(String, String)>) -> Server {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("nats-{}-{count}", std::process::id());
@@ -47,6 +48,7 @@ impl Server {
             ])
             .arg(&folder)
             .args(&options)
+            .envs(environment.clone())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -64,6 +66,7 @@ impl Server {
             cluster_port: port("cluster"),
             child,
             options,
+            environment,
             folder,
         }
     }
@@ -83,7 +86,8 @@ impl Server {
     pub(crate) fn restart(&mut self) {
         self.kill();
         let port = i32::from(self.port);
-        *self = Server::on(port, std::mem::take(&mut self.options));
+        let options = std::mem::take(&mut self.options);
+        *self = Server::on(port, options, std::mem::take(&mut self.environment));
     }
 }
 
@@ -91,6 +95,18 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The program of a nats-server. `None`, after saying so, if it is missing.
+pub(crate) fn program_if_there() -> Option<String> {
+    let program = program();
+    if Command::new(&program).arg("--version").output().is_err() {
+        let why = "nats-server is not there (Debian: apt-get install nats-server)";
+        assert!(std::env::var_os("CI").is_none(), "{why}");
+        eprintln!("skipped: {why}");
+        return None;
+    }
+    program.to_str().map(str::to_owned)
 }
 
 fn program() -> PathBuf {

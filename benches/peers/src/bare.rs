@@ -1,7 +1,7 @@
 //! The loop of the bare loops: it blocks in `read`, answers every line, and writes all
 //! replies after each read.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::error::Error;
@@ -62,4 +62,50 @@ pub fn run(
         output.write_all(&out)?;
         out.clear();
     }
+}
+
+#[derive(Deserialize, Serialize)]
+struct Envelope<'a, B> {
+    #[serde(borrow)]
+    src: Cow<'a, str>,
+    #[serde(borrow)]
+    dest: Cow<'a, str>,
+    body: B,
+}
+
+#[derive(Serialize)]
+struct Reply<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    msg_id: u64,
+    in_reply_to: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    echo: Option<&'a RawValue>,
+}
+
+/// Answers an echo or `init`, with a line that ends with a newline.
+///
+/// # Errors
+/// When the line is no request.
+pub fn answer(line: &[u8], msg_id: u64, out: &mut Vec<u8>) -> Result<(), Box<dyn Error>> {
+    let envelope: Envelope<&RawValue> = serde_json::from_slice(line)?;
+    let request: Request = serde_json::from_str(envelope.body.get())?;
+    let body = Reply {
+        kind: if request.kind == "init" {
+            "init_ok"
+        } else {
+            "echo_ok"
+        },
+        msg_id,
+        in_reply_to: request.msg_id,
+        echo: request.echo,
+    };
+    let reply = Envelope {
+        src: envelope.dest,
+        dest: envelope.src,
+        body,
+    };
+    serde_json::to_writer(&mut *out, &reply)?;
+    out.push(b'\n');
+    Ok(())
 }

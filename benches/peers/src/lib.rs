@@ -4,6 +4,7 @@ pub mod bare;
 pub mod fairness;
 pub mod flood;
 pub mod message;
+pub mod nats;
 pub mod node;
 pub mod ping_pong;
 pub mod plot;

@@ -258,6 +258,12 @@ fn a_server_may_demand_a_certificate_of_the_node() {
     let tls = trusting().identity(pem!("n1.pem"), pem!("n1.key")).unwrap();
     assert!(!format!("{tls:?}").contains("key"));
     World::new(tls, server(pem!("server.pem"), true)).make_ready();
+    let expired = trusting().identity(pem!("expired.pem"), pem!("server.key"));
+    let mut world = World::new(expired.unwrap(), server(pem!("server.pem"), true));
+    world.connect(TODAY);
+    world.give(INFO.as_bytes());
+    world.carry();
+    world.assert_lost("it refuses the certificate of this node");
 }
 
 #[test]

@@ -18,6 +18,7 @@ impl Testbed for Processes {
     }
 
     fn boot(&mut self) {
+        self.boot_broker();
         for node in 0..self.servers.len() {
             if !self.is_broken {
                 self.start_node(node);
@@ -34,6 +35,7 @@ impl Testbed for Processes {
             self.turn(limit);
         }
         self.begin_schedule();
+        self.begin_broker_faults();
     }
 
     fn is_running(&self, node: usize) -> bool {
@@ -137,8 +139,12 @@ impl Testbed for Processes {
 impl Processes {
     pub(super) fn new_client(&mut self) -> usize {
         let client = self.clients.len();
+        let name = format!("c{client}");
+        if let Some(broker) = &mut self.broker {
+            broker.add_client(&name);
+        }
         self.clients.push(Client {
-            name: format!("c{client}").into(),
+            name: name.into(),
             is_open: true,
             is_for_init: false,
             last_msg_id: 0,

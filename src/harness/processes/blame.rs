@@ -2,10 +2,11 @@
 
 use super::Processes;
 use super::notes::LAST_WORDS_MAX;
-use super::parts::{Answer, Astray, INIT_NUMBER};
+use super::parts::{Answer, Astray, INIT_NUMBER, Stream};
 use crate::harness::complaints::Complaint;
 use crate::harness::record::Problem;
-use crate::protocol::Header;
+use crate::protocol::{ErrorBody, ErrorCode, Header};
+use crate::sys::Pipe;
 
 /// How much of a wrong line is shown.
 const EXCERPT_BYTES: usize = 300;
@@ -17,6 +18,12 @@ fn excerpt(line: &[u8]) -> String {
         return text + " …";
     }
     text
+}
+
+/// Whether a body is the error that stands for a receiver which is not connected to NATS.
+fn is_not_there(body: &str) -> bool {
+    let error = serde_json::from_str::<ErrorBody<String>>(body);
+    error.is_ok_and(|error| error.code == ErrorCode::NodeNotFound)
 }
 
 impl Processes {
@@ -59,6 +66,8 @@ impl Processes {
                 self.servers[node].is_ready = true;
                 self.clients[client].is_open = false;
             }
+            // It is not connected to NATS yet, and gets the `init` again.
+            Answer::Refusal if self.broker.is_some() && is_not_there(body) => {}
             Answer::Refusal => {
                 self.servers[node].init_from = None;
                 self.clients[client].is_open = false;
@@ -121,8 +130,8 @@ impl Processes {
         let Some(process) = &server.process else {
             return;
         };
-        let stream = self.reactor.get(process.stdin);
-        let unread = stream.map_or(0, |stream| stream.pipe.unread()) + process.input.len();
+        let pipe = self.reactor.get(process.stdin).and_then(Stream::pipe);
+        let unread = pipe.map_or(0, Pipe::unread) + process.input.len();
         if server.is_slow && unread > 0 {
             let (name, at) = (&self.names[node], self.since_start());
             let why = format!(

@@ -59,6 +59,7 @@ impl Processes {
             }
             Fault::Heal => {
                 self.network.heal();
+                self.heal_relay();
                 self.faults.heal(now);
             }
             Fault::Pause(node) => {
@@ -105,7 +106,11 @@ impl Processes {
         let nodes = self.servers.len();
         // The nemesis cuts links between nodes only, so no server is looked up by name.
         let links = partition.links(nodes, &mut self.partition_draws, |_| None);
-        self.network.cut(&links);
+        if self.broker.is_some() {
+            self.cut_off(&links);
+        } else {
+            self.network.cut(&links);
+        }
         let number = (!links.is_empty()).then(|| {
             let deaf: BTreeSet<usize> = links.iter().map(|&(_, to)| to).collect();
             let now = self.clock.now().since(crate::time::Instant::ZERO);
@@ -120,6 +125,7 @@ impl Processes {
     /// that were killed start again. A node that ended by itself stays down.
     pub(super) fn calm(&mut self) {
         self.network.calm();
+        self.calm_broker();
         let now = self.since_start();
         self.faults.heal(now);
         let remedy = self.schedule.end();

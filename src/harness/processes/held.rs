@@ -1,8 +1,8 @@
 //! The memory that the nodes make a run hold, and its bound.
 //!
 //! Counted are the operations with the texts of their requests and replies, the values of the
-//! services, the messages on their way and those that wait for a node's stdin, and lines that
-//! have no end yet. Not counted is what has a small bound of its own: see `notes`.
+//! services, the messages on their way and those that wait for a node's stdin. Not counted is
+//! what has a small bound of its own: see `notes`, and the longest line of a node.
 
 use crate::workload::{Operation, Outcome};
 use std::fmt;
@@ -85,7 +85,7 @@ impl Held {
 /// The memory of a run at one moment, in bytes.
 pub(super) struct Sum {
     pub(super) values: usize,
-    /// Messages that wait for nodes or are on their way, and begun lines.
+    /// Messages that wait for nodes or are on their way.
     pub(super) waiting: usize,
 }
 

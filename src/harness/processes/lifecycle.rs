@@ -68,6 +68,14 @@ impl Processes {
         self.servers[node].init_from = Some(client);
         self.clients[client].is_for_init = true;
         self.clients[client].last_msg_id = INIT_NUMBER;
+        self.send_init(node, client);
+        let deadline = self.clock.now() + INIT_TIMEOUT;
+        self.wheel
+            .insert(deadline, Due::InitDeadline { node, client });
+        self.await_init(node, client);
+    }
+
+    pub(super) fn send_init(&mut self, node: usize, client: usize) {
         let body = json!({
             "type": "init",
             "msg_id": INIT_NUMBER,
@@ -76,15 +84,12 @@ impl Processes {
         });
         let (src, dest) = (Address::Client(client), Address::Node(node));
         self.send(src, dest, &body.to_string());
-        let deadline = self.clock.now() + INIT_TIMEOUT;
-        self.wheel
-            .insert(deadline, Due::InitDeadline { node, client });
     }
 
     fn spawn(&mut self, node: usize) -> io::Result<()> {
-        let (child, pipes) = Child::spawn(&self.plan.program, &self.plan.arguments)?;
+        let (child, pipes) = Child::spawn(&self.plan.program, &self.arguments(node))?;
         let mut insert = |pipe, kind, interest| {
-            let stream = Stream { pipe, node, kind };
+            let stream = Stream::Node { pipe, node, kind };
             self.reactor.insert(stream, interest)
         };
         let (readable, writable) = (Interest::READABLE, Interest::WRITABLE);
@@ -124,7 +129,21 @@ impl Processes {
         if server.init_from != Some(client) || server.process.is_none() || server.is_paused {
             return;
         }
+        if let Some(broker) = &self.broker {
+            // A fault of the network was in its way.
+            let now = self.clock.now();
+            let limit = broker.reachable_since(node).unwrap_or(now) + INIT_TIMEOUT;
+            if now < limit {
+                self.wheel.insert(limit, Due::InitDeadline { node, client });
+                return;
+            }
+        }
         let seen = match server.lines - server.lines_before {
+            0 if self.broker.is_some() => {
+                "it runs and has sent no message by NATS. Does its `main` take the options --nats \
+                 and --cluster?"
+                    .to_owned()
+            }
             0 => "it runs and has written no line to stdout. Does it flush after each line, as \
                  with Python's print(…, flush=True)?"
                 .to_owned(),
@@ -181,13 +200,14 @@ impl Processes {
         for _ in 0..extent.reads() {
             let process = self.servers[node].process.as_mut();
             let lines = process.and_then(|process| process.lines(kind).as_mut());
-            let (Some(stream), Some(lines)) = (self.reactor.get(token), lines) else {
+            let pipe = self.reactor.get(token).and_then(Stream::pipe);
+            let (Some(pipe), Some(lines)) = (pipe, lines) else {
                 break;
             };
             if has_lines || !left.is_readable() || has_ended {
                 break;
             }
-            match stream.pipe.read(lines.space()) {
+            match pipe.read(lines.space()) {
                 Ok(0) => has_ended = true,
                 Ok(count) => {
                     lines.filled(count);
@@ -255,7 +275,8 @@ impl Processes {
     }
 
     fn take(&mut self, node: usize, kind: StreamKind, line: &Line<'_>) {
-        self.work.count();
+        let (Line::Whole(bytes) | Line::TooLong { excerpt: bytes }) = line;
+        self.work.count(bytes.len());
         match (line, kind) {
             (Line::Whole(line), StreamKind::Stdout) => self.take_line(node, line),
             (Line::TooLong { excerpt }, StreamKind::Stdout) => {
@@ -277,7 +298,7 @@ impl Processes {
         let mut left = readiness;
         let mut progress = Progress::idle(Next::Wait);
         let mut writes = 0;
-        while let Some(stream) = self.reactor.get(token)
+        while let Some(pipe) = self.reactor.get(token).and_then(Stream::pipe)
             && left.is_writable()
             && !process.input.is_empty()
         {
@@ -286,7 +307,7 @@ impl Processes {
                 break;
             }
             writes += 1;
-            match stream.pipe.write(process.input.pending()) {
+            match pipe.write(process.input.pending()) {
                 Ok(count) => process.input.consume(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     left.remove(Readiness::WRITABLE);
@@ -303,9 +324,7 @@ impl Processes {
         progress.used_up = readiness.without(left);
         self.reactor.apply(token, &progress);
         // At once: the stream may stand in the queue of the turn that begins.
-        while let Some(stream) = self.reactor.take_finished() {
-            drop(stream);
-        }
+        self.close_finished();
     }
 
     // Its end.
@@ -353,9 +372,7 @@ impl Processes {
         }
         for token in tokens {
             self.reactor.finish(token);
-            while let Some(stream) = self.reactor.take_finished() {
-                drop(stream);
-            }
+            self.close_finished();
         }
         let server = &mut self.servers[node];
         server.process = None;

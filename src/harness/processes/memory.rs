@@ -2,7 +2,6 @@
 
 use super::Processes;
 use super::held::{Next, Sum};
-use crate::wire::LineBuffer;
 
 impl Processes {
     /// Ends the load, or the run, if it holds too much.
@@ -30,12 +29,9 @@ impl Processes {
         self.notes.tester_problem(at, why);
     }
 
-    /// The bytes that wait for a node, and those of its line that has no end yet.
+    /// The bytes that wait for a node.
     fn waiting(&self, node: usize) -> usize {
         let process = self.servers[node].process.as_ref();
-        process.map_or(0, |process| {
-            let line = process.output.as_ref().map_or(0, LineBuffer::len);
-            process.input.len() + line
-        })
+        process.map_or(0, |process| process.input.len())
     }
 }

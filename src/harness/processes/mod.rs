@@ -31,17 +31,21 @@
 //! | `notes` | everything that is kept for the record, and its bounds |
 //! | `blame` | what nodes do wrong, and their stderr |
 //! | `bed` | the calls of the driver |
+//! | `on_nats`, `broker`, `relay` | NATS in place of the pipes: the run, its server, and the way of the nodes to it |
 
 mod bed;
 mod blame;
+mod broker;
 mod faults;
 mod held;
 mod lifecycle;
 mod memory;
 mod network;
 mod notes;
+mod on_nats;
 mod outline;
 mod parts;
+mod relay;
 #[cfg(test)]
 mod tests;
 mod work;
@@ -53,8 +57,9 @@ use super::progress::Progress;
 use crate::random::Random;
 use crate::reactor::Reactor;
 use crate::time::{Clock, Instant, MonotonicClock, Wheel};
-use crate::workload::faults::{Conditions, Faults, Network, Schedule};
+use crate::workload::faults::{Conditions, FaultKind, Faults, Network, Schedule};
 use crate::workload::{Happening, SERVICE_NAMES, Services, Statistics};
+use broker::Broker;
 use held::Held;
 use parts::{Address, Client, Due, End, Packet, Server, Stream};
 use std::collections::{HashMap, VecDeque};
@@ -93,6 +98,8 @@ pub(super) struct Processes {
     names: Vec<Rc<str>>,
     by_name: HashMap<Rc<str>, Address>,
     clients: Vec<Client>,
+    /// The way of all messages, on NATS.
+    broker: Option<Box<Broker>>,
     services: Services,
     network: Network,
     schedule: Schedule,
@@ -133,7 +140,10 @@ impl Processes {
         let network = Network::new(conditions, nodes + SERVICE_NAMES.len(), &mut random);
         let services = Services::new(random.fork());
         let faults = plan.faults();
-        let asked = faults.asked();
+        let mut asked = faults.asked();
+        if plan.wants_broker_faults() {
+            asked.push(FaultKind::Broker);
+        }
         let schedule = Schedule::new(faults, random.fork(), plan.time_limit);
         let mut names: Vec<Rc<str>> = Vec::new();
         let mut by_name: HashMap<Rc<str>, Address> = HashMap::new();
@@ -146,9 +156,19 @@ impl Processes {
             names.push(name);
         }
         names.extend(SERVICE_NAMES.into_iter().map(Rc::from));
+        let partition_draws = random.fork();
+        let mut reactor = Reactor::new()?;
+        let broker = match &plan.nats_server {
+            Some(program) => {
+                let faults = (random.fork(), plan.broker_pause_max());
+                let broker = Broker::new(program, nodes, faults, &mut reactor, clock)?;
+                Some(Box::new(broker))
+            }
+            None => None,
+        };
         Ok(Processes {
             plan: plan.clone(),
-            reactor: Reactor::new()?,
+            reactor,
             wheel: Wheel::new(clock.now()),
             due: Vec::new(),
             late: VecDeque::new(),
@@ -160,11 +180,12 @@ impl Processes {
             names,
             by_name,
             clients: Vec::new(),
+            broker,
             services,
             network,
             schedule,
             faults: Faults::new(asked),
-            partition_draws: random.fork(),
+            partition_draws,
             next_message: 0,
             in_flight_bytes: 0,
             held: Held::new(nodes),
@@ -226,11 +247,11 @@ impl Processes {
         for node in 0..self.servers.len() {
             self.flush(node);
         }
+        self.flush_broker();
         let now = self.clock.now();
-        let next = self
-            .wheel
-            .next_deadline()
-            .map_or(until, |next| next.min(until));
+        let broker = self.broker.as_ref().and_then(|broker| broker.deadline());
+        let deadlines = [self.wheel.next_deadline(), broker];
+        let next = deadlines.into_iter().flatten().fold(until, Instant::min);
         let timeout = match self.late.is_empty() {
             true => next.since(now).min(WAIT_MAX),
             false => Duration::ZERO,
@@ -243,13 +264,18 @@ impl Processes {
         while !self.is_work_over()
             && let Some((token, stream, readiness)) = self.reactor.next_ready()
         {
-            let (node, kind) = (stream.node, stream.kind);
-            self.serve(token, node, kind, readiness);
-        }
-        while let Some(stream) = self.reactor.take_finished() {
-            drop(stream);
+            match *stream {
+                Stream::Node { node, kind, .. } => self.serve(token, node, kind, readiness),
+                Stream::Server(_) => self.serve_server(token),
+                Stream::Carrier(_) => self.serve_carrier(token, readiness, now),
+                Stream::Gate { number, .. } => self.serve_gate(number),
+                Stream::Side { pair, .. } => self.serve_pair(pair),
+            }
+            // At once: a source that was served may have ended others, which wait in the queue.
+            self.close_finished();
         }
         self.expire(now);
+        self.close_finished();
         self.reached = self.reached.max(now);
         self.look_at_signal();
         self.look_at_memory();
@@ -258,6 +284,13 @@ impl Processes {
             self.look_at_nodes();
         }
         self.show_progress(now);
+    }
+
+    /// Takes the sources that have finished out of the reactor, and closes them.
+    fn close_finished(&mut self) {
+        while let Some(stream) = self.reactor.take_finished() {
+            drop(stream);
+        }
     }
 
     /// Fires the timers that are due. Of the messages as many arrive as the work allows.
@@ -276,12 +309,12 @@ impl Processes {
         self.due = due;
     }
 
-    fn is_work_over(&self) -> bool {
-        self.work.is_over(self.clock.now())
+    fn is_work_over(&mut self) -> bool {
+        self.work.is_over(|| self.clock.now())
     }
 
     fn end_flight(&mut self, packet: Packet) {
-        self.work.count();
+        self.work.count(packet.body.len());
         self.in_flight_bytes -= packet.weight();
         self.arrive(packet);
     }
@@ -296,6 +329,8 @@ impl Processes {
             Due::Arrival(packet) => self.late.push_back(packet),
             Due::Moment(moment) => self.change(moment),
             Due::InitDeadline { node, client } => self.check_init(node, client),
+            Due::InitAgain { node, client } => self.init_again(node, client),
+            Due::Broker => self.change_broker(),
             Due::StdoutClosed { node, life } => self.check_stdout(node, life),
         }
     }
@@ -334,9 +369,11 @@ impl Processes {
         };
         let down = names(|server| server.process.is_none());
         let paused = names(|server| server.is_paused);
-        let is_cut = self.faults.spans().iter().any(|span| {
-            span.to.is_none() && span.kind == crate::workload::faults::FaultKind::Partition
-        });
+        let is_cut = self
+            .faults
+            .spans()
+            .iter()
+            .any(|span| span.to.is_none() && span.kind == FaultKind::Partition);
         let delivered = self.statistics.delivered;
         self.progress.show(now, delivered, is_cut, &down, &paused);
     }

@@ -64,7 +64,7 @@ impl Processes {
         }
     }
 
-    fn find(&self, name: &str) -> Option<Address> {
+    pub(super) fn find(&self, name: &str) -> Option<Address> {
         if let Some(address) = self.by_name.get(name) {
             return Some(*address);
         }
@@ -194,6 +194,7 @@ impl Processes {
             Address::Service(service) => {
                 self.note_arrival(&packet);
                 let client = self.name(packet.src).clone();
+                self.work.count_service();
                 let before = self.services.held_bytes();
                 let reply = self.services.answer(service, &client, &packet.body);
                 if let Address::Node(node) = packet.src {
@@ -276,8 +277,16 @@ impl Processes {
         false
     }
 
-    /// Appends a message to what waits for a node's stdin.
+    /// Appends a message to what waits for a node's stdin, or sends it by NATS.
     fn hand_to_node(&mut self, node: usize, packet: &Packet) {
+        if self.broker.is_some() {
+            let mut line = Vec::with_capacity(packet.body.len() + 64);
+            self.write_line(packet, &mut line);
+            if let Some(broker) = &mut self.broker {
+                broker.publish(&line);
+            }
+            return;
+        }
         if !self.is_heard_by(Address::Node(node)) {
             return;
         }

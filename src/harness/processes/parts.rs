@@ -1,8 +1,9 @@
 //! The parts of a cluster of processes: nodes, packets, timers.
 
+use crate::carrier::Carries;
 use crate::protocol::{Header, ReplyTo};
 use crate::reactor::Token;
-use crate::sys::{Child, Pipe};
+use crate::sys::{Child, Descriptor, Pipe};
 use crate::wire::{LineBuffer, OutputBuffer};
 use crate::workload::faults::Moment;
 use std::os::fd::{AsRawFd, RawFd};
@@ -47,6 +48,14 @@ pub(super) enum Due {
         node: usize,
         client: usize,
     },
+    /// The `init` is sent again if it is not answered yet: on NATS the node may not have been
+    /// connected.
+    InitAgain {
+        node: usize,
+        client: usize,
+    },
+    /// The NATS server is killed, or starts again.
+    Broker,
     /// A node closed its stdout some time ago. It must have ended since.
     StdoutClosed {
         node: usize,
@@ -55,10 +64,44 @@ pub(super) enum Due {
 }
 
 /// A source of the reactor.
-pub(super) struct Stream {
-    pub(super) pipe: Pipe,
-    pub(super) node: usize,
-    pub(super) kind: StreamKind,
+pub(super) enum Stream {
+    /// A stream of a node.
+    Node {
+        pipe: Pipe,
+        node: usize,
+        kind: StreamKind,
+    },
+    /// The stderr of the NATS server, or its pidfd.
+    Server(Pipe),
+    /// The tester's own connection to it.
+    Carrier(Descriptor),
+    /// A listener of the relay.
+    Gate { fd: Descriptor, number: usize },
+    /// A socket of the relay.
+    Side { fd: Descriptor, pair: u64 },
+}
+
+impl Stream {
+    /// The pipe, if it is one of a node.
+    pub(super) fn pipe(&self) -> Option<&Pipe> {
+        match self {
+            Stream::Node { pipe, .. } => Some(pipe),
+            _ => None,
+        }
+    }
+}
+
+impl Carries for Stream {
+    fn socket(fd: Descriptor) -> Stream {
+        Stream::Carrier(fd)
+    }
+
+    fn as_socket(&self) -> Option<&Descriptor> {
+        match self {
+            Stream::Carrier(fd) => Some(fd),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +115,12 @@ pub(super) enum StreamKind {
 
 impl AsRawFd for Stream {
     fn as_raw_fd(&self) -> RawFd {
-        self.pipe.as_raw_fd()
+        match self {
+            Stream::Node { pipe, .. } | Stream::Server(pipe) => pipe.as_raw_fd(),
+            Stream::Carrier(fd) | Stream::Gate { fd, .. } | Stream::Side { fd, .. } => {
+                fd.as_raw_fd()
+            }
+        }
     }
 }
 

@@ -8,37 +8,57 @@ use std::time::Duration;
 /// bound: a short request to a service can ask for a long value, or merge many keys.
 pub(super) const WORK_MAX: Duration = Duration::from_millis(50);
 
+/// After work of this weight the clock is read: 16 short messages. To read it after each would
+/// cost a tenth of a message between nodes.
+const LOOK_WEIGHT: usize = 16;
+
+/// The bytes of a message that weigh as much as a short message.
+const BYTES_OF_WEIGHT: usize = 256;
+
 /// Work of a turn: lines of nodes, or messages that are due.
 ///
-/// | pieces done | time since the work began | the next piece |
+/// | the clock was last read | it has shown | the next piece |
 /// |---|---|---|
-/// | none | any | is done, so that each turn gets on |
-/// | some | less than the bound | is done |
-/// | some | the bound, or more | stays where it is until the next turn |
+/// | less than a weight of 16 ago | less than the bound | is done |
+/// | longer ago, so it is read now | less than the bound | is done |
+/// | | the bound, or more | stays where it is until the next turn |
 ///
-/// A line stays in its node's buffer, and its source is carried over. A message stays due.
+/// The first piece of a turn is always done, so that each turn gets on. A line stays in its node's
+/// buffer, and its source is carried over. A message stays due.
 #[derive(Debug)]
 pub(super) struct Work {
     until: Instant,
-    has_begun: bool,
+    /// The weight of the work since the clock was read.
+    unseen: usize,
+    is_over: bool,
 }
 
 impl Work {
     pub(super) fn begin(now: Instant, max: Duration) -> Work {
         Work {
             until: now + max,
-            has_begun: false,
+            unseen: 0,
+            is_over: false,
         }
     }
 
     /// Whether the next piece waits for the next turn.
-    pub(super) fn is_over(&self, now: Instant) -> bool {
-        self.has_begun && now >= self.until
+    pub(super) fn is_over(&mut self, now: impl FnOnce() -> Instant) -> bool {
+        if self.unseen >= LOOK_WEIGHT {
+            self.unseen = 0;
+            self.is_over = now() >= self.until;
+        }
+        self.is_over
     }
 
-    /// A piece is done.
-    pub(super) fn count(&mut self) {
-        self.has_begun = true;
+    /// A message of so many bytes was taken or delivered.
+    pub(super) fn count(&mut self, bytes: usize) {
+        self.unseen += 1 + bytes / BYTES_OF_WEIGHT;
+    }
+
+    /// A service was asked, which can take long. The clock is read next.
+    pub(super) fn count_service(&mut self) {
+        self.unseen += LOOK_WEIGHT;
     }
 }
 
@@ -46,21 +66,33 @@ impl Work {
 mod tests {
     use super::*;
 
+    /// Whether work is over after so many pieces, when the clock shows that time.
+    fn is_over(pieces: usize, bytes: usize, millis: u64) -> bool {
+        let mut work = Work::begin(Instant::from_millis(5), WORK_MAX);
+        (0..pieces).for_each(|_| work.count(bytes));
+        let is_over = work.is_over(|| Instant::from_millis(5 + millis));
+        // It stays so without another look.
+        assert_eq!(work.is_over(|| Instant::from_millis(0)), is_over);
+        is_over
+    }
+
     #[test]
     fn work_ends_at_its_bound_and_not_before_its_first_piece() {
-        let rows = [
-            (0, 0, false),
-            (0, 1_000, false),
-            (1, 0, false),
-            (1, 49, false),
-            (1, 50, true),
-            (7, 1_000, true),
-        ];
-        for (pieces, millis, expected) in rows {
-            let mut work = Work::begin(Instant::from_millis(5), WORK_MAX);
-            (0..pieces).for_each(|_| work.count());
-            let now = Instant::from_millis(5 + millis);
-            assert_eq!(work.is_over(now), expected, "{pieces} pieces, {millis} ms");
+        let long = LOOK_WEIGHT * BYTES_OF_WEIGHT;
+        for (pieces, bytes, millis, expected) in [
+            (0, 0, 1_000, false),
+            (1, 0, 1_000, false),
+            (15, 0, 1_000, false),
+            (16, 0, 49, false),
+            (16, 0, 50, true),
+            (1, long, 49, false),
+            (1, long, 50, true),
+        ] {
+            let found = is_over(pieces, bytes, millis);
+            assert_eq!(found, expected, "{pieces} of {bytes} bytes, {millis} ms");
         }
+        let mut work = Work::begin(Instant::from_millis(5), WORK_MAX);
+        work.count_service();
+        assert!(work.is_over(|| Instant::from_millis(55)));
     }
 }

@@ -50,6 +50,8 @@ pub enum FaultKind {
     Crash,
     /// Wall clocks have jumped.
     ClockJump,
+    /// The server through which all messages travel is down. No simulation has one.
+    Broker,
 }
 
 impl fmt::Display for FaultKind {
@@ -59,6 +61,7 @@ impl fmt::Display for FaultKind {
             FaultKind::Pause => "pause",
             FaultKind::Crash => "crash",
             FaultKind::ClockJump => "clock jump",
+            FaultKind::Broker => "end of the NATS server",
         })
     }
 }
