@@ -400,7 +400,7 @@ impl Carrier {
         match self.found.is_empty() {
             true => self.link.lose(error, now, sink),
             false => {
-                let why = format_args!("{error} (tried {})", self.found);
+                let why = format!("{error} (tried {})", self.found);
                 self.link.lose(&why, now, sink);
             }
         }

@@ -125,6 +125,20 @@ pub(super) struct Processes {
     failure: Option<io::Error>,
 }
 
+/// The names of nodes and services by their place in the network, and their addresses. A node that
+/// is called as a service takes its name.
+fn names(nodes: &[String]) -> (Vec<Rc<str>>, HashMap<Rc<str>, Address>) {
+    let names = nodes.iter().map(String::as_str).chain(SERVICE_NAMES);
+    let names: Vec<Rc<str>> = names.map(Rc::from).collect();
+    let services = (0..SERVICE_NAMES.len()).map(Address::Service);
+    let nodes = (0..nodes.len()).map(Address::Node);
+    // Nodes last, since the last one of a name counts.
+    let of_services = names[nodes.len()..].iter().cloned().zip(services);
+    let of_nodes = names.iter().cloned().zip(nodes);
+    let by_name = of_services.chain(of_nodes).collect();
+    (names, by_name)
+}
+
 impl Processes {
     pub(super) fn new(plan: &Plan, progress: Progress) -> io::Result<Processes> {
         // The order of the forks is part of what a seed means.
@@ -145,17 +159,7 @@ impl Processes {
             asked.push(FaultKind::Broker);
         }
         let schedule = Schedule::new(faults, random.fork(), plan.time_limit);
-        let mut names: Vec<Rc<str>> = Vec::new();
-        let mut by_name: HashMap<Rc<str>, Address> = HashMap::new();
-        for (number, name) in SERVICE_NAMES.into_iter().enumerate() {
-            by_name.insert(name.into(), Address::Service(number));
-        }
-        for (node, name) in plan.nodes.iter().enumerate() {
-            let name: Rc<str> = name.as_str().into();
-            by_name.insert(name.clone(), Address::Node(node));
-            names.push(name);
-        }
-        names.extend(SERVICE_NAMES.into_iter().map(Rc::from));
+        let (names, by_name) = names(&plan.nodes);
         let partition_draws = random.fork();
         let mut reactor = Reactor::new()?;
         let broker = match &plan.nats_server {
