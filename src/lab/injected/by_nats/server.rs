@@ -385,7 +385,7 @@ impl Server {
             Answer::Twice(after, again) => vec![good(after), good(again)],
             Answer::Forged(after) => vec![forged(), good(after)],
             Answer::Never => {
-                if let Some(at) = self.serving().filter(|_| msg_id % 2 == 0) {
+                if let Some(at) = self.serving().filter(|_| msg_id.is_multiple_of(2)) {
                     let report = format!(
                         "HMSG eddyline.t.n1.bounce.{msg_id}-n2 2 16 16\r\nNATS/1.0 503\r\n\r\n\r\n"
                     );
