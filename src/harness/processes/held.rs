@@ -10,7 +10,7 @@ use std::fmt;
 /// The most that a run holds: 256 MiB. A minute of 1,000 operations a second with short replies
 /// takes a tenth of it. A bench keeps no operations, and has this bound for the values of its
 /// services. Checks and files take about as much again, which a usual machine has.
-pub(in crate::harness) const HELD_BYTES_MAX: usize = 256 << 20;
+pub(crate) const HELD_BYTES_MAX: usize = 256 << 20;
 
 /// The memory of an operation beside its texts: its client, and its places in lists.
 const OPERATION_BYTES: usize = size_of::<Operation>() + 128;
@@ -124,7 +124,7 @@ impl Held {
 }
 
 /// Bytes for people.
-pub(in crate::harness) struct MiB(pub(in crate::harness) usize);
+pub(crate) struct MiB(pub(crate) usize);
 
 impl fmt::Display for MiB {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
