@@ -186,7 +186,10 @@ fn check(options: &Options) -> Result<Checked, String> {
 /// The model that a run was checked for.
 fn model_of(results: &serde_json::Value) -> Result<ConsistencyModel, String> {
     let names = results["consistency-models"].as_array();
-    let names = names.into_iter().flatten().filter_map(|name| name.as_str());
+    let names = names
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_str);
     let names: Vec<&str> = names.collect();
     if names.is_empty() {
         return Ok(ConsistencyModel::StrictSerializable);
