@@ -2,7 +2,8 @@
 
 use crate::options;
 use crate::values::{
-    CRASH, USAGE_ERROR, count, number, on_interrupt, option, program, rate, seconds, text,
+    CRASH, USAGE_ERROR, count, number, on_interrupt, option, program, program_path, rate, seconds,
+    text,
 };
 use eddyline::harness::{Bench, BenchError, Pace, Program, Requests, store};
 use lexopt::prelude::{Long, Short, Value};
@@ -193,8 +194,8 @@ impl Command {
         match name {
             "help" => self.wants_help = true,
             "json" => self.is_json = true,
-            "bin" => self.bench.program.path = value.into(),
-            "against" => self.against = Some(value.into()),
+            "bin" => self.bench.program.path = program_path(value)?,
+            "against" => self.against = Some(program_path(value)?),
             "workload" if value == "echo" => {}
             "workload" => return Err("expected echo; --line FILE has other requests".to_owned()),
             "payload-bytes" => self.payload_bytes = Some(at_most(PAYLOAD_BYTES_MAX, value)?),
@@ -315,6 +316,7 @@ mod tests {
                 "--against /no/such/file",
                 "--against /no/such/file: No such file",
             ),
+            ("--against=", "expected the path of a program"),
             ("--bin /", "--bin /: it is a directory"),
             ("--line /no/such/file", "--line"),
             (

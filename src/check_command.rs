@@ -15,7 +15,8 @@ Judges a history: the verdict, and everything that is wrong in it.
 Usage: eddyline check FOLDER [OPTIONS]
        eddyline check -w WORKLOAD [OPTIONS] FILE
 
-FOLDER is that of a run, as store/latest. FILE is a history.edn of Maelstrom or of
+FOLDER is that of a run, as store/latest. Its results.json names the workload, the
+models and the --availability of the run. FILE is a history.edn of Maelstrom or of
 eddyline test, or lines of JSON:
 {\"time\":1,\"type\":\"invoke\",\"process\":0,\"f\":\"add\",\"value\":7}.
 
@@ -30,7 +31,8 @@ Options:
   --consistency-models A,B   read-uncommitted, read-committed,
                              snapshot-isolation, serializable or
                              strict-serializable. All of them must hold.
-                             [default: strict-serializable]
+                             [default: those of results.json, or else
+                             strict-serializable]
   --node-count N             Number of nodes, where the lines do not name them:
                              client i then asked node i modulo N. [default: 1]
   --json                     Print one JSON object instead of sentences.
@@ -56,7 +58,8 @@ const BEGIN_BYTES: usize = 1_000;
 
 struct Options {
     workload: Option<String>,
-    model: ConsistencyModel,
+    /// Where it is not given, it is that of the run.
+    model: Option<ConsistencyModel>,
     nodes: Option<usize>,
     file: PathBuf,
     form: Form,
@@ -118,12 +121,12 @@ fn read(
 
     let mut arguments = lexopt::Parser::from_args(arguments);
     let (mut workload, mut file, mut nodes, mut form) = (None, None, None, Form::Words);
-    let mut model = ConsistencyModel::StrictSerializable;
+    let mut model = None;
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('w') | Long("workload") => workload = Some(arguments.value()?.string()?),
             Long("consistency-models") => {
-                model = consistency_model(&arguments.value()?.string()?)?;
+                model = Some(consistency_model(&arguments.value()?.string()?)?);
             }
             Long("node-count") => {
                 nodes = Some(arguments.value()?.parse::<NonZero<usize>>()?.get());
@@ -160,8 +163,15 @@ fn check(options: &Options) -> Result<Checked, String> {
     let workload = workload.ok_or("-w is missing: the workload of the history")?;
     let history = read_history(workload, options.nodes, &text)
         .map_err(|error| format!("{} is no history: {error}", file.display()))?;
-    let found = judge(workload, options.model, &Observed::of(&history));
-    let found = found.ok_or_else(|| format!("no workload is called {workload:?}"))?;
+    let model = match options.model {
+        Some(given) => given,
+        None => model_of(&results)?,
+    };
+    let found = judge(workload, model, &Observed::of(&history));
+    let mut found = found.ok_or_else(|| format!("no workload is called {workload:?}"))?;
+    if let Some(wanted) = results["availability"]["wanted"].as_f64() {
+        found = found.with_availability(wanted, &history);
+    }
     let problems = results["problems"].as_array().map_or(0, Vec::len);
     Ok(Checked {
         found,
@@ -171,6 +181,20 @@ fn check(options: &Options) -> Result<Checked, String> {
             0
         },
     })
+}
+
+/// The model that a run was checked for.
+fn model_of(results: &serde_json::Value) -> Result<ConsistencyModel, String> {
+    let names = results["consistency-models"].as_array();
+    let names = names
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_str);
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() {
+        return Ok(ConsistencyModel::StrictSerializable);
+    }
+    consistency_model(&names.join(",")).map_err(|error| format!("results.json: {error}"))
 }
 
 /// Checks that a folder is that of a run. The folders above it have a link to the last run.

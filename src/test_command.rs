@@ -2,7 +2,8 @@
 
 use crate::options;
 use crate::values::{
-    CRASH, USAGE_ERROR, count, number, on_interrupt, one_of, option, program, rate, seconds, text,
+    CRASH, USAGE_ERROR, availability, count, names_in, number, on_interrupt, one_of, option,
+    probability, program, program_path, rate, seconds, text,
 };
 use eddyline::harness::{
     self, Attack, Concurrency, MODELS, NODES_MAX, Plan, Stderr, TOPOLOGIES, Verdict, WORKLOADS,
@@ -12,7 +13,7 @@ use eddyline::workload::faults::Latency;
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -207,6 +208,13 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
     for note in &command.notes {
         stderr.say(note);
     }
+    if let Some(root) = &command.store
+        && let Err(error) = store::try_place(root, command.plan.workload)
+    {
+        stderr.say(&format!("the files of the run, --store: {error}"));
+        stderr.finish();
+        return ExitCode::from(CRASH);
+    }
     // A run takes its own flag back, so the loop over the runs has another.
     let is_interrupted = Arc::default();
     let has_no_nodes = Arc::new(AtomicBool::new(false));
@@ -338,13 +346,13 @@ impl Command {
             "workload" => {
                 plan.workload = one_of("workload", value, WORKLOADS.map(|name| (name, name)))?
             }
-            "bin" => plan.program = value.into(),
+            "bin" => plan.program = program_path(value)?,
             "node" => self.names.push(value.to_owned()),
             "nodes" => self.names.extend(value.split(',').map(str::to_owned)),
             "nodes-file" => self.names.extend(names_in(value)?),
             "node-count" => self.node_count = Some(count(value)?),
             "time-limit" => plan.time_limit = seconds(value)?,
-            "test-count" => self.test_count = number(value, "a whole number")?,
+            "test-count" => self.test_count = count(value)? as u64,
             "seed" => plan.seed = number(value, "a whole number")?,
             "concurrency" => plan.concurrency = concurrency(value)?,
             "rate" => plan.rate = rate(value)?,
@@ -394,6 +402,9 @@ impl Command {
     fn complete(&mut self) -> Result<(), lexopt::Error> {
         let plan = &mut self.plan;
         plan.latency = (self.latency_of)(self.latency_ms);
+        if self.node_count.is_some() && !self.names.is_empty() {
+            return Err("--node-count and --node, --nodes or --nodes-file name the nodes in two ways; give one of them".into());
+        }
         if let Some(count) = self.node_count {
             // One more than the bound is enough for `check` to refuse them.
             plan.nodes = (0..count.min(NODES_MAX + 1))
@@ -427,28 +438,6 @@ const DISTRIBUTIONS: [(&str, LatencyOf); 3] = [
     ("uniform", Latency::uniform_ms),
     ("exponential", Latency::exponential_ms),
 ];
-
-fn names_in(file: &str) -> Result<Vec<String>, String> {
-    let text = store::read_text(Path::new(file)).map_err(|error| error.to_string())?;
-    let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
-    Ok(names.map(str::to_owned).collect())
-}
-
-fn probability(value: &str) -> Result<f64, String> {
-    let expected = "a probability from 0 to 1";
-    let probability: f64 = number(value, expected)?;
-    if !(0.0..=1.0).contains(&probability) {
-        return Err(format!("expected {expected}"));
-    }
-    Ok(probability)
-}
-
-fn availability(value: &str) -> Result<f64, String> {
-    if value == "total" {
-        return Ok(1.0);
-    }
-    probability(value).map_err(|_| "expected total, or a number from 0 to 1".to_owned())
-}
 
 fn concurrency(value: &str) -> Result<Concurrency, String> {
     let expected = "expected a number such as 10, or one for each node such as 2n";
@@ -564,6 +553,13 @@ mod tests {
             ("--loss 5", "a probability from 0 to 1"),
             ("--bin /no/such/file", "--bin /no/such/file: No such file"),
             ("--bin", "missing argument"),
+            ("--bin=", "leave the option out for its default"),
+            ("--test-count 0", "at least 1"),
+            ("--nodes-file /dev/null", "there is no name in /dev/null"),
+            (
+                "-n n5 --node-count 3",
+                "name the nodes in two ways; give one of them",
+            ),
             ("-x", "there is no option -x"),
             (
                 "--node-count 18446744073709551615",

@@ -59,6 +59,17 @@ pub(crate) fn text(arguments: &mut lexopt::Parser) -> Result<String, lexopt::Err
     arguments.value()?.string()
 }
 
+/// The path of a program. An empty one is a variable of the shell that is not set: it must not
+/// make the program test itself.
+pub(crate) fn program_path(value: &str) -> Result<PathBuf, String> {
+    match value.is_empty() {
+        true => {
+            Err("expected the path of a program; leave the option out for its default".to_owned())
+        }
+        false => Ok(value.into()),
+    }
+}
+
 /// The canonical path of the program that `option` names; this program itself if it is empty.
 pub(crate) fn program(option: &str, given: &Path) -> Result<PathBuf, String> {
     let found = if given.as_os_str().is_empty() {
@@ -122,6 +133,35 @@ pub(crate) fn rate(value: &str) -> Result<f64, String> {
         return Err(format!("expected {expected}"));
     }
     Ok(rate)
+}
+
+/// The names of nodes in a file, one a line.
+pub(crate) fn names_in(file: &str) -> Result<Vec<String>, String> {
+    let text = store::read_text(Path::new(file)).map_err(|error| error.to_string())?;
+    let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    match names.is_empty() {
+        true => Err(format!("there is no name in {file}: expected one a line")),
+        false => Ok(names),
+    }
+}
+
+/// A number from 0 to 1.
+pub(crate) fn probability(value: &str) -> Result<f64, String> {
+    let expected = "a probability from 0 to 1";
+    let probability: f64 = number(value, expected)?;
+    if !(0.0..=1.0).contains(&probability) {
+        return Err(format!("expected {expected}"));
+    }
+    Ok(probability)
+}
+
+/// The part of the operations that must be done.
+pub(crate) fn availability(value: &str) -> Result<f64, String> {
+    if value == "total" {
+        return Ok(1.0);
+    }
+    probability(value).map_err(|_| "expected total, or a number from 0 to 1".to_owned())
 }
 
 /// The value of that name. An error names the nearest one.

@@ -3,12 +3,13 @@
 //! | verdict | when |
 //! |---|---|
 //! | invalid | the checker has found something, or a node broke a rule |
-//! | unknown | a kind of operation was never done, no element was ever seen by a read, or the search for an order was given up |
+//! | unknown | the history is empty, a kind of operation was never done, no element was ever seen by a read, or the search for an order was given up |
 //! | valid | else |
 //!
 //! An invalid run stays invalid, however much of it is unknown.
 
 use super::edn::Edn;
+use super::plan::MODELS;
 use super::record::Verdict;
 use crate::workload::{
     Anomalies, Broadcast, ConsistencyModel, Counter, Echo, Elements, GSet, History, HistoryError,
@@ -17,15 +18,6 @@ use crate::workload::{
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-
-/// The models, by Maelstrom's names, from the weakest on.
-const MODELS: [(&str, ConsistencyModel); 5] = [
-    ("read-uncommitted", ConsistencyModel::ReadUncommitted),
-    ("read-committed", ConsistencyModel::ReadCommitted),
-    ("snapshot-isolation", ConsistencyModel::SnapshotIsolation),
-    ("serializable", ConsistencyModel::Serializable),
-    ("strict-serializable", ConsistencyModel::StrictSerializable),
-];
 
 /// The model that a list of names with commas between asks for: each is stricter than those
 /// before it, so the strictest stands for all.
@@ -55,6 +47,51 @@ pub fn consistency_model(names: &str) -> Result<ConsistencyModel, String> {
         strictest = strictest.max(*model);
     }
     Ok(strictest)
+}
+
+/// Maelstrom's name of a model.
+pub(super) fn model_name(model: ConsistencyModel) -> Option<&'static str> {
+    let named = MODELS.iter().find(|(_, known)| *known == model);
+    named.map(|(name, _)| *name)
+}
+
+/// The operations that were not done, if more of them than `wanted` from 0 to 1 had to be.
+pub(super) fn unavailable(wanted: f64, history: &History) -> Anomalies {
+    let mut missed = Anomalies::default();
+    let found = history.availability();
+    if wanted >= 1.0 {
+        missed.check_availability(history);
+    } else if found < wanted {
+        missed.add(format_args!(
+            "availability is {found:.4}, and --availability asks for {wanted}"
+        ));
+    }
+    missed
+}
+
+impl Judgement {
+    /// The same, for a run whose operations had to be done: so large a part of them, from 0 to 1.
+    ///
+    /// ```
+    /// use eddyline::harness::{Verdict, judge, read_history};
+    /// use eddyline::workload::{ConsistencyModel, Observed};
+    ///
+    /// let lost = r#"{:type :invoke, :f :echo, :value "hi", :process 0, :time 1}"#;
+    /// let history = read_history("echo", None, lost)?;
+    /// let model = ConsistencyModel::StrictSerializable;
+    /// let found = judge("echo", model, &Observed::of(&history)).expect("a known workload");
+    /// let found = found.with_availability(1.0, &history);
+    /// assert!(found.anomalies.found().iter().any(|text| text.contains("not available")));
+    /// # Ok::<(), eddyline::workload::HistoryError>(())
+    /// ```
+    #[must_use]
+    pub fn with_availability(mut self, wanted: f64, history: &History) -> Judgement {
+        self.anomalies = self.anomalies.and(unavailable(wanted, history));
+        if self.anomalies.total() > 0 {
+            self.verdict = Verdict::Invalid;
+        }
+        self
+    }
 }
 
 /// The finding about a history.
@@ -89,7 +126,11 @@ pub struct Judgement {
 ///
 /// The model matters to the workloads of transactions only.
 pub fn judge(workload: &str, model: ConsistencyModel, run: &Observed<'_>) -> Option<Judgement> {
-    let anomalies = find(workload, model, run)?;
+    let mut anomalies = find(workload, model, run)?;
+    if run.history.operations().is_empty() {
+        // Of nothing, nothing is known: a final read that is missing is no finding either.
+        anomalies = Anomalies::default();
+    }
     let (summary, doubts) = measure(workload, model, run.history);
     let verdict = if anomalies.total() > 0 {
         Verdict::Invalid
@@ -139,8 +180,7 @@ pub(crate) fn measure(
         "g-counter" | "pn-counter" => counter(history),
         "lin-kv" => lin_kv(history, &mut doubts),
         "txn-list-append" | "txn-rw-register" => {
-            let named = MODELS.iter().find(|(_, known)| *known == model);
-            json!({ "consistency-model": named.map(|(name, _)| *name) })
+            json!({ "consistency-model": model_name(model) })
         }
         _ => json!({}),
     };

@@ -4,7 +4,7 @@
 //! and the tests of the pages do so.
 
 use crate::workload::faults::FaultSpan;
-use crate::workload::{Anomalies, History, Statistics};
+use crate::workload::{Anomalies, ConsistencyModel, History, Statistics};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
@@ -58,6 +58,10 @@ pub struct Record {
     pub anomalies: Anomalies,
     /// Why the verdict is unknown, or would be if the run were not invalid: a sentence each.
     pub doubts: Vec<String>,
+    /// The model that transactions were checked for.
+    pub model: ConsistencyModel,
+    /// The part of the operations that had to be done, from 0 to 1; `None` for any.
+    pub availability: Option<f64>,
     /// The measurements of the checker, as a JSON object; null if there are none.
     pub summary: serde_json::Value,
 }

@@ -1,5 +1,6 @@
 //! A run of a plan: the cluster, the load, the check and the verdict.
 
+use super::check::unavailable;
 use super::evidence::{Evidence, Shown};
 use super::plan::Plan;
 use super::processes::Processes;
@@ -38,6 +39,8 @@ pub struct Tested {
     pub doubts: Vec<String>,
     /// The folder of its files, if they were saved.
     pub folder: Option<PathBuf>,
+    /// Why its files could not be written, if they could not.
+    pub(super) not_written: Option<String>,
     /// Made once, for the files and for programs.
     evidence: OnceCell<Vec<Shown>>,
 }
@@ -118,7 +121,10 @@ where
         Ok(summary) => (serde_json::to_value(summary)?, Anomalies::default()),
         Err(anomalies) => (Value::Null, anomalies.renamed(&plan.nodes)),
     };
-    check_availability(plan, &finished.history, &mut anomalies);
+    if let Some(wanted) = plan.availability {
+        let missed = unavailable(wanted, &finished.history).renamed(&plan.nodes);
+        anomalies = anomalies.and(missed);
+    }
     let mut doubts = doubts(&finished.history, &summary);
     doubts.splice(0..0, notes.doubts);
     if finished.is_broken {
@@ -153,12 +159,15 @@ where
         verdict,
         anomalies,
         doubts: doubts.clone(),
+        model: plan.model,
+        availability: plan.availability,
         summary,
     };
     Ok(Tested {
         record,
         doubts,
         folder: None,
+        not_written: None,
         evidence: OnceCell::new(),
     })
 }
@@ -178,24 +187,6 @@ fn with_count(mut problems: Vec<Problem>, dropped: u64) -> Vec<Problem> {
         });
     }
     problems
-}
-
-fn check_availability(plan: &Plan, history: &History, anomalies: &mut Anomalies) {
-    let Some(wanted) = plan.availability else {
-        return;
-    };
-    let found = history.availability();
-    if wanted >= 1.0 {
-        let mut missed = Anomalies::default();
-        missed.check_availability(history);
-        for text in missed.renamed(&plan.nodes).found() {
-            anomalies.add(text);
-        }
-    } else if found < wanted {
-        anomalies.add(format_args!(
-            "availability is {found:.4}, and --availability asks for {wanted}"
-        ));
-    }
 }
 
 /// Why a run without an anomaly proves nothing.

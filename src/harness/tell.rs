@@ -57,10 +57,19 @@ impl Tested {
     /// Writes all files of the run below `root`, as [`store::save`] does, and keeps the folder.
     ///
     /// # Errors
-    /// When a folder, a file or a link cannot be written: the path is in the error.
+    /// When a folder, a file or a link cannot be written: the path is in the error. The result in
+    /// words then says so, too.
     pub fn save(&mut self, root: &Path) -> io::Result<()> {
-        self.folder = Some(store::save_with(&self.record, self.evidence(), root)?);
-        Ok(())
+        match store::save_with(&self.record, self.evidence(), root) {
+            Ok(folder) => {
+                self.folder = Some(folder);
+                Ok(())
+            }
+            Err(error) => {
+                self.not_written = Some(error.to_string());
+                Err(error)
+            }
+        }
     }
 
     /// The result as one JSON object in one line, for programs.
@@ -199,6 +208,9 @@ fn result(tested: &Tested) -> String {
     }
     text.push_str(record.verdict.closing_line());
     text.push('\n');
+    if let Some(why) = &tested.not_written {
+        let _never_fails = writeln!(text, "But the files of the run could not be written: {why}");
+    }
     text
 }
 

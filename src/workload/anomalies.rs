@@ -113,7 +113,7 @@ impl Anomalies {
     }
 
     /// These anomalies, followed by the others.
-    pub(super) fn and(mut self, others: Anomalies) -> Anomalies {
+    pub(crate) fn and(mut self, others: Anomalies) -> Anomalies {
         self.total += others.total;
         self.found.extend(others.found);
         self.found.truncate(ANOMALIES_MAX);

@@ -89,6 +89,10 @@ impl Workload for Echo {
             let (sent, back) = (echo(operation.asked()), echo(operation.replied()));
             if sent == back {
                 echoed += 1;
+            } else if let Some(why) = operation.unreadable() {
+                anomalies.add(format_args!(
+                    "{client} sent {sent} to n{node}, and the reply is wrong: {why}"
+                ));
             } else {
                 anomalies.add(format_args!(
                     "{client} sent {sent} to n{node}, and {back} came back"
@@ -105,10 +109,28 @@ fn echo(fields: Option<Value>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::Echo;
+    use super::{Echo, Outcome};
     use crate::random::Random;
-    use crate::workload::{Turn, Workload};
+    use crate::workload::{HistoryReader, Observed, Turn, Workload};
     use serde_json::Value;
+
+    #[test]
+    fn a_reply_that_cannot_be_read_is_told_as_such() {
+        let lines = r#"{"time":1,"type":"invoke","process":0,"f":"echo","value":"a"}"#;
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for (back, why) in [
+            ("\"\\ud800\"", "surrogate"),
+            ("1e999", "number out of range"),
+            (&deep, "recursion limit exceeded"),
+        ] {
+            let mut history = HistoryReader::new("echo").read(lines).unwrap();
+            let body = format!(r#"{{"type":"echo_ok","echo":{back}}}"#);
+            history.get_mut(0).outcome = Outcome::Ok(body.into());
+            let found = Echo::new().check(&Observed::of(&history)).unwrap_err();
+            let found = &found.found()[0];
+            assert!(found.contains(why) && found.contains("column"), "{found}");
+        }
+    }
 
     #[test]
     fn plain_values_are_those_of_maelstrom() {

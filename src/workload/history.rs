@@ -178,6 +178,17 @@ impl Operation {
             Outcome::Fail(_) | Outcome::Info(_) => None,
         }
     }
+
+    /// Why the reply cannot be read, with the place in its body; `None` if it can, or if there is
+    /// none. A half of a surrogate pair, a number such as `1e999` and a depth of more than 127
+    /// pass as JSON until a value is made of them.
+    pub(super) fn unreadable(&self) -> Option<String> {
+        let Outcome::Ok(body) = &self.outcome else {
+            return None;
+        };
+        let error = serde_json::from_str::<serde_json::Value>(body).err()?;
+        Some(format!("its body is no JSON that can be read: {error}"))
+    }
 }
 
 /// All operations of a run, in the order in which they were invoked.

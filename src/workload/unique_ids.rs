@@ -58,6 +58,11 @@ impl Workload for UniqueIds {
         let mut anomalies = Anomalies::default();
         let mut known: BTreeMap<String, Vec<&Operation>> = BTreeMap::new();
         for operation in run.history.done("generate") {
+            if let Some(why) = operation.unreadable() {
+                let (client, node) = (&operation.client, operation.node);
+                anomalies.add(format_args!("n{node} gave {client} no id: {why}"));
+                continue;
+            }
             let id = operation
                 .replied()
                 .map(|mut reply: Value| reply["id"].take());

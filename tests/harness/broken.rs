@@ -378,7 +378,7 @@ fn talkative(store: &std::path::Path, mark: &str) -> std::process::Command {
     test
 }
 
-fn new_folder(name: &str) -> std::path::PathBuf {
+pub(crate) fn new_folder(name: &str) -> std::path::PathBuf {
     let folder = std::env::temp_dir().join(format!("eddyline-{name}-{}", std::process::id()));
     let _absent = std::fs::remove_dir_all(&folder);
     folder

@@ -254,8 +254,22 @@ fn a_result_that_cannot_be_written_ends_with_255() {
     };
     let ran = run(&["--store", "/dev/null/store"], Stdio::piped());
     assert_eq!(ran.status, 255, "{}", ran.stderr);
-    assert!(ran.stderr.contains("the files of the run: /dev/null/store"));
-    ran.says(GOOD);
+    assert!(
+        ran.stderr.contains("--store: /dev/null/store"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(ran.stdout, "", "the run does not begin");
+    // Only the last link cannot be made: everything else is there.
+    let store = super::broken::new_folder("unlinked");
+    std::fs::create_dir_all(store.join("latest/mine")).unwrap();
+    let ran = run(&["--store", store.to_str().unwrap()], Stdio::piped());
+    assert_eq!(ran.status, 255, "{}", ran.stderr);
+    ran.says("But the files of the run could not be written: ");
+    for file in ["results.json", "history.edn", "report.html"] {
+        assert!(store.join("current").join(file).exists(), "{file}");
+    }
+    std::fs::remove_dir_all(&store).unwrap();
     let full = std::fs::File::create("/dev/full").unwrap();
     let ran = run(&["--no-store", "--json"], full.into());
     assert_eq!(ran.status, 255, "{}", ran.stderr);

@@ -237,6 +237,48 @@ fn a_run_in_which_too_little_was_done_is_unknown() {
 }
 
 #[test]
+fn nothing_is_known_about_an_empty_history_of_any_workload() {
+    let file = write("nothing.jsonl", "");
+    for workload in eddyline::harness::WORKLOADS {
+        let output = check(&["-w", workload, file.to_str().expect("a path")]);
+        let told = String::from_utf8(output.stdout).expect("text");
+        assert_eq!(output.status.code(), Some(2), "{workload}: {told}");
+    }
+}
+
+#[test]
+fn the_folder_of_a_run_names_its_models_and_its_availability() {
+    // One transaction reads what another has not committed.
+    let dirty = r#"{:time 1, :type :invoke, :process 0, :f :txn, :value [["w" 1 1] ["w" 2 1]]}
+{:time 2, :type :invoke, :process 1, :f :txn, :value [["r" 1 nil] ["r" 2 nil]]}
+{:time 3, :type :ok, :process 1, :f :txn, :value [["r" 1 1] ["r" 2 nil]]}
+{:time 4, :type :ok, :process 0, :f :txn, :value [["w" 1 1] ["w" 2 1]]}"#;
+    let lost = r#"{:time 1, :type :invoke, :process 0, :f :generate, :value nil}
+{:time 2, :type :ok, :process 0, :f :generate, :value "a"}
+{:time 3, :type :invoke, :process 1, :f :generate, :value nil}
+{:time 4, :type :fail, :process 1, :f :generate, :value nil}"#;
+    let total = r#"{"workload-name":"unique-ids","availability":{"wanted":1.0}}"#;
+    let half = r#"{"workload-name":"unique-ids","availability":{"wanted":0.5}}"#;
+    let strict = r#"{"workload-name":"txn-rw-register"}"#;
+    let weak = r#"{"workload-name":"txn-rw-register","consistency-models":["read-committed"]}"#;
+    let cases: [(&str, &str, &[&str], i32); 5] = [
+        (dirty, strict, &[], 1),
+        (dirty, weak, &[], 0),
+        (dirty, weak, &["--consistency-models", "serializable"], 1),
+        (lost, total, &[], 1),
+        (lost, half, &[], 0),
+    ];
+    for (nth, (history, results, options, status)) in cases.into_iter().enumerate() {
+        let folder = folder(&format!("named-{nth}"), history, results);
+        let mut arguments = vec![folder.to_str().expect("a path")];
+        arguments.extend(options);
+        let output = check(&arguments);
+        let told = String::from_utf8(output.stdout).expect("text");
+        assert_eq!(output.status.code(), Some(status), "{nth}: {told}");
+    }
+}
+
+#[test]
 fn wrong_arguments_and_files_are_named() {
     let file = write(
         "wrong.edn",

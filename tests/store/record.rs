@@ -1,7 +1,7 @@
 //! The record of a simulated run, as if its nodes had been processes.
 
 use eddyline::harness::{LogLine, Message, MessageFate, Problem, Record, Verdict};
-use eddyline::sim::workload::Anomalies;
+use eddyline::sim::workload::{Anomalies, ConsistencyModel};
 use eddyline::sim::{Event, Failure, FaultKind, Loss, Report};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
@@ -44,6 +44,8 @@ pub(crate) fn of<S>(report: &Report<S>, workload: &'static str, nodes: usize) ->
         verdict: Verdict::Valid,
         anomalies: Anomalies::default(),
         doubts: Vec::new(),
+        model: ConsistencyModel::StrictSerializable,
+        availability: None,
         summary: serde_json::json!({}),
     };
     let mut place: HashMap<u64, usize> = HashMap::new();

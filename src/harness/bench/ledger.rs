@@ -3,6 +3,7 @@
 use super::answers::{Message, Window};
 use super::histogram::Histogram;
 use super::requests::Requests;
+use crate::harness::processes::held::{HELD_BYTES_MAX, MiB};
 use crate::random::Random;
 use crate::time::Instant;
 use crate::workload::{SERVICE_NAMES, Services};
@@ -23,6 +24,8 @@ const EXCERPT_BYTES: usize = 300;
 pub(super) struct Ledger<'a> {
     requests: &'a Requests,
     services: Services,
+    /// The most that the values of the services take: as in a test.
+    held_bytes_max: usize,
     pub(super) window: Window,
     /// Lines for the node that are no requests: answers of services, and its messages to
     /// itself.
@@ -48,6 +51,7 @@ impl<'a> Ledger<'a> {
             requests,
             // What services draw decides no answer's cost, so any seed will do.
             services: Services::new(Random::new(0)),
+            held_bytes_max: HELD_BYTES_MAX,
             window: Window::new(INIT_NUMBER + 1),
             mail: Vec::new(),
             lines: 0,
@@ -154,7 +158,16 @@ impl<'a> Ledger<'a> {
         }
         let Whole { body } = serde_json::from_slice(line).map_err(|error| error.to_string())?;
         let (node, name) = (self.requests.node(), SERVICE_NAMES[service]);
-        if let Some(body) = self.services.answer(service, node, body.get()) {
+        let answer = self.services.answer(service, node, body.get());
+        let held = self.services.held_bytes();
+        if held > self.held_bytes_max {
+            return Err(format!(
+                "makes the services hold {} of values, of at most {}: use a shorter --time-limit or shorter values",
+                MiB(held),
+                MiB(self.held_bytes_max)
+            ));
+        }
+        if let Some(body) = answer {
             let mail = &mut self.mail;
             let _never_fails =
                 writeln!(mail, r#"{{"src":"{name}","dest":"{node}","body":{body}}}"#);
@@ -222,6 +235,23 @@ mod tests {
         assert!((0..64).all(|_| take() == Ok(())));
         let why = take().unwrap_err();
         assert!(why.contains("more than 64 MiB"), "{why}");
+    }
+
+    #[test]
+    fn the_values_of_services_have_a_bound() {
+        let requests = Requests::echo(2);
+        let mut ledger = Ledger::new(&requests);
+        ledger.held_bytes_max = 1 << 20;
+        let value = "x".repeat(300 << 10);
+        let mut write = |key: u32| {
+            let body =
+                format!(r#"{{"type":"write","key":{key},"value":"{value}","msg_id":{key}}}"#);
+            let line = format!(r#"{{"src":"n1","dest":"seq-kv","body":{body}}}"#);
+            ledger.take(line.as_bytes(), Instant::ZERO)
+        };
+        assert!((0..3).all(|key| write(key) == Ok(())));
+        let why = write(3).unwrap_err();
+        assert!(why.contains("of at most 1 MiB: use a shorter"), "{why}");
     }
 
     #[test]

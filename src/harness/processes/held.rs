@@ -8,8 +8,9 @@ use crate::workload::{Operation, Outcome};
 use std::fmt;
 
 /// The most that a run holds: 256 MiB. A minute of 1,000 operations a second with short replies
-/// takes a tenth of it. Checks and files take about as much again, which a usual machine has.
-pub(super) const HELD_BYTES_MAX: usize = 256 << 20;
+/// takes a tenth of it. A bench keeps no operations, and has this bound for the values of its
+/// services. Checks and files take about as much again, which a usual machine has.
+pub(crate) const HELD_BYTES_MAX: usize = 256 << 20;
 
 /// The memory of an operation beside its texts: its client, and its places in lists.
 const OPERATION_BYTES: usize = size_of::<Operation>() + 128;
@@ -123,7 +124,7 @@ impl Held {
 }
 
 /// Bytes for people.
-struct MiB(usize);
+pub(crate) struct MiB(pub(crate) usize);
 
 impl fmt::Display for MiB {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -37,7 +37,7 @@ mod bed;
 mod blame;
 mod broker;
 mod faults;
-mod held;
+pub(super) mod held;
 mod lifecycle;
 mod memory;
 mod network;

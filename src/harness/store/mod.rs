@@ -39,6 +39,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
+/// The longest name of a node in that of its file. File systems take 255 bytes.
+const NAME_BYTES_MAX: usize = 200;
+
 /// Writes everything about a run below `root`, and returns the folder.
 ///
 /// ```no_run
@@ -63,18 +66,43 @@ pub(super) fn save_with(record: &Record, evidence: &[Shown], root: &Path) -> io:
     let name = folder.file_name().map(PathBuf::from).unwrap_or_default();
     let from_root = Path::new(record.workload).join(&name);
     link(root, "current", &from_root)?;
+    // What cannot be made again comes first: a disk may be nearly full.
+    let (edn, json) = results::results(record, evidence);
+    write(&folder.join("results.edn"), &edn)?;
+    write(&folder.join("results.json"), &json)?;
+    write_history(&folder, record)?;
     // The page takes most of the memory, so it is made and written alone.
     write(
         &folder.join("report.html"),
         &report::report(record, evidence),
     )?;
-    for (file, text) in files(record, evidence) {
+    for (file, text) in files(record) {
         write(&folder.join(file), &text)?;
     }
-    write_history(&folder, record)?;
     link(root, "latest", &from_root)?;
     link(&of_workload, "latest", &name)?;
     Ok(folder)
+}
+
+/// Makes the folder of a workload below `root`, and tries whether files can be written there: a
+/// place that is wrong should be told before a long run, not behind it.
+///
+/// ```
+/// use eddyline::harness::store;
+///
+/// assert!(store::try_place("/dev/null".as_ref(), "echo").is_err());
+/// ```
+///
+/// # Errors
+/// When a folder or a file cannot be written: the path is in the error.
+pub fn try_place(root: &Path, workload: &str) -> io::Result<()> {
+    let folder = root.join(workload);
+    fs::create_dir_all(&folder).map_err(|error| at(&folder, &error))?;
+    let file = folder.join(format!(".try-{}", std::process::id()));
+    // A full disk makes files, and takes no byte.
+    let written = write(&file, "x");
+    let removed = fs::remove_file(&file).map_err(|error| at(&file, &error));
+    written.and(removed)
 }
 
 /// Writes `history.txt` and `history.edn`, event by event: together they can be longer than the
@@ -97,12 +125,9 @@ fn write_history(folder: &Path, record: &Record) -> io::Result<()> {
     of_forms.flush().map_err(|error| at(&forms, &error))
 }
 
-/// All files of a run but the page and the history, by their paths in its folder.
-fn files(record: &Record, evidence: &[Shown]) -> Vec<(String, String)> {
-    let (edn, json) = results::results(record, evidence);
+/// All files of a run but the page, the history and the results, by their paths in its folder.
+fn files(record: &Record) -> Vec<(String, String)> {
     let mut files = vec![
-        ("results.edn".to_owned(), edn),
-        ("results.json".to_owned(), json),
         ("jepsen.log".to_owned(), log::log(record)),
         ("latency-raw.svg".to_owned(), plots::latency_raw(record)),
         (
@@ -113,20 +138,21 @@ fn files(record: &Record, evidence: &[Shown]) -> Vec<(String, String)> {
         ("messages.svg".to_owned(), messages::messages(record)),
         ("timeline.html".to_owned(), report::timeline(record)),
     ];
-    for node in &record.nodes {
+    for (place, node) in record.nodes.iter().enumerate() {
         let mut log = String::new();
         for line in record.logs.iter().filter(|line| *line.node == **node) {
             log.push_str(&line.text);
             log.push('\n');
         }
-        files.push((format!("node-logs/{}.log", file_name(node)), log));
+        files.push((format!("node-logs/{}.log", file_name(node, place)), log));
     }
     files
 }
 
 /// The name of a node as a part of a path: a node must not choose where its log stands. No two
-/// names give the same: other signs, and a dot at the beginning, are written as `%3A`.
-fn file_name(node: &str) -> String {
+/// names give the same: other signs, and a dot at the beginning, are written as `%3A`. The end of
+/// a long name is the node's place in the list, as `~3`.
+fn file_name(node: &str, place: usize) -> String {
     let mut name = String::new();
     for (index, byte) in node.bytes().enumerate() {
         let is_plain = byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -136,6 +162,11 @@ fn file_name(node: &str) -> String {
             // Writing to a string cannot fail.
             let _ = write!(name, "%{byte:02X}");
         }
+    }
+    if name.len() > NAME_BYTES_MAX {
+        // All of it is ASCII, and no short name has a `~`.
+        name.truncate(NAME_BYTES_MAX);
+        let _ = write!(name, "~{place}");
     }
     name
 }
@@ -223,7 +254,7 @@ pub fn results_beside(history: &Path) -> Value {
 #[cfg(test)]
 mod tests {
     use super::log::date;
-    use super::{file_name, stamp};
+    use super::{NAME_BYTES_MAX, file_name, stamp};
 
     #[test]
     fn a_time_is_named_as_jepsen_names_it() {
@@ -236,14 +267,20 @@ mod tests {
 
     #[test]
     fn no_name_of_a_node_leads_out_of_the_folder() {
-        assert_eq!(file_name("n0"), "n0");
-        assert_eq!(file_name("../x"), "%2E.%2Fx");
+        assert_eq!(file_name("n0", 0), "n0");
+        assert_eq!(file_name("../x", 0), "%2E.%2Fx");
     }
 
     #[test]
     fn no_two_nodes_share_a_log() {
-        let names = ["a:b", "a_b", "a%3Ab", ".a", "%2Ea", "a.b", "ä"];
-        let files: std::collections::BTreeSet<_> = names.map(file_name).into();
+        let long = |end: &str| "x".repeat(NAME_BYTES_MAX) + end;
+        let names = ["a:b", "a_b", "a%3Ab", ".a", "%2Ea", "a.b", "ä"].map(str::to_owned);
+        let long = ["", "~8", "a", "b", ":", &long("")].map(long);
+        let names: Vec<String> = names.into_iter().chain(long).collect();
+        let files = names.iter().enumerate();
+        let files = files.map(|(place, name)| file_name(name, place));
+        let files: std::collections::BTreeSet<_> = files.collect();
         assert_eq!(files.len(), names.len(), "{files:?}");
+        assert!(files.iter().all(|file| file.len() < 250), "{files:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! The results of a run, as EDN and as JSON.
 
-use crate::harness::check::Judgement;
+use crate::harness::check::{Judgement, model_name};
 use crate::harness::edn::Edn;
 use crate::harness::evidence::Shown;
 use crate::harness::record::{MessageFate, Record, Verdict};
@@ -88,7 +88,8 @@ pub(in crate::harness) fn value(record: &Record, evidence: &[Shown]) -> Value {
         "workload-name": record.workload,
         "workload": workload,
         "stats": stats(record),
-        "availability": { "valid?": true, "ok-fraction": record.history.availability() },
+        "consistency-models": consistency_models(record),
+        "availability": availability(record),
         "net": net(record),
         "faults": faults(record),
         "problems": problems(record),
@@ -96,6 +97,23 @@ pub(in crate::harness) fn value(record: &Record, evidence: &[Shown]) -> Value {
         "command-line": record.command_line,
         "elapsed-ms": u64::try_from(record.elapsed.as_millis()).unwrap_or(u64::MAX),
         "valid?": valid(record.verdict),
+    })
+}
+
+/// The model that a later check needs, in a list as on the command line; null if the workload has
+/// no transactions.
+fn consistency_models(record: &Record) -> Value {
+    let is_txn = record.workload.starts_with("txn-");
+    let name = model_name(record.model).filter(|_| is_txn);
+    name.map_or(Value::Null, |name| json!([name]))
+}
+
+fn availability(record: &Record) -> Value {
+    let found = record.history.availability();
+    json!({
+        "valid?": record.availability.is_none_or(|wanted| found >= wanted),
+        "ok-fraction": found,
+        "wanted": record.availability,
     })
 }
 

@@ -293,11 +293,16 @@ fn explain(key: u64, attempts: &[Attempt<'_>], index: usize) -> String {
         let operation = attempt.operation;
         let (client, node) = (&operation.client, operation.node);
         let (from, to) = (operation.invoked, operation.completed);
-        let action = attempt.action;
+        let action = match attempt.action {
+            Action::Read(Some(value)) => format!("a read of {value}"),
+            Action::Read(None) => "a read without a value".to_owned(),
+            Action::Write(value) => format!("a write of {value}"),
+            Action::Cas(from, to) => format!("a cas from {from} to {to}"),
+        };
         if attempt.is_open {
-            format!("{action:?} (of {client} at n{node}, {from:?} to never)")
+            format!("{action} (of {client} at n{node}, {from:?} to never)")
         } else {
-            format!("{action:?} (of {client} at n{node}, {from:?} to {to:?})")
+            format!("{action} (of {client} at n{node}, {from:?} to {to:?})")
         }
     };
     let culprit = &attempts[index];

@@ -52,6 +52,8 @@ pub(super) enum Answer {
         current: Rc<Kept>,
         from: Rc<Kept>,
     },
+    /// The request could not be read, for that reason.
+    Malformed(String),
     /// A timestamp.
     Time(u64),
 }

@@ -8,7 +8,9 @@
 //! | `lin-tso` | (timestamps, one after another from 0) |
 //!
 //! Each answers one request at a time. A type of request that a service does not know
-//! gets no reply: Maelstrom's worker throws and goes on. Replies carry no `msg_id`.
+//! gets no reply: Maelstrom's worker throws and goes on. A body that cannot be read gets error 12,
+//! malformed-request. Replies carry no `msg_id`. Numbers of more than 64 bits are rounded to a
+//! double: nodes should send them as strings.
 //!
 //! Read next: `key`, the effect of a request on one key; then `sequential`.
 
@@ -22,7 +24,7 @@ use eventual::Eventual;
 use kept::{Keeper, Kept};
 use key::{Answer, KeyRequest, ServiceBody};
 use sequential::Sequential;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -61,7 +63,10 @@ impl Services {
     /// Makes service number `service` answer the request in `body`, from `client`.
     /// Returns the reply, or `None` if there is no reply.
     pub(crate) fn answer(&mut self, service: usize, client: &str, body: &str) -> Option<Reply> {
-        let body: ServiceBody = serde_json::from_str(body).ok()?;
+        let body: ServiceBody = match serde_json::from_str(body) {
+            Ok(body) => body,
+            Err(error) => return Reply::malformed(body, &error),
+        };
         let in_reply_to = body.msg_id.clone();
         let answer = if service == 3 {
             self.lin_tso.answer(&body)?
@@ -85,6 +90,22 @@ impl Services {
 pub(crate) struct Reply {
     in_reply_to: Value,
     answer: Answer,
+}
+
+impl Reply {
+    /// The reply to a body that cannot be read; `None` if not even its `msg_id` can.
+    fn malformed(body: &str, error: &serde_json::Error) -> Option<Reply> {
+        #[derive(Deserialize)]
+        struct Numbered {
+            msg_id: Value,
+        }
+        // All other fields are skipped, whatever is wrong with them.
+        let Numbered { msg_id } = serde_json::from_str(body).ok()?;
+        Some(Reply {
+            in_reply_to: msg_id,
+            answer: Answer::Malformed(format!("the body of the request cannot be read: {error}")),
+        })
+    }
 }
 
 impl Serialize for Reply {
@@ -128,6 +149,7 @@ impl Serialize for Reply {
                 let (current, from) = (&current.value, &from.value);
                 error(22, format!("current value {current} is not {from}"))
             }
+            Answer::Malformed(why) => error(12, why.clone()),
             Answer::Time(ts) => Body {
                 ts: Some(*ts),
                 ..reply("ts_ok")

@@ -48,6 +48,24 @@ fn lin_kv_sees_the_last_write_and_reports_errors_20_and_22() {
 }
 
 #[test]
+fn a_body_that_cannot_be_read_gets_error_12() {
+    let mut bench = Bench::new(1);
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for value in ["\"\\ud800\"", "1e999", &deep, "1,\"value\":2"] {
+        let body = format!(r#"{{"type":"write","msg_id":7,"key":1,"value":{value}}}"#);
+        let reply = bench.0.answer(0, "n0", &body).unwrap();
+        let reply = serde_json::to_value(reply).unwrap();
+        assert_eq!(
+            (&reply["code"], &reply["in_reply_to"]),
+            (&json!(12), &json!(7))
+        );
+        let text = reply["text"].as_str().unwrap();
+        assert!(text.contains("line 1 column"), "{text}");
+    }
+    assert!(bench.0.answer(0, "n0", "[]").is_none());
+}
+
+#[test]
 fn an_unknown_type_gets_no_reply() {
     let mut bench = Bench::new(1);
     for name in NAMES {
