@@ -388,6 +388,15 @@ mod tests {
     }
 
     #[test]
+    fn all_strange_elements_of_a_read_are_one_anomaly() {
+        let found = found(&[("add", "1"), ("final", "[1,5,6,7]")]);
+        assert_eq!(
+            found,
+            ["n0 has element 5, which was never added, with 2 more in that read"]
+        );
+    }
+
+    #[test]
     fn an_element_that_one_final_read_does_not_have_is_lost_there() {
         let found = found(&[("add", "1"), ("final", "[]"), ("final", "[1]")]);
         assert_eq!(found.len(), 1);
