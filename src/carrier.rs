@@ -127,6 +127,12 @@ impl Carrier {
         !self.link.output().is_empty()
     }
 
+    /// How many bytes wait for the server.
+    #[cfg(test)]
+    pub(crate) fn output_bytes(&mut self) -> usize {
+        self.link.output().len()
+    }
+
     /// The socket, once it is connected.
     pub(crate) fn connected(&self) -> Option<Token> {
         match self.stage {

@@ -151,7 +151,13 @@ fn hall() -> String {
     text += "\n## The exhibits\n\n\
          Each turn and event has its virtual time in milliseconds. In brackets stands what has changed: the queue and the carry-over \
          list, the flags of stdin and of the sockets, timers, buffers, and the bytes that the kernel holds. \
-         The first two turns, in which `init` comes, are the same in all exhibits and left out. So are the lines that say that the loop parks: a turn without a line is a wait that did not end.\n";
+         The first two turns, in which `init` comes, are the same in all exhibits and left out. So are the lines that say that the loop parks: a turn without a line is a wait that did not end.\n\n\
+         Words in them:\n\n\
+         - The flags `readable`, `writable` and `read closed` are the reactor's words for what epoll has said. The reactor translates a \
+         hang-up into all three, so that a read and a write are tried. So a pipe that was closed and is empty is told as readable.\n\
+         - A connection is *Draining* while it holds bytes that its client has not taken: it does not read then. The phase *draining* \
+         is of the process: stdin has ended, and handlers still run.\n\
+         - A pipe has 16 pages. A page that holds a few bytes counts as full, so a pipe can have no room with less than 65,536 bytes in it.\n";
     text
 }
 
@@ -206,7 +212,8 @@ fn shortened(explained: &str) -> String {
         .iter()
         .find_map(|head| explained.find(head));
     let lines = explained[start.unwrap() + 1..].lines();
-    let kept = lines.filter(|line| !line.contains("so the loop parks"));
+    let kept =
+        lines.filter(|line| !line.contains("so the loop parks") || line.contains("has answered"));
     kept.map(folded).collect()
 }
 
@@ -379,7 +386,9 @@ fn has_sign(mutant: &str, seen: &Seen) -> bool {
         "ends-with-the-input" => seen
             .kinds("phase")
             .any(|about| about["from"] == "serving" && about["to"] == "ended"),
-        "an-event-is-a-connection" => seen.shows("/connections", "Sending"),
+        "an-event-is-a-connection" => seen
+            .kinds("served")
+            .any(|about| about["failed"] == json!(["write on exchange 5 with ECONNREFUSED"])),
         "interest-comes-too-late" => seen.sleeps() && number("/connections/4/holds") == 10,
         "prints-to-stderr" => seen.tells("has died"),
         "a-write-is-whole" => {

@@ -62,13 +62,25 @@ pub(crate) mod scene {
 pub(crate) use descriptor::Descriptor;
 pub(crate) use kernel::Shape;
 #[cfg(any(test, feature = "microscope"))]
-pub(crate) use kernel::{FileSnapshot, is_installed as is_simulated};
+pub(crate) use kernel::{Call, FileSnapshot, is_installed as is_simulated};
 pub(crate) use poller::{Poller, Waker};
 
 /// The file behind a descriptor of this thread's simulated kernel.
 #[cfg(any(test, feature = "microscope"))]
 pub(crate) fn look_at(fd: std::os::fd::RawFd) -> Option<FileSnapshot> {
     kernel::with(|kernel| kernel.snapshot(fd))
+}
+
+/// Whether two descriptors of this thread's simulated kernel lead to one file.
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) fn is_same_file(one: std::os::fd::RawFd, other: std::os::fd::RawFd) -> bool {
+    kernel::with(|kernel| kernel.is_same_file(one, other))
+}
+
+/// The calls on this thread's simulated kernel since the last time.
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) fn take_calls() -> Vec<Call> {
+    kernel::with(kernel::Kernel::take_calls)
 }
 
 /// The time on this thread's simulated kernel. Unlike a clock, it lets no time pass.

@@ -59,8 +59,8 @@ const EXHIBITS: [Exhibit; 19] = [
     ),
     exhibit(
         "exhibit-07",
-        "Two clients, one descriptor",
-        "The process may open one more descriptor, and two TCP clients come. The first one leaves at 250 ms.",
+        "Two clients",
+        "Two TCP clients come. The first one sends 10 bytes and leaves at 250 ms. The second one sends 20 bytes at 260 ms.",
         one_descriptor,
     ),
     exhibit(
@@ -71,8 +71,8 @@ const EXHIBITS: [Exhibit; 19] = [
     ),
     exhibit(
         "exhibit-09",
-        "A conversation in a file",
-        "stdin is no pipe but a regular file with three lines in it.",
+        "Three lines",
+        "The process is started with \"< lines.txt\". The file has three lines.",
         file_as_stdin,
     ),
     exhibit(
@@ -83,8 +83,8 @@ const EXHIBITS: [Exhibit; 19] = [
     ),
     exhibit(
         "exhibit-11",
-        "A flood, and two others",
-        "A flood of messages that need no answer comes on stdin. A TCP client sends 500 bytes, and a handler sleeps for 2 ms. Each system call is slow, up to 300 µs.",
+        "A flood, and a client",
+        "A flood of 100 messages with 60,000 bytes each, which need no answer, comes on stdin at 60 ms. At the same time a client of the TCP echo server sends 500 bytes. The machine is slow: a system call takes up to 2 ms.",
         flood,
     ),
     exhibit(
@@ -95,14 +95,14 @@ const EXHIBITS: [Exhibit; 19] = [
     ),
     exhibit(
         "exhibit-13",
-        "A shell and its child",
-        "The process was started from a shell, whose stdin it has. The program behind stdout ends at 4 ms, and so does the process.",
+        "A pipeline that ends",
+        "A shell has started the process in a pipeline. The program behind stdout ends at 4 ms.",
         shell,
     ),
     exhibit(
         "exhibit-14",
-        "A message within a message",
-        "A handler answers with a body that is computed while it is written down. The computation sends another message.",
+        "A request, and an echo",
+        "A client sends a request of the type nested, whose handler sends a message more while it makes the body of its answer. A millisecond later comes an echo.",
         message_within,
     ),
     exhibit(
@@ -113,8 +113,8 @@ const EXHIBITS: [Exhibit; 19] = [
     ),
     exhibit(
         "exhibit-16",
-        "A port that refuses",
-        "A handler sends 8 bytes over TCP. The kernel refuses the connection.",
+        "Eight bytes over TCP",
+        "A handler is asked to send 8 bytes over TCP, and to answer with the echo of them.",
         refused,
     ),
     exhibit(
@@ -125,8 +125,8 @@ const EXHIBITS: [Exhibit; 19] = [
     ),
     exhibit(
         "exhibit-18",
-        "A full pipe for two",
-        "stdout and stderr lead to the same pipe, whose reader rests until 20 ms. Requests with 16,000 bytes fill it. Then comes a line that is no message.",
+        "A line that is no message",
+        "The process is started with \"2>&1\". The program behind stdout rests until 20 ms. Five requests with 16,000 bytes each come, and at 5 ms a line that is no message.",
         shared_pipe,
     ),
     exhibit(
@@ -287,21 +287,20 @@ fn one_after_the_other(scenario: Scenario) -> Scenario {
 
 fn flood(scenario: Scenario) -> Scenario {
     let scenario = scenario
-        .at(1_500, start_echo())
-        .at(3_000, Act::Connect(1))
-        .at(5_000, nap(3, 2));
+        .at(20_000, start_echo())
+        .at(40_000, Act::Connect(1));
     let noise = line(
         "n2",
         &json!({"type": "noise", "in_reply_to": 99, "text": "f".repeat(60_000)}),
     );
-    let scenario = (0..24).fold(scenario, |scenario, _| scenario.at(6_000, noise.clone()));
+    let scenario = (0..100).fold(scenario, |scenario, _| scenario.at(60_000, noise.clone()));
     Scenario {
-        call_time: Some(Duration::from_micros(300)),
+        call_time: Some(Duration::from_millis(2)),
         turns_max: 200,
         ..scenario
     }
-    .at(6_000, Act::Send(1, 500))
-    .at(60_000, Act::End)
+    .at(60_000, Act::Send(1, 500))
+    .at(400_000, Act::End)
 }
 
 fn stdin_closes(scenario: Scenario) -> Scenario {

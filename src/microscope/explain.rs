@@ -141,6 +141,11 @@ fn files(files: &Value, name: impl Fn(&str) -> String) -> Vec<String> {
         if unsent > 0 {
             parts.push(format!("{} bytes for the peer", thousands(unsent)));
         }
+        match file["clients"].as_u64() {
+            Some(1) => parts.push("1 client waits".to_owned()),
+            Some(clients) => parts.push(format!("{clients} clients wait")),
+            None => {}
+        }
         if file["room"] == 0 {
             parts.push("no room".to_owned());
         }

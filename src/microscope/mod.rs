@@ -24,6 +24,7 @@
 //!
 //! Read next: `moment`, the list of moments; `recorder`; `scenario`.
 
+mod calls;
 mod check;
 mod code;
 mod exhibits;

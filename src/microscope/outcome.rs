@@ -55,7 +55,7 @@ impl Ending {
     }
 
     fn tell(&self, at: Instant) -> String {
-        let at = format!("{:.3} ms", at.since(Instant::ZERO).as_secs_f64() * 1e3);
+        let at = millis(at);
         match self {
             Ending::Done => format!("The process has ended at {at}, with status 0."),
             Ending::Failed(error) => {
@@ -92,6 +92,8 @@ pub(super) struct Client {
     pub(super) has_ended: bool,
     pub(super) was_reset: bool,
     got: usize,
+    /// When the last byte came.
+    got_at: Instant,
     got_end: bool,
 }
 
@@ -100,7 +102,10 @@ impl Client {
     pub(super) fn read(&mut self, file: FileId, kernel: &mut Kernel) {
         loop {
             match kernel.peer_read(file, 1 << 16) {
-                Received::Bytes(bytes) => self.got += bytes.len(),
+                Received::Bytes(bytes) => {
+                    self.got += bytes.len();
+                    self.got_at = kernel.now();
+                }
                 Received::Nothing => return,
                 Received::End => return self.got_end = true,
                 Received::Reset => return self.was_reset = true,
@@ -121,8 +126,12 @@ impl Client {
         } else {
             ", and no end"
         };
+        let last = match self.got {
+            0 => String::new(),
+            _ => format!(", the last one at {}", millis(self.got_at)),
+        };
         format!(
-            "Client {number} has sent {} bytes{direction}. It has got {} bytes{end}.",
+            "Client {number} has sent {} bytes{direction}. It has got {} bytes{last}{end}.",
             thousands(self.sent as u64),
             thousands(self.got as u64),
         )
@@ -145,8 +154,17 @@ impl Outcome {
     }
 
     /// All of it, in sentences.
-    pub(super) fn tell(&self, ending: &Ending, at: Instant, kernel: &Kernel) -> Vec<String> {
+    pub(super) fn tell(
+        &self,
+        ending: &Ending,
+        failure: Option<String>,
+        at: Instant,
+        kernel: &Kernel,
+    ) -> Vec<String> {
         let mut told = vec![ending.tell(at)];
+        if let (Ending::Failed(_) | Ending::Panicked(_), Some(failure)) = (ending, failure) {
+            told.push(format!("Before that the kernel has answered {failure}."));
+        }
         let lines = self.lines;
         let reader = if self.reader_left {
             ", whose reader has left before the end,"
@@ -175,6 +193,10 @@ impl Outcome {
         }
         told
     }
+}
+
+fn millis(at: Instant) -> String {
+    format!("{:.3} ms", at.since(Instant::ZERO).as_secs_f64() * 1e3)
 }
 
 /// The state in which the process leaves the stdin of its shell.

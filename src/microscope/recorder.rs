@@ -10,6 +10,7 @@
 //!
 //! Read next: `sentence`, the words of an event.
 
+use super::calls;
 use super::code;
 use super::expiry;
 use super::moment::Moment;
@@ -69,6 +70,8 @@ struct Recorder {
     cause: String,
     /// The task that each call or timer belongs to.
     owners: BTreeMap<String, String>,
+    /// The names of the sources by their descriptors.
+    descriptors: calls::Descriptors,
 }
 
 /// Whether this thread is being recorded.
@@ -99,7 +102,11 @@ pub(crate) fn start(header: Header) {
         woken_by: BTreeMap::new(),
         cause: String::new(),
         owners: BTreeMap::new(),
+        descriptors: BTreeMap::new(),
     }));
+    if is_simulated {
+        let _before_the_recording = crate::lab::take_calls();
+    }
     IS_ON.set(true);
 }
 
@@ -114,6 +121,15 @@ pub(crate) fn finish() -> Option<Recording> {
         recorder.dropped,
         recorder.outcome,
     ))
+}
+
+/// The last call of the run, if it has failed and no event has told of it.
+pub(super) fn last_failure() -> Option<String> {
+    let calls = crate::lab::take_calls();
+    RECORDER.with_borrow(|recorder| {
+        let recorder = recorder.as_ref()?;
+        calls::last_failure(&calls, &recorder.descriptors)
+    })
 }
 
 /// How the run has ended.
@@ -222,6 +238,7 @@ impl Recorder {
     fn look(&mut self, moment: Moment, snapshot: &LoopSnapshot) {
         let mut state = value(snapshot);
         self.name_owners(&mut state);
+        self.descriptors.clone_from(&snapshot.descriptors);
         match moment {
             Moment::Waits { timeout, reason } => self.waits(state, timeout, reason),
             Moment::Waited { turn } => self.waited(turn, state),
@@ -251,6 +268,7 @@ impl Recorder {
                     }
                     Next::Finished(()) => about["next"] = json!("finished"),
                 }
+                self.tell_connection(&slot, &state, &mut about);
                 self.show_said("deliver");
                 self.cause = about["name"].as_str().unwrap_or_default().to_owned();
                 self.event("deliver", "served", about, state);
@@ -264,6 +282,23 @@ impl Recorder {
             }
             Moment::Closed => self.closed(state),
         }
+    }
+
+    /// How the state machine over a socket has changed.
+    fn tell_connection(&self, slot: &str, state: &Value, about: &mut Value) {
+        let (before, after) = (
+            &self.state["connections"][slot],
+            &state["connections"][slot],
+        );
+        if after.is_null() {
+            return;
+        }
+        if before["state"] != after["state"] && !before.is_null() {
+            about["states"] = json!([before["state"], after["state"]]);
+        }
+        about["held_before"] = before["holds"].clone();
+        about["holds"] = after["holds"].clone();
+        about["unread"] = state["kernel"]["sockets"][slot]["in"].clone();
     }
 
     /// Before the wait: the turn begins, and the loop may park.
@@ -290,7 +325,8 @@ impl Recorder {
         let (timeout, reason, began) = self.wait.take().unwrap_or((Value::Null, "none", 0));
         let waited = self.now().as_nanos().saturating_sub(began);
         let stale = |state: &Value| state["reactor"]["stale"].as_u64().unwrap_or(0);
-        let about = json!({
+        let dropped = dropped(&self.edges, &state);
+        let mut about = json!({
             "timeout_ms": timeout,
             "reason": reason,
             "waited_ms": millis(Instant::from_nanos(waited)),
@@ -298,6 +334,9 @@ impl Recorder {
             "woken": self.is_woken,
             "stale": stale(&state) - stale(&self.state).min(stale(&state)),
         });
+        if !dropped.is_empty() {
+            about["dropped"] = json!(dropped);
+        }
         self.cause = if self.is_woken {
             "another thread".to_owned()
         } else {
@@ -478,8 +517,11 @@ impl Recorder {
         }
     }
 
-    fn event(&mut self, step: &'static str, kind: &'static str, about: Value, state: Value) {
+    fn event(&mut self, step: &'static str, kind: &'static str, mut about: Value, state: Value) {
         self.note_wakes(&state);
+        if self.clock.is_none() {
+            calls::tell(&crate::lab::take_calls(), &self.descriptors, &mut about);
+        }
         if self.events.len() >= EVENTS_MAX {
             self.dropped += 1;
             return;
@@ -508,6 +550,27 @@ impl Recorder {
                 .or_insert_with(|| cause.clone());
         }
     }
+}
+
+/// Flags of connections that were told and do not stand in their slots.
+fn dropped(edges: &[(String, Vec<&'static str>)], state: &Value) -> Vec<String> {
+    let mut dropped = Vec::new();
+    for (slot, words) in edges {
+        let source = &state["reactor"]["slots"][slot];
+        if state["connections"][slot].is_null() {
+            continue;
+        }
+        let kept: Vec<&str> = source["ready"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        let name = source["name"].as_str().unwrap_or_default();
+        let gone = words.iter().filter(|word| !kept.contains(word));
+        dropped.extend(gone.map(|word| format!("{name} {word}")));
+    }
+    dropped
 }
 
 fn handler(line: &Value) -> String {

@@ -140,9 +140,10 @@ impl Scenario {
         });
         if self.tells_outcome {
             let ended = with(|kernel| kernel.now());
+            let failure = recorder::last_failure();
             process.take_if(|_| ending.is_over());
             with(Kernel::settle);
-            let outcome = with(|kernel| outcome.borrow().tell(&ending, ended, kernel));
+            let outcome = with(|kernel| outcome.borrow().tell(&ending, failure, ended, kernel));
             recorder::tell_outcome(outcome);
         }
         let recording = recorder::finish();

@@ -4,6 +4,20 @@ use serde_json::Value;
 
 /// One or two plain sentences that say what has happened, and to what.
 pub(super) fn of(kind: &str, about: &Value, state: &Value) -> String {
+    let text = of_kind(kind, about, state);
+    match about["failed"].as_array() {
+        Some(failed) => format!("{text} {}", failures(failed)),
+        None => text,
+    }
+}
+
+/// The calls that have failed since the last event.
+fn failures(failed: &[Value]) -> String {
+    let told: Vec<&str> = failed.iter().map(word).collect();
+    format!("The kernel has answered {}.", told.join(", and "))
+}
+
+fn of_kind(kind: &str, about: &Value, state: &Value) -> String {
     match kind {
         "park" => "No task is ready, so the loop parks. From here on a wake from another thread ends the wait.".to_owned(),
         "wait" => wait(about, state),
@@ -72,7 +86,11 @@ fn wait(about: &Value, state: &Value) -> String {
             format!(" {many} events are stale: their sources were closed, so they are dropped.")
         }
     };
-    format!("{how} {what}{stale}")
+    let dropped = match list(&about["dropped"]) {
+        gone if gone.is_empty() => String::new(),
+        gone => format!(" The loop does not keep a flag of it: {gone}."),
+    };
+    format!("{how} {what}{stale}{dropped}")
 }
 
 fn edge(edge: &Value, state: &Value) -> String {
@@ -93,6 +111,7 @@ fn served(about: &Value) -> String {
         Some(used) if !used.is_empty() => format!(" It has used up: {}.", list(&about["used_up"])),
         _ => String::new(),
     };
+    let (change, end) = connection(about);
     let next = match word(&about["next"]) {
         "carry over" => format!("It is carried over: {}.", word(&about["reason"])),
         "finished" => "It has finished, and is closed at the end of the turn.".to_owned(),
@@ -107,7 +126,39 @@ fn served(about: &Value) -> String {
     } else {
         ready
     };
-    format!("{name} is served; it is ready for: {ready}.{bytes}{used} {next}")
+    format!("{name} is served; it is ready for: {ready}.{bytes}{change}{used}{end} {next}")
+}
+
+/// The bytes that a connection has written, its change, and its bytes without a way on.
+fn connection(about: &Value) -> (String, String) {
+    let number = |key: &str| about[key].as_u64().unwrap_or(0);
+    let (mut change, mut end) = (String::new(), String::new());
+    if number("written") > 0 {
+        change = format!(" It writes {} bytes.", thousands(number("written")));
+    }
+    if let Some([before, after]) = about["states"].as_array().map(Vec::as_slice) {
+        change = format!(
+            "{change} Its state changes from {} to {}.",
+            word(before),
+            word(after)
+        );
+    }
+    let held = number("held_before") + number("bytes");
+    let lost = held.saturating_sub(number("written") + number("holds"));
+    let is_over = about["next"] == "finished" && word(&about["name"]).starts_with("connection");
+    if is_over && lost > 0 {
+        end = format!(" It discards the {} bytes that it held.", thousands(lost));
+    }
+    if is_over && number("unread") > 0 {
+        end = format!(
+            "{end} It leaves {} bytes in its socket unread.",
+            thousands(number("unread"))
+        );
+    }
+    if about["next"] == "wait" && number("holds") > 0 {
+        end = format!(" {} bytes in it wait for room.", thousands(number("holds")));
+    }
+    (change, end)
 }
 
 fn fired(about: &Value) -> String {

@@ -15,7 +15,8 @@
 //! |---|---|
 //! | was never ready | waits in the session's output |
 //! | is ready | is written; above the link's bound it waits in the session's output |
-//! | was ready and is not | is dropped and counted: it is lost, as on any network |
+//! | was ready, and has the socket of the next connection | waits: a server hands messages out before it has answered the handshake |
+//! | was ready and has no socket | is dropped and counted: it is lost, as on any network |
 //!
 //! Where the session's output has its bound, calls and sends end with error 11, as with
 //! a reader of stdout that is slow.
@@ -183,7 +184,7 @@ impl Broker {
             return;
         }
         if !self.carrier.is_ready() {
-            if self.was_ready {
+            if self.was_ready && self.carrier.connected().is_none() {
                 let mut output = session.output();
                 let lines = memchr::memchr_iter(b'\n', output.pending()).count();
                 self.lost += u64::try_from(lines).unwrap_or(u64::MAX);
@@ -219,6 +220,12 @@ impl Broker {
                 "messages of this node that were lost while no server was connected: {lost}"
             ));
         }
+    }
+
+    /// How many bytes wait for the server, and how many for the session.
+    #[cfg(test)]
+    pub(super) fn held(&mut self) -> (usize, usize) {
+        (self.carrier.output_bytes(), self.inbox.bytes())
     }
 
     /// Puts the carrier's deadline on the session's wheel.

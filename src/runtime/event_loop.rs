@@ -70,7 +70,7 @@ pub(crate) struct EventLoop {
     outputs: Outputs,
     pub(super) tcp_echo: TcpEcho,
     /// The way of all messages, if that is not stdin and stdout.
-    broker: Option<Box<Broker>>,
+    pub(super) broker: Option<Box<Broker>>,
     pub(super) phase: Phase,
     looks: Looks,
     /// How many turns have begun.

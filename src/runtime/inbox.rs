@@ -30,6 +30,12 @@ impl Inbox {
         self.start == self.bytes.len()
     }
 
+    /// How many bytes wait.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
     /// Keeps a message. Returns false for the first one that is dropped.
     #[must_use]
     pub(super) fn push(&mut self, line: &[u8]) -> bool {

@@ -9,7 +9,7 @@ use crate::session::{OutputSnapshot, SessionSnapshot};
 use crate::tcp::ConnectionSnapshot;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 /// The loop at one moment.
@@ -28,6 +28,9 @@ pub(crate) struct LoopSnapshot {
     /// The bytes that the echo server counts as held by its connections.
     #[serde(skip)]
     pub(crate) held_bytes: usize,
+    /// The name of the source of each descriptor.
+    #[serde(skip)]
+    pub(crate) descriptors: BTreeMap<RawFd, String>,
 }
 
 /// The files behind the sources.
@@ -90,8 +93,22 @@ impl EventLoop {
             },
             connections: self.connections(),
             held_bytes: self.tcp_echo.held_bytes(),
+            descriptors: self.descriptors(),
             session,
         }
+    }
+
+    /// How many bytes wait for the NATS server, and how many for the session.
+    #[cfg(test)]
+    pub(crate) fn held_for_nats(&mut self) -> (usize, usize) {
+        let broker = self.broker.as_mut();
+        broker.map_or((0, 0), |broker| broker.held())
+    }
+
+    /// The requests whose handlers still wait.
+    #[cfg(test)]
+    pub(crate) fn unanswered(&self) -> usize {
+        self.session.unanswered()
     }
 
     fn connections(&self) -> BTreeMap<String, ConnectionSnapshot> {
@@ -125,7 +142,9 @@ impl EventLoop {
                 continue;
             };
             if let Source::Stdin(_) | Source::Stdout(_) | Source::Stderr(_) = source {
-                kernel.pipes.insert(name(source, generation), file);
+                kernel
+                    .pipes
+                    .insert(self.pipe_name(source, generation), file);
             } else {
                 kernel.sockets.insert(index.to_string(), file);
             }
@@ -133,6 +152,33 @@ impl EventLoop {
         Some(kernel)
     }
 }
+
+impl EventLoop {
+    fn descriptors(&self) -> BTreeMap<RawFd, String> {
+        let sources = self.reactor.sources();
+        let named = sources.map(|(_, source, generation)| (source, name(source, generation)));
+        named
+            .map(|(source, name)| (source.as_raw_fd(), name))
+            .collect()
+    }
+
+    /// The name of a pipe: that of its source, or of both that share it.
+    fn pipe_name(&self, source: &Source, generation: u32) -> String {
+        let fd = source.as_raw_fd();
+        let mut others = self.reactor.sources().map(|(_, other, _)| other);
+        let is_shared = |other: &Source| {
+            other.as_raw_fd() != fd && crate::lab::is_same_file(fd, other.as_raw_fd())
+        };
+        if others.any(is_shared) {
+            SHARED_PIPE.to_owned()
+        } else {
+            name(source, generation)
+        }
+    }
+}
+
+/// The name of the pipe that stdout and stderr share.
+const SHARED_PIPE: &str = "stdout and stderr";
 
 /// The name of a source. A number tells connections apart: it counts all sources.
 pub(crate) fn name(source: &Source, generation: u32) -> String {

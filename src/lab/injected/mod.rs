@@ -32,7 +32,10 @@
 //! 6. [`mod@run`]: one run, from set-up to judgement.
 //! 7. `tests`: the seeds, and single plans that once failed. `endings`: a node that
 //!    does not want to end.
+//! 8. `by_nats`: the same node with its messages by NATS.
 
+#[cfg(test)]
+mod by_nats;
 mod clients;
 #[cfg(test)]
 mod endings;

@@ -82,3 +82,5 @@ pub(crate) use peer::{Received, Shape};
 pub(crate) use snapshot::FileSnapshot;
 pub(crate) use state::{Actor, Kernel};
 pub(crate) use thread::{KernelClock, install, is_installed, uninstall, with, with_if_possible};
+#[cfg(any(test, feature = "microscope"))]
+pub(crate) use trace::Call;

@@ -147,6 +147,24 @@ impl Kernel {
         }
     }
 
+    /// A listener for the process to connect to.
+    #[cfg(test)]
+    pub(crate) fn peer_listen(&mut self, port: u16, owner: ActorId) -> FileId {
+        let kind = Kind::Socket(SocketState::Listening(port, VecDeque::new()));
+        let file = self.add_file(kind, Some(owner));
+        self.ports.insert(port, file);
+        file
+    }
+
+    /// The next connection that the process has made to a listener.
+    #[cfg(test)]
+    pub(crate) fn peer_accept(&mut self, listener: FileId) -> Option<FileId> {
+        match &mut self.files[listener.0].kind {
+            Kind::Socket(SocketState::Listening(_, queue)) => queue.pop_front(),
+            _ => None,
+        }
+    }
+
     /// Half-closes.
     pub(crate) fn peer_end(&mut self, file: FileId) {
         self.end_output(file);

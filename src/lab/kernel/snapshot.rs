@@ -1,8 +1,9 @@
 //! A snapshot of a descriptor's file, for the microscope.
 
-use super::channel::Channel;
-use super::file::Kind;
+use super::channel::{Channel, PIPE_BUF, Pace};
+use super::file::{Kind, SocketState};
 use super::state::Kernel;
+use super::trace::Call;
 use super::watches::Watch;
 use rustix::event::epoll::EventFlags;
 use serde::Serialize;
@@ -16,6 +17,9 @@ pub(crate) struct FileSnapshot {
     /// How many bytes the channel that is written to, or the pipe, could still take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) room: Option<usize>,
+    /// How many clients wait to be accepted, on a listener.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) clients: Option<usize>,
     /// No byte follows those that a read would find.
     pub(crate) ended: bool,
     /// The readiness of an edge that epoll has not told yet.
@@ -39,6 +43,16 @@ pub(crate) enum Bytes {
 }
 
 impl Kernel {
+    /// The calls of the process since the last time.
+    pub(crate) fn take_calls(&mut self) -> Vec<Call> {
+        self.trace.take_unseen()
+    }
+
+    /// Whether two descriptors lead to one file.
+    pub(crate) fn is_same_file(&self, one: RawFd, other: RawFd) -> bool {
+        self.table.get(&one) == self.table.get(&other)
+    }
+
     /// `None` for a descriptor that is not open.
     pub(crate) fn snapshot(&self, fd: RawFd) -> Option<FileSnapshot> {
         let id = *self.table.get(&fd)?;
@@ -70,9 +84,21 @@ impl Kernel {
                     bytes: visible + unread,
                 }
             },
-            room: outgoing.or(incoming).map(Channel::room),
+            room: outgoing.or(incoming).map(room),
+            clients: match file.socket() {
+                Some(SocketState::Listening(_, queue)) if !queue.is_empty() => Some(queue.len()),
+                _ => None,
+            },
             ended: incoming.is_some_and(|channel| channel.has_end_arrived),
             edge: has_edge.then_some(word),
         })
+    }
+}
+
+/// A pipe has room for whole pages: less than one is none.
+fn room(channel: &Channel) -> usize {
+    match channel.pace() {
+        Pace::Pipe if channel.room() < PIPE_BUF => 0,
+        _ => channel.room(),
     }
 }

@@ -16,6 +16,20 @@ pub(crate) struct Trace {
     fingerprint: u64,
     /// How many calls there were.
     count: u64,
+    /// The calls that the microscope has not seen yet; `None` without one.
+    #[cfg(any(test, feature = "microscope"))]
+    unseen: Option<Vec<Call>>,
+}
+
+/// A call for the microscope.
+#[cfg(any(test, feature = "microscope"))]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    pub(crate) name: &'static str,
+    /// Its descriptor.
+    pub(crate) on: i64,
+    /// As in the trace: a count, or the negative number of an error.
+    pub(crate) answer: i64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +47,8 @@ impl Trace {
             // FNV-1a: short, and the same everywhere.
             fingerprint: 0xcbf2_9ce4_8422_2325,
             count: 0,
+            #[cfg(any(test, feature = "microscope"))]
+            unseen: None,
         }
     }
 
@@ -42,6 +58,14 @@ impl Trace {
         }
         self.mix(call.as_bytes());
         self.count += 1;
+        #[cfg(any(test, feature = "microscope"))]
+        if let Some(unseen) = &mut self.unseen {
+            unseen.push(Call {
+                name: call,
+                on,
+                answer,
+            });
+        }
         if self.last.len() == SHOWN_MAX {
             self.last.pop_front();
         }
@@ -58,6 +82,12 @@ impl Trace {
             self.fingerprint ^= u64::from(byte);
             self.fingerprint = self.fingerprint.wrapping_mul(0x0100_0000_01b3);
         }
+    }
+
+    /// The calls since the last time. It keeps them from the first time on.
+    #[cfg(any(test, feature = "microscope"))]
+    pub(super) fn take_unseen(&mut self) -> Vec<Call> {
+        self.unseen.replace(Vec::new()).unwrap_or_default()
     }
 
     /// A number for all calls, their times, answers and bytes.

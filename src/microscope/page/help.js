@@ -12,6 +12,10 @@ const WORDS = [
     'carry-over list',
     'the sources that have work left although no further edge will come. The next turn serves them without waiting',
   ],
+  [
+    'readable, writable, read closed',
+    'the flags, in the reactor’s words. It translates a hang-up of the kernel into all three, so that a read and a write are tried: an empty pipe that was closed is told as readable',
+  ],
   ['generation', 'a number that tells a slot’s present source from its earlier ones'],
   [
     'cascade',
@@ -22,6 +26,11 @@ const WORDS = [
   ['parked flag', 'set before the loop sleeps. A wake on another thread that finds it set ends the sleep'],
   ['stale event', 'an event for a source that was closed. Its generation is not that of the slot, so it is dropped'],
   ['phase', 'what the process does about its end: it serves, then drains what can still end, then flushes'],
+  ['Draining', 'a connection holds bytes that its peer has not taken, and does not read. It is not the phase'],
+  [
+    'no room',
+    'a pipe has 16 pages, and a page with a few bytes in it counts as full. So it can be full with less than 65,536 bytes',
+  ],
   ['watermarks', 'the amounts of waiting output at which backpressure begins (high) and ends (low)'],
   ['half-close', 'one direction of a connection has ended, the other is still open'],
 ];

@@ -8,7 +8,7 @@ const PIPE_BYTES = 65536;
 function kernelPanel({ state, before, changes }) {
   const kernel = state.kernel || {};
   const was = before.kernel || {};
-  const names = Object.keys(kernel.pipes || {}).sort((a, b) => STREAMS.indexOf(a) - STREAMS.indexOf(b));
+  const names = Object.keys(kernel.pipes || {}).sort((a, b) => placeOf(a) - placeOf(b));
   const pipes = names.map((name) =>
     pipeRow(name, kernel.pipes[name], was.pipes?.[name], tokenOf(name, state), changes),
   );
@@ -32,9 +32,13 @@ function kernelPanel({ state, before, changes }) {
 const edgeFlag = (edge) => (edge ? h('span', { class: 'edge' }, `edge: ${edge}, not yet told`) : null);
 const endFlag = (ended) => (ended ? h('span', { class: 'flag' }, 'end') : null);
 
+/** The first source of a pipe. stdout and stderr can share one. */
+const firstOf = (name) => name.split(' ')[0];
+const placeOf = (name) => STREAMS.indexOf(firstOf(name));
+
 /** The slot of a standard stream. */
 const tokenOf = (name, state) =>
-  Object.entries(state.reactor?.slots || {}).find(([, slot]) => slot.name === name)?.[0];
+  Object.entries(state.reactor?.slots || {}).find(([, slot]) => slot.name === firstOf(name))?.[0];
 
 /** A pipe is told by the bytes in it, by its room, or by both. */
 function pipeRow(name, pipe, was, token, changes) {
@@ -81,6 +85,7 @@ function socketRow(key, name, socket, was, changes) {
       h('small', {}, ` slot ${key}`),
       endFlag(socket.ended),
       edgeFlag(socket.edge),
+      socket.clients ? h('span', { class: 'flag' }, `${plural(socket.clients, 'client')} to accept`) : null,
     ),
     way('in', 'in', Math.max(PIPE_BYTES, socket.in || 0)),
     out !== undefined

@@ -82,7 +82,7 @@ pub const FACTS: [Fact; 19] = [
     ),
     fact(
         "last-output",
-        "Input can end while output waits",
+        "stdin can end while stdout still waits for its reader",
         "Stop reading, let handlers end, write everything, and only then end.",
         "17-ending",
     ),
@@ -130,7 +130,7 @@ pub const FACTS: [Fact; 19] = [
     ),
     fact(
         "half-close",
-        "After the peer's end the other direction is still open",
+        "A TCP peer that has ended its direction can still read",
         "Echo what is held and what is unread, and close after the last byte.",
         "07-connection",
     ),
