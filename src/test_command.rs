@@ -16,7 +16,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 const HELP: &str = "\
 Tests a node of any language: starts its program as often as there are nodes, sends
@@ -90,7 +90,7 @@ Exit status:
   2    unknown: nothing was wrong, but too little happened to tell
   254  an option or its value is wrong
   255  the tester failed, could not write the result or its files, or a signal came
-       while the result waited for a reader of stdout
+       after the nodes had ended: in the check, or while the result waited for a reader
 ";
 
 /// The long options, with whether each has a value.
@@ -217,8 +217,10 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
     }
     // A run takes its own flag back, so the loop over the runs has another.
     let is_interrupted = Arc::default();
-    let has_no_nodes = Arc::new(AtomicBool::new(false));
-    on_interrupt(&[&command.plan.interrupt, &is_interrupted], &has_no_nodes);
+    on_interrupt(
+        &[&command.plan.interrupt, &is_interrupted],
+        &command.plan.has_no_nodes,
+    );
     for number in 0..command.test_count {
         if is_interrupted.load(Ordering::Relaxed) {
             let left = command.test_count - number;
@@ -227,12 +229,13 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
             return ExitCode::from(Verdict::Unknown.exit_status());
         }
         let tested = run_once(&command, number, &stderr);
-        // The files are there. The reader of stdout may keep the result waiting, and a signal
+        // A signal has been able to end the check since the last node was dead. Now the
+        // files are there. The reader of stdout may keep the result waiting, and a signal
         // ends that.
-        has_no_nodes.store(true, Ordering::Relaxed);
+        command.plan.has_no_nodes.store(true, Ordering::Relaxed);
         stderr.finish();
         let status = print(tested);
-        has_no_nodes.store(false, Ordering::Relaxed);
+        command.plan.has_no_nodes.store(false, Ordering::Relaxed);
         if status != 0 {
             return ExitCode::from(status);
         }

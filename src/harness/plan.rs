@@ -185,6 +185,9 @@ pub struct Plan {
     pub command_line: Vec<String>,
     /// Set to end the load; set again to end the run. A handler of SIGINT does that.
     pub interrupt: Arc<AtomicBool>,
+    /// Set by the run when its last process is dead and the check begins. From then on nothing
+    /// outlives a process that a signal ends at once.
+    pub has_no_nodes: Arc<AtomicBool>,
 }
 
 impl Plan {
@@ -218,6 +221,7 @@ impl Plan {
             log_net_recv: false,
             command_line: Vec::new(),
             interrupt: Arc::default(),
+            has_no_nodes: Arc::default(),
         }
     }
 

@@ -9,7 +9,7 @@
 use super::history::{History, Outcome};
 use crate::protocol::beginning;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// How many operations of a kind must have been tried before "none was done" is an
 /// anomaly. Fewer compare-and-sets may all miss by chance.
@@ -28,6 +28,36 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 
 fn kind(text: &str) -> &str {
     text.split([',', ':']).next().unwrap_or(text)
+}
+
+/// The beginning of a text that is being made: up to its bound, or to the end of its kind.
+struct Text {
+    text: String,
+    is_kind: bool,
+}
+
+impl Text {
+    fn of(what: &impl fmt::Display, is_kind: bool) -> Text {
+        let text = String::new();
+        let mut made = Text { text, is_kind };
+        // The error of a text that is long enough: the rest is not made.
+        let _ = write!(made, "{what}");
+        made
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        // One byte more than the bound shows that the text goes beyond it.
+        let room = (TEXT_BYTES_MAX + 1).saturating_sub(self.text.len());
+        let end = piece.ceil_char_boundary(room);
+        self.text.push_str(&piece[..end]);
+        let is_whole = self.is_kind && piece.contains([',', ':']);
+        if is_whole || end < piece.len() {
+            return Err(fmt::Error);
+        }
+        Ok(())
+    }
 }
 
 /// The findings of a checker.
@@ -53,14 +83,20 @@ impl Anomalies {
         if self.found.len() >= ANOMALIES_MAX {
             return;
         }
-        let mut text = what.to_string();
+        // One that is only counted costs no more than the text of its kind.
+        let begin = Text::of(&what, true).text;
+        let same = self
+            .found
+            .iter()
+            .filter(|found| kind(found) == kind(&begin));
+        if same.count() >= SAME_KIND_MAX {
+            return;
+        }
+        let mut text = Text::of(&what, false).text;
         if text.len() > TEXT_BYTES_MAX {
             text = format!("{} …", beginning(&text, TEXT_BYTES_MAX));
         }
-        let same = self.found.iter().filter(|found| kind(found) == kind(&text));
-        if same.count() < SAME_KIND_MAX {
-            self.found.push(text);
-        }
+        self.found.push(text);
     }
 
     /// Returns `summary` if there are no anomalies.
@@ -171,6 +207,32 @@ mod tests {
         let mut anomalies = Anomalies::default();
         anomalies.add("x".repeat(TEXT_BYTES_MAX + 1));
         assert_eq!(anomalies.found()[0].len(), TEXT_BYTES_MAX + " …".len());
+    }
+
+    /// A sentence that counts how much of it is made.
+    struct Long<'a>(&'a std::cell::Cell<usize>);
+
+    impl fmt::Display for Long<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("kind:")?;
+            for _ in 0..1_000_000 {
+                self.0.set(self.0.get() + 1);
+                f.write_str(" 1234567")?;
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_anomaly_that_is_only_counted_is_not_put_into_words() {
+        let (made, mut anomalies) = (std::cell::Cell::new(0), Anomalies::default());
+        for _ in 0..SAME_KIND_MAX {
+            anomalies.add(Long(&made));
+        }
+        let kept = made.replace(0);
+        assert!(kept <= SAME_KIND_MAX * (TEXT_BYTES_MAX / 8 + 1), "{kept}");
+        (0..1_000).for_each(|_| anomalies.add(Long(&made)));
+        assert_eq!((made.get(), anomalies.total()), (0, SAME_KIND_MAX + 1_000));
     }
 
     #[test]

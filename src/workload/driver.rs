@@ -192,7 +192,9 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         let server_messages = self.testbed.statistics().among_servers();
         self.recover();
         self.finish();
-        self.check(server_messages)
+        let is_broken = self.testbed.is_broken();
+        self.testbed.end();
+        self.check(server_messages, is_broken)
     }
 
     // The phases.
@@ -263,14 +265,14 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         }
     }
 
-    fn check(self, server_messages: u64) -> Finished<W::Summary> {
+    fn check(self, server_messages: u64, is_broken: bool) -> Finished<W::Summary> {
         let observed = Observed {
             history: &self.history,
             statistics: self.testbed.statistics(),
             server_messages,
         };
         let server_messages_per_operation = observed.messages_per_operation(|_| true);
-        let checked = if self.testbed.is_broken() {
+        let checked = if is_broken {
             Err(Anomalies::default())
         } else {
             match self.workload.check(&observed) {
@@ -279,7 +281,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
             }
         };
         Finished {
-            is_broken: self.testbed.is_broken(),
+            is_broken,
             history: self.history,
             server_messages_per_operation,
             server_messages,

@@ -142,12 +142,21 @@ pub(super) fn check(history: &History, dialect: &Dialect, anomalies: &mut Anomal
                 read.node, read.client
             ));
         }
+        let (mut strange, mut count) = (None, 0_usize);
         let missed = take(read, position, &values.sorted, &mut attempted, |number| {
+            strange.get_or_insert(number);
+            count += 1;
+        });
+        if let Some(number) = strange {
+            let more = match count {
+                1 => String::new(),
+                _ => format!(", with {} more in that read", count - 1),
+            };
             anomalies.add(format_args!(
-                "n{} has {noun} {number}, which was never {}",
+                "n{} has {noun} {number}, which was never {}{more}",
                 read.node, dialect.done
             ));
-        });
+        }
         doubled.extend(values.twice);
         if read.phase == Phase::Final {
             let node = read.node;
@@ -376,6 +385,15 @@ mod tests {
         let once = "element 1 is lost: it was known, and later reads do not have it, with final \
                     reads of n0";
         assert_eq!(found, [once]);
+    }
+
+    #[test]
+    fn all_strange_elements_of_a_read_are_one_anomaly() {
+        let found = found(&[("add", "1"), ("final", "[1,5,6,7]")]);
+        assert_eq!(
+            found,
+            ["n0 has element 5, which was never added, with 2 more in that read"]
+        );
     }
 
     #[test]

@@ -83,6 +83,9 @@ pub(crate) trait Testbed {
     /// Ends all faults, for good.
     fn end_faults(&mut self);
 
+    /// Ends all nodes. Nothing happens after it.
+    fn end(&mut self) {}
+
     /// The counts of messages so far.
     fn statistics(&self) -> Statistics;
 }

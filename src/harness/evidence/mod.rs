@@ -40,6 +40,11 @@ const MESSAGES_MAX: usize = 60;
 /// final reads, and the sentences about them.
 const STEPS_MAX: usize = 30;
 
+/// How many bytes of answers and messages are looked through for evidence: 1 GiB, some seconds.
+/// Each anomaly can cost a look at all of them. The anomalies behind the bound are shown without
+/// evidence; the first one always has it.
+const BYTES_MAX: usize = 1 << 30;
+
 /// An anomaly as a person reads it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Shown {
@@ -84,9 +89,32 @@ impl<'a> Evidence<'a> {
 
     /// The evidence for each anomaly that was kept.
     pub(crate) fn all(record: &Record) -> Vec<Shown> {
+        Evidence::all_within(record, BYTES_MAX)
+    }
+
+    fn all_within(record: &Record, bytes_max: usize) -> Vec<Shown> {
         let evidence = Evidence::new(record);
-        let found = record.anomalies.found().iter();
-        found.map(|text| evidence.of(text)).collect()
+        let answers = record
+            .history
+            .operations()
+            .iter()
+            .map(|it| match &it.outcome {
+                Outcome::Ok(body) => body.len(),
+                Outcome::Fail(_) | Outcome::Info(_) => 0,
+            });
+        let messages = record.messages.iter().map(|it| it.body.len());
+        let bytes: usize = answers.chain(messages).sum();
+        let looked_up = (bytes_max / bytes.max(1)).max(1);
+        let found = record.anomalies.found().iter().enumerate();
+        let shown = found.map(|(place, text)| match place < looked_up {
+            true => evidence.of(text),
+            false => Shown {
+                text: text.clone(),
+                headline: text.clone(),
+                ..Shown::default()
+            },
+        });
+        shown.collect()
     }
 
     /// The evidence for the anomaly of that sentence.

@@ -7,6 +7,7 @@ use crate::protocol::ErrorCode;
 use crate::time::{Clock, Instant};
 use crate::workload::{Happening, Operation, Outcome, Request, Statistics, Testbed};
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// The wheel's tick. A timer goes off at the first whole millisecond after its deadline.
@@ -36,6 +37,14 @@ impl Testbed for Processes {
         }
         self.begin_schedule();
         self.begin_broker_faults();
+    }
+
+    fn end(&mut self) {
+        self.end_all();
+        let text = "the nodes have ended, and the history is checked: a signal ends the tester now";
+        self.progress.say(text);
+        self.progress.finish();
+        self.plan.has_no_nodes.store(true, Ordering::Relaxed);
     }
 
     fn is_running(&self, node: usize) -> bool {

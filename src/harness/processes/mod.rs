@@ -212,6 +212,14 @@ impl Processes {
     /// # Errors
     /// When the kernel refused what the tester needs.
     pub(super) fn finish(mut self) -> io::Result<(Notes, Faults, Statistics)> {
+        match self.failure.take() {
+            Some(error) => Err(error),
+            None => Ok((self.notes, self.faults, self.statistics)),
+        }
+    }
+
+    /// Kills all nodes, and takes what they left.
+    fn end_all(&mut self) {
         self.look_at_nodes();
         for node in 0..self.servers.len() {
             self.look_at_stdin(node);
@@ -228,11 +236,6 @@ impl Processes {
         self.count_astray();
         let now = self.since_start();
         self.notes.end_logs(now);
-        self.progress.finish();
-        match self.failure {
-            Some(error) => Err(error),
-            None => Ok((self.notes, self.faults, self.statistics)),
-        }
     }
 
     /// Ends the run, because the tester itself cannot go on.

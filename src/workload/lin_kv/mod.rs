@@ -7,10 +7,10 @@ use super::contract::{Observed, Turn, Workload};
 use super::draws::index_below;
 use super::history::{Operation, Outcome, Request};
 use crate::protocol::ErrorCode;
-use search::{Action, Attempt, Verdict};
+use search::{Action, Attempt, Verdict, WORK_MAX};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How many operations a key takes before a new key replaces it, and how many
@@ -22,6 +22,11 @@ const KEY_UNKNOWN_MAX: u32 = 10;
 /// How many processes a key of a group takes before a new key replaces it: Maelstrom's 20. A
 /// process ends with an operation of unknown outcome.
 const KEY_PROCESSES_MAX: usize = 20;
+
+/// How many comparisons the searches of all keys may make together: some seconds. When they are
+/// used up, each further key has a few milliseconds, which are enough for most.
+const TOTAL_WORK_MAX: u64 = 8 * WORK_MAX;
+const WORK_MIN: u64 = 1 << 20;
 
 /// Maelstrom's `lin-kv`: `read {key}` -> `{value}`, `write {key, value}`,
 /// `cas {key, from, to}`; values from 0 to 4.
@@ -226,9 +231,16 @@ impl Workload for LinKv {
                 Err(why) => anomalies.add(why),
             }
         }
-        let mut undecided = 0;
+        let (mut undecided, mut work) = (0, TOTAL_WORK_MAX);
         for (key, attempts) in &by_key {
-            match search::linearize(attempts) {
+            if let Some(why) = never_written(*key, attempts) {
+                anomalies.add(why);
+                continue;
+            }
+            let bound = WORK_MAX.min(work).max(WORK_MIN);
+            let (verdict, used) = search::linearize(attempts, bound);
+            work = work.saturating_sub(used);
+            match verdict {
                 Verdict::Linearizable => {}
                 Verdict::Undecided => undecided += 1,
                 Verdict::Not(index) => anomalies.add(explain(*key, attempts, index)),
@@ -283,6 +295,36 @@ fn action(operation: &Operation, asked: &KeyFields) -> Result<Option<Action>, St
         ) => Some(Action::Cas(*from, *to)),
         _ => None,
     })
+}
+
+/// The reads of a value that no operation can have written, as a sentence about the first. No
+/// order explains such a read, so none is searched for.
+fn never_written(key: u64, attempts: &[Attempt<'_>]) -> Option<String> {
+    let written = attempts.iter().filter_map(|attempt| match attempt.action {
+        Action::Write(value) | Action::Cas(_, value) => Some(value),
+        Action::Read(_) => None,
+    });
+    let written: BTreeSet<i64> = written.collect();
+    let mut strange = attempts.iter().filter_map(|attempt| match attempt.action {
+        Action::Read(Some(value)) if !written.contains(&value) => Some((value, attempt.operation)),
+        _ => None,
+    });
+    let (
+        value,
+        Operation {
+            client,
+            node,
+            invoked,
+            ..
+        },
+    ) = strange.next()?;
+    let more = match strange.count() {
+        0 => String::new(),
+        more => format!(", and {more} more reads of that key are such"),
+    };
+    Some(format!(
+        "n{node} read {value} of key {key}, which was never written (asked by {client} at {invoked:?}){more}"
+    ))
 }
 
 /// How many operations before the one that does not fit are shown.
@@ -366,5 +408,37 @@ mod tests {
             };
             workload.ended(&operation).unwrap();
         }
+    }
+
+    #[test]
+    fn a_read_of_what_no_operation_can_have_written_is_an_anomaly_without_a_search() {
+        let mut history = crate::workload::History::default();
+        let mut add = |request: Request, outcome: Outcome| {
+            history.push(Operation {
+                client: "c1".into(),
+                node: 0,
+                phase: crate::workload::Phase::Load,
+                request,
+                invoked: Duration::ZERO,
+                completed: Duration::from_secs(1),
+                outcome,
+            });
+        };
+        for value in 0..200 {
+            let write = Request::new("write", &json!({ "key": 0, "value": value % 5 }));
+            add(write, Outcome::Info(Error::timeout("no reply")));
+        }
+        for _ in 0..2 {
+            let reply = r#"{"type":"read_ok","value":9}"#;
+            let read = Request::new("read", &json!({ "key": 0 }));
+            add(read, Outcome::Ok(reply.into()));
+        }
+        let found = LinKv::new().check(&Observed::of(&history)).unwrap_err();
+        let text = &found.found()[0];
+        assert!(
+            text.starts_with("n0 read 9 of key 0, which was never written"),
+            "{text}"
+        );
+        assert!(text.contains("1 more") && found.total() == 1, "{text}");
     }
 }

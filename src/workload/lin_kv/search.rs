@@ -48,6 +48,11 @@ pub(super) enum Verdict {
 /// How many configurations are kept: a million, some 100 MB at worst.
 const CONFIGURATIONS_MAX: usize = 1 << 20;
 
+/// How many comparisons of configurations a search may make: a quarter of a billion, about a
+/// second. The number of configurations alone does not bound the time: each new one is compared
+/// with those of the same state, and each return goes through all of them.
+pub(super) const WORK_MAX: u64 = 1 << 28;
+
 /// How many operations can be pending at once, and how many can be open: a bit each.
 const SLOTS_MAX: usize = 64;
 const OPEN_MAX: usize = 128;
@@ -92,11 +97,13 @@ struct Search<'a> {
     slots: Vec<Option<usize>>,
     /// The open operations that have been called.
     open: Vec<usize>,
+    /// How many comparisons are left.
+    work: u64,
 }
 
-/// Finds out whether some order explains all attempts. They are sorted by their
-/// invocation.
-pub(super) fn linearize(attempts: &[Attempt<'_>]) -> Verdict {
+/// Finds out whether some order explains all attempts, with at most `work` comparisons. Returns
+/// how many it took, too. The attempts are sorted by their invocation.
+pub(super) fn linearize(attempts: &[Attempt<'_>], work: u64) -> (Verdict, u64) {
     let mut steps: Vec<(Duration, Step)> = Vec::new();
     for (index, attempt) in attempts.iter().enumerate() {
         steps.push((attempt.operation.invoked, Step::Call(index)));
@@ -114,25 +121,31 @@ pub(super) fn linearize(attempts: &[Attempt<'_>]) -> Verdict {
         configurations: Configurations::from_iter([(initial, vec![0])]),
         slots: Vec::new(),
         open: Vec::new(),
+        work,
     };
-    for (_, step) in steps {
-        match step {
-            Step::Call(index) => {
-                if !search.call(index) {
-                    return Verdict::Undecided;
-                }
-            }
-            Step::Return(index) => match search.finish(index) {
-                None => return Verdict::Undecided,
-                Some(false) => return Verdict::Not(index),
-                Some(true) => {}
-            },
-        }
-    }
-    Verdict::Linearizable
+    let verdict = search.run(steps.into_iter().map(|(_, step)| step));
+    (verdict, work - search.work)
 }
 
 impl Search<'_> {
+    fn run(&mut self, steps: impl Iterator<Item = Step>) -> Verdict {
+        for step in steps {
+            match step {
+                Step::Call(index) => {
+                    if !self.call(index) {
+                        return Verdict::Undecided;
+                    }
+                }
+                Step::Return(index) => match self.finish(index) {
+                    None => return Verdict::Undecided,
+                    Some(false) => return Verdict::Not(index),
+                    Some(true) => {}
+                },
+            }
+        }
+        Verdict::Linearizable
+    }
+
     /// Returns false when there are too many at once.
     fn call(&mut self, index: usize) -> bool {
         if self.attempts[index].is_open {
@@ -162,10 +175,11 @@ impl Search<'_> {
         while let Some((state, open)) = todo.pop() {
             if state.done & bit != 0 {
                 let done = state.done & !bit;
-                insert(&mut kept, RegisterState { done, ..state }, open);
+                let state = RegisterState { done, ..state };
+                insert(&mut kept, state, open, &mut self.work)?;
                 continue;
             }
-            if !insert(&mut seen, state, open) {
+            if !insert(&mut seen, state, open, &mut self.work)? {
                 continue;
             }
             count += 1;
@@ -208,15 +222,22 @@ impl Search<'_> {
 }
 
 /// Adds a configuration, unless there is one that has used fewer open operations.
-/// Removes those that have used more. Returns whether it was added.
-fn insert(configurations: &mut Configurations, state: RegisterState, open: u128) -> bool {
+/// Removes those that have used more. Returns whether it was added, and `None` when it takes
+/// more work than is left.
+fn insert(
+    configurations: &mut Configurations,
+    state: RegisterState,
+    open: u128,
+    work: &mut u64,
+) -> Option<bool> {
     let known = configurations.entry(state).or_default();
+    *work = work.checked_sub(known.len() as u64 + 1)?;
     if known.iter().any(|known| known & !open == 0) {
-        return false;
+        return Some(false);
     }
     known.retain(|known| open & !known != 0);
     known.push(open);
-    true
+    Some(true)
 }
 
 #[cfg(test)]

@@ -182,7 +182,9 @@ impl<'a> Lists<'a> {
         let (shown, key) = (&self.txns[txn], micro.key);
         let list: Option<Vec<i64>> = match &micro.value {
             Value::Null => Some(Vec::new()),
-            value => serde_json::from_value(value.clone()).ok(),
+            value => value
+                .as_array()
+                .and_then(|items| items.iter().map(Value::as_i64).collect()),
         };
         let Some(mut list) = list else {
             let value = &micro.value;
@@ -191,8 +193,9 @@ impl<'a> Lists<'a> {
             ));
             return;
         };
-        let distinct: BTreeSet<i64> = list.iter().copied().collect();
-        if distinct.len() < list.len() {
+        let mut sorted = list.clone();
+        sorted.sort_unstable();
+        if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
             anomalies.add(format_args!("duplicate element in key {key}: {shown}"));
             return;
         }
@@ -232,12 +235,15 @@ impl<'a> Lists<'a> {
                     "incompatible order of key {key}: another transaction read {longest:?}: {shown}"
                 ));
             }
-            for value in list
-                .iter()
-                .filter(|value| !self.writer.contains_key(&(*key, **value)))
-            {
+            let is_strange = |value: &&i64| !self.writer.contains_key(&(*key, **value));
+            let mut strange = list.iter().filter(is_strange);
+            if let Some(value) = strange.next() {
+                let more = match strange.count() {
+                    0 => String::new(),
+                    more => format!(", with {more} more in that list"),
+                };
                 anomalies.add(format_args!(
-                    "{value} of key {key} was never appended: {shown}"
+                    "{value} of key {key} was never appended{more}: {shown}"
                 ));
             }
         }
@@ -265,6 +271,8 @@ impl<'a> Lists<'a> {
                         "G1a, a read of an aborted append: {shown} has {value} of {}",
                         self.txns[writer]
                     ));
+                    // The first stands for all of the list.
+                    break;
                 }
             }
             if let Some(last) = list.last()
@@ -283,18 +291,20 @@ impl<'a> Lists<'a> {
     /// transaction's appends since.
     fn check_internal(&self, anomalies: &mut Anomalies) {
         for txn in self.txns.iter().filter(|txn| txn.is_committed()) {
-            let mut expected: BTreeMap<u64, (Option<Vec<Value>>, Vec<Value>)> = BTreeMap::new();
+            let mut expected: BTreeMap<u64, (Option<&[Value]>, Vec<&Value>)> = BTreeMap::new();
             for micro in &txn.micros {
                 let (known, appended) = expected.entry(micro.key).or_default();
                 if !micro.is_read {
-                    appended.push(micro.value.clone());
+                    appended.push(&micro.value);
                     continue;
                 }
-                let list = micro.value.as_array().cloned().unwrap_or_default();
-                let fits = match known {
-                    Some(known) => list == [&known[..], &appended[..]].concat(),
-                    None => list.ends_with(appended),
-                };
+                let list = micro.value.as_array().map_or(&[][..], Vec::as_slice);
+                let before = list.len().checked_sub(appended.len());
+                let fits = before.is_some_and(|before| {
+                    let (before, since) = list.split_at(before);
+                    let is_same = known.is_none_or(|known| known == before);
+                    is_same && since.iter().eq(appended.iter().copied())
+                });
                 if !fits {
                     anomalies.add(format_args!(
                         "internal: a transaction does not see itself on key {}: {txn}",

@@ -275,6 +275,12 @@ fn no_model_allows_lists_that_contradict_each_other() {
         ReadUncommitted,
         "7 of key 1 was never appended",
     );
+    let made_up = [json!([["r", 1, [1, 7, 8, 9]]])];
+    appends(
+        with(&made_up),
+        ReadUncommitted,
+        "7 of key 1 was never appended, with 2 more in that list",
+    );
     let no_list = [json!([["r", 1, 7]])];
     appends(with(&no_list), ReadUncommitted, "no list of integers");
 }

@@ -22,6 +22,10 @@ fn operation(begin: u64, end: Option<u64>) -> Operation {
 }
 
 fn is_linearizable(history: &[Entry]) -> bool {
+    search(history, WORK_MAX).expect("decided")
+}
+
+fn search(history: &[Entry], work: u64) -> Option<bool> {
     let operations: Vec<Operation> = history
         .iter()
         .map(|&(_, begin, end)| operation(begin, end))
@@ -35,11 +39,20 @@ fn is_linearizable(history: &[Entry]) -> bool {
             is_open: end.is_none(),
         })
         .collect();
-    match linearize(&attempts) {
-        Verdict::Linearizable => true,
-        Verdict::Not(_) => false,
-        Verdict::Undecided => panic!("undecided"),
+    match linearize(&attempts, work).0 {
+        Verdict::Linearizable => Some(true),
+        Verdict::Not(_) => Some(false),
+        Verdict::Undecided => None,
     }
+}
+
+#[test]
+fn a_search_ends_at_its_bound() {
+    let mut history: Vec<Entry> = (0..16).map(|value| (Write(value), 0, None)).collect();
+    history.push((Read(Some(16)), 1, Some(2)));
+    assert_eq!(search(&history, 10_000), None);
+    history.drain(8..16);
+    assert_eq!(search(&history, 10_000), Some(false));
 }
 
 #[test]
