@@ -203,15 +203,22 @@ fn result(tested: &Tested) -> String {
         let doubts = tested.doubts.iter().cloned();
         list(&mut text, "doubts", tested.doubts.len(), doubts);
     }
-    if let Some(folder) = &tested.folder {
-        let _never_fails = writeln!(text, "report: {}", folder.join("report.html").display());
-    }
-    text.push_str(record.verdict.closing_line());
-    text.push('\n');
-    if let Some(why) = &tested.not_written {
-        let _never_fails = writeln!(text, "But the files of the run could not be written: {why}");
-    }
+    text.push_str(&end(tested));
     text
+}
+
+/// Where the report lies, the closing line, and why files are missing.
+fn end(tested: &Tested) -> String {
+    let report = tested.folder.as_ref().map_or_else(String::new, |folder| {
+        format!("report: {}\n", folder.join("report.html").display())
+    });
+    let missing = tested.not_written.as_ref().map_or_else(String::new, |why| {
+        format!("But the files of the run could not be written: {why}\n")
+    });
+    format!(
+        "{report}{}\n{missing}",
+        tested.record.verdict.closing_line()
+    )
 }
 
 /// The checker's measurements, each with its name. Durations are in milliseconds.
