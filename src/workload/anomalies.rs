@@ -50,7 +50,10 @@ impl fmt::Write for Text {
     fn write_str(&mut self, piece: &str) -> fmt::Result {
         // One byte more than the bound shows that the text goes beyond it.
         let room = (TEXT_BYTES_MAX + 1).saturating_sub(self.text.len());
-        let end = piece.ceil_char_boundary(room);
+        let mut end = room.min(piece.len());
+        while !piece.is_char_boundary(end) {
+            end += 1;
+        }
         self.text.push_str(&piece[..end]);
         let is_whole = self.is_kind && piece.contains([',', ':']);
         if is_whole || end < piece.len() {

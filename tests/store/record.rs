@@ -25,9 +25,7 @@ pub(crate) fn of_failure(failure: &Failure, nodes: usize) -> Record {
 pub(crate) fn of<S>(report: &Report<S>, workload: &'static str, nodes: usize) -> Record {
     let mut record = Record {
         workload,
-        command_line: ["eddyline", "test", "-w", workload]
-            .map(str::to_owned)
-            .to_vec(),
+        command_line: ["eddyline", "test", "-w", workload].map(Into::into).into(),
         seed: report.seed,
         started: Duration::from_secs(1_795_718_700),
         elapsed: Duration::from_nanos(report.elapsed.as_nanos()),

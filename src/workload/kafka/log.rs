@@ -221,15 +221,14 @@ impl Logs {
                 // The first of each kind stands for all of the poll.
                 let (mut goes_back, mut passes_over) = (false, false);
                 for (offset, _) in pairs {
-                    if offset < expected {
-                        if std::mem::replace(&mut goes_back, true) {
-                            continue;
-                        }
+                    if offset < expected && !goes_back {
+                        goes_back = true;
                         anomalies.add(format_args!(
                             "non-monotonic poll: n{node} gave {client} offset {offset} of key {key:?}, \
                              which needs none before {expected}"
                         ));
-                    } else if !passes_over
+                    } else if offset > expected
+                        && !passes_over
                         && let Some(skipped) = self.first_between(&key, expected, offset)
                     {
                         passes_over = true;
