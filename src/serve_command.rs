@@ -66,10 +66,13 @@ fn read(mut arguments: lexopt::Parser) -> Result<Read, lexopt::Error> {
             Value(word) => {
                 let known = SERVICES.into_iter().find(|&name| word == name);
                 let all = SERVICES.join(", ");
-                names.push(
-                    known
-                        .ok_or_else(|| format!("there is no service {word:?}; there are {all}"))?,
-                );
+                let known = known
+                    .ok_or_else(|| format!("there is no service {word:?}; there are {all}"))?;
+                // Two of a name would carry each request out twice.
+                if names.contains(&known) {
+                    return Err(format!("the service {known} is named twice").into());
+                }
+                names.push(known);
             }
             other => return Err(other.unexpected()),
         }

@@ -414,6 +414,11 @@ impl Core {
         now: Instant,
         sink: &mut impl Sink,
     ) -> Result<(), String> {
+        // What comes in front of it could be of a stranger on the path: TLS begins after it.
+        let is_first = matches!(self.state, State::AwaitingInfo { .. });
+        if is_first && !matches!(operation, Operation::Info(_) | Operation::Error(_)) {
+            return Err("it sent something in front of its INFO".to_owned());
+        }
         match operation {
             Operation::Info(json) => return self.inform(json, now),
             // A server that asks and does not read gets no more answers than fit.

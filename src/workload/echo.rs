@@ -119,7 +119,7 @@ mod tests {
         let lines = r#"{"time":1,"type":"invoke","process":0,"f":"echo","value":"a"}"#;
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         for (back, why) in [
-            ("\"\\ud800\"", "surrogate"),
+            ("\"\\ud800\"", "hex escape"),
             ("1e999", "number out of range"),
             (&deep, "recursion limit exceeded"),
         ] {

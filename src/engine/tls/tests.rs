@@ -304,6 +304,22 @@ fn bytes_between_the_info_and_tls_end_the_connection() {
 }
 
 #[test]
+fn bytes_in_front_of_the_info_end_the_connection() {
+    let mut world = World::new(trusting(), server(pem!("server.pem"), false));
+    for forged in [
+        message("forged"),
+        "PING\r\n".to_owned(),
+        "+OK\r\n".to_owned(),
+    ] {
+        world.connect(TODAY);
+        world.give(format!("{forged}{INFO}").as_bytes());
+        world.assert_lost("something in front of its INFO");
+        assert!(world.found.lines.is_empty() && world.link.output().is_empty());
+        world.now = world.link.deadline();
+    }
+}
+
+#[test]
 fn a_server_that_is_silent_or_speaks_no_tls_is_given_up() {
     let mut world = World::new(trusting(), server(pem!("server.pem"), false));
     world.connect(TODAY);
