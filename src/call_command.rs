@@ -171,7 +171,7 @@ impl Call {
                     return ExitCode::FAILURE;
                 }
             };
-            let answer = self.call(&line).unwrap_or_else(|error| {
+            let answer = self.call_line(line.as_deref()).unwrap_or_else(|error| {
                 status = ExitCode::FAILURE;
                 let (code, text) = (error.code.number(), Value::from(error.text));
                 format!(r#"{{"type":"error","code":{code},"text":{text}}}"#)
@@ -182,6 +182,14 @@ impl Call {
             }
         }
         status
+    }
+
+    /// `None` is a line that is too long.
+    fn call_line(&mut self, line: Option<&[u8]>) -> Result<String> {
+        let line = line.ok_or_else(|| Error::malformed_request("the line is too long"))?;
+        let body = std::str::from_utf8(line)
+            .map_err(|error| Error::malformed_request(format!("the line is no UTF-8: {error}")))?;
+        self.call(body)
     }
 
     fn call(&mut self, body: &str) -> Result<String> {

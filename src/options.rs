@@ -92,9 +92,25 @@ pub(crate) fn print_line(line: &str) -> std::io::Result<()> {
     writeln!(std::io::stdout(), "{line}")
 }
 
-/// The lines of stdin, for a command that is no node.
-pub(crate) fn input_lines() -> impl Iterator<Item = std::io::Result<String>> {
-    std::io::stdin().lines()
+/// The lines of stdin without their newlines, for a command that is no node. `None` is a line
+/// that is longer than a node takes: it is skipped in bounded memory.
+pub(crate) fn input_lines() -> impl Iterator<Item = std::io::Result<Option<Vec<u8>>>> {
+    use eddyline::wire::LINE_BYTES_MAX;
+    use std::io::{BufRead as _, Read as _};
+    let mut stdin = std::io::stdin().lock();
+    std::iter::from_fn(move || {
+        let mut line = Vec::new();
+        let most = LINE_BYTES_MAX as u64 + 1;
+        match stdin.by_ref().take(most).read_until(b'\n', &mut line) {
+            Ok(0) => return None,
+            Ok(_) => {}
+            Err(error) => return Some(Err(error)),
+        }
+        if line.pop_if(|byte| *byte == b'\n').is_none() && line.len() > LINE_BYTES_MAX {
+            return Some(stdin.skip_until(b'\n').map(|_| None));
+        }
+        Some(Ok(Some(line)))
+    })
 }
 
 /// Writes an error to stderr. A failed write is ignored; `eprintln!` would panic.

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 /// Runs `eddyline call`, with that text on stdin.
-pub(crate) fn call(server: &str, cluster: &str, words: &[&str], input: &str) -> Output {
+pub(crate) fn call(server: &str, cluster: &str, words: &[&str], input: impl AsRef<[u8]>) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_eddyline"))
         .args(["call", "--nats", server, "--cluster", cluster])
         .args(words)
@@ -17,7 +17,7 @@ pub(crate) fn call(server: &str, cluster: &str, words: &[&str], input: &str) -> 
         .spawn()
         .expect("eddyline starts");
     let mut stdin = child.stdin.take().expect("a pipe");
-    let _gone = stdin.write_all(input.as_bytes());
+    let _gone = stdin.write_all(input.as_ref());
     drop(stdin);
     child.wait_with_output().expect("its end")
 }
@@ -113,6 +113,30 @@ fn with_a_dash_each_line_gets_one_line_in_its_order() {
     assert_eq!(
         (&replies[0]["echo"], &replies[4]["echo"]),
         (&json!(1), &json!(2))
+    );
+    node.end();
+}
+
+#[test]
+fn with_a_dash_a_line_that_cannot_be_read_gets_its_line_too() {
+    let Some(server) = Server::start(&[]) else {
+        return;
+    };
+    let node = OnNats::start("n1", &server.url(), &[]);
+    let echo = br#"{"type":"echo","echo":1}"#;
+    let long = vec![b' '; eddyline::wire::LINE_BYTES_MAX + 1];
+    let input = [&echo[..], b"\xff", &long, &echo[..]].join(&b'\n');
+    let output = call(&server.url(), "t", &["n1", "-"], input);
+    let replies = replies(&output);
+    let texts: Vec<&str> = replies
+        .iter()
+        .map(|reply| reply["text"].as_str().unwrap_or_default())
+        .collect();
+    assert_eq!(replies.len(), 4, "{replies:?}");
+    assert!(texts[1].contains("no UTF-8") && texts[2].contains("too long"));
+    assert_eq!(
+        (&replies[0]["echo"], &replies[3]["echo"]),
+        (&json!(1), &json!(1))
     );
     node.end();
 }
