@@ -403,8 +403,7 @@ impl Core {
 
     /// How many bytes wait for the server.
     fn waiting(&self) -> usize {
-        let sealed = self.channel.as_ref().map_or(0, |channel| channel.waiting());
-        self.output.len() + sealed
+        self.output.len() + self.channel.as_ref().map_or(0, Channel::waiting)
     }
 
     /// Acts on an operation of the server. `Err` says why the connection is of no use.
@@ -414,9 +413,7 @@ impl Core {
         now: Instant,
         sink: &mut impl Sink,
     ) -> Result<(), String> {
-        // What comes in front of it could be of a stranger on the path: TLS begins after it.
-        let is_first = matches!(self.state, State::AwaitingInfo { .. });
-        if is_first && !matches!(operation, Operation::Info(_) | Operation::Error(_)) {
+        if matches!(self.state, State::AwaitingInfo { .. }) && !operation.may_come_first() {
             return Err("it sent something in front of its INFO".to_owned());
         }
         match operation {
@@ -448,8 +445,7 @@ impl Core {
         Ok(())
     }
 
-    /// A server may send its properties at any time; the first time they open the
-    /// handshake.
+    /// A server may send its properties at any time. The first ones open the handshake.
     fn inform(&mut self, json: &[u8], now: Instant) -> Result<(), String> {
         self.info = serde_json::from_slice(json)
             .map_err(|error| format!("it sent an INFO that cannot be read: {error}"))?;

@@ -64,6 +64,14 @@ pub(crate) enum Operation<'a> {
     Error(&'a [u8]),
 }
 
+impl Operation<'_> {
+    /// Whether it is obeyed in front of the first `INFO`. TLS begins after that, so anything else
+    /// could be of a stranger on the path.
+    pub(super) fn may_come_first(&self) -> bool {
+        matches!(self, Operation::Info(_) | Operation::Error(_))
+    }
+}
+
 /// Why the bytes are not those of a NATS server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Malformed {
