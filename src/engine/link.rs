@@ -403,7 +403,7 @@ impl Core {
 
     /// How many bytes wait for the server.
     fn waiting(&self) -> usize {
-        self.output.len() + self.channel.as_ref().map_or(0, Channel::waiting)
+        self.output.len() + self.channel.as_deref().map_or(0, Channel::waiting)
     }
 
     /// Acts on an operation of the server. `Err` says why the connection is of no use.
