@@ -191,10 +191,12 @@ struct Command {
 
 /// Runs the command with the arguments behind its name.
 pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitCode {
+    let stderr = Stderr::open();
     let mut command = match read(lexopt::Parser::from_args(arguments)) {
         Ok(command) => command,
         Err(error) => {
-            options::report(&format!("{error}; see eddyline test --help"));
+            stderr.say(&format!("{error}; see eddyline test --help"));
+            stderr.finish();
             return ExitCode::from(USAGE_ERROR);
         }
     };
@@ -204,7 +206,6 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
     command.plan.command_line = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
-    let stderr = Stderr::open();
     for note in &command.notes {
         stderr.say(note);
     }
@@ -580,6 +581,8 @@ mod tests {
                 "at most 1000000000 writes",
             ),
             ("--nodes a,a", "two nodes are called \"a\""),
+            ("--nodes a,", "a node cannot be called \"\""),
+            ("--node a,b", "a node cannot be called \"a,b\""),
             ("--nemesis broker", "needs a --nats-server"),
             ("--nats-server x --loss 0.1", "on NATS there is no loss"),
             ("--nats-server x --one-way", "no one-way partitions"),

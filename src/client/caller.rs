@@ -30,11 +30,18 @@ use std::time::Duration;
 pub struct Client {
     port: Port,
     name: String,
+    has_random_name: bool,
     /// The number of the last call.
     last: u64,
     /// The last thing that the link said, for a person.
     said: String,
+    /// The last thing that a server has refused, though it keeps the connection. Empty if
+    /// there was none.
+    refused: String,
 }
+
+/// The beginning of all that the link says of a server that keeps the connection.
+const REFUSED: &str = "the NATS server says";
 
 impl Client {
     /// A client of that name; `None` is a random one. Where the server's permissions bind
@@ -46,6 +53,7 @@ impl Client {
     /// When the kernel gives no epoll.
     pub fn new(nats: &Nats, name: Option<&str>) -> io::Result<Client> {
         let seed = sys::random_seed();
+        let has_random_name = name.is_none();
         let name = match name {
             Some(name) => name.to_owned(),
             None => format!("call-{seed:016x}"),
@@ -53,9 +61,11 @@ impl Client {
         Ok(Client {
             port: Port::new(nats, vec![name.clone()])?,
             name,
+            has_random_name,
             // A late reply to an earlier client of this name has another number.
             last: seed >> 32,
             said: String::new(),
+            refused: String::new(),
         })
     }
 
@@ -67,7 +77,8 @@ impl Client {
     /// # Errors
     /// - The error that is the reply.
     /// - 1: `dest` is not connected to the cluster.
-    /// - 0: no reply came within `timeout`. The text says if no server was reached.
+    /// - 0: no reply came within `timeout`. The text says if no server was reached, or if
+    ///   one has refused a subject.
     /// - 11: the request is over the server's limit, and was not sent.
     /// - 13: the kernel's epoll failed.
     pub fn call(
@@ -90,6 +101,7 @@ impl Client {
             number: self.last,
             reply: None,
             said: &mut self.said,
+            refused: &mut self.refused,
         };
         let failed = |error: io::Error| Error::crash(format!("epoll failed: {error}"));
         // A look first: the connection may have ended since the last call.
@@ -107,21 +119,28 @@ impl Client {
                 return reply;
             }
             if self.port.now() >= end {
-                return Err(too_late(is_sent, timeout, &self.said));
+                return Err(self.too_late(is_sent, timeout));
             }
             self.port.turn(end, &mut awaited).map_err(failed)?;
         }
     }
-}
 
-fn too_late(is_sent: bool, timeout: Duration, said: &str) -> Error {
-    Error::timeout(match is_sent {
-        true if said.starts_with("the NATS server says") => {
-            format!("no reply within {timeout:?}; {said}")
+    fn too_late(&self, is_sent: bool, timeout: Duration) -> Error {
+        let Client { said, refused, .. } = self;
+        if !is_sent {
+            let text = "nothing was sent: no NATS server was reached within";
+            return Error::timeout(format!("{text} {timeout:?}; {said}"));
         }
-        true => format!("no reply within {timeout:?}"),
-        false => format!("nothing was sent: no NATS server was reached within {timeout:?}; {said}"),
-    })
+        let mut text = format!("no reply within {timeout:?}");
+        if !refused.is_empty() {
+            text = format!("{text}; {refused}");
+            if self.has_random_name {
+                text += ": the name of this client is a random one; where permissions bind \
+                         names to users, give the name of the user: --as";
+            }
+        }
+        Error::timeout(text)
+    }
 }
 
 /// Takes the reply to one call. Everything else is dropped.
@@ -130,6 +149,7 @@ struct Awaited<'a> {
     number: u64,
     reply: Option<Result<String>>,
     said: &'a mut String,
+    refused: &'a mut String,
 }
 
 impl Sink for Awaited<'_> {
@@ -162,6 +182,9 @@ impl Sink for Awaited<'_> {
 
     fn log(&mut self, text: fmt::Arguments<'_>) {
         *self.said = text.to_string();
+        if self.said.starts_with(REFUSED) {
+            self.refused.clone_from(self.said);
+        }
     }
 }
 
