@@ -390,7 +390,8 @@ fn the_pages_work_in_a_browser() {
     };
     let root = place("pages");
     let invalid = invalid().into_iter().map(|(record, _)| record);
-    let records = [sound(), wide(), long()].into_iter().chain(invalid);
+    let records = [sound()].into_iter().chain(invalid);
+    let records = records.chain([wide(), long()]);
     let folders: Vec<PathBuf> = records.map(|record| save(&record, &root)).collect();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/report.mjs");
     let mut node = std::process::Command::new("node");
