@@ -23,14 +23,14 @@ Tests a node of any language: starts its program as often as there are nodes, se
 requests, breaks the network and the processes, and checks the answers. It takes the
 command lines of `maelstrom test`.
 
-Usage: eddyline test [OPTIONS] [ARGUMENTS OF THE NODE]
+Usage: eddyline test [OPTIONS] [-- ARGUMENTS OF THE NODE]
 
 The test:
   --bin FILE                 Program of the nodes. [default: this program itself]
   -w, --workload NAME        broadcast, echo, g-counter, g-set, kafka, lin-kv,
                              pn-counter, txn-list-append, txn-rw-register or
                              unique-ids. [default: lin-kv]
-  --node-count N             Nodes n0 to nN-1.
+  --node-count N             Nodes n0 to nN-1, in place of names.
   -n, --node NAME            A node, by name; again for each. [default: n1 to n5]
   --nodes NAME,NAME,...      Nodes, by name.
   --nodes-file FILE          A file with the name of a node in each line.
@@ -51,7 +51,7 @@ The load:
   --consistency-models A,B   strict-serializable, serializable, snapshot-isolation,
                              read-committed, read-uncommitted: for transactions.
                              [default: strict-serializable]
-  --key-count N              Keys in use at a time.
+  --key-count N              Keys in use at a time. [default: that of the workload]
   --max-txn-length N         Most operations of a transaction. [default: 4]
   --max-writes-per-key N     Writes to a key until another replaces it. [default: 16]
   --topology NAME            grid, line, total, tree, tree2, tree3 or tree4: for
@@ -62,12 +62,12 @@ The network and the faults:
   --latency-dist NAME        constant, uniform or exponential. [default: constant]
   --loss P                   Probability that a message is lost. [default: 0]
   --duplicate P              Probability that a message arrives twice. [default: 0]
-  --nats-server FILE         A nats-server. The nodes run on it and not on pipes: they
-                             get --node, --nodes, --nats and --cluster behind their own
-                             arguments. Messages between them are not counted, and
-                             there is no latency, loss or duplicates.
-  --nemesis A,B              Faults: partition, kill, pause; on NATS broker, too: its
-                             server is killed. [default: none]
+  --nats-server FILE         The program nats-server. The nodes run on it and not on
+                             pipes: they get --node, --nodes, --nats and --cluster
+                             behind their own arguments. Messages between them are not
+                             counted, and there is no latency, loss or duplicates.
+  --nemesis A,B              Faults: partition, kill, pause; with --nats-server broker,
+                             too: the server is killed. [default: none]
   --nemesis-interval S       Mean seconds between their changes. [default: 10]
   --one-way                  Partitions cut one direction only.
 
