@@ -100,7 +100,7 @@ fn pattern(start: usize, count: usize) -> Vec<u8> {
     (start..start + count).map(byte).collect()
 }
 
-/// What one write of `fill` has. The buffers of the kernel are no multiple of it, so the
+/// The size of a write of `fill`. The buffers of the kernel are no multiple of it, so the
 /// server's last write before they are full is a partial one.
 const PIECE_BYTES: usize = 701;
 
