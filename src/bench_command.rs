@@ -108,10 +108,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
         ..
     } = match read(lexopt::Parser::from_args(arguments)) {
         Ok(command) => command,
-        Err(error) => {
-            options::report(&format!("{error}; see eddyline bench --help"));
-            return ExitCode::from(USAGE_ERROR);
-        }
+        Err(error) => return options::usage_error_with(USAGE_ERROR, "bench ", &error),
     };
     if wants_help {
         return options::print(HELP);

@@ -94,10 +94,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
     let options = match read(arguments) {
         Ok(Some(options)) => options,
         Ok(None) => return options::print(HELP),
-        Err(why) => {
-            options::report(&format!("{why}; see eddyline check --help"));
-            return ExitCode::from(WRONG);
-        }
+        Err(why) => return options::usage_error_with(WRONG, "check ", &why),
     };
     // A checker must not panic. If one does, its status must not look like a verdict.
     match std::panic::catch_unwind(|| check(&options)) {

@@ -2,6 +2,7 @@
 
 use eddyline::Options;
 use eddyline::command_line::{CommandLine, OPTIONS_HELP};
+use eddyline::harness::Stderr;
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -58,8 +59,20 @@ pub(crate) fn usage_error(error: &dyn std::fmt::Display) -> ExitCode {
 
 /// The same, for a command: its name with a blank behind it.
 pub(crate) fn usage_error_of(command: &str, error: &dyn std::fmt::Display) -> ExitCode {
-    report(&format!("{error}; see eddyline {command}--help"));
-    ExitCode::from(USAGE_ERROR)
+    usage_error_with(USAGE_ERROR, command, error)
+}
+
+/// The same, for a command with another status. A stderr that is not read is not waited for
+/// longer than a second.
+pub(crate) fn usage_error_with(
+    status: u8,
+    command: &str,
+    error: &dyn std::fmt::Display,
+) -> ExitCode {
+    let stderr = Stderr::open();
+    stderr.say(&format!("{error}; see eddyline {command}--help"));
+    stderr.finish();
+    ExitCode::from(status)
 }
 
 /// Writes text for a person to stdout. Messages use stdout only after the node

@@ -191,14 +191,9 @@ struct Command {
 
 /// Runs the command with the arguments behind its name.
 pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitCode {
-    let stderr = Stderr::open();
     let mut command = match read(lexopt::Parser::from_args(arguments)) {
         Ok(command) => command,
-        Err(error) => {
-            stderr.say(&format!("{error}; see eddyline test --help"));
-            stderr.finish();
-            return ExitCode::from(USAGE_ERROR);
-        }
+        Err(error) => return options::usage_error_with(USAGE_ERROR, "test ", &error),
     };
     if command.wants_help {
         return options::print(HELP);
@@ -206,6 +201,7 @@ pub(crate) fn main(arguments: impl Iterator<Item = OsString> + 'static) -> ExitC
     command.plan.command_line = std::env::args_os()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
+    let stderr = Stderr::open();
     for note in &command.notes {
         stderr.say(note);
     }
