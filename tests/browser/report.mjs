@@ -6,7 +6,7 @@
 
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { check, close, finish, open, pictures, withTabs, words as folders } from './tabs.mjs';
+import { check, close, finish, go, newTab, open, pictures, withTabs, words as folders } from './tabs.mjs';
 
 // How many tabs are driven at the same time.
 const TABS = 4;
@@ -151,12 +151,15 @@ async function report(folder, name) {
 async function pages([nth, folder]) {
   const name = `${nth}-${basename(resolve(folder, '..'))}`;
   console.log(await report(folder, name));
-  for (const other of ['timeline.html', 'messages.svg', 'latency-raw.svg', 'latency-quantiles.svg', 'rate.svg']) {
-    if (!existsSync(join(folder, other))) continue;
-    const tab = await open(join(folder, other));
-    await shoot(tab, `${name}-${other}`);
-    await close(tab);
+  const names = ['timeline.html', 'messages.svg', 'latency-raw.svg', 'latency-quantiles.svg', 'rate.svg'];
+  const others = names.map((other) => join(folder, other)).filter((other) => existsSync(other));
+  let here = folder;
+  const tab = await newTab(() => here);
+  for (here of others) {
+    await go(tab, here);
+    await shoot(tab, `${name}-${basename(here)}`);
   }
+  await close(tab);
 }
 
 await withTabs(TABS, folders.entries(), pages);

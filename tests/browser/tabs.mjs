@@ -79,10 +79,13 @@ export async function newTab(where, { width = 1280, height = 900, scheme = 'ligh
   return tab;
 }
 
+/** Leads a tab to a file. */
+export const go = (tab, file, hash = '') => tab.goto(pathToFileURL(resolve(file)).href + hash);
+
 /** A tab on a file. */
 export async function open(file, { hash = '', ...size } = {}) {
   const tab = await newTab(() => file + hash, size);
-  await tab.goto(pathToFileURL(resolve(file)).href + hash);
+  await go(tab, file, hash);
   return tab;
 }
 
