@@ -2,6 +2,7 @@
 
 use super::port::Port;
 use crate::engine::{Nats, Sink};
+use crate::notices::Topic;
 use crate::protocol::{
     Envelope, Error, ErrorBody, ErrorCode, Fields, Numbers, Quote, RawRequest, ReplyTo, Result,
     write_fields, write_header,
@@ -32,7 +33,7 @@ pub struct Client {
     name: String,
     /// The number of the last call.
     last: u64,
-    /// The last thing that the link said, for a person.
+    /// The last complaint of the server, or why there is no connection.
     said: String,
 }
 
@@ -114,13 +115,28 @@ impl Client {
     }
 }
 
+/// The error of a call whose time is over.
+///
+/// | the request | what the link has said last | the text has it |
+/// |---|---|---|
+/// | was sent | a complaint of the server, which may be about the request | yes |
+/// | was sent | anything else | no |
+/// | was not sent | why there is no connection | yes |
+/// | was not sent | nothing yet | no |
 fn too_late(is_sent: bool, timeout: Duration, said: &str) -> Error {
+    let is_reason = match is_sent {
+        true => said.starts_with("the NATS server says"),
+        false => !said.is_empty(),
+    };
+    let reason = match is_reason {
+        true => format!("; {said}"),
+        false => String::new(),
+    };
     Error::timeout(match is_sent {
-        true if said.starts_with("the NATS server says") => {
-            format!("no reply within {timeout:?}; {said}")
+        true => format!("no reply within {timeout:?}{reason}"),
+        false => {
+            format!("nothing was sent: no NATS server was reached within {timeout:?}{reason}")
         }
-        true => format!("no reply within {timeout:?}"),
-        false => format!("nothing was sent: no NATS server was reached within {timeout:?}; {said}"),
     })
 }
 
@@ -160,8 +176,15 @@ impl Sink for Awaited<'_> {
         );
     }
 
-    fn log(&mut self, text: fmt::Arguments<'_>) {
-        *self.said = text.to_string();
+    fn log(&mut self, topic: Topic, text: fmt::Arguments<'_>) {
+        if topic == Topic::Server {
+            *self.said = text.to_string();
+        }
+    }
+
+    /// A call ends with its time, so no further attempt is told.
+    fn lost(&mut self, why: fmt::Arguments<'_>) {
+        *self.said = why.to_string();
     }
 }
 
@@ -170,5 +193,26 @@ impl fmt::Debug for Client {
         f.debug_struct("Client")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_comes_too_late_says_why_if_it_knows() {
+        let second = Duration::from_secs(1);
+        let complaint = "the NATS server says: Permissions Violation";
+        let lost = "the connection to nats://a:1: refused";
+        let unsent = "nothing was sent: no NATS server was reached within 1s";
+        for (is_sent, said, expected) in [
+            (true, complaint, format!("no reply within 1s; {complaint}")),
+            (true, lost, "no reply within 1s".to_owned()),
+            (false, lost, format!("{unsent}; {lost}")),
+            (false, "", unsent.to_owned()),
+        ] {
+            assert_eq!(too_late(is_sent, second, said).text, expected);
+        }
     }
 }
