@@ -81,7 +81,9 @@ fn read(mut arguments: lexopt::Parser) -> std::result::Result<Option<Options>, l
                 let value = text(arguments.value()?)?;
                 let millis = value.parse().ok().filter(|&millis| millis > 0);
                 let wrong = || {
-                    format!("invalid value {value:?} for --timeout-ms: expected a whole number above 0")
+                    format!(
+                        "invalid value {value:?} for --timeout-ms: expected a whole number above 0"
+                    )
                 };
                 read.timeout = Duration::from_millis(millis.ok_or_else(wrong)?);
             }

@@ -285,9 +285,10 @@ impl Files {
     fn secret(&mut self, path: Option<&str>, variable: &str) -> Result<Option<String>, UsageError> {
         let Some(path) = path else {
             return match std::env::var(variable).ok() {
-                Some(secret) if secret.len() > SECRET_BYTES_MAX => {
-                    Err(too_long(&format!("the variable {variable}"), SECRET_BYTES_MAX))
-                }
+                Some(secret) if secret.len() > SECRET_BYTES_MAX => Err(too_long(
+                    &format!("the variable {variable}"),
+                    SECRET_BYTES_MAX,
+                )),
                 secret => Ok(secret),
             };
         };
@@ -301,12 +302,13 @@ impl Files {
     }
 
     fn secret_text(&mut self, path: &str) -> Result<String, UsageError> {
-        let cannot = |error: &dyn fmt::Display| {
-            UsageError::new(format!("cannot read {path}: {error}"))
-        };
+        let cannot =
+            |error: &dyn fmt::Display| UsageError::new(format!("cannot read {path}: {error}"));
         let text = bytes(path, SECRET_BYTES_MAX)?;
         let text = String::from_utf8(text).map_err(|_| cannot(&"it is no text (UTF-8)"))?;
-        let mode = std::fs::metadata(path).map_err(|error| cannot(&error))?.mode();
+        let mode = std::fs::metadata(path)
+            .map_err(|error| cannot(&error))?
+            .mode();
         if mode & READABLE_BY_OTHERS != 0 {
             self.warnings.push(format!(
                 "{path} has a secret in it, and every user of this machine can read it: chmod \

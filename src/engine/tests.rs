@@ -245,7 +245,11 @@ fn the_pause_grows_until_a_connection_has_lasted() {
         }
         world.link.lose(&"the end", world.now, &mut world.found);
         let pause = world.link.deadline().since(world.now);
-        assert_eq!(pause < PAUSE_MAX / 2, has_lasted, "{ready_for:?}: {pause:?}");
+        assert_eq!(
+            pause < PAUSE_MAX / 2,
+            has_lasted,
+            "{ready_for:?}: {pause:?}"
+        );
     }
 }
 
