@@ -42,7 +42,7 @@ use super::incoming::{complaint, deliver};
 use super::nats::{Address, Nats};
 use super::outgoing::{Replacement, Way, error_line, push_message};
 use super::parser::{Operation, Parser};
-use super::servers::Servers;
+use super::servers::{LASTS_MIN, Servers};
 use super::sink::Sink;
 use super::subject::{Subjects, bounced};
 use super::tls::{Channel, Tls};
@@ -63,8 +63,7 @@ pub(crate) const CONNECT_MAX: Duration = Duration::from_secs(2);
 pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(2);
 
 /// After how much silence of the server it is asked for a sign of life: 5 s. nats-server
-/// asks its clients every 2 minutes, which is too long for a node that serves. A connection
-/// that was ready for so long has lasted: see the table at `Servers::failed`.
+/// asks its clients every 2 minutes, which is too long for a node that serves.
 pub(crate) const QUIET_MAX: Duration = Duration::from_secs(5);
 
 /// How long it may take to answer that: 5 s.
@@ -95,6 +94,8 @@ enum State {
 /// How long ago a server that is ready was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
+    /// Not since the handshake.
+    NotYet,
     /// Since the last check.
     Lately,
     /// Before the last check.
@@ -243,6 +244,7 @@ impl Link {
     fn check(&mut self, heard: Heard, now: Instant, sink: &mut impl Sink) {
         self.core.servers.lasted();
         let (check, heard) = match heard {
+            Heard::NotYet => (now + QUIET_MAX.saturating_sub(LASTS_MIN), Heard::NotLately),
             Heard::Lately => (now + QUIET_MAX, Heard::NotLately),
             Heard::NotLately => {
                 self.core.push(|out| out.extend_from_slice(b"PING\r\n"));
@@ -516,8 +518,9 @@ impl Core {
     /// A `PONG`. The first one says that the server has taken the handshake.
     fn greeted(&mut self, now: Instant, sink: &mut impl Sink) {
         if let State::Handshake { .. } = self.state {
-            let check = now + QUIET_MAX;
-            let heard = Heard::NotLately;
+            // The first look finds whether the connection has lasted.
+            let check = now + LASTS_MIN;
+            let heard = Heard::NotYet;
             self.state = State::Ready { check, heard };
             self.logged.clear();
             let server = self.servers.current();

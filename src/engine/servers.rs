@@ -18,6 +18,11 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// server that is not there costs little.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(2);
 
+/// A connection that was ready for so long has lasted: 2 s, the longest pause. So attempts
+/// follow each other no faster than with a server that is not there, and one that dies now
+/// and then is found again at once.
+pub(super) const LASTS_MIN: Duration = PAUSE_MAX;
+
 /// All servers, those that were given first.
 #[derive(Debug)]
 pub(crate) struct Servers {
@@ -83,7 +88,7 @@ impl Servers {
     /// | the connection | counts as |
     /// |---|---|
     /// | was not made, or the handshake failed | a failure |
-    /// | was ready, and ended before [`QUIET_MAX`](super::link::QUIET_MAX) | a failure |
+    /// | was ready for less than [`LASTS_MIN`] | a failure |
     /// | has lasted so long | the end of the failures before it, and then one |
     ///
     /// | failures | pause |

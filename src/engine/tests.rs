@@ -1,7 +1,7 @@
 //! The link on virtual time, against a server that a test plays.
 
 use super::link::{CONNECT_MAX, HANDSHAKE_MAX, OUTPUT_BYTES_MAX, PONG_MAX, QUIET_MAX};
-use super::servers::PAUSE_MAX;
+use super::servers::{LASTS_MIN, PAUSE_MAX};
 use super::{Link, Nats, Need, READ_BYTES, Sink};
 use crate::notices::Topic;
 use crate::time::Instant;
@@ -187,6 +187,12 @@ fn every_state_ends_by_itself() {
     world.make_ready();
     world.say(&message("c1", "whole"));
     assert_eq!(world.found.lines.len(), 1, "the half is forgotten");
+    // A server that says nothing behind its PONG is asked after 5 s too.
+    let mut world = World::ready();
+    world.pass(LASTS_MIN);
+    assert_eq!(world.take(), "");
+    world.pass(QUIET_MAX - LASTS_MIN);
+    assert_eq!(world.take(), "PING\r\n");
 }
 
 #[test]
@@ -224,12 +230,12 @@ fn when_one_of_two_servers_dies_the_link_is_ready_again_within_two_seconds() {
 /// The rows of the table at `Servers::failed`.
 #[test]
 fn the_pause_grows_until_a_connection_has_lasted() {
-    let almost = QUIET_MAX - Duration::from_millis(1);
+    let almost = LASTS_MIN - Duration::from_millis(1);
     for (ready_for, has_lasted) in [
         (None, false),
         (Some(Duration::ZERO), false),
         (Some(almost), false),
-        (Some(QUIET_MAX), true),
+        (Some(LASTS_MIN), true),
     ] {
         let mut world = World::new("a:1");
         for _ in 0..20 {
