@@ -82,6 +82,7 @@ fn a_call_prints_the_reply_and_its_errors_are_told_apart() {
         (&url, &["n1", "echo", r#"{"type":"x"}"#], 2, "has a type"),
         (&url, &["--frob", "1", "n1", "x"], 2, "--frob"),
         (&url, &[brief, "soon", "n1", "x"], 2, "whole number"),
+        (&url, &[brief, "0", "n1", "x"], 2, "above 0"),
         ("ftp://x", &["n1", "x"], 2, "ftp"),
     ] {
         let output = call(server, "t", words, "");
