@@ -2,8 +2,8 @@
 
 use crate::options;
 use crate::values::{
-    CRASH, USAGE_ERROR, availability, count, names_in, number, on_interrupt, one_of, option,
-    probability, program, program_path, rate, seconds, text,
+    CRASH, USAGE_ERROR, availability, count, in_search_path, names_in, number, on_interrupt,
+    one_of, option, probability, program, program_path, rate, seconds, text,
 };
 use eddyline::harness::{
     self, Attack, Concurrency, MODELS, NODES_MAX, Plan, Stderr, TOPOLOGIES, Verdict, WORKLOADS,
@@ -12,7 +12,7 @@ use eddyline::harness::{
 use eddyline::workload::faults::Latency;
 use lexopt::prelude::{Long, Short, Value};
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -272,8 +272,15 @@ fn run_once(command: &Command, number: u64, stderr: &Stderr) -> Said {
     let mut tested = match harness::run(plan, Box::new(stderr.clone()), is_terminal) {
         Ok(tested) => tested,
         Err(error) => {
-            stderr.say(&format!("the tester failed: {error}"));
-            let (text, status) = (String::new(), CRASH);
+            let (said, status) = match error.kind() {
+                // The kernel's own EINVAL is no wrong option.
+                ErrorKind::InvalidInput if error.raw_os_error().is_none() => {
+                    (error.to_string(), USAGE_ERROR)
+                }
+                _ => (format!("the tester failed: {error}"), CRASH),
+            };
+            stderr.say(&said);
+            let text = String::new();
             return Said { text, status };
         }
     };
@@ -375,7 +382,7 @@ impl Command {
                     plan.nemesis.push(one_of("fault", name, Attack::NAMES)?);
                 }
             }
-            "nats-server" => plan.nats_server = Some(value.into()),
+            "nats-server" => plan.nats_server = Some(program_path(value)?),
             "nemesis-interval" => plan.nemesis_interval = seconds(value)?,
             "one-way" => plan.one_way = true,
             "store" => self.store = Some(value.into()),
@@ -429,6 +436,11 @@ impl Command {
             ));
         }
         plan.program = program("--bin", &plan.program)?;
+        if let Some(server) = &plan.nats_server {
+            // It is a program of the system, so its name is enough.
+            let path = in_search_path(server).unwrap_or_else(|| server.clone());
+            plan.nats_server = Some(program("--nats-server", &path)?);
+        }
         Ok(())
     }
 }
@@ -583,6 +595,10 @@ mod tests {
             ("--nemesis broker", "needs a --nats-server"),
             ("--nats-server x --loss 0.1", "on NATS there is no loss"),
             ("--nats-server x --one-way", "no one-way partitions"),
+            ("--nats-server /no/such/file", "/no/such/file: No such file"),
+            ("--nats-server /", "--nats-server /: it is a directory"),
+            ("--nats-server /dev/null", "it may not be executed"),
+            ("--nats-server=", "leave the option out"),
         ] {
             let Err(found) = parsed(line) else {
                 panic!("{line} is accepted");

@@ -98,7 +98,7 @@ pub(crate) fn program(option: &str, given: &Path) -> Result<PathBuf, String> {
 }
 
 /// The program of that name without a slash in one of the folders of `PATH`.
-fn in_search_path(name: &Path) -> Option<PathBuf> {
+pub(crate) fn in_search_path(name: &Path) -> Option<PathBuf> {
     let folders = std::env::var_os("PATH").filter(|_| name.components().count() == 1)?;
     let mut found = std::env::split_paths(&folders).map(|folder| folder.join(name));
     found.find(|path| path.is_file())

@@ -527,7 +527,7 @@ impl Core {
         {
             let text = format!("{} is not connected to the cluster", Quote(&dest));
             let error = Error::new(ErrorCode::NodeNotFound, text);
-            sink.line(&error_line((&dest, name), None, &number, &error));
+            sink.undelivered(&error_line((&dest, name), None, &number, &error));
         }
     }
 
@@ -581,7 +581,7 @@ impl Core {
         ));
         if let Some(number) = way.call() {
             let error = Error::temporarily_unavailable(format!("nothing was sent: {why}"));
-            sink.line(&error_line((dest, &way.src), None, number, &error));
+            sink.undelivered(&error_line((dest, &way.src), None, number, &error));
         } else if let Some(number) = &way.in_reply_to {
             let error = Error::crash(format!("the reply was not sent: {why}"));
             let msg_id = way.msg_id.and_then(|number| number.parse().ok());

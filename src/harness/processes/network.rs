@@ -188,6 +188,10 @@ impl Processes {
                     self.statistics.to_the_dead += 1;
                     return self.notes.fate(packet.id, MessageFate::ToTheDead);
                 }
+                let broker = self.broker.as_ref();
+                if broker.is_some_and(|broker| !broker.takes_messages()) {
+                    return self.lose_without_server(&packet);
+                }
                 self.note_arrival(&packet);
                 self.hand_to_node(node, &packet);
             }
