@@ -6,8 +6,8 @@ use std::fmt;
 pub(crate) trait Sink {
     /// A message for the node, without a newline.
     fn line(&mut self, line: &[u8]);
-    /// The error in place of the reply to a call that reaches nobody: its receiver is not there, or
-    /// nothing was sent. For a node it is a message like any other.
+    /// The error in place of the reply to a call: its receiver is not there, or nothing was sent.
+    /// For a node it is a message like any other.
     fn undelivered(&mut self, error: &[u8]) {
         self.line(error);
     }

@@ -73,7 +73,7 @@ fn keeps_its_rate(server: &str) {
 /// A node that takes no notice of `--nats` is told what it lacks.
 fn names_the_option_that_a_node_ignores(server: &str) {
     let load = ["-w", "echo", "--node-count", "1", "--bin", "/bin/sh"];
-    let node = ["--", "-c", "exec cat >/dev/null"];
+    let node = ["--", "-c", "exec sleep 60"];
     let (status, text) = test(server, "echo", &[&load[..], &node].concat());
     assert_eq!(status, Some(1), "{text}");
     let why = "n0: `init` was not answered within 10s: it runs, and has not connected to the NATS \

@@ -153,7 +153,7 @@ impl Processes {
         {
             let said = match said.is_empty() {
                 true => said,
-                false => format!("; its last words: {said}"),
+                false => format!("; its last words: {}", said.trim_end_matches('.')),
             };
             self.stop_without_server(&format!("it ended by itself, with {status}{said}"));
         }

@@ -182,7 +182,7 @@ fn a_node_that_answers_a_request_again_is_told_once() {
     bed.boot();
     let client = bed.open_client();
     bed.request(client, 0, &Request::new("echo", &()), 1);
-    while bed.servers[0].again.count < 2 {
+    while bed.servers[0].lines < 4 {
         let until = bed.clock.now() + Duration::from_secs(10);
         bed.turn(until);
     }
