@@ -120,12 +120,8 @@ where
     let driver = Driver::new(&mut processes, workload, &load, plan.seed, latency);
     let finished = driver.run();
     let (notes, faults, statistics) = processes.finish()?;
-    let is_on_nats = plan.nats_server.is_some();
     let (summary, mut anomalies) = match finished.checked {
-        Ok(summary) => {
-            let summary = serde_json::to_value(summary)?;
-            (without_unseen(summary, is_on_nats), Anomalies::default())
-        }
+        Ok(summary) => (serde_json::to_value(summary)?, Anomalies::default()),
         Err(anomalies) => (Value::Null, anomalies.renamed(&plan.nodes)),
     };
     if let Some(wanted) = plan.availability {
@@ -162,14 +158,14 @@ where
         logs: notes.logs,
         problems,
         statistics,
-        is_on_nats,
+        is_on_nats: plan.nats_server.is_some(),
         server_messages: finished.server_messages,
         verdict,
         anomalies,
         doubts: doubts.clone(),
         model: plan.model,
         availability: plan.availability,
-        summary,
+        summary: seen(summary, plan),
     };
     Ok(Tested {
         record,
@@ -180,11 +176,11 @@ where
     })
 }
 
-/// A summary in which null stands for the messages an operation on NATS: those between nodes are
-/// not seen there, so the checker has counted none.
-fn without_unseen(mut summary: Value, is_on_nats: bool) -> Value {
+/// A summary without the messages an operation on NATS, where those between nodes are not seen:
+/// null stands in their place.
+fn seen(mut summary: Value, plan: &Plan) -> Value {
     if let Some(count) = summary.get_mut("messages_per_operation")
-        && is_on_nats
+        && plan.nats_server.is_some()
     {
         *count = Value::Null;
     }
