@@ -145,7 +145,7 @@ pub(crate) struct Driver<'a, T, W> {
     /// The origin of the workers' streams.
     streams: Random,
     timeout: Duration,
-    /// Of each node, whether a request to it had a reply in time.
+    /// Of each node, whether an operation at it has ended before its timeout.
     has_answered: Vec<bool>,
     /// Anomalies that no workload allows: operations that must be done and were not.
     undone: Anomalies,
@@ -487,6 +487,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
     /// Ends an operation without a reply, if it is pending still.
     fn undone(&mut self, client: usize, msg_id: u64, error: Error) {
         if let Some((worker, index)) = self.pending(client, msg_id) {
+            self.has_answered[self.workers[worker].node] = true;
             let outcome = self.not_done(index, error);
             self.complete(worker, outcome);
         }

@@ -28,8 +28,8 @@ fn further_replies(node: &str, count: u64, (client, msg_id): (&str, u64)) -> Str
         _ => format!("{count} further replies"),
     };
     format!(
-        "{node} sent {replies} to requests that it had answered before, first to request {msg_id} \
-         of {client}. Clients take the first reply and ignore the others"
+        "{node} sent {replies} to requests that had a reply already, first to request {msg_id} of \
+         {client}. Clients take the first reply and ignore the others"
     )
 }
 
@@ -67,7 +67,7 @@ impl Processes {
         let is_awaited = self.servers[node].init_from == Some(client);
         let last_msg_id = self.clients[client].last_msg_id;
         match Answer::of(header.as_ref(), is_awaited, last_msg_id) {
-            Answer::Reply => self.look_for_first_reply(node, client, header.as_ref()),
+            Answer::Reply => self.note_reply(node, client, header.as_ref()),
             Answer::Ready => {
                 self.servers[node].init_from = None;
                 self.servers[node].is_ready = true;
@@ -97,9 +97,9 @@ impl Processes {
         }
     }
 
-    /// Counts a reply to a request that has one. An `init` by NATS is sent again, so it may have
-    /// several.
-    fn look_for_first_reply(&mut self, node: usize, client: usize, header: Option<&Header<'_>>) {
+    /// Takes note of a reply, and counts it if its request has one already. An `init` by NATS is
+    /// sent again, so it may have several.
+    fn note_reply(&mut self, node: usize, client: usize, header: Option<&Header<'_>>) {
         let asker = &mut self.clients[client];
         if let Some(ReplyTo::Call(msg_id)) = header.map(|header| &header.in_reply_to)
             && !asker.is_for_init

@@ -75,15 +75,21 @@ impl Processes {
         self.await_init(node, client);
     }
 
-    pub(super) fn send_init(&mut self, node: usize, client: usize) {
+    fn send_init(&mut self, node: usize, client: usize) {
+        self.servers[node].init_message = self.next_message;
+        let body = self.init(node);
+        self.send(Address::Client(client), Address::Node(node), &body);
+    }
+
+    /// The body of an `init`.
+    pub(super) fn init(&self, node: usize) -> String {
         let body = json!({
             "type": "init",
             "msg_id": INIT_NUMBER,
             "node_id": &*self.names[node],
             "node_ids": self.plan.nodes,
         });
-        let (src, dest) = (Address::Client(client), Address::Node(node));
-        self.send(src, dest, &body.to_string());
+        body.to_string()
     }
 
     pub(super) fn spawn(&mut self, node: usize) -> io::Result<()> {

@@ -282,7 +282,7 @@ impl Processes {
     }
 
     /// Appends a message to what waits for a node's stdin, or sends it by NATS.
-    fn hand_to_node(&mut self, node: usize, packet: &Packet) {
+    pub(super) fn hand_to_node(&mut self, node: usize, packet: &Packet) {
         if self.broker.is_some() {
             let mut line = Vec::with_capacity(packet.body.len() + 64);
             self.write_line(packet, &mut line);

@@ -2,7 +2,7 @@
 
 use super::Processes;
 use super::broker::Broker;
-use super::parts::{Address, Due, Stream};
+use super::parts::{Address, Due, Packet, Stream};
 use crate::protocol::Envelope;
 use crate::reactor::Token;
 use crate::source::Readiness;
@@ -285,10 +285,14 @@ impl Processes {
         if server.init_from != Some(client) || server.process.is_none() {
             return;
         }
-        let broker = self.broker.as_ref();
-        if broker.is_some_and(|broker| broker.takes_messages()) {
-            self.send_init(node, client);
-        }
+        // It is the same message, so no record has it twice.
+        let again = Packet {
+            id: server.init_message,
+            src: Address::Client(client),
+            dest: Address::Node(node),
+            body: self.init(node).into(),
+        };
+        self.hand_to_node(node, &again);
         self.await_init(node, client);
     }
 

@@ -148,6 +148,8 @@ pub(super) struct Server {
     pub(super) is_flooding: bool,
     /// Whether it has answered its `init` in this life.
     pub(super) is_ready: bool,
+    /// The number of the message with its `init`.
+    pub(super) init_message: u64,
     /// The client whose `init` it has not answered yet.
     pub(super) init_from: Option<usize>,
     /// The number of this life, from 1.

@@ -190,8 +190,8 @@ fn a_node_that_answers_a_request_again_is_told_once() {
     let [problem] = &bed.notes.problems[..] else {
         panic!("{:?}", bed.notes.problems);
     };
-    let expected = "n0 sent 2 further replies to requests that it had answered before, first to \
-                    request 1 of c1.";
+    let expected = "n0 sent 2 further replies to requests that had a reply already, first to request \
+                    1 of c1.";
     assert!(problem.why.starts_with(expected), "{}", problem.why);
     assert_eq!(&*problem.node, "the tester", "it breaks no rule");
 }

@@ -269,6 +269,10 @@ fn on_real_time_a_node_that_answers_nothing_gets_one_final_try_with_all_others()
     assert_eq!(time_of_finale(Node::IsSilent), (clients, clients, one));
     let five = 5 * one + 4 * Duration::from_secs(1);
     assert_eq!(time_of_finale(Node::IsDumb), (5 * clients, clients, five));
+    // That a request gets no reply is known after a millisecond, so each try costs only its pause.
+    let five = Duration::from_millis(4 * 1_000 + 5);
+    let absent = Node::IsAbsent(ErrorCode::NodeNotFound);
+    assert_eq!(time_of_finale(absent), (5 * clients, clients, five));
 }
 
 #[test]
