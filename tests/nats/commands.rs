@@ -209,6 +209,12 @@ fn an_example_uses_the_services_across_three_nodes() {
         String::from_utf8_lossy(&output.stderr).contains("(error 1)"),
         "{output:?}"
     );
+    // A request that it cannot carry out is answered.
+    for (request, code) in [("delete", "(error 10)"), ("read", "(error 12)")] {
+        let output = call(&url, "t", &["seq-kv", request], "");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(code), "{stderr}");
+    }
     for node in nodes {
         node.end();
     }
