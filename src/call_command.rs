@@ -86,10 +86,13 @@ fn read(mut arguments: lexopt::Parser) -> std::result::Result<Option<Options>, l
             }
             Long("timeout-ms") => {
                 let value = text(arguments.value()?)?;
-                let millis = value.parse().map_err(|_| {
-                    format!("invalid value {value:?} for --timeout-ms: expected a whole number")
-                })?;
-                read.timeout = Duration::from_millis(millis);
+                let millis = value.parse().ok().filter(|&millis| millis > 0);
+                let wrong = || {
+                    format!(
+                        "invalid value {value:?} for --timeout-ms: expected a whole number above 0"
+                    )
+                };
+                read.timeout = Duration::from_millis(millis.ok_or_else(wrong)?);
             }
             Long(name) => {
                 let name = name.to_owned();

@@ -197,6 +197,9 @@ fn wrong_options_about_nats_are_a_clear_error_and_exit_2() {
     );
     with(&["--token-file", "/no/such/file"], "/no/such/file");
     with(&["--token-file", "/dev/null"], "is empty");
+    let long = "/dev/zero has more than 16384 bytes";
+    with(&["--token-file", "/dev/zero"], long);
+    with(&["--user", "u", "--password-file", "/dev/zero"], long);
     with(&["--user", "u", "--token-file", "t"], "exclude each other");
 }
 

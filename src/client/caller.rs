@@ -2,6 +2,7 @@
 
 use super::port::Port;
 use crate::engine::{Nats, Sink};
+use crate::notices::Topic;
 use crate::protocol::{
     Envelope, Error, ErrorBody, ErrorCode, Fields, Numbers, Quote, RawRequest, ReplyTo, Result,
     write_fields, write_header,
@@ -33,15 +34,12 @@ pub struct Client {
     has_random_name: bool,
     /// The number of the last call.
     last: u64,
-    /// The last thing that the link said, for a person.
-    said: String,
-    /// The last thing that a server has refused, though it keeps the connection. Empty if
-    /// there was none.
+    /// Why there is no connection, or why the last one ended. Empty if none was tried.
+    lost: String,
+    /// The last thing that was refused on a connection that stays: by the server, or here
+    /// because a reply was too long. Empty if there was none.
     refused: String,
 }
-
-/// The beginning of all that the link says of a server that keeps the connection.
-const REFUSED: &str = "the NATS server says";
 
 impl Client {
     /// A client of that name; `None` is a random one. Where the server's permissions bind
@@ -64,7 +62,7 @@ impl Client {
             has_random_name,
             // A late reply to an earlier client of this name has another number.
             last: seed >> 32,
-            said: String::new(),
+            lost: String::new(),
             refused: String::new(),
         })
     }
@@ -100,7 +98,7 @@ impl Client {
             dest,
             number: self.last,
             reply: None,
-            said: &mut self.said,
+            lost: &mut self.lost,
             refused: &mut self.refused,
         };
         let failed = |error: io::Error| Error::crash(format!("epoll failed: {error}"));
@@ -119,28 +117,50 @@ impl Client {
                 return reply;
             }
             if self.port.now() >= end {
-                return Err(self.too_late(is_sent, timeout));
+                return Err(too_late(
+                    is_sent,
+                    timeout,
+                    &self.lost,
+                    &self.refused,
+                    self.has_random_name,
+                ));
             }
             self.port.turn(end, &mut awaited).map_err(failed)?;
         }
     }
+}
 
-    fn too_late(&self, is_sent: bool, timeout: Duration) -> Error {
-        let Client { said, refused, .. } = self;
-        if !is_sent {
-            let text = "nothing was sent: no NATS server was reached within";
-            return Error::timeout(format!("{text} {timeout:?}; {said}"));
+/// The error of a call whose time is over.
+///
+/// | the request | what is known | the text has |
+/// |---|---|---|
+/// | was not sent | why there is no connection | the reason |
+/// | was not sent | nothing yet | no reason |
+/// | was sent | nothing was refused | no reason |
+/// | was sent | something was refused | what, and why |
+/// | was sent | permissions refused it, and the client's name is a random one | the option for a name, too |
+fn too_late(
+    is_sent: bool,
+    timeout: Duration,
+    lost: &str,
+    refused: &str,
+    has_random_name: bool,
+) -> Error {
+    let (mut text, reason) = match is_sent {
+        true => (format!("no reply within {timeout:?}"), refused),
+        false => (
+            format!("nothing was sent: no NATS server was reached within {timeout:?}"),
+            lost,
+        ),
+    };
+    if !reason.is_empty() {
+        text = format!("{text}; {reason}");
+        if is_sent && has_random_name && refused.contains("Permissions") {
+            text += ": the name of this client is a random one; where permissions bind names to \
+                     users, give the name of the user: --as";
         }
-        let mut text = format!("no reply within {timeout:?}");
-        if !refused.is_empty() {
-            text = format!("{text}; {refused}");
-            if self.has_random_name {
-                text += ": the name of this client is a random one; where permissions bind \
-                         names to users, give the name of the user: --as";
-            }
-        }
-        Error::timeout(text)
     }
+    Error::timeout(text)
 }
 
 /// Takes the reply to one call. Everything else is dropped.
@@ -148,7 +168,7 @@ struct Awaited<'a> {
     dest: &'a str,
     number: u64,
     reply: Option<Result<String>>,
-    said: &'a mut String,
+    lost: &'a mut String,
     refused: &'a mut String,
 }
 
@@ -174,17 +194,21 @@ impl Sink for Awaited<'_> {
     }
 
     fn too_long(&mut self, excerpt: &[u8]) {
-        *self.said = format!(
+        *self.refused = format!(
             "a message was too long: {}",
             String::from_utf8_lossy(excerpt)
         );
     }
 
-    fn log(&mut self, text: fmt::Arguments<'_>) {
-        *self.said = text.to_string();
-        if self.said.starts_with(REFUSED) {
-            self.refused.clone_from(self.said);
+    fn log(&mut self, topic: Topic, text: fmt::Arguments<'_>) {
+        if topic == Topic::Server {
+            *self.refused = text.to_string();
         }
+    }
+
+    /// A call ends with its time, so no further attempt is told.
+    fn lost(&mut self, why: fmt::Arguments<'_>) {
+        *self.lost = why.to_string();
     }
 }
 
@@ -193,5 +217,42 @@ impl fmt::Debug for Client {
         f.debug_struct("Client")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_comes_too_late_says_why_if_it_knows() {
+        let second = Duration::from_secs(1);
+        let complaint = "the NATS server says: Permissions Violation";
+        let lost = "the connection to nats://a:1: refused";
+        let unsent = "nothing was sent: no NATS server was reached within 1s";
+        for (is_sent, lost, refused, expected) in [
+            (false, lost, "", format!("{unsent}; {lost}")),
+            (false, lost, complaint, format!("{unsent}; {lost}")),
+            (false, "", "", unsent.to_owned()),
+            (true, lost, "", "no reply within 1s".to_owned()),
+            (
+                true,
+                lost,
+                complaint,
+                format!("no reply within 1s; {complaint}"),
+            ),
+        ] {
+            assert_eq!(
+                too_late(is_sent, second, lost, refused, false).text,
+                expected
+            );
+        }
+        let hinted = too_late(true, second, lost, complaint, true).text;
+        assert!(hinted.starts_with(&format!("no reply within 1s; {complaint}")));
+        assert!(hinted.ends_with("give the name of the user: --as"));
+        for other in ["", "a message was too long: {"] {
+            let text = too_late(true, second, lost, other, true).text;
+            assert!(!text.contains("--as"), "{text}");
+        }
     }
 }

@@ -144,10 +144,10 @@ fn runs_are_repeated_until_one_is_not_valid() {
 }
 
 #[test]
-fn nodes_see_the_end_of_their_stdin_when_the_tester_is_killed() {
-    let mark = "3616.75";
-    // The shell waits for sed, which ends with its stdin.
-    let script = sed(&[INIT, ECHO]).replace("exec ", "") + "; exit 0";
+fn no_node_outlives_a_tester_that_is_killed() {
+    let mark = "3615.75";
+    // The shell's child does not read the stdin, whose end ends sed.
+    let script = format!("sleep {mark} & {}", sed(&[INIT, ECHO]));
     let mut tester = eddyline()
         .args(["test", "-w", "echo", "--log-net-send", "--no-store"])
         .args(["--bin", "/bin/sh", "--", "-c", &script, mark])

@@ -82,6 +82,7 @@ fn a_call_prints_the_reply_and_its_errors_are_told_apart() {
         (&url, &["n1", "echo", r#"{"type":"x"}"#], 2, "has a type"),
         (&url, &["--frob", "1", "n1", "x"], 2, "--frob"),
         (&url, &[brief, "soon", "n1", "x"], 2, "whole number"),
+        (&url, &[brief, "0", "n1", "x"], 2, "above 0"),
         ("ftp://x", &["n1", "x"], 2, "ftp"),
     ] {
         let output = call(server, "t", words, "");
@@ -208,6 +209,12 @@ fn an_example_uses_the_services_across_three_nodes() {
         String::from_utf8_lossy(&output.stderr).contains("(error 1)"),
         "{output:?}"
     );
+    // A request that it cannot carry out is answered.
+    for (request, code) in [("delete", "(error 10)"), ("read", "(error 12)")] {
+        let output = call(&url, "t", &["seq-kv", request], "");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(code), "{stderr}");
+    }
     for node in nodes {
         node.end();
     }

@@ -265,6 +265,21 @@ fn results_agree_with_the_record() {
 }
 
 #[test]
+fn on_nats_the_files_say_that_messages_between_nodes_are_not_seen() {
+    let mut record = sound();
+    record.is_on_nats = true;
+    let folder = save(&record, &place("on-nats"));
+    let results: Value = serde_json::from_str(&text(&folder, "results.json")).expect("JSON");
+    let net = &results["net"];
+    assert_eq!(net["between-nodes-seen?"], false);
+    let ratio = |of: &str| &net[of]["msgs-per-op"];
+    assert!(ratio("servers").is_null() && ratio("all").is_null());
+    assert!(ratio("clients").is_number());
+    let page = text(&folder, "report.html");
+    assert!(page.contains(r#""betweenNodesSeen":false"#));
+}
+
+#[test]
 fn the_history_of_a_valid_run_is_valid() {
     let record = sound();
     judge_again(&record, &save(&record, &place("again")));
