@@ -6,6 +6,7 @@ use eddyline::harness::store;
 use lexopt::ValueExt as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -95,6 +96,23 @@ pub(crate) fn program(option: &str, given: &Path) -> Result<PathBuf, String> {
         ));
     }
     Ok(path)
+}
+
+/// The same for a program of the system: its name in one of the folders of `PATH` is enough.
+pub(crate) fn system_program(option: &str, given: &Path) -> Result<PathBuf, String> {
+    let found = in_search_path(given);
+    program(option, found.as_deref().unwrap_or(given))
+}
+
+/// The line and the status for a run that could not be made. The kernel's own EINVAL is no wrong
+/// option.
+pub(crate) fn failed_run(error: &io::Error) -> (String, u8) {
+    match error.kind() {
+        io::ErrorKind::InvalidInput if error.raw_os_error().is_none() => {
+            (error.to_string(), USAGE_ERROR)
+        }
+        _ => (format!("the tester failed: {error}"), CRASH),
+    }
 }
 
 /// The program of that name without a slash in one of the folders of `PATH`.

@@ -31,10 +31,14 @@ use std::time::Duration;
 pub struct Client {
     port: Port,
     name: String,
+    has_random_name: bool,
     /// The number of the last call.
     last: u64,
-    /// The last complaint of the server, or why there is no connection.
-    said: String,
+    /// Why there is no connection, or why the last one ended. Empty if none was tried.
+    lost: String,
+    /// The last thing that was refused on a connection that stays: by the server, or here
+    /// because a reply was too long. Empty if there was none.
+    refused: String,
 }
 
 impl Client {
@@ -47,6 +51,7 @@ impl Client {
     /// When the kernel gives no epoll.
     pub fn new(nats: &Nats, name: Option<&str>) -> io::Result<Client> {
         let seed = sys::random_seed();
+        let has_random_name = name.is_none();
         let name = match name {
             Some(name) => name.to_owned(),
             None => format!("call-{seed:016x}"),
@@ -54,9 +59,11 @@ impl Client {
         Ok(Client {
             port: Port::new(nats, vec![name.clone()])?,
             name,
+            has_random_name,
             // A late reply to an earlier client of this name has another number.
             last: seed >> 32,
-            said: String::new(),
+            lost: String::new(),
+            refused: String::new(),
         })
     }
 
@@ -68,7 +75,8 @@ impl Client {
     /// # Errors
     /// - The error that is the reply.
     /// - 1: `dest` is not connected to the cluster.
-    /// - 0: no reply came within `timeout`. The text says if no server was reached.
+    /// - 0: no reply came within `timeout`. The text says if no server was reached, or if
+    ///   one has refused a subject.
     /// - 11: the request is over the server's limit, and was not sent.
     /// - 13: the kernel's epoll failed.
     pub fn call(
@@ -90,7 +98,8 @@ impl Client {
             dest,
             number: self.last,
             reply: None,
-            said: &mut self.said,
+            lost: &mut self.lost,
+            refused: &mut self.refused,
         };
         let failed = |error: io::Error| Error::crash(format!("epoll failed: {error}"));
         // A look first: the connection may have ended since the last call.
@@ -108,7 +117,13 @@ impl Client {
                 return reply;
             }
             if self.port.now() >= end {
-                return Err(too_late(is_sent, timeout, &self.said));
+                return Err(too_late(
+                    is_sent,
+                    timeout,
+                    &self.lost,
+                    &self.refused,
+                    self.has_random_name,
+                ));
             }
             self.port.turn(end, &mut awaited).map_err(failed)?;
         }
@@ -117,27 +132,35 @@ impl Client {
 
 /// The error of a call whose time is over.
 ///
-/// | the request | what the link has said last | the text has it |
+/// | the request | what is known | the text has |
 /// |---|---|---|
-/// | was sent | a complaint of the server, which may be about the request | yes |
-/// | was sent | anything else | no |
-/// | was not sent | why there is no connection | yes |
-/// | was not sent | nothing yet | no |
-fn too_late(is_sent: bool, timeout: Duration, said: &str) -> Error {
-    let is_reason = match is_sent {
-        true => said.starts_with("the NATS server says"),
-        false => !said.is_empty(),
+/// | was not sent | why there is no connection | the reason |
+/// | was not sent | nothing yet | no reason |
+/// | was sent | nothing was refused | no reason |
+/// | was sent | something was refused | what, and why |
+/// | was sent | permissions refused it, and the client's name is a random one | the option for a name, too |
+fn too_late(
+    is_sent: bool,
+    timeout: Duration,
+    lost: &str,
+    refused: &str,
+    has_random_name: bool,
+) -> Error {
+    let (mut text, reason) = match is_sent {
+        true => (format!("no reply within {timeout:?}"), refused),
+        false => (
+            format!("nothing was sent: no NATS server was reached within {timeout:?}"),
+            lost,
+        ),
     };
-    let reason = match is_reason {
-        true => format!("; {said}"),
-        false => String::new(),
-    };
-    Error::timeout(match is_sent {
-        true => format!("no reply within {timeout:?}{reason}"),
-        false => {
-            format!("nothing was sent: no NATS server was reached within {timeout:?}{reason}")
+    if !reason.is_empty() {
+        text = format!("{text}; {reason}");
+        if is_sent && has_random_name && refused.contains("Permissions") {
+            text += ": the name of this client is a random one; where permissions bind names to \
+                     users, give the name of the user: --as";
         }
-    })
+    }
+    Error::timeout(text)
 }
 
 /// Takes the reply to one call. Everything else is dropped.
@@ -145,7 +168,8 @@ struct Awaited<'a> {
     dest: &'a str,
     number: u64,
     reply: Option<Result<String>>,
-    said: &'a mut String,
+    lost: &'a mut String,
+    refused: &'a mut String,
 }
 
 impl Sink for Awaited<'_> {
@@ -170,7 +194,7 @@ impl Sink for Awaited<'_> {
     }
 
     fn too_long(&mut self, excerpt: &[u8]) {
-        *self.said = format!(
+        *self.refused = format!(
             "a message was too long: {}",
             String::from_utf8_lossy(excerpt)
         );
@@ -178,13 +202,13 @@ impl Sink for Awaited<'_> {
 
     fn log(&mut self, topic: Topic, text: fmt::Arguments<'_>) {
         if topic == Topic::Server {
-            *self.said = text.to_string();
+            *self.refused = text.to_string();
         }
     }
 
     /// A call ends with its time, so no further attempt is told.
     fn lost(&mut self, why: fmt::Arguments<'_>) {
-        *self.said = why.to_string();
+        *self.lost = why.to_string();
     }
 }
 
@@ -206,13 +230,29 @@ mod tests {
         let complaint = "the NATS server says: Permissions Violation";
         let lost = "the connection to nats://a:1: refused";
         let unsent = "nothing was sent: no NATS server was reached within 1s";
-        for (is_sent, said, expected) in [
-            (true, complaint, format!("no reply within 1s; {complaint}")),
-            (true, lost, "no reply within 1s".to_owned()),
-            (false, lost, format!("{unsent}; {lost}")),
-            (false, "", unsent.to_owned()),
+        for (is_sent, lost, refused, expected) in [
+            (false, lost, "", format!("{unsent}; {lost}")),
+            (false, lost, complaint, format!("{unsent}; {lost}")),
+            (false, "", "", unsent.to_owned()),
+            (true, lost, "", "no reply within 1s".to_owned()),
+            (
+                true,
+                lost,
+                complaint,
+                format!("no reply within 1s; {complaint}"),
+            ),
         ] {
-            assert_eq!(too_late(is_sent, second, said).text, expected);
+            assert_eq!(
+                too_late(is_sent, second, lost, refused, false).text,
+                expected
+            );
+        }
+        let hinted = too_late(true, second, lost, complaint, true).text;
+        assert!(hinted.starts_with(&format!("no reply within 1s; {complaint}")));
+        assert!(hinted.ends_with("give the name of the user: --as"));
+        for other in ["", "a message was too long: {"] {
+            let text = too_late(true, second, lost, other, true).text;
+            assert!(!text.contains("--as"), "{text}");
         }
     }
 }

@@ -28,7 +28,8 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 /// lines for people, at most 20 a minute about one topic and the count of those beyond it.
 ///
 /// The services have the freedoms that Maelstrom gives them: `seq-kv` may answer with an
-/// older state. All values are in the memory of this process, without a bound, and are lost
+/// older state. A request that they cannot carry out gets error 10 or 12, where Maelstrom's say
+/// nothing. All values are in the memory of this process, without a bound, and are lost
 /// with it. Two processes that serve one name do not know each other. It is for trials; a
 /// production system has a store in this place, such as the key-value store of NATS.
 ///
@@ -106,14 +107,17 @@ impl Sink for Desk<'_> {
         };
         let service = SERVICES.iter().position(|&name| name == dest);
         let service = service.filter(|&service| self.is_served[service]);
-        let reply = service.and_then(|service| self.services.answer(service, &src, body));
+        let reply = service.and_then(|service| self.services.answer_strictly(service, &src, body));
         if let Some(body) = reply {
             let reply = json!({"src": dest, "dest": src, "body": body});
             self.replies.push(reply.to_string().into_bytes());
         }
     }
 
-    fn too_long(&mut self, _excerpt: &[u8]) {}
+    fn too_long(&mut self, excerpt: &[u8]) {
+        let text = String::from_utf8_lossy(excerpt);
+        (self.log)(format_args!("a message is too long: {text}"));
+    }
 
     fn log(&mut self, topic: Topic, text: fmt::Arguments<'_>) {
         if self.notices.admit(topic, self.now) {

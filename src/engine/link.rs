@@ -537,7 +537,7 @@ impl Core {
         {
             let text = format!("{} is not connected to the cluster", Quote(&dest));
             let error = Error::new(ErrorCode::NodeNotFound, text);
-            sink.line(&error_line((&dest, name), None, &number, &error));
+            sink.undelivered(&error_line((&dest, name), None, &number, &error));
         }
     }
 
@@ -554,7 +554,7 @@ impl Core {
                 format_args!("a message to {} was not sent: {why}", Quote(&way.dest)),
             );
             match way.replacement(&why) {
-                Replacement::Reply(line) => sink.line(&line),
+                Replacement::Reply(line) => sink.undelivered(&line),
                 // If it does not fit either, there is no other way to the caller.
                 Replacement::Message(way, line) => _ = self.push_message(&way, &line),
                 Replacement::None => {}

@@ -7,6 +7,11 @@ use std::fmt;
 pub(crate) trait Sink {
     /// A message for the node, without a newline.
     fn line(&mut self, line: &[u8]);
+    /// The error in place of the reply to a call: its receiver is not there, or nothing was sent.
+    /// For a node it is a message like any other.
+    fn undelivered(&mut self, error: &[u8]) {
+        self.line(error);
+    }
     /// A message that was longer than the node accepts.
     fn too_long(&mut self, excerpt: &[u8]);
     /// A line for people.

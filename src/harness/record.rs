@@ -50,6 +50,9 @@ pub struct Record {
     pub problems: Vec<Problem>,
     /// How many messages went where.
     pub statistics: Statistics,
+    /// Whether the nodes spoke by NATS. The messages between them did not pass the tester then,
+    /// and no count has them.
+    pub is_on_nats: bool,
     /// Messages among nodes and services during the load.
     pub server_messages: u64,
     /// The verdict.
@@ -200,7 +203,7 @@ pub struct Message {
 pub enum MessageFate {
     /// It arrived.
     Delivered,
-    /// The network lost it by chance.
+    /// The network lost it: by chance, or because the NATS server was down.
     Lost,
     /// A partition cut it off.
     Cut,
@@ -214,7 +217,7 @@ impl fmt::Display for MessageFate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             MessageFate::Delivered => "delivered",
-            MessageFate::Lost => "lost by chance",
+            MessageFate::Lost => "lost by the network",
             MessageFate::Cut => "cut off by a partition",
             MessageFate::ToTheDead => "its receiver was down",
             MessageFate::OnItsWay => "on its way at the end",

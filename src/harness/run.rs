@@ -59,8 +59,11 @@ impl Tested {
 /// [`Stderr`](super::Stderr) do not.
 ///
 /// # Errors
-/// When the kernel refuses what the tester itself needs. What nodes do is no error: it is in
-/// the record.
+/// - [`InvalidInput`](io::ErrorKind::InvalidInput) when the program of the NATS server is none: it
+///   ends, or does not listen.
+/// - Another kind when the kernel refuses what the tester itself needs.
+///
+/// What nodes do is no error: it is in the record.
 pub fn run(plan: &Plan, progress: Box<dyn Write>, is_redrawn: bool) -> io::Result<Tested> {
     let progress = Progress::new(progress, is_redrawn);
     let keys = |own: usize| plan.key_count.unwrap_or(own);
@@ -155,13 +158,14 @@ where
         logs: notes.logs,
         problems,
         statistics,
+        is_on_nats: plan.nats_server.is_some(),
         server_messages: finished.server_messages,
         verdict,
         anomalies,
         doubts: doubts.clone(),
         model: plan.model,
         availability: plan.availability,
-        summary,
+        summary: seen(summary, plan),
     };
     Ok(Tested {
         record,
@@ -170,6 +174,17 @@ where
         not_written: None,
         evidence: OnceCell::new(),
     })
+}
+
+/// A summary without the messages an operation on NATS, where those between nodes are not seen:
+/// null stands in their place.
+fn seen(mut summary: Value, plan: &Plan) -> Value {
+    if let Some(count) = summary.get_mut("messages_per_operation")
+        && plan.nats_server.is_some()
+    {
+        *count = Value::Null;
+    }
+    summary
 }
 
 /// The problems, and a last one that counts those which were not kept.

@@ -156,8 +156,8 @@ fn result(tested: &Tested) -> String {
         "{workload}, {} {}, {:.1} s, seed {seed}\n\
          operations: {done} ok, {failed} failed, {unknown} unknown; availability {:.4}\n\
          latency: median {:.1} ms, 95% {:.1} ms, 99% {:.1} ms, longest {:.1} ms\n\
-         messages: {} between nodes, {} with services, {} with clients; {} lost, {} cut off, \
-         {} to nodes that were down\n",
+         messages: {}, {} with services, {} with clients; {} lost, {} cut off, {} to nodes that \
+         were down\n",
         nodes.len(),
         if nodes.len() == 1 { "node" } else { "nodes" },
         elapsed.as_secs_f64(),
@@ -166,7 +166,10 @@ fn result(tested: &Tested) -> String {
         ms(0.95),
         ms(0.99),
         ms(1.0),
-        statistics.between_nodes,
+        match record.is_on_nats {
+            true => "those between nodes are not seen on NATS".to_owned(),
+            false => format!("{} between nodes", statistics.between_nodes),
+        },
         statistics.with_services,
         statistics.with_clients,
         statistics.lost,
@@ -233,6 +236,7 @@ fn measured(summary: &serde_json::Map<String, serde_json::Value>) -> String {
             }
             None => match value.as_f64().filter(|_| value.is_f64()) {
                 Some(number) => format!("{name} {number:.3}"),
+                None if value.is_null() => format!("{name} not seen"),
                 None => format!("{name} {value}"),
             },
         }

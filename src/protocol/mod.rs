@@ -32,7 +32,7 @@ mod own_header;
 mod quote;
 mod raw_request;
 
-pub use cluster::{Init, is_service};
+pub use cluster::{Init, check_name, is_service};
 pub use envelope::{Envelope, Header, Malformed, MsgId, ReplyTo};
 pub use error::{Error, ErrorBody, ErrorCode, Result};
 pub use fast::Parser;

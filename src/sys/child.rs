@@ -8,7 +8,7 @@
 //! tokio's `process` module also prefers a pidfd, and falls back to SIGCHLD on older kernels.
 //! This crate needs Linux 5.3 here and has no fallback.
 
-use super::Descriptor;
+use super::{Descriptor, Keeper};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
@@ -20,6 +20,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 
 /// A child process. It is killed with its group when it is dropped.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(crate) struct Child {
     process: std::process::Child,
     group: Pid,
     has_ended: bool,
+    keeper: Option<Rc<Keeper>>,
 }
 
 /// Our ends of a child's streams, all non-blocking.
@@ -71,8 +73,12 @@ pub(crate) fn start_advice(error: &io::Error) -> &'static str {
 
 impl Child {
     /// Starts a program with its arguments, in the working directory and environment of this
-    /// process.
-    pub(crate) fn spawn(program: &Path, arguments: &[OsString]) -> io::Result<(Child, Pipes)> {
+    /// process. With a keeper it does not outlive this process.
+    pub(crate) fn spawn(
+        program: &Path,
+        arguments: &[OsString],
+        keeper: Option<&Rc<Keeper>>,
+    ) -> io::Result<(Child, Pipes)> {
         let mut process = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
@@ -91,7 +97,11 @@ impl Child {
             process,
             group,
             has_ended: false,
+            keeper: keeper.cloned(),
         };
+        if let Some(keeper) = keeper {
+            keeper.add(child.id());
+        }
         let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
             return Err(io::Error::other("the pipes of the child are missing"));
         };
@@ -143,6 +153,9 @@ impl Child {
     /// of its own end if it had ended before.
     pub(crate) fn end(&mut self) -> String {
         self.kill();
+        if let Some(keeper) = &self.keeper {
+            keeper.remove(self.id());
+        }
         self.has_ended = true;
         match self.process.wait() {
             Ok(status) => status.to_string(),

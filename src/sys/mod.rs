@@ -28,6 +28,7 @@ mod alarm;
 mod child;
 mod descriptor;
 mod input;
+mod keeper;
 mod output;
 pub(crate) mod socket;
 mod usage;
@@ -43,6 +44,7 @@ pub(crate) use descriptor::Descriptor;
 #[cfg(any(test, feature = "lab"))]
 pub(crate) use descriptor::Descriptor as RealDescriptor;
 pub(crate) use input::Input;
+pub(crate) use keeper::Keeper;
 pub(crate) use output::Output;
 pub(crate) use usage::Usage;
 

@@ -21,6 +21,7 @@
 //! the testbed's own, so that another load meets the same network.
 
 mod finale;
+mod workers;
 
 use super::anomalies::Anomalies;
 use super::contract::{Observed, Turn, Workload};
@@ -144,7 +145,7 @@ pub(crate) struct Driver<'a, T, W> {
     /// The origin of the workers' streams.
     streams: Random,
     timeout: Duration,
-    /// Of each node, whether a request to it had a reply in time.
+    /// Of each node, whether an operation at it has ended before its timeout.
     has_answered: Vec<bool>,
     /// Anomalies that no workload allows: operations that must be done and were not.
     undone: Anomalies,
@@ -316,6 +317,11 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
                 self.received(client, &line);
                 self.testbed.recycle_line(line);
             }
+            Some(Happening::Undone {
+                client,
+                msg_id,
+                error,
+            }) => self.undone(client, msg_id, error),
             Some(Happening::Alarm(ARRIVAL)) => {
                 if self.phase == Phase::Load {
                     self.take_arrivals();
@@ -478,17 +484,32 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
         }
     }
 
+    /// Ends an operation without a reply, if it is pending still.
+    fn undone(&mut self, client: usize, msg_id: u64, error: Error) {
+        if let Some((worker, index)) = self.pending(client, msg_id) {
+            self.has_answered[self.workers[worker].node] = true;
+            let outcome = self.not_done(index, error);
+            self.complete(worker, outcome);
+        }
+    }
+
+    /// The worker and the pending operation of a client's request of that number.
+    fn pending(&self, client: usize, msg_id: u64) -> Option<(usize, usize)> {
+        let worker = (*self.worker_of.get(client)?)?;
+        let pending = self.workers[worker].pending?;
+        (pending.msg_id == msg_id).then_some((worker, pending.index))
+    }
+
     fn received(&mut self, client: usize, line: &[u8]) {
-        let Some(Some(worker)) = self.worker_of.get(client).copied() else {
-            return;
-        };
         let Ok(Envelope { header, body, .. }) = Envelope::parse(line) else {
             return;
         };
         // Anything else is a second reply, or one to a request that was given up.
-        let index = match (self.workers[worker].pending, &header.in_reply_to) {
-            (Some(pending), ReplyTo::Call(msg_id)) if pending.msg_id == *msg_id => pending.index,
-            _ => return,
+        let ReplyTo::Call(msg_id) = header.in_reply_to else {
+            return;
+        };
+        let Some((worker, index)) = self.pending(client, msg_id) else {
+            return;
         };
         self.has_answered[self.workers[worker].node] = true;
         let is_error = header.kind.as_deref() == Some("error");
@@ -543,41 +564,6 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
             self.idle.push(worker);
             self.begin_owed();
         }
-    }
-
-    // Workers.
-
-    fn add_worker(&mut self, node: usize) -> usize {
-        let worker = self.workers.len();
-        let client = self.new_client(worker);
-        self.workers.push(Worker {
-            client,
-            name: self.testbed.client_name(client),
-            node,
-            pending: None,
-            next_msg_id: 1,
-            queue: VecDeque::new(),
-            draws: self.streams.fork(),
-        });
-        worker
-    }
-
-    fn new_client(&mut self, worker: usize) -> usize {
-        let client = self.testbed.open_client();
-        self.worker_of.resize(client + 1, None);
-        self.worker_of[client] = Some(worker);
-        client
-    }
-
-    fn replace_client(&mut self, worker: usize) {
-        self.retire(worker);
-        let client = self.new_client(worker);
-        self.workers[worker].client = client;
-        self.workers[worker].name = self.testbed.client_name(client);
-    }
-
-    fn retire(&mut self, worker: usize) {
-        self.testbed.close_client(self.workers[worker].client);
     }
 }
 

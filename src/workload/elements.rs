@@ -183,7 +183,7 @@ pub(super) fn check(history: &History, dialect: &Dialect, anomalies: &mut Anomal
 /// | the last reads show that it is gone | final reads without it | |
 /// |---|---|---|
 /// | yes | none | it is lost |
-/// | yes | of n0, n2 | it is lost, and the final reads of n0, n2 do not have it |
+/// | yes | of n0, n2 | it is lost, and the final reads of n0, n2 are among those without it |
 /// | no | of n0, n2 | it is lost at n0, n2 |
 fn tell_lost(
     lost: &[u64],
@@ -203,7 +203,9 @@ fn tell_lost(
         anomalies.add(match (is_gone, nodes.is_empty()) {
             (true, true) => format!("{first}: {why} later reads do not have it"),
             (true, false) => {
-                format!("{first}: {why} later reads do not have it, with final reads of {nodes}")
+                format!(
+                    "{first}: {why} later reads do not have it, among them the final reads of {nodes}"
+                )
             }
             (false, _) => {
                 format!("{first} at {nodes}: {why} final reads of {nodes} do not have it")
@@ -382,8 +384,8 @@ mod tests {
     #[test]
     fn an_element_that_is_gone_is_lost() {
         let found = found(&[("add", "1"), ("read", "[1]"), ("final", "[]")]);
-        let once = "element 1 is lost: it was known, and later reads do not have it, with final \
-                    reads of n0";
+        let once = "element 1 is lost: it was known, and later reads do not have it, among them \
+                    the final reads of n0";
         assert_eq!(found, [once]);
     }
 
@@ -416,7 +418,7 @@ mod tests {
         tell_lost(&lost, &missed, "value", &mut anomalies);
         let (first, gone) = ("it was known, and", "later reads do not have it");
         let expected = [
-            format!("value 1 is lost: {first} {gone}, with final reads of n0, n2"),
+            format!("value 1 is lost: {first} {gone}, among them the final reads of n0, n2"),
             format!("value 3 is lost at n1, n2: {first} final reads of n1, n2 do not have it"),
             format!("value 4 is lost: {first} {gone}"),
         ];

@@ -19,7 +19,7 @@ pub struct Statistics {
     pub with_clients: u64,
     /// Arrived, anywhere.
     pub delivered: u64,
-    /// Lost by chance.
+    /// Lost by the network: by chance, or because the NATS server was down.
     pub lost: u64,
     /// Lost to a partition.
     pub cut: u64,

@@ -14,6 +14,7 @@
 
 use super::history::{Operation, Request};
 use super::statistics::Statistics;
+use crate::protocol::Error;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,6 +24,12 @@ pub(crate) enum Happening {
     Inside,
     /// A message for a client arrived.
     Received { client: usize, line: Vec<u8> },
+    /// A client's request of that number gets no reply any more, as the network has told.
+    Undone {
+        client: usize,
+        msg_id: u64,
+        error: Error,
+    },
     /// An alarm went off.
     Alarm(u64),
 }

@@ -71,6 +71,13 @@ fn a_call_prints_the_reply_and_its_errors_are_told_apart() {
             "no NATS server was reached",
         ),
         (&url, &["n1"], 2, "NODE TYPE [BODY]"),
+        (&url, &["n1,n2", "x"], 2, r#"invalid name "n1,n2" in NODE"#),
+        (
+            &url,
+            &["--as", "", "n1", "x"],
+            2,
+            r#"invalid name "" in --as"#,
+        ),
         (&url, &["n1", "echo", "[1]"], 2, "no JSON object"),
         (&url, &["n1", "echo", r#"{"type":"x"}"#], 2, "has a type"),
         (&url, &["--frob", "1", "n1", "x"], 2, "--frob"),
@@ -202,6 +209,12 @@ fn an_example_uses_the_services_across_three_nodes() {
         String::from_utf8_lossy(&output.stderr).contains("(error 1)"),
         "{output:?}"
     );
+    // A request that it cannot carry out is answered.
+    for (request, code) in [("delete", "(error 10)"), ("read", "(error 12)")] {
+        let output = call(&url, "t", &["seq-kv", request], "");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(code), "{stderr}");
+    }
     for node in nodes {
         node.end();
     }

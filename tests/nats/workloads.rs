@@ -3,7 +3,8 @@
 
 use super::program_of_example;
 use super::server;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 /// Runs a test of an example with three nodes. Returns its status and what it said.
 fn test(server: &str, example: &str, options: &[&str]) -> (Option<i32>, String) {
@@ -47,7 +48,96 @@ fn survives(server: &str, example: &str, clients: &str, nemesis: &str) {
     }
 }
 
+/// The end of the server costs operations while it is not there, and no longer: a client is told at
+/// once that its request gets no reply. One client for each node would otherwise wait for its
+/// timeout, 5 s.
+fn keeps_its_rate(server: &str) {
+    let load = ["-w", "unique-ids", "--rate", "50", "--time-limit", "5"];
+    let nemesis = ["--nemesis", "broker", "--nemesis-interval", "0.5"];
+    let options = [&load[..], &nemesis, &["--seed", "4"]].concat();
+    let (status, text) = test(server, "unique_ids", &options);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("\n  end of the NATS server"), "{text}");
+    let counts = text
+        .lines()
+        .find_map(|line| line.strip_prefix("operations: "));
+    let words = counts.unwrap_or_default().split(' ');
+    let operations: usize = words.filter_map(|word| word.parse::<usize>().ok()).sum();
+    assert!(operations > 150, "{text}");
+    assert!(
+        text.contains("\nmessages: those between nodes are not seen on NATS"),
+        "{text}"
+    );
+}
+
+/// A node that takes no notice of `--nats` is told what it lacks.
+fn names_the_option_that_a_node_ignores(server: &str) {
+    let load = ["-w", "echo", "--node-count", "1", "--bin", "/bin/sh"];
+    let node = ["--", "-c", "exec sleep 60"];
+    let (status, text) = test(server, "echo", &[&load[..], &node].concat());
+    assert_eq!(status, Some(1), "{text}");
+    let why = "n0: `init` was not answered within 10s: it runs, and has not connected to the NATS \
+               server nats://127.0.0.1:";
+    assert!(
+        text.contains(why) && text.contains("does its program obey them"),
+        "{text}"
+    );
+}
+
+/// The processes that this one has started and that run.
+fn children(parent: u32) -> Vec<u32> {
+    let folders = std::fs::read_dir("/proc")
+        .expect("a Linux system")
+        .flatten();
+    let numbers = folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok());
+    numbers
+        .filter(|&number| state(number).is_some_and(|(_, of)| of == parent))
+        .collect()
+}
+
+/// The state of a process, and its parent.
+fn state(process: u32) -> Option<(String, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name in front has its own brackets and blanks.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut words = rest.split(' ');
+    Some((words.next()?.to_owned(), words.next()?.parse().ok()?))
+}
+
+/// Neither the server nor a node outlives a tester that is killed.
+fn leaves_nothing_when_it_is_killed(server: &str) {
+    let mut tester = Command::new(env!("CARGO_BIN_EXE_eddyline"))
+        .args([
+            "test",
+            "--no-store",
+            "--node-count",
+            "3",
+            "-w",
+            "echo",
+            "--log-net-send",
+        ])
+        .args(["--nats-server", server, "--bin"])
+        .arg(program_of_example("echo"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("eddyline starts");
+    let stderr = BufReader::new(tester.stderr.take().expect("a pipe"));
+    let mut lines = stderr.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains(r#""type":"echo_ok""#)));
+    let children = children(tester.id());
+    // The server, three nodes, and the keeper.
+    assert_eq!(children.len(), 5);
+    tester.kill().expect("SIGKILL");
+    tester.wait().expect("its end");
+    super::support::wait_until("the children have ended", || {
+        let runs = |child: &u32| state(*child).is_some_and(|(state, _)| state != "Z");
+        !children.iter().any(runs)
+    });
+}
+
 /// The server is killed and started again, nodes are cut off from it, and nodes stand still.
+// The other runs of this file go beside those of the examples: they mostly wait, too.
 #[test]
 fn every_example_survives_the_end_of_the_server_cut_off_nodes_and_pauses() {
     let Some(server) = server::program_if_there() else {
@@ -55,8 +145,17 @@ fn every_example_survives_the_end_of_the_server_cut_off_nodes_and_pauses() {
     };
     // Each run has a server of its own, so all run at once: they mostly wait.
     std::thread::scope(|threads| {
-        // A client waits 5 s for a request that was lost, so there are many. Those of lin-kv and
-        // kafka share keys: each needs some requests.
+        let others = [
+            keeps_its_rate,
+            names_the_option_that_a_node_ignores,
+            leaves_nothing_when_it_is_killed,
+        ];
+        for other in others {
+            let server = &server;
+            threads.spawn(move || other(server));
+        }
+        // A client of a node that stands still or is cut off waits up to 5 s, so there are many.
+        // Those of lin-kv and kafka share keys: each needs some requests.
         for (example, clients, nemesis) in [
             ("broadcast", "60n", FAULTS),
             ("echo", "60n", QUIET),
@@ -77,11 +176,17 @@ fn every_example_survives_the_end_of_the_server_cut_off_nodes_and_pauses() {
 }
 
 #[test]
-fn a_wrong_server_and_a_node_that_is_none_on_nats_are_named() {
-    let (status, text) = test("/bin/false", "echo", &["-w", "echo"]);
-    assert_eq!(status, Some(2), "{text}");
-    assert!(text.contains("nats-server ended by itself"), "{text}");
-    let (status, text) = test("/no/such/file", "echo", &["-w", "echo"]);
-    assert_eq!(status, Some(2), "{text}");
-    assert!(text.contains("/no/such/file does not start"), "{text}");
+fn a_wrong_server_is_a_wrong_option() {
+    for (server, expected) in [
+        (
+            "/bin/false",
+            "/bin/false: it ended by itself, with exit status: 1. Is it a nats-server?",
+        ),
+        ("/no/such/file", "--nats-server /no/such/file: No such file"),
+        ("/tmp", "--nats-server /tmp: it is a directory"),
+    ] {
+        let (status, text) = test(server, "echo", &["-w", "echo"]);
+        assert_eq!(status, Some(254), "{text}");
+        assert!(text.contains(expected) && !text.contains("n1"), "{text}");
+    }
 }

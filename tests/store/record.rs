@@ -38,6 +38,7 @@ pub(crate) fn of<S>(report: &Report<S>, workload: &'static str, nodes: usize) ->
         logs: Vec::new(),
         problems: Vec::new(),
         statistics: report.statistics,
+        is_on_nats: false,
         server_messages: report.statistics.among_servers(),
         verdict: Verdict::Valid,
         anomalies: Anomalies::default(),

@@ -65,7 +65,7 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn start(program: &Program) -> Result<Node, Stop> {
         let clock = MonotonicClock::start();
-        let spawned = Child::spawn(&program.path, &program.arguments);
+        let spawned = Child::spawn(&program.path, &program.arguments, None);
         let (child, pipes) =
             spawned.map_err(|error| Stop::Node(format!("the program does not start: {error}")))?;
         let mut reactor = Reactor::new()?;

@@ -41,8 +41,11 @@ impl Testbed for Processes {
 
     fn end(&mut self) {
         self.end_all();
-        let text = "the nodes have ended, and the history is checked: a signal ends the tester now";
-        self.progress.say(text);
+        if self.failure.is_none() {
+            let text =
+                "the nodes have ended, and the history is checked: a signal ends the tester now";
+            self.progress.say(text);
+        }
         self.progress.finish();
         self.plan.has_no_nodes.store(true, Ordering::Relaxed);
     }
@@ -120,6 +123,7 @@ impl Testbed for Processes {
         let kind = serde_json::Value::from(kind);
         let body = format!(r#"{{"type":{kind},"msg_id":{msg_id}{comma}{rest}"#);
         self.clients[client].last_msg_id = msg_id;
+        self.clients[client].unanswered.push(msg_id);
         self.send(Address::Client(client), Address::Node(node), &body);
     }
 
@@ -157,6 +161,7 @@ impl Processes {
             is_open: true,
             is_for_init: false,
             last_msg_id: 0,
+            unanswered: Vec::new(),
         });
         client
     }

@@ -2,11 +2,12 @@
 
 use super::Processes;
 use super::notes::LAST_WORDS_MAX;
-use super::parts::{Answer, Astray, INIT_NUMBER, Stream};
+use super::parts::{Again, Answer, Astray, INIT_NUMBER, Stream};
 use crate::harness::complaints::Complaint;
 use crate::harness::record::Problem;
-use crate::protocol::{ErrorBody, ErrorCode, Header};
+use crate::protocol::{Header, ReplyTo};
 use crate::sys::Pipe;
+use crate::time::{Clock, Instant};
 
 /// How much of a wrong line is shown.
 const EXCERPT_BYTES: usize = 300;
@@ -20,10 +21,16 @@ fn excerpt(line: &[u8]) -> String {
     text
 }
 
-/// Whether a body is the error that stands for a receiver which is not connected to NATS.
-fn is_not_there(body: &str) -> bool {
-    let error = serde_json::from_str::<ErrorBody<String>>(body);
-    error.is_ok_and(|error| error.code == ErrorCode::NodeNotFound)
+/// The sentence about a node that answered requests again; `first` is the first of them.
+fn further_replies(node: &str, count: u64, (client, msg_id): (&str, u64)) -> String {
+    let replies = match count {
+        1 => "1 further reply".to_owned(),
+        _ => format!("{count} further replies"),
+    };
+    format!(
+        "{node} sent {replies} to requests that had a reply already, first to request {msg_id} of \
+         {client}. Clients take the first reply and ignore the others"
+    )
 }
 
 impl Processes {
@@ -60,14 +67,12 @@ impl Processes {
         let is_awaited = self.servers[node].init_from == Some(client);
         let last_msg_id = self.clients[client].last_msg_id;
         match Answer::of(header.as_ref(), is_awaited, last_msg_id) {
-            Answer::Reply => {}
+            Answer::Reply => self.note_reply(node, client, header.as_ref()),
             Answer::Ready => {
                 self.servers[node].init_from = None;
                 self.servers[node].is_ready = true;
                 self.clients[client].is_open = false;
             }
-            // It is not connected to NATS yet, and gets the `init` again.
-            Answer::Refusal if self.broker.is_some() && is_not_there(body) => {}
             Answer::Refusal => {
                 self.servers[node].init_from = None;
                 self.clients[client].is_open = false;
@@ -88,6 +93,35 @@ impl Processes {
                 if *count == 1 {
                     self.blame_line(node, line, astray.why().to_owned());
                 }
+            }
+        }
+    }
+
+    /// Takes note of a reply, and counts it if its request has one already. An `init` by NATS is
+    /// sent again, so it may have several.
+    fn note_reply(&mut self, node: usize, client: usize, header: Option<&Header<'_>>) {
+        let asker = &mut self.clients[client];
+        if let Some(ReplyTo::Call(msg_id)) = header.map(|header| &header.in_reply_to)
+            && !asker.is_for_init
+            && !asker.is_first_reply(*msg_id)
+        {
+            let again = &mut self.servers[node].again;
+            if again.count == 0 {
+                again.first = (client, *msg_id);
+            }
+            again.count += 1;
+        }
+    }
+
+    /// Tells of each node that answered a request again. That breaks no rule of Maelstrom, whose
+    /// clients take the first reply, but a node seldom means it.
+    pub(super) fn tell_of_further_replies(&mut self) {
+        for (server, node) in self.servers.iter().zip(&self.names) {
+            let Again { count, first } = server.again;
+            if count > 0 {
+                let why = further_replies(node, count, (&self.clients[first.0].name, first.1));
+                let at = self.clock.now().since(Instant::ZERO);
+                self.notes.tester_problem(at, why);
             }
         }
     }

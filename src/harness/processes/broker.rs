@@ -18,8 +18,8 @@ use crate::engine::{Nats, Sink};
 use crate::notices::Topic;
 use crate::random::Random;
 use crate::reactor::{Interest, Reactor, Token};
-use crate::source::Readiness;
-use crate::sys::{self, Child};
+use crate::source::{Readiness, Reason};
+use crate::sys::{self, Child, Keeper};
 use crate::time::{Clock, Instant, MonotonicClock};
 use crate::wire::{LINE_BYTES_MAX, Line, LineBuffer};
 use crate::workload::SERVICE_NAMES;
@@ -34,15 +34,25 @@ use std::time::Duration;
 /// The longest line of the server's log that is kept whole: 4 KiB.
 const LOG_LINE_BYTES_MAX: usize = 4 << 10;
 
+/// How many reads of its log one turn makes, so that a server that floods it does not hold the
+/// tester up.
+const LOG_READS_PER_TURN: usize = 16;
+
 /// The words of the server's log in front of its address.
 const LISTENING: &str = "Listening for client connections on ";
 
 /// The server, the relay in front of it, and the tester's own connection.
 pub(super) struct Broker {
     pub(super) program: PathBuf,
+    /// The arguments of the program.
+    pub(super) arguments: Vec<OsString>,
+    /// Whether the program has ever listened. If not, it may be no nats-server.
+    pub(super) has_listened: bool,
     server: Option<Server>,
     pub(super) relay: Relay,
     pub(super) carrier: Carrier,
+    /// Whether the tester was connected when that was looked at last.
+    was_connected: bool,
     pub(super) mail: Mail,
     cluster: String,
     /// For the times of its faults.
@@ -83,6 +93,9 @@ impl Broker {
         let names = SERVICE_NAMES.map(str::to_owned).to_vec();
         Ok(Broker {
             program: program.to_owned(),
+            // On a free port of loopback.
+            arguments: ["-a", "127.0.0.1", "-p", "-1"].map(OsString::from).into(),
+            has_listened: false,
             server: None,
             // The address is an IP address, so no look-up ever wakes the tester.
             carrier: Carrier::new(
@@ -94,6 +107,7 @@ impl Broker {
                 Arc::new(|| {}),
             ),
             relay,
+            was_connected: false,
             mail: Mail::default(),
             cluster,
             random,
@@ -138,14 +152,28 @@ impl Broker {
         self.carrier.add_name(name);
     }
 
+    /// Whether the tester has lost its connection since it was asked last.
+    pub(super) fn has_lost_connection(&mut self) -> bool {
+        let is_connected = self.carrier.is_ready();
+        std::mem::replace(&mut self.was_connected, is_connected) && !is_connected
+    }
+
+    /// Whether the server takes messages of the tester.
+    pub(super) fn takes_messages(&self) -> bool {
+        self.carrier.is_ready() && self.carrier.has_room()
+    }
+
     pub(super) fn publish(&mut self, line: &[u8]) {
         self.carrier.publish(line, &mut self.mail);
     }
 
     /// Starts the server. Its log tells later where it listens.
-    pub(super) fn start(&mut self, reactor: &mut Reactor<Stream>) -> io::Result<()> {
-        let arguments = ["-a", "127.0.0.1", "-p", "-1"].map(OsString::from);
-        let (child, pipes) = Child::spawn(&self.program, &arguments)?;
+    pub(super) fn start(
+        &mut self,
+        reactor: &mut Reactor<Stream>,
+        keeper: Option<&Rc<Keeper>>,
+    ) -> io::Result<()> {
+        let (child, pipes) = Child::spawn(&self.program, &self.arguments, keeper)?;
         let mut insert = |pipe| reactor.insert(Stream::Server(pipe), Interest::READABLE);
         self.server = Some(Server {
             child,
@@ -188,7 +216,10 @@ impl Broker {
         let Some(server) = &mut self.server else {
             return;
         };
-        while let Some(Stream::Server(pipe)) = reactor.get(server.stderr) {
+        for _ in 0..LOG_READS_PER_TURN {
+            let Some(Stream::Server(pipe)) = reactor.get(server.stderr) else {
+                return;
+            };
             match pipe.read(server.log.space()) {
                 Ok(count) if count > 0 => server.log.filled(count),
                 // It is empty or has ended. Either raises an edge if there is more.
@@ -201,9 +232,11 @@ impl Broker {
                 let address = server.said.split_once(LISTENING);
                 let port = address.and_then(|(_, at)| at.rsplit(':').next()?.parse().ok());
                 server.port = server.port.or(port);
+                self.has_listened |= port.is_some();
                 line(&server.said);
             }
         }
+        reactor.carry_over(server.stderr, Reason::BoundReached);
     }
 }
 
@@ -211,12 +244,18 @@ impl Broker {
 #[derive(Default)]
 pub(super) struct Mail {
     pub(super) lines: Vec<Vec<u8>>,
+    /// Errors in place of replies to the tester's own requests.
+    pub(super) undelivered: Vec<Vec<u8>>,
     pub(super) said: Vec<String>,
 }
 
 impl Sink for Mail {
     fn line(&mut self, line: &[u8]) {
         self.lines.push(line.to_vec());
+    }
+
+    fn undelivered(&mut self, error: &[u8]) {
+        self.undelivered.push(error.to_vec());
     }
 
     fn too_long(&mut self, excerpt: &[u8]) {

@@ -75,19 +75,26 @@ impl Processes {
         self.await_init(node, client);
     }
 
-    pub(super) fn send_init(&mut self, node: usize, client: usize) {
+    fn send_init(&mut self, node: usize, client: usize) {
+        self.servers[node].init_message = self.next_message;
+        let body = self.init(node);
+        self.send(Address::Client(client), Address::Node(node), &body);
+    }
+
+    /// The body of an `init`.
+    pub(super) fn init(&self, node: usize) -> String {
         let body = json!({
             "type": "init",
             "msg_id": INIT_NUMBER,
             "node_id": &*self.names[node],
             "node_ids": self.plan.nodes,
         });
-        let (src, dest) = (Address::Client(client), Address::Node(node));
-        self.send(src, dest, &body.to_string());
+        body.to_string()
     }
 
-    fn spawn(&mut self, node: usize) -> io::Result<()> {
-        let (child, pipes) = Child::spawn(&self.plan.program, &self.arguments(node))?;
+    pub(super) fn spawn(&mut self, node: usize) -> io::Result<()> {
+        let (program, arguments) = (&self.plan.program, self.arguments(node));
+        let (child, pipes) = Child::spawn(program, &arguments, self.keeper.as_ref())?;
         let mut insert = |pipe, kind, interest| {
             let stream = Stream::Node { pipe, node, kind };
             self.reactor.insert(stream, interest)
@@ -110,6 +117,7 @@ impl Processes {
             lines,
             first_message,
             astray,
+            again,
             ..
         } = self.servers[node];
         self.servers[node] = Server {
@@ -118,6 +126,7 @@ impl Processes {
             lines,
             lines_before: lines,
             astray,
+            again,
             first_message,
             ..Server::default()
         };
@@ -139,11 +148,7 @@ impl Processes {
             }
         }
         let seen = match server.lines - server.lines_before {
-            0 if self.broker.is_some() => {
-                "it runs and has sent no message by NATS. Does its `main` take the options --nats \
-                 and --cluster?"
-                    .to_owned()
-            }
+            0 if self.broker.is_some() => self.silence_on_nats(node),
             0 => "it runs and has written no line to stdout. Does it flush after each line, as \
                  with Python's print(…, flush=True)?"
                 .to_owned(),

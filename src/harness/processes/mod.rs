@@ -18,7 +18,8 @@
 //!   next one begins.
 //! - Everything that a node can make grow has a bound: its lines, its stdin, its logs, its
 //!   problems, the messages that are kept.
-//! - No child outlives this value: dropping it kills every group.
+//! - No child outlives this value: dropping it kills every group. If SIGKILL ends the tester, its
+//!   keeper does that.
 //!
 //! | file | content |
 //! |---|---|
@@ -32,6 +33,7 @@
 //! | `blame` | what nodes do wrong, and their stderr |
 //! | `bed` | the calls of the driver |
 //! | `on_nats`, `broker`, `relay` | NATS in place of the pipes: the run, its server, and the way of the nodes to it |
+//! | `undelivered` | requests that get no reply on NATS |
 
 mod bed;
 mod blame;
@@ -48,6 +50,7 @@ mod parts;
 mod relay;
 #[cfg(test)]
 mod tests;
+mod undelivered;
 mod work;
 
 pub(super) use notes::Notes;
@@ -56,6 +59,7 @@ use super::plan::Plan;
 use super::progress::Progress;
 use crate::random::Random;
 use crate::reactor::Reactor;
+use crate::sys::Keeper;
 use crate::time::{Clock, Instant, MonotonicClock, Wheel};
 use crate::workload::faults::{Conditions, FaultKind, Faults, Network, Schedule};
 use crate::workload::{Happening, SERVICE_NAMES, Services, Statistics};
@@ -94,6 +98,8 @@ pub(super) struct Processes {
     reached: Instant,
     happenings: VecDeque<Happening>,
     servers: Vec<Server>,
+    /// Kills the children if the tester is killed; `None` if there is no shell.
+    keeper: Option<Rc<Keeper>>,
     /// The names of the nodes, followed by those of the services.
     names: Vec<Rc<str>>,
     by_name: HashMap<Rc<str>, Address>,
@@ -180,6 +186,7 @@ impl Processes {
             work_max: WORK_MAX,
             reached: Instant::ZERO,
             happenings: VecDeque::new(),
+            keeper: Keeper::start().ok().map(Rc::new),
             servers: (0..nodes).map(|_| Server::default()).collect(),
             names,
             by_name,
@@ -234,6 +241,7 @@ impl Processes {
             let _status = self.end_process(node, End::Killed);
         }
         self.count_astray();
+        self.tell_of_further_replies();
         let now = self.since_start();
         self.notes.end_logs(now);
     }

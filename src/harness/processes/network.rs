@@ -188,6 +188,10 @@ impl Processes {
                     self.statistics.to_the_dead += 1;
                     return self.notes.fate(packet.id, MessageFate::ToTheDead);
                 }
+                let broker = self.broker.as_ref();
+                if broker.is_some_and(|broker| !broker.takes_messages()) {
+                    return self.lose_without_server(&packet);
+                }
                 self.note_arrival(&packet);
                 self.hand_to_node(node, &packet);
             }
@@ -278,7 +282,7 @@ impl Processes {
     }
 
     /// Appends a message to what waits for a node's stdin, or sends it by NATS.
-    fn hand_to_node(&mut self, node: usize, packet: &Packet) {
+    pub(super) fn hand_to_node(&mut self, node: usize, packet: &Packet) {
         if self.broker.is_some() {
             let mut line = Vec::with_capacity(packet.body.len() + 64);
             self.write_line(packet, &mut line);

@@ -1,8 +1,8 @@
 //! A run on NATS: the broker is started before the nodes, carries all messages, and has faults.
 
 use super::Processes;
-use super::broker::{Broker, Mail};
-use super::parts::{Address, Due, Stream};
+use super::broker::Broker;
+use super::parts::{Address, Due, Packet, Stream};
 use crate::protocol::Envelope;
 use crate::reactor::Token;
 use crate::source::Readiness;
@@ -10,6 +10,7 @@ use crate::sys;
 use crate::time::{Clock, Instant};
 use crate::workload::faults::FaultKind;
 use std::ffi::OsString;
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,6 +19,10 @@ const START_MAX: Duration = Duration::from_secs(10);
 
 /// The time between two `init` to a node that is not connected yet.
 const INIT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A node is not connected if the server has told so in the last second. An `init` is sent far
+/// more often.
+const ABSENT_MAX: Duration = Duration::from_secs(1);
 
 /// The name of the server's log.
 const NAME: &str = "nats-server";
@@ -42,9 +47,8 @@ impl Processes {
         };
         while !is_ready(self) && !self.is_broken && !self.is_interrupted {
             if self.clock.now() >= limit {
-                return self.break_off(format_args!(
-                    "{NAME} did not take a connection within {START_MAX:?}"
-                ));
+                let why = format!("it did not take a connection within {START_MAX:?}");
+                return self.refuse_server(&why);
             }
             self.turn(limit);
         }
@@ -54,11 +58,32 @@ impl Processes {
         let Some(broker) = &mut self.broker else {
             return;
         };
-        if let Err(error) = broker.start(&mut self.reactor) {
-            let program = broker.program.display().to_string();
+        if let Err(error) = broker.start(&mut self.reactor, self.keeper.as_ref()) {
+            if sys::is_shortage(&error) {
+                return self.fail(error);
+            }
             let advice = sys::start_advice(&error);
-            self.break_off(format_args!("{program} does not start: {error}{advice}"));
+            self.stop_without_server(&format!("it does not start: {error}{advice}"));
         }
+    }
+
+    /// Ends the run, since there is no server. One that has never listened is a wrong program.
+    fn stop_without_server(&mut self, why: &str) {
+        match &self.broker {
+            Some(broker) if !broker.has_listened => self.refuse_server(why),
+            _ => self.break_off(format_args!("{NAME}: {why}")),
+        }
+    }
+
+    /// Ends the run before it begins: the plan names a wrong program.
+    fn refuse_server(&mut self, why: &str) {
+        let program = self.broker.as_ref().map(|it| it.program.display());
+        let program = program.map_or_else(String::new, |it| it.to_string());
+        let text = format!(
+            "the NATS server {program}: {why}. Is it a nats-server? Debian has one in the package \
+             nats-server, as /usr/sbin/nats-server"
+        );
+        self.fail(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
 
     /// Writes what waits for the server, and makes the tester's connection again if it is lost.
@@ -90,17 +115,24 @@ impl Processes {
         let Some(broker) = &mut self.broker else {
             return;
         };
-        let Mail { lines, said } = std::mem::take(&mut broker.mail);
+        let mail = std::mem::take(&mut broker.mail);
+        let has_lost_connection = broker.has_lost_connection();
         let at = self.since_start();
-        for text in said {
+        for text in mail.said {
             self.notes
                 .log(at, &Rc::from(NAME), format!("the tester: {text}"));
         }
-        for line in lines {
+        for line in mail.lines {
             let src = Envelope::parse(&line).map(|message| self.find(&message.src));
             if let Ok(Some(Address::Node(node))) = src {
                 self.take_line(node, &line);
             }
+        }
+        for error in mail.undelivered {
+            self.take_undelivered(&error);
+        }
+        if has_lost_connection {
+            self.undo_requests();
         }
     }
 
@@ -119,9 +151,11 @@ impl Processes {
         if broker.is_end(token)
             && let Some((status, said)) = broker.kill(&mut self.reactor)
         {
-            self.break_off(format_args!(
-                "{NAME} ended by itself, with {status}: {said}"
-            ));
+            let said = match said.is_empty() {
+                true => said,
+                false => format!("; its last words: {}", said.trim_end_matches('.')),
+            };
+            self.stop_without_server(&format!("it ended by itself, with {status}{said}"));
         }
     }
 
@@ -248,9 +282,36 @@ impl Processes {
     /// Sends the `init` again: the node may not have been connected.
     pub(super) fn init_again(&mut self, node: usize, client: usize) {
         let server = &self.servers[node];
-        if server.init_from == Some(client) && server.process.is_some() {
-            self.send_init(node, client);
-            self.await_init(node, client);
+        if server.init_from != Some(client) || server.process.is_none() {
+            return;
+        }
+        // It is the same message, so no record has it twice.
+        let again = Packet {
+            id: server.init_message,
+            src: Address::Client(client),
+            dest: Address::Node(node),
+            body: self.init(node).into(),
+        };
+        self.hand_to_node(node, &again);
+        self.await_init(node, client);
+    }
+
+    /// Why a node that has sent no message did not answer its `init`.
+    pub(super) fn silence_on_nats(&self, node: usize) -> String {
+        let now = self.clock.now();
+        let url = self.broker.as_ref().map(|broker| broker.relay.url(node));
+        let url = url.unwrap_or_default();
+        match self.servers[node].absent_at {
+            Some(at) if now.since(at) < ABSENT_MAX => format!(
+                "it runs, and has not connected to the NATS server {url}. It got --node, --nodes, \
+                 --nats and --cluster behind its own arguments: does its program obey them, as one \
+                 with `eddyline::main` does? A program for stdin and stdout alone is tested \
+                 without --nats-server"
+            ),
+            _ => format!(
+                "it is connected to the NATS server {url}, and has sent no message. Does it \
+                 publish as the subjects of a cluster say?"
+            ),
         }
     }
 }

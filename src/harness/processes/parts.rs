@@ -4,6 +4,7 @@ use crate::carrier::Carries;
 use crate::protocol::{Header, ReplyTo};
 use crate::reactor::Token;
 use crate::sys::{Child, Descriptor, Pipe};
+use crate::time::Instant;
 use crate::wire::{LineBuffer, OutputBuffer};
 use crate::workload::faults::Moment;
 use std::os::fd::{AsRawFd, RawFd};
@@ -147,6 +148,8 @@ pub(super) struct Server {
     pub(super) is_flooding: bool,
     /// Whether it has answered its `init` in this life.
     pub(super) is_ready: bool,
+    /// The number of the message with its `init`.
+    pub(super) init_message: u64,
     /// The client whose `init` it has not answered yet.
     pub(super) init_from: Option<usize>,
     /// The number of this life, from 1.
@@ -159,6 +162,18 @@ pub(super) struct Server {
     pub(super) lines_before: u64,
     /// How many messages to clients were no reply, by [`Astray`].
     pub(super) astray: [u64; Astray::ALL.len()],
+    /// How many replies came to requests that had one.
+    pub(super) again: Again,
+    /// On NATS: when the server told last that nothing receives messages to this node.
+    pub(super) absent_at: Option<Instant>,
+}
+
+/// Further replies of a node to requests that it had answered.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Again {
+    pub(super) count: u64,
+    /// The client of the first one, and the number of its request.
+    pub(super) first: (usize, u64),
 }
 
 /// The meaning of a message of a node to a client.
@@ -286,6 +301,18 @@ pub(super) struct Client {
     pub(super) is_for_init: bool,
     /// The number of its last request. The first one is 1.
     pub(super) last_msg_id: u64,
+    /// The numbers of its requests that have no reply: the pending one, and those that were
+    /// given up.
+    pub(super) unanswered: Vec<u64>,
+}
+
+impl Client {
+    /// Takes note of a reply to a request. Returns whether it is the first one.
+    pub(super) fn is_first_reply(&mut self, msg_id: u64) -> bool {
+        // The newest request is the last, and most replies are to it.
+        let found = self.unanswered.iter().rposition(|&it| it == msg_id);
+        found.map(|place| self.unanswered.remove(place)).is_some()
+    }
 }
 
 #[cfg(test)]
@@ -304,6 +331,20 @@ mod tests {
             (ReplyTo::Invalid, Some(Astray::Misnumbered)),
         ] {
             assert_eq!(Astray::of(&in_reply_to, 3), expected, "{in_reply_to:?}");
+        }
+    }
+
+    #[test]
+    fn each_request_has_one_first_reply() {
+        let mut client = Client {
+            name: "c1".into(),
+            is_open: true,
+            is_for_init: false,
+            last_msg_id: 3,
+            unanswered: vec![1, 2, 3],
+        };
+        for (msg_id, is_first) in [(3, true), (3, false), (1, true), (1, false), (2, true)] {
+            assert_eq!(client.is_first_reply(msg_id), is_first, "{msg_id}");
         }
     }
 

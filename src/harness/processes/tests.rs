@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::harness::progress::Progress;
+use crate::protocol::ErrorCode;
 use crate::workload::faults::Latency;
 use crate::workload::{Operation, Outcome, Phase, Request, Testbed};
 
@@ -168,6 +169,142 @@ fn messages_on_their_way_have_a_bound() {
     bed.look_at_memory();
     assert!(bed.is_broken);
     assert_eq!(bed.notes.doubts.len(), 1);
+}
+
+#[test]
+fn a_node_that_answers_a_request_again_is_told_once() {
+    let reply = message("c1", r#"{"type":"echo_ok","in_reply_to":1}"#);
+    let three = format!(
+        "read -r request; printf '%s\\n' {}",
+        [reply.as_str(); 3].join(" ")
+    );
+    let mut bed = cluster(&three, |_| {});
+    bed.boot();
+    let client = bed.open_client();
+    bed.request(client, 0, &Request::new("echo", &()), 1);
+    while bed.servers[0].lines < 4 {
+        let until = bed.clock.now() + Duration::from_secs(10);
+        bed.turn(until);
+    }
+    bed.end_all();
+    let [problem] = &bed.notes.problems[..] else {
+        panic!("{:?}", bed.notes.problems);
+    };
+    let expected = "n0 sent 2 further replies to requests that had a reply already, first to request \
+                    1 of c1.";
+    assert!(problem.why.starts_with(expected), "{}", problem.why);
+    assert_eq!(&*problem.node, "the tester", "it breaks no rule");
+}
+
+/// A cluster on NATS whose server is `/bin/sh` with this script.
+fn with_server(script: &str) -> Processes {
+    let mut bed = silent("true", |plan| plan.nats_server = Some("/bin/sh".into()));
+    let broker = bed.broker.as_mut().unwrap();
+    broker.arguments = ["-c", script].map(Into::into).into();
+    bed
+}
+
+#[test]
+fn a_program_that_is_no_nats_server_is_a_wrong_plan() {
+    for (script, expected) in [
+        ("exit 3", "it ended by itself, with exit status: 3. Is it a"),
+        (
+            "echo what? >&2; exit 3",
+            "exit status: 3; its last words: what?. Is it a",
+        ),
+    ] {
+        let mut bed = with_server(script);
+        bed.boot();
+        assert!(bed.notes.problems.is_empty(), "no node is blamed");
+        let error = bed.finish().err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        let found = error.to_string();
+        assert!(found.starts_with("the NATS server /bin/sh: "), "{found}");
+        assert!(found.contains(expected), "{found}");
+    }
+}
+
+#[test]
+fn a_server_that_ends_after_it_has_listened_breaks_the_run_off() {
+    let mut bed = with_server("echo 'Listening for client connections on 127.0.0.1:1' >&2");
+    bed.boot();
+    assert!(bed.is_broken && bed.failure.is_none());
+    let why = &bed.notes.problems[0].why;
+    assert!(why.starts_with("nats-server: it ended by itself"), "{why}");
+}
+
+#[test]
+fn a_server_that_floods_its_log_does_not_hold_a_turn_up() {
+    let mut bed = with_server("exec yes >&2");
+    bed.broker
+        .as_mut()
+        .unwrap()
+        .start(&mut bed.reactor, None)
+        .unwrap();
+    for _ in 0..3 {
+        let until = bed.clock.now() + Duration::from_secs(10);
+        bed.turn(until);
+    }
+    assert!(!bed.is_broken);
+}
+
+#[test]
+fn requests_without_a_server_end_at_once_and_are_lost() {
+    let mut bed = with_server("exec sleep 60");
+    bed.broker
+        .as_mut()
+        .unwrap()
+        .start(&mut bed.reactor, None)
+        .unwrap();
+    bed.spawn(0).unwrap();
+    let client = bed.open_client();
+    bed.request(client, 0, &Request::new("echo", &()), 1);
+    let Some(Happening::Undone {
+        client: whose,
+        msg_id: 1,
+        error,
+    }) = bed.happenings.pop_front()
+    else {
+        panic!("nothing ends the request");
+    };
+    assert_eq!(
+        (whose, error.code),
+        (client, ErrorCode::TemporarilyUnavailable)
+    );
+    assert_eq!(bed.statistics.lost, 1);
+    // The loss of the connection ends those that are under way.
+    bed.undo_requests();
+    let Some(Happening::Undone {
+        msg_id: 1, error, ..
+    }) = bed.happenings.pop_front()
+    else {
+        panic!("nothing ends the request");
+    };
+    assert_eq!(error.code, ErrorCode::Timeout);
+    // A receiver that is not there ends a request, and not an `init`, which is sent again.
+    let absent = |dest: &str| {
+        let body = r#"{"type":"error","in_reply_to":1,"code":1,"text":"away"}"#;
+        format!(r#"{{"src":"n0","dest":"{dest}","body":{body}}}"#)
+    };
+    bed.take_undelivered(absent("c0").as_bytes());
+    let Some(Happening::Undone { error, .. }) = bed.happenings.pop_front() else {
+        panic!("nothing ends the request");
+    };
+    assert_eq!(
+        (error.code, &*error.text),
+        (ErrorCode::NodeNotFound, "away")
+    );
+    bed.clients[client].is_for_init = true;
+    bed.take_undelivered(absent("c0").as_bytes());
+    assert!(bed.happenings.is_empty());
+    let silence = bed.silence_on_nats(0);
+    assert!(
+        silence.starts_with("it runs, and has not connected"),
+        "{silence}"
+    );
+    bed.servers[0].absent_at = None;
+    let silence = bed.silence_on_nats(0);
+    assert!(silence.starts_with("it is connected to"), "{silence}");
 }
 
 #[test]

@@ -184,6 +184,7 @@ fn statistics(record: &Record) -> Value {
     json!({
         "clients": statistics.with_clients,
         "servers": statistics.among_servers(),
+        "betweenNodesSeen": !record.is_on_nats,
         "delivered": statistics.delivered,
         "lost": statistics.lost,
         "cut": statistics.cut,

@@ -169,18 +169,21 @@ fn net(record: &Record) -> Value {
         .filter(|message| message.fate == MessageFate::ToTheDead && message.src.starts_with('c'));
     let clients_gone = u64::try_from(with_the_dead.count()).unwrap_or_default();
     let clients_received = with_clients.saturating_sub(clients_gone);
-    let counted = |sent: u64, received: u64| {
+    let counted = |sent: u64, received: u64, has_all: bool| {
         json!({
             "send-count": sent,
             "recv-count": received,
             "msg-count": sent,
-            "msgs-per-op": sent as f64 / operations,
+            "msgs-per-op": has_all.then_some(sent as f64 / operations),
         })
     };
+    // On NATS the messages between nodes are in no count, so a ratio of them would be wrong.
+    let has_all = !record.is_on_nats;
     json!({
-        "all": counted(with_clients + servers, delivered),
-        "clients": counted(with_clients, clients_received),
-        "servers": counted(servers, delivered.saturating_sub(clients_received)),
+        "all": counted(with_clients + servers, delivered, has_all),
+        "clients": counted(with_clients, clients_received, true),
+        "servers": counted(servers, delivered.saturating_sub(clients_received), has_all),
+        "between-nodes-seen?": has_all,
         "lost-count": lost,
         "cut-count": cut,
         "to-the-dead-count": to_the_dead,

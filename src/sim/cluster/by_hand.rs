@@ -37,7 +37,7 @@ impl Cluster {
                 }
                 self.recycle(line);
             }
-            Some(Happening::Inside | Happening::Alarm(_)) => {}
+            Some(Happening::Inside | Happening::Undone { .. } | Happening::Alarm(_)) => {}
         }
         true
     }

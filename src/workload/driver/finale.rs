@@ -140,7 +140,7 @@ impl<T: Testbed, W: Workload> Driver<'_, T, W> {
     /// | on real time | tries | an anomaly |
     /// |---|---|---|
     /// | the run was interrupted | 1 | no: it had no time to recover |
-    /// | the node has answered nothing in the whole run | 1 | yes |
+    /// | all operations at the node have lasted until their timeouts, in the whole run | 1 | yes |
     /// | else | 5 | yes |
     ///
     /// On virtual time waiting costs nothing, so there are always five.

@@ -1,6 +1,7 @@
 //! The driver on the smallest testbed: nodes without a network that echo at once.
 
 use super::*;
+use crate::protocol::ErrorCode;
 use crate::workload::{Echo, Statistics};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ enum Node {
     /// Every fifth reply has a field too many.
     RepliesTooMuch,
     IsSilent,
+    /// The network tells twice that a request gets no reply, with an error of this code.
+    IsAbsent(ErrorCode),
     /// It is silent too, and the driver takes it for one that has answered before.
     IsDumb,
 }
@@ -87,6 +90,18 @@ impl Testbed for Mirror {
     fn request(&mut self, client: usize, node: usize, request: &Request, msg_id: u64) {
         self.requests += 1;
         if matches!(self.node, Node::IsSilent | Node::IsDumb) {
+            return;
+        }
+        if let Node::IsAbsent(code) = self.node {
+            for after in [1, 2] {
+                let error = Error::new(code, "");
+                let undone = Happening::Undone {
+                    client,
+                    msg_id,
+                    error,
+                };
+                self.add(self.now + Duration::from_millis(after), false, undone);
+            }
             return;
         }
         let too_much = self.node == Node::RepliesTooMuch && self.requests.is_multiple_of(5);
@@ -185,6 +200,29 @@ fn a_client_is_replaced_after_each_timeout() {
 }
 
 #[test]
+fn a_request_without_a_reply_occupies_no_client_until_its_timeout() {
+    for (code, is_definite) in [
+        (ErrorCode::NodeNotFound, true),
+        (ErrorCode::TemporarilyUnavailable, true),
+        (ErrorCode::Timeout, false),
+    ] {
+        let (mut mirror, load) = (mirror(Node::IsAbsent(code), false), load(100.0, true));
+        let mut driver = Driver::new(&mut mirror, Echo::new(), &load, 1, Duration::ZERO);
+        driver.put_under_load();
+        let operations = driver.history.operations();
+        assert!((900..1_100).contains(&operations.len()), "{code:?}");
+        for operation in operations {
+            let lasted = operation.completed.saturating_sub(operation.invoked);
+            assert_eq!(operation.is_fail(), is_definite);
+            assert_eq!(lasted, Duration::from_millis(1));
+        }
+        // Only an unknown outcome costs the client its name.
+        let replaced = if is_definite { 0 } else { operations.len() };
+        assert_eq!(mirror.clients, WORKERS + replaced);
+    }
+}
+
+#[test]
 fn the_testbed_decides_whether_a_broken_rule_ends_the_run() {
     let (mirror, finished) = run(Node::RepliesTooMuch, true);
     assert_eq!((mirror.requests, mirror.blamed), (5, 1));
@@ -231,6 +269,10 @@ fn on_real_time_a_node_that_answers_nothing_gets_one_final_try_with_all_others()
     assert_eq!(time_of_finale(Node::IsSilent), (clients, clients, one));
     let five = 5 * one + 4 * Duration::from_secs(1);
     assert_eq!(time_of_finale(Node::IsDumb), (5 * clients, clients, five));
+    // That a request gets no reply is known after a millisecond, so each try costs only its pause.
+    let five = Duration::from_millis(4 * 1_000 + 5);
+    let absent = Node::IsAbsent(ErrorCode::NodeNotFound);
+    assert_eq!(time_of_finale(absent), (5 * clients, clients, five));
 }
 
 #[test]

@@ -52,6 +52,8 @@ pub(super) enum Answer {
         current: Rc<Kept>,
         from: Rc<Kept>,
     },
+    /// The service does not know the type of the request, in words.
+    NotSupported(String),
     /// The request could not be read, for that reason.
     Malformed(String),
     /// A timestamp.

@@ -7,17 +7,27 @@
 //! | `lww-kv` | the value at either of two replicas, which are merged now and then |
 //! | `lin-tso` | (timestamps, one after another from 0) |
 //!
-//! Each answers one request at a time. A type of request that a service does not know
-//! gets no reply: Maelstrom's worker throws and goes on. A body that cannot be read gets error 12,
-//! malformed-request. Replies carry no `msg_id`. Numbers of more than 64 bits are rounded to a
-//! double: nodes should send them as strings.
+//! Each answers one request at a time. Replies carry no `msg_id`. Numbers of more than 64 bits are
+//! rounded to a double: nodes should send them as strings.
 //!
-//! Read next: `key`, the effect of a request on one key; then `sequential`.
+//! Under test a service is as taciturn as Maelstrom's, whose worker throws and goes on. On NATS,
+//! as `eddyline serve`, it says what is wrong:
+//!
+//! | request | under test | on NATS |
+//! |---|---|---|
+//! | a body that cannot be read | error 12 | error 12 |
+//! | of an unknown type | no reply | error 10 |
+//! | without a field that its type needs | the field is null | error 12 |
+//! | without a `msg_id` | carried out, `in_reply_to` is null | carried out, no reply |
+//! | without a `msg_id`, and wrong | no reply | no reply |
+//!
+//! Read next: `key`, the effect of a request on one key; then `sequential`, and `strict`.
 
 mod eventual;
 mod kept;
 mod key;
 mod sequential;
+mod strict;
 
 use crate::random::Random;
 use eventual::Eventual;
@@ -149,6 +159,7 @@ impl Serialize for Reply {
                 let (current, from) = (&current.value, &from.value);
                 error(22, format!("current value {current} is not {from}"))
             }
+            Answer::NotSupported(why) => error(10, why.clone()),
             Answer::Malformed(why) => error(12, why.clone()),
             Answer::Time(ts) => Body {
                 ts: Some(*ts),

@@ -81,6 +81,76 @@ fn an_unknown_type_gets_no_reply() {
     );
 }
 
+/// Each row of the table of this room.
+#[test]
+fn a_strict_service_says_what_is_wrong() {
+    let mut services = Services::new(Random::new(1));
+    let (kv, tso) = (0, 3);
+    for (service, body, code, text) in [
+        (
+            kv,
+            r#"{"type":"delete","msg_id":7,"key":1}"#,
+            10,
+            "read, write, cas",
+        ),
+        (
+            kv,
+            r#"{"type":"ts","msg_id":7}"#,
+            10,
+            "lin-kv knows no request \"ts\"",
+        ),
+        (tso, r#"{"type":"read","msg_id":7,"key":1}"#, 10, "only ts"),
+        (kv, r#"{"type":"read","msg_id":7}"#, 12, "has no `key`"),
+        (
+            kv,
+            r#"{"type":"write","msg_id":7,"key":1}"#,
+            12,
+            "no `value`",
+        ),
+        (
+            kv,
+            r#"{"type":"cas","msg_id":7,"key":1,"to":1}"#,
+            12,
+            "no `from`",
+        ),
+        (
+            kv,
+            r#"{"type":"write","msg_id":7,"key":1,"value":1e999}"#,
+            12,
+            "column",
+        ),
+        (kv, r#"{"type":5,"msg_id":7}"#, 12, "cannot be read"),
+        (kv, r#"{"msg_id":7}"#, 12, "cannot be read"),
+    ] {
+        let reply = services.answer_strictly(service, "n0", body);
+        let reply = serde_json::to_value(reply.unwrap()).unwrap();
+        assert_eq!(
+            (&reply["code"], &reply["in_reply_to"]),
+            (&json!(code), &json!(7))
+        );
+        let found = reply["text"].as_str().unwrap();
+        assert!(found.contains(text), "{body}: {found}");
+    }
+    // A null that is there is a value.
+    let null = r#"{"type":"write","key":1,"value":null}"#;
+    for body in [
+        null,
+        r#"{"type":"delete"}"#,
+        r#"{"type":"read"}"#,
+        r#"{"type":5}"#,
+        "[]",
+        "x",
+    ] {
+        assert!(services.answer_strictly(kv, "n0", body).is_none(), "{body}");
+    }
+    let read = services.answer_strictly(kv, "n0", r#"{"type":"read","msg_id":7,"key":1}"#);
+    let read = serde_json::to_value(read.unwrap()).unwrap();
+    assert_eq!(
+        read["type"], "read_ok",
+        "the write without a number was carried out"
+    );
+}
+
 #[test]
 fn seq_kv_serves_past_states_but_never_goes_back() {
     let (mut stale, mut fresh) = (0, 0);

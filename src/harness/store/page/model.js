@@ -1,7 +1,7 @@
 // The data of the run, and what is asked about them.
 'use strict';
 
-const FATES = { d: 'arrived', l: 'lost by chance', c: 'cut off by a partition', x: 'its receiver was down', o: 'on its way at the end' };
+const FATES = { d: 'arrived', l: 'lost by the network', c: 'cut off by a partition', x: 'its receiver was down', o: 'on its way at the end' };
 const OUTCOMES = { ok: 'ok', fail: 'failed', info: 'unknown' };
 
 /** An element with attributes and children; texts are never read as HTML. */

@@ -33,7 +33,7 @@ class Panels {
       ['Operations', `${(of('ok') + of('fail') + of('info')).toLocaleString('en')}`, `${of('ok')} ok, ${of('fail')} failed, ${of('info')} unknown`],
       ['Done', `${(run.availability * 100).toFixed(run.availability < 1 ? 1 : 0)} %`, 'of the load'],
       ['Messages of clients', statistics.clients.toLocaleString('en'), ''],
-      ['Messages among servers', statistics.servers.toLocaleString('en'), ''],
+      ['Messages among servers', statistics.servers.toLocaleString('en'), statistics.betweenNodesSeen ? '' : 'with services; those between nodes are not seen on NATS'],
       ['Did not arrive', (statistics.lost + statistics.cut + statistics.toTheDead).toLocaleString('en'), gone.filter(([number]) => number).map(([number, word]) => `${number} ${word}`).join(', ')],
       ['Faults', String(run.faults.length), run.neverStruck.length ? `never came: ${run.neverStruck.join(', ')}` : ''],
       ['Time', `${(run.elapsed / 1e6).toFixed(1)} s`, 'times count from the start of the test'],
@@ -56,14 +56,16 @@ class Panels {
     const { run } = this;
     const nodes = run.nodes.length < 3 ? run.nodes.join(' and ') : `${run.nodes[0]} to ${run.nodes[run.nodes.length - 1]}`;
     const parts = [];
-    if (run.problems.length) {
-      const names = [...new Set(run.problems.map(({ node }) => node))].sort(byName);
-      const times = run.problems.reduce((sum, problem) => sum + problem.count, 0);
+    // What the tester notes beside them is no fault of a node.
+    const broken = run.problems.filter(({ node }) => run.nodes.includes(node));
+    if (broken.length) {
+      const names = [...new Set(broken.map(({ node }) => node))].sort(byName);
+      const times = broken.reduce((sum, problem) => sum + problem.count, 0);
       parts.push(`The protocol was broken ${times === 1 ? 'once' : `${times.toLocaleString('en')} times`}, by ${names.join(', ')}.`);
     }
     if (run.anomalyCount) parts.push(`The answers of ${nodes} show ${count(run.anomalyCount, 'anomaly', 'anomalies')}.${run.anomalies.length ? ` The first: ${run.anomalies[0].headline.replace(/\.$/, '')}.` : ''}`);
     else if (run.verdict === true) parts.push(`The ${run.workload} checker found nothing wrong in the answers of ${nodes}.`);
-    else if (!run.problems.length) parts.push(`The checker found no anomaly in the answers of ${nodes}, but they are too few to say that there is none.`);
+    else if (!broken.length) parts.push(`The checker found no anomaly in the answers of ${nodes}, but they are too few to say that there is none.`);
     if (run.verdict === 'unknown') parts.push(...run.doubts.map((doubt) => `${ONE(doubt)}.`));
     if (!run.faults.length) parts.push('No fault struck, so this run shows nothing about faults.');
     else if (run.neverStruck.length) parts.push(`It shows nothing about ${run.neverStruck.join(' and ')}: these faults were asked for and never came.`);

@@ -115,7 +115,7 @@ class App {
   legend() {
     const { run } = this;
     const sample = (className, mark) => make('svg', { viewBox: '0 0 46 14', 'aria-hidden': 'true' }, make('g', { class: `arrow ${className}` }, make('line', { x1: 2, y1: 7, x2: mark ? 32 : 40, y2: 7 }), mark ? make('path', { class: 'mark', d: mark, transform: 'translate(34 7)' }) : make('path', { class: 'tip', d: 'M0 0L-9 -4V4z', transform: 'translate(44 7)' })));
-    const entries = [['', '', 'arrived'], ['gone', 'M-5 -5L5 5M5 -5L-5 5', 'lost by chance'], ['gone', 'M-2 -7V7M3 -7V7', 'cut off by a partition'], ['gone', 'M0 -6V6M-4 -2H4', 'its receiver was down'], ['shown', '', 'part of the chosen finding']];
+    const entries = [['', '', 'arrived'], ['gone', 'M-5 -5L5 5M5 -5L-5 5', 'lost by the network'], ['gone', 'M-2 -7V7M3 -7V7', 'cut off by a partition'], ['gone', 'M0 -6V6M-4 -2H4', 'its receiver was down'], ['shown', '', 'part of the chosen finding']];
     const fault = make('svg', { viewBox: '0 0 46 14', 'aria-hidden': 'true' }, make('rect', { class: 'band', x: 2, y: 0, width: 40, height: 14 }));
     if (run.faults.length) document.getElementById('legend').append(make('li', {}, fault, 'a fault of this node'));
     document.getElementById('legend').append(...entries.map(([name, mark, text]) => make('li', {}, sample(name, mark), text)));
