@@ -6,7 +6,7 @@
 use crate::options;
 use eddyline::client::Client;
 use eddyline::command_line::NatsArguments;
-use eddyline::protocol::RawRequest;
+use eddyline::protocol::{RawRequest, check_name};
 use eddyline::{Error, Result};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -21,18 +21,21 @@ Usage: eddyline call --nats URL --cluster NAME [OPTIONS] NODE TYPE [BODY]
 
   eddyline call --nats nats://127.0.0.1:4222 --cluster demo n1 echo '{\"echo\":\"hi\"}'
 
-BODY is a JSON object without its type. [default: {}]
+NODE is the name of the node, TYPE the type of the request, and BODY a JSON object
+with its other fields. [default: {}]
 With - each line of stdin is the body of a request, with its type. The calls are
 made one after the other: line n of stdout answers line n of stdin. An error is
 a line too: {\"type\":\"error\",\"code\":1,\"text\":\"...\"}.
 
 Options:
-  --nats URL,URL,...  Servers, nats://HOST:PORT.
+  --nats URL,URL,...  Servers: nats://HOST:PORT, or tls://HOST:PORT with the
+                      feature tls.
   --cluster NAME      Name of the cluster.
   --timeout-ms N      Time limit of a call, and of the connection before it, in
                       milliseconds. [default: 1000]
   --as NAME           Name of this client. Where the server's permissions bind
-                      names to users, it is that of the user. [default: a random one]
+                      names to users, it has to be the name of the user, as in
+                      --user c1 --as c1. [default: a random one]
   -h, --help          Print this help and exit.
 The options for users, tokens and certificates are those of a node: eddyline --help.
 
@@ -76,13 +79,20 @@ fn read(mut arguments: lexopt::Parser) -> std::result::Result<Option<Options>, l
     while let Some(argument) = arguments.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
-            Long("as") => read.name = Some(text(arguments.value()?)?),
+            Long("as") => {
+                let name = text(arguments.value()?)?;
+                check("--as", &name)?;
+                read.name = Some(name);
+            }
             Long("timeout-ms") => {
                 let value = text(arguments.value()?)?;
-                let millis = value.parse().map_err(|_| {
-                    format!("invalid value {value:?} for --timeout-ms: expected a whole number")
-                })?;
-                read.timeout = Duration::from_millis(millis);
+                let millis = value.parse().ok().filter(|&millis| millis > 0);
+                let wrong = || {
+                    format!(
+                        "invalid value {value:?} for --timeout-ms: expected a whole number above 0"
+                    )
+                };
+                read.timeout = Duration::from_millis(millis.ok_or_else(wrong)?);
             }
             Long(name) => {
                 let name = name.to_owned();
@@ -101,6 +111,11 @@ fn text(value: OsString) -> std::result::Result<String, lexopt::Error> {
     value.into_string().map_err(lexopt::Error::NonUnicodeValue)
 }
 
+/// Refuses a name that is none.
+fn check(place: &str, name: &str) -> std::result::Result<(), String> {
+    check_name(name).map_err(|why| format!("invalid name {name:?} in {place}: {why}"))
+}
+
 /// Checks what one argument alone cannot show.
 fn prepare(read: Options) -> std::result::Result<Call, String> {
     let nats = read.nats.nats().map_err(|error| error.to_string())?;
@@ -114,6 +129,7 @@ fn prepare(read: Options) -> std::result::Result<Call, String> {
         [dest, kind, fields] => (dest, Some(body(kind, fields)?)),
         _ => return Err("expected NODE TYPE [BODY], or NODE -".to_owned()),
     };
+    check("NODE", dest)?;
     let client = Client::new(&nats, read.name.as_deref()).map_err(|error| error.to_string())?;
     Ok(Call {
         client,

@@ -207,7 +207,7 @@ impl Carrier {
             Ok(()) => {
                 self.stage = Stage::Connected(token);
                 self.link.connected(now, self.clock.unix_time(), sink);
-                self.forget_lost();
+                self.forget_lost(fd);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 left.remove(Readiness::WRITABLE);
@@ -248,15 +248,19 @@ impl Carrier {
             }
             Err(error) => self.link.lose(&error, now, sink),
         }
-        self.forget_lost();
+        self.forget_lost(fd);
         received
     }
 
     /// Forgets the socket if the link has given it up while it was served: the answer of
     /// the source closes it.
-    fn forget_lost(&mut self) {
+    fn forget_lost(&mut self, fd: &Descriptor) {
         if self.link.need().1 == Need::Nothing {
             self.stage = Stage::None;
+            let last_words = self.link.last_words();
+            if !last_words.is_empty() {
+                let _not_waited_for = socket::write(fd, &last_words);
+            }
         }
     }
 

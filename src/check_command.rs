@@ -40,9 +40,9 @@ Options:
   -h, --help                 Print this help and exit.
 
 Exit status:
-  0  valid
-  1  invalid
-  2  unknown: too little was done to tell
+  0    valid
+  1    invalid
+  2    unknown: too little was done to tell
   254  an option or the file is wrong
   255  the check itself failed
 ";

@@ -122,6 +122,7 @@ mod memory;
 #[cfg(any(test, feature = "microscope"))]
 pub mod microscope;
 pub mod node;
+mod notices;
 pub mod protocol;
 mod random;
 // Elsewhere than on Linux these would only add errors to the one above.

@@ -10,28 +10,20 @@ JSON messages to stdout, one per line. It answers echo, proxy, tcp_echo_start,
 tcp_echo_send and tcp_echo_stats. Diagnostics go to stderr.
 
 Usage: eddyline [OPTIONS]
-       eddyline test [OPTIONS]           tests nodes of any language; see eddyline test --help
-       eddyline bench [OPTIONS]          measures them; see eddyline bench --help
-       eddyline check FOLDER             judges the history of a run; see eddyline check --help
-       eddyline call NODE TYPE BODY      calls a node on NATS; see eddyline call --help
-       eddyline serve SERVICE...         Maelstrom's services on NATS; see eddyline serve --help
+       eddyline COMMAND ...
 
-Options:
-";
+Commands, each with a --help of its own:
+  test       Tests nodes of any language, with faults.
+  bench      Measures nodes of any language.
+  check      Judges the history of a run of eddyline test, or of Maelstrom.
+  call       Calls a node on NATS.
+  serve      Runs Maelstrom's services on NATS, in memory, for trials.
 
-const HELP_END: &str = "
-  -h, --help               Print this help and exit.
-  --version                Print the version and exit.
-
-Exit status:
-  0  stdin has ended and all output is written, or stdout's reader has gone
-  1  stdin or stdout cannot be used
-  2  an option or its value is wrong
 ";
 
 /// The help of a program with the feature `microscope`, after the other.
 #[cfg(feature = "microscope")]
-const MICROSCOPE_HELP: &str = "
+pub(crate) const MICROSCOPE_HELP: &str = "
 The microscope:
   eddyline --record FILE                Record the run, event by event.
   eddyline explain RECORDING...         Print recordings as text.
@@ -50,9 +42,7 @@ const USAGE_ERROR: u8 = 2;
 pub(crate) fn parse() -> Result<Options, ExitCode> {
     match CommandLine::parse(std::env::args_os().skip(1)) {
         Ok(CommandLine::Run(options)) => Ok(*options),
-        Ok(CommandLine::Help) => Err(print(&format!(
-            "{HELP}{OPTIONS_HELP}{HELP_END}{MICROSCOPE_HELP}"
-        ))),
+        Ok(CommandLine::Help) => Err(print(&format!("{HELP}{OPTIONS_HELP}{MICROSCOPE_HELP}"))),
         Ok(CommandLine::Version) => {
             let version = env!("CARGO_PKG_VERSION");
             Err(print(&format!("eddyline {version}\n")))

@@ -1,8 +1,9 @@
 //! The commands `explain` and `microscope`, in a build with the feature `microscope`.
 
-use crate::options::{print, report, usage_error};
+use crate::options::{MICROSCOPE_HELP, print, report, usage_error};
 use eddyline::microscope::{Recording, explain, read, write_page};
 use lexopt::prelude::{Long, Short, Value};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,6 +13,11 @@ pub(crate) fn command() -> Option<ExitCode> {
     let program = arguments.next()?;
     let command = arguments.next()?;
     let rest = lexopt::Parser::from_iter(std::iter::once(program).chain(arguments));
+    let is_command = command == "explain" || command == "microscope";
+    let wants_help = |word: OsString| word == "--help" || word == "-h";
+    if is_command && std::env::args_os().skip(2).any(wants_help) {
+        return Some(print(MICROSCOPE_HELP.trim_start()));
+    }
     match command.to_str() {
         Some("explain") => Some(explain_files(rest)),
         Some("microscope") => Some(make_page(rest)),

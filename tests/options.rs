@@ -52,6 +52,15 @@ fn help_names_every_option() {
     ] {
         assert!(help.contains(option), "{option} in {help}");
     }
+    // Each option stands below the others, and no line is wider than a terminal.
+    for line in &ending.stdout {
+        let words = line.trim_start();
+        assert!(
+            !words.starts_with("--") || line.starts_with("  --"),
+            "{line}"
+        );
+        assert!(line.chars().count() <= 84, "{line}");
+    }
     let defaults = eddyline::Options::default();
     for default in [
         defaults.rpc_timeout.as_millis().to_string(),
@@ -136,15 +145,25 @@ fn a_bad_limit_is_a_clear_error_and_exit_2() {
 
 #[test]
 fn a_bad_identity_is_a_clear_error_and_exit_2() {
-    assert_refused(&["--node", ""], "the name of the node is empty");
-    assert_refused(
-        &["--node", "n1", "--nodes", "n1,,n2"],
-        "a name among the nodes is empty",
-    );
-    assert_refused(
-        &["--node", "n1", "--nodes", ""],
-        "a name among the nodes is empty",
-    );
+    for (option, given, text) in [
+        ("--node", "", r#""" in --node: a name is not empty"#),
+        ("--node", "n1,n2", r#""n1,n2" in --node: a comma stands"#),
+        ("--node", "n 1", r#""n 1" in --node: a name has no blanks"#),
+        (
+            "--node",
+            "n1\n",
+            r#""n1\n" in --node: a name has no blanks"#,
+        ),
+        ("--nodes", "", r#""" in --nodes: a name is not empty"#),
+        ("--nodes", "n1,,n2", r#""" in --nodes: a name is not empty"#),
+        (
+            "--nodes",
+            "n1, n2",
+            r#"" n2" in --nodes: a name has no blanks"#,
+        ),
+    ] {
+        assert_refused(&["--node", "n1", option, given], text);
+    }
     let stranger = r#""n9" is not among the nodes: "n1", "n2""#;
     assert_refused(&["--node", "n9", "--nodes", "n1,n2"], stranger);
     assert_refused(
@@ -160,6 +179,7 @@ fn wrong_options_about_nats_are_a_clear_error_and_exit_2() {
     let nats = ["--node", "n1", "--nats", "nats://127.0.0.1:4222"];
     assert_refused(&nats, "--nats needs --cluster");
     assert_refused(&["--nats", "a", "--cluster", "t"], "--nats needs --node");
+    assert_refused(&["--nats", "a", "--cluster", "t"], "if it is not alone");
     assert_refused(&["--cluster", "t"], "--cluster needs --nats");
     assert_refused(&["--token-file", "t"], "--token-file needs --nats");
     for url in ["http://a", "a:b", ""] {
@@ -177,6 +197,9 @@ fn wrong_options_about_nats_are_a_clear_error_and_exit_2() {
     );
     with(&["--token-file", "/no/such/file"], "/no/such/file");
     with(&["--token-file", "/dev/null"], "is empty");
+    let long = "/dev/zero has more than 16384 bytes";
+    with(&["--token-file", "/dev/zero"], long);
+    with(&["--user", "u", "--password-file", "/dev/zero"], long);
     with(&["--user", "u", "--token-file", "t"], "exclude each other");
 }
 

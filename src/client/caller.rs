@@ -2,6 +2,7 @@
 
 use super::port::Port;
 use crate::engine::{Nats, Sink};
+use crate::notices::Topic;
 use crate::protocol::{
     Envelope, Error, ErrorBody, ErrorCode, Fields, Numbers, Quote, RawRequest, ReplyTo, Result,
     write_fields, write_header,
@@ -30,10 +31,14 @@ use std::time::Duration;
 pub struct Client {
     port: Port,
     name: String,
+    has_random_name: bool,
     /// The number of the last call.
     last: u64,
-    /// The last thing that the link said, for a person.
-    said: String,
+    /// Why there is no connection, or why the last one ended. Empty if none was tried.
+    lost: String,
+    /// The last thing that was refused on a connection that stays: by the server, or here
+    /// because a reply was too long. Empty if there was none.
+    refused: String,
 }
 
 impl Client {
@@ -46,6 +51,7 @@ impl Client {
     /// When the kernel gives no epoll.
     pub fn new(nats: &Nats, name: Option<&str>) -> io::Result<Client> {
         let seed = sys::random_seed();
+        let has_random_name = name.is_none();
         let name = match name {
             Some(name) => name.to_owned(),
             None => format!("call-{seed:016x}"),
@@ -53,9 +59,11 @@ impl Client {
         Ok(Client {
             port: Port::new(nats, vec![name.clone()])?,
             name,
+            has_random_name,
             // A late reply to an earlier client of this name has another number.
             last: seed >> 32,
-            said: String::new(),
+            lost: String::new(),
+            refused: String::new(),
         })
     }
 
@@ -67,7 +75,8 @@ impl Client {
     /// # Errors
     /// - The error that is the reply.
     /// - 1: `dest` is not connected to the cluster.
-    /// - 0: no reply came within `timeout`. The text says if no server was reached.
+    /// - 0: no reply came within `timeout`. The text says if no server was reached, or if
+    ///   one has refused a subject.
     /// - 11: the request is over the server's limit, and was not sent.
     /// - 13: the kernel's epoll failed.
     pub fn call(
@@ -89,7 +98,8 @@ impl Client {
             dest,
             number: self.last,
             reply: None,
-            said: &mut self.said,
+            lost: &mut self.lost,
+            refused: &mut self.refused,
         };
         let failed = |error: io::Error| Error::crash(format!("epoll failed: {error}"));
         // A look first: the connection may have ended since the last call.
@@ -107,21 +117,50 @@ impl Client {
                 return reply;
             }
             if self.port.now() >= end {
-                return Err(too_late(is_sent, timeout, &self.said));
+                return Err(too_late(
+                    is_sent,
+                    timeout,
+                    &self.lost,
+                    &self.refused,
+                    self.has_random_name,
+                ));
             }
             self.port.turn(end, &mut awaited).map_err(failed)?;
         }
     }
 }
 
-fn too_late(is_sent: bool, timeout: Duration, said: &str) -> Error {
-    Error::timeout(match is_sent {
-        true if said.starts_with("the NATS server says") => {
-            format!("no reply within {timeout:?}; {said}")
+/// The error of a call whose time is over.
+///
+/// | the request | what is known | the text has |
+/// |---|---|---|
+/// | was not sent | why there is no connection | the reason |
+/// | was not sent | nothing yet | no reason |
+/// | was sent | nothing was refused | no reason |
+/// | was sent | something was refused | what, and why |
+/// | was sent | permissions refused it, and the client's name is a random one | the option for a name, too |
+fn too_late(
+    is_sent: bool,
+    timeout: Duration,
+    lost: &str,
+    refused: &str,
+    has_random_name: bool,
+) -> Error {
+    let (mut text, reason) = match is_sent {
+        true => (format!("no reply within {timeout:?}"), refused),
+        false => (
+            format!("nothing was sent: no NATS server was reached within {timeout:?}"),
+            lost,
+        ),
+    };
+    if !reason.is_empty() {
+        text = format!("{text}; {reason}");
+        if is_sent && has_random_name && refused.contains("Permissions") {
+            text += ": the name of this client is a random one; where permissions bind names to \
+                     users, give the name of the user: --as";
         }
-        true => format!("no reply within {timeout:?}"),
-        false => format!("nothing was sent: no NATS server was reached within {timeout:?}; {said}"),
-    })
+    }
+    Error::timeout(text)
 }
 
 /// Takes the reply to one call. Everything else is dropped.
@@ -129,7 +168,8 @@ struct Awaited<'a> {
     dest: &'a str,
     number: u64,
     reply: Option<Result<String>>,
-    said: &'a mut String,
+    lost: &'a mut String,
+    refused: &'a mut String,
 }
 
 impl Sink for Awaited<'_> {
@@ -154,14 +194,21 @@ impl Sink for Awaited<'_> {
     }
 
     fn too_long(&mut self, excerpt: &[u8]) {
-        *self.said = format!(
+        *self.refused = format!(
             "a message was too long: {}",
             String::from_utf8_lossy(excerpt)
         );
     }
 
-    fn log(&mut self, text: fmt::Arguments<'_>) {
-        *self.said = text.to_string();
+    fn log(&mut self, topic: Topic, text: fmt::Arguments<'_>) {
+        if topic == Topic::Server {
+            *self.refused = text.to_string();
+        }
+    }
+
+    /// A call ends with its time, so no further attempt is told.
+    fn lost(&mut self, why: fmt::Arguments<'_>) {
+        *self.lost = why.to_string();
     }
 }
 
@@ -170,5 +217,42 @@ impl fmt::Debug for Client {
         f.debug_struct("Client")
             .field("name", &self.name)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_comes_too_late_says_why_if_it_knows() {
+        let second = Duration::from_secs(1);
+        let complaint = "the NATS server says: Permissions Violation";
+        let lost = "the connection to nats://a:1: refused";
+        let unsent = "nothing was sent: no NATS server was reached within 1s";
+        for (is_sent, lost, refused, expected) in [
+            (false, lost, "", format!("{unsent}; {lost}")),
+            (false, lost, complaint, format!("{unsent}; {lost}")),
+            (false, "", "", unsent.to_owned()),
+            (true, lost, "", "no reply within 1s".to_owned()),
+            (
+                true,
+                lost,
+                complaint,
+                format!("no reply within 1s; {complaint}"),
+            ),
+        ] {
+            assert_eq!(
+                too_late(is_sent, second, lost, refused, false).text,
+                expected
+            );
+        }
+        let hinted = too_late(true, second, lost, complaint, true).text;
+        assert!(hinted.starts_with(&format!("no reply within 1s; {complaint}")));
+        assert!(hinted.ends_with("give the name of the user: --as"));
+        for other in ["", "a message was too long: {"] {
+            let text = too_late(true, second, lost, other, true).text;
+            assert!(!text.contains("--as"), "{text}");
+        }
     }
 }

@@ -10,7 +10,7 @@ pub use nats_arguments::NatsArguments;
 pub use usage_error::UsageError;
 
 use crate::node::Node;
-use crate::protocol::Init;
+use crate::protocol::{Init, check_name};
 use crate::runtime::{Options, run_with};
 use std::ffi::OsString;
 use std::fmt;
@@ -20,15 +20,18 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The options that every node takes, as text for a person.
+/// The options that every node takes, and its exit statuses, as text for a person.
 ///
 /// ```
 /// assert!(eddyline::command_line::OPTIONS_HELP.contains("--rpc-timeout-ms"));
 /// ```
+// A backslash at the end of a line takes the blanks in front of the next line away.
 pub const OPTIONS_HELP: &str = "\
+Options:
   --node NAME              Name of this node. It then serves without an init.
                            [default: the init gives it]
-  --nodes NAME,NAME,...    Names of all nodes, its own too. [default: its own]
+  --nodes NAME,NAME,...    Names of all nodes, its own too. It needs --node.
+                           [default: this node is alone]
   --rpc-timeout-ms N       Time limit of a call to another node, in milliseconds.
                            The call then ends with error 0. [default: 1000]
   --line-bytes-max N       Longest accepted input line, in bytes; at least 1024.
@@ -37,25 +40,36 @@ pub const OPTIONS_HELP: &str = "\
   --tcp-bind ADDR          IP address of the TCP echo server. [default: 127.0.0.1]
   --tcp-connections-max N  Number of TCP clients served at the same time. Further
                            clients wait in the listen queue. [default: 65536]
+  -h, --help               Print this help and exit.
+  --version                Print the version and exit.
 
-On NATS, in place of stdin and stdout:
-  --nats URL,URL,...       Servers, nats://HOST:PORT or tls://HOST:PORT. It needs
-                           --cluster and --node.
+On NATS, in place of stdin and stdout. A node needs --nats, --cluster and --node
+there, and --nodes if it is not alone:
+  --nats URL,URL,...       Servers: nats://HOST:PORT, or tls://HOST:PORT. Without
+                           a port it is 4222. If one fails, another is tried.
   --cluster NAME           Name of the cluster. Others on the servers do not see it.
-  --user NAME              User of the server, with the password of --password-file.
-  --password-file FILE     Its first line is the password.
+  --user NAME              User of the server. It needs a password.
+  --password-file FILE     Its first line is the password of --user.
                            [default: the variable EDDYLINE_NATS_PASSWORD]
   --token-file FILE        Its first line is the token, for a server that wants one.
                            [default: the variable EDDYLINE_NATS_TOKEN]
 
-With the feature tls:
-  --ca-file FILE           Certificates of the CA of the servers, for tls://.
-  --cert-file FILE         Certificate of this node, for a server that demands one,
-  --key-file FILE          and its private key. All three are PEM.
-  --nkey-file FILE         Seed of the nkey that proves this node.
-  --creds-file FILE        JWT and seed, as nsc writes them, in place of that.
-  --tls-handshake first    TLS begins before the server says anything, for servers
+On NATS with TLS or nkeys, in a program that was built with --features tls. With
+tls:// in --nats, --ca-file is needed and the next three are possible:
+  --ca-file FILE           Certificates of the CA of the servers, in PEM.
+  --cert-file FILE         Certificate of this node, in PEM, for a server that
+  --key-file FILE          demands one, and its private key. They need each other.
+  --tls-handshake first    TLS begins before the server says anything: for servers
                            with handshake_first.
+  --nkey-file FILE         Seed of the nkey that proves this node. It and the next
+                           are possible with nats:// too, each in place of --user.
+  --creds-file FILE        JWT and seed, as nsc writes them.
+
+Exit status:
+  0  stdin has ended and all output is written, or stdout's reader has gone
+  1  stdin or stdout cannot be used, or the kernel refused a resource
+  2  an option or its value is wrong
+On NATS stdin is not read: the node ends with a signal.
 ";
 
 /// The smallest value of `--line-bytes-max`: 1 KiB, the length of `init` in a
@@ -133,11 +147,7 @@ JSON messages to stdout, one per line. Diagnostics go to stderr.
 
 Usage: {program} [OPTIONS]
 
-Options:
-{OPTIONS_HELP}
-  -h, --help               Print this help and exit.
-  --version                Print the version and exit.
-"
+{OPTIONS_HELP}"
     )
 }
 
@@ -219,7 +229,7 @@ fn is_known(option: &str) -> bool {
 struct Wish {
     options: Options,
     node: Option<String>,
-    nodes: Option<String>,
+    nodes: Option<Vec<String>>,
     nats: NatsArguments,
 }
 
@@ -227,8 +237,18 @@ impl Wish {
     fn set(&mut self, option: &str, given: OsString) -> Result<(), UsageError> {
         let options = &mut self.options;
         match option {
-            "node" => self.node = Some(value("--node", "a name", &given)?),
-            "nodes" => self.nodes = Some(value("--nodes", "names with commas between", &given)?),
+            "node" => {
+                let name: String = value("--node", "a name", &given)?;
+                check("--node", &name)?;
+                self.node = Some(name);
+            }
+            "nodes" => {
+                let names: String = value("--nodes", "names with commas between", &given)?;
+                let names = names.split(',').map(str::to_owned);
+                let names: Vec<String> = names.collect();
+                names.iter().try_for_each(|name| check("--nodes", name))?;
+                self.nodes = Some(names);
+            }
             "rpc-timeout-ms" => {
                 let millis = value("--rpc-timeout-ms", "a whole number", &given)?;
                 options.rpc_timeout = Duration::from_millis(millis);
@@ -258,8 +278,9 @@ impl Wish {
         let identity = identity(self.node, self.nodes)?;
         let nats = self.nats.nats()?;
         if nats.is_some() && identity.is_none() {
-            let text = "--nats needs --node, the name of this node, and --nodes, those of all";
-            return Err(UsageError::new(text.to_owned()));
+            let text = "--nats needs --node, the name of this node, and --nodes, the names of \
+                        all, if it is not alone";
+            return Err(UsageError::new(text));
         }
         Ok(Options {
             identity,
@@ -270,19 +291,16 @@ impl Wish {
 }
 
 /// The identity that `--node` and `--nodes` give.
-fn identity(node: Option<String>, nodes: Option<String>) -> Result<Option<Init>, UsageError> {
+fn identity(node: Option<String>, nodes: Option<Vec<String>>) -> Result<Option<Init>, UsageError> {
     let Some(node_id) = node else {
         return match nodes {
             None => Ok(None),
             Some(_) => Err(UsageError::new(
-                "--nodes needs --node, the name of this node".to_owned(),
+                "--nodes needs --node, the name of this node",
             )),
         };
     };
-    let node_ids = match nodes {
-        Some(nodes) => nodes.split(',').map(str::to_owned).collect(),
-        None => vec![node_id.clone()],
-    };
+    let node_ids = nodes.unwrap_or_else(|| vec![node_id.clone()]);
     let init = Init { node_id, node_ids };
     match init.check() {
         Ok(()) => Ok(Some(init)),
@@ -291,6 +309,12 @@ fn identity(node: Option<String>, nodes: Option<String>) -> Result<Option<Init>,
             error.text
         ))),
     }
+}
+
+/// Refuses a name that is none. The error names the option and the name.
+fn check(option: &str, name: &str) -> Result<(), UsageError> {
+    check_name(name)
+        .map_err(|why| UsageError::new(format!("invalid name {name:?} in {option}: {why}")))
 }
 
 /// Reads the value of `option`. The error names the option, its value and what is

@@ -10,6 +10,9 @@ use crate::engine::{Credentials, Nats};
 #[cfg(any(test, feature = "tls"))]
 use crate::engine::{Nkey, Tls};
 use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 
 /// The variable with the password of `--user`.
@@ -38,6 +41,14 @@ const OF_CERTIFICATES: [&str; 4] = ["ca-file", "cert-file", "key-file", "tls-han
 
 /// Options that prove the node to the server. One of them is enough.
 const PROOFS: [&str; 4] = ["user", "token-file", "nkey-file", "creds-file"];
+
+/// The largest secret, and the largest file with one: 16 KiB. nats-server takes a `CONNECT`
+/// of 4 KiB unless its operator has set more, and the PEM of a long private key has 13 KiB.
+const SECRET_BYTES_MAX: usize = 16 << 10;
+
+/// The largest file with certificates: 4 MiB. The system's list of all CAs has 230 KB.
+#[cfg(any(test, feature = "tls"))]
+const CERTIFICATES_BYTES_MAX: usize = 4 << 20;
 
 /// The permission of every user of the machine to read a file.
 const READABLE_BY_OTHERS: u32 = 0o004;
@@ -182,12 +193,12 @@ impl NatsArguments {
                  public: /etc/ssl/certs/ca-certificates.crt)",
             ));
         };
-        let mut tls = Tls::new(&bytes(ca)?).map_err(|error| of(ca, &error))?;
+        let mut tls = Tls::new(&certificates(ca)?).map_err(|error| of(ca, &error))?;
         match (self.get("cert-file"), self.get("key-file")) {
             (None, None) => {}
             (Some(certificate), Some(key)) => {
                 let text = files.secret_text(key)?;
-                let with = tls.identity(&bytes(certificate)?, text.as_bytes());
+                let with = tls.identity(&certificates(certificate)?, text.as_bytes());
                 let both = format!("{certificate} or {key}");
                 tls = with.map_err(|error| of(&both, &error))?;
             }
@@ -236,13 +247,31 @@ fn not_built(option: &str) -> UsageError {
 
 /// An error about a file.
 #[cfg(any(test, feature = "tls"))]
-fn of(path: &str, error: &dyn std::fmt::Display) -> UsageError {
+fn of(path: &str, error: &dyn fmt::Display) -> UsageError {
     UsageError::new(format!("{path}: {error}"))
 }
 
 #[cfg(any(test, feature = "tls"))]
-fn bytes(path: &str) -> Result<Vec<u8>, UsageError> {
-    std::fs::read(path).map_err(|error| UsageError::new(format!("cannot read {path}: {error}")))
+fn certificates(path: &str) -> Result<Vec<u8>, UsageError> {
+    bytes(path, CERTIFICATES_BYTES_MAX)
+}
+
+/// A file of up to `max` bytes. A device without an end is no file of so many bytes either.
+fn bytes(path: &str, max: usize) -> Result<Vec<u8>, UsageError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(max as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| UsageError::new(format!("cannot read {path}: {error}")))?;
+    match bytes.len() > max {
+        true => Err(too_long(path, max)),
+        false => Ok(bytes),
+    }
+}
+
+fn too_long(place: &str, max: usize) -> UsageError {
+    UsageError::new(format!(
+        "{place} has more than {max} bytes: it is not the file or the secret that is meant"
+    ))
 }
 
 /// Reads files with secrets, and warns of those that are none.
@@ -255,7 +284,13 @@ impl Files {
     /// The secret in the first line of a file, or in a variable of the environment.
     fn secret(&mut self, path: Option<&str>, variable: &str) -> Result<Option<String>, UsageError> {
         let Some(path) = path else {
-            return Ok(std::env::var(variable).ok());
+            return match std::env::var(variable).ok() {
+                Some(secret) if secret.len() > SECRET_BYTES_MAX => Err(too_long(
+                    &format!("the variable {variable}"),
+                    SECRET_BYTES_MAX,
+                )),
+                secret => Ok(secret),
+            };
         };
         let text = self.secret_text(path)?;
         match text.lines().next() {
@@ -268,9 +303,12 @@ impl Files {
 
     fn secret_text(&mut self, path: &str) -> Result<String, UsageError> {
         let cannot =
-            |error: std::io::Error| UsageError::new(format!("cannot read {path}: {error}"));
-        let text = std::fs::read_to_string(path).map_err(cannot)?;
-        let mode = std::fs::metadata(path).map_err(cannot)?.mode();
+            |error: &dyn fmt::Display| UsageError::new(format!("cannot read {path}: {error}"));
+        let text = bytes(path, SECRET_BYTES_MAX)?;
+        let text = String::from_utf8(text).map_err(|_| cannot(&"it is no text (UTF-8)"))?;
+        let mode = std::fs::metadata(path)
+            .map_err(|error| cannot(&error))?
+            .mode();
         if mode & READABLE_BY_OTHERS != 0 {
             self.warnings.push(format!(
                 "{path} has a secret in it, and every user of this machine can read it: chmod \

@@ -4,21 +4,26 @@ use super::credentials::Credentials;
 use super::outgoing::is_from;
 use super::sink::Sink;
 use super::subject::{last_token, name_of};
+use crate::notices::Topic;
 use crate::protocol::Quote;
 
 /// Hands a message out, if it comes from the name that its subject gives.
 pub(super) fn deliver(subject: &[u8], payload: &mut [u8], sink: &mut impl Sink) {
     let Some(name) = name_of(last_token(subject)) else {
         let subject = String::from_utf8_lossy(subject);
-        return sink.log(format_args!(
-            "refused: the subject {subject:?} names no sender"
-        ));
+        return sink.log(
+            Topic::Sender,
+            format_args!("refused: the subject {subject:?} names no sender"),
+        );
     };
     if !is_from(payload, &name) {
-        return sink.log(format_args!(
-            "refused: a message whose src is not {}, the sender that its subject names",
-            Quote(&name)
-        ));
+        return sink.log(
+            Topic::Sender,
+            format_args!(
+                "refused: a message whose src is not {}, the sender that its subject names",
+                Quote(&name)
+            ),
+        );
     }
     // A line cannot have a newline. In JSON it can only be a blank.
     if let Some(first) = memchr::memchr(b'\n', payload) {
@@ -37,7 +42,7 @@ pub(super) fn complaint(
     let stays = ["permissions violation", "invalid subject"];
     let lower = text.to_ascii_lowercase();
     if stays.iter().any(|beginning| lower.starts_with(beginning)) {
-        sink.log(format_args!("the NATS server says: {text}"));
+        sink.log(Topic::Server, format_args!("the NATS server says: {text}"));
         return Ok(());
     }
     match lower.starts_with("authorization violation") {

@@ -40,12 +40,13 @@
 use super::greeting::{Info, Opening, opening, push_connect};
 use super::incoming::{complaint, deliver};
 use super::nats::{Address, Nats};
-use super::outgoing::{Way, error_line};
+use super::outgoing::{Replacement, Way, error_line, push_message};
 use super::parser::{Operation, Parser};
-use super::servers::Servers;
+use super::servers::{LASTS_MIN, Servers};
 use super::sink::Sink;
 use super::subject::{Subjects, bounced};
 use super::tls::{Channel, Tls};
+use crate::notices::Topic;
 use crate::protocol::{Error, ErrorCode, Quote};
 use crate::random::Random;
 use crate::time::Instant;
@@ -72,10 +73,6 @@ pub(crate) const PONG_MAX: Duration = Duration::from_secs(5);
 /// messages stay in the session's output, which has the bound of any slow reader.
 pub(crate) const OUTPUT_BYTES_MAX: usize = 256 << 10;
 
-/// The longest line of a `PUB`: 4 KiB, nats-server's own limit. A longer one would end the
-/// connection. It has two names in it, or four.
-pub(crate) const CONTROL_LINE_BYTES_MAX: usize = 4096;
-
 /// How many names of a link the server shows its operator: 4, as many as there are services.
 const SHOWN_NAMES_MAX: usize = 4;
 
@@ -97,6 +94,8 @@ enum State {
 /// How long ago a server that is ready was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
+    /// Not since the handshake.
+    NotYet,
     /// Since the last check.
     Lately,
     /// Before the last check.
@@ -137,6 +136,8 @@ struct Core {
     output: OutputBuffer,
     /// TLS, from its first byte on.
     channel: Option<Box<Channel>>,
+    /// For the socket that was given up last.
+    last_words: Vec<u8>,
     /// The time of day when the socket was connected.
     unix_time: Duration,
     random: Random,
@@ -166,6 +167,7 @@ impl Link {
                 info: Info::default(),
                 output: OutputBuffer::default(),
                 channel: None,
+                last_words: Vec::new(),
                 unix_time: Duration::ZERO,
                 random,
                 logged: VecDeque::new(),
@@ -218,7 +220,7 @@ impl Link {
         match self.core.state {
             State::Waiting { .. } => {
                 for warning in std::mem::take(&mut self.core.nats.warnings) {
-                    sink.log(format_args!("{warning}"));
+                    sink.log(Topic::Connection, format_args!("{warning}"));
                 }
                 self.core.attempt += 1;
                 let deadline = now + CONNECT_MAX;
@@ -238,9 +240,11 @@ impl Link {
         }
     }
 
-    /// The regular look at a server that is ready.
+    /// The regular look at a server that is ready. At the first one, the connection has lasted.
     fn check(&mut self, heard: Heard, now: Instant, sink: &mut impl Sink) {
+        self.core.servers.lasted();
         let (check, heard) = match heard {
+            Heard::NotYet => (now + QUIET_MAX.saturating_sub(LASTS_MIN), Heard::NotLately),
             Heard::Lately => (now + QUIET_MAX, Heard::NotLately),
             Heard::NotLately => {
                 self.core.push(|out| out.extend_from_slice(b"PING\r\n"));
@@ -272,6 +276,12 @@ impl Link {
     /// The socket of this attempt is of no use.
     pub(crate) fn lose(&mut self, why: &dyn fmt::Display, now: Instant, sink: &mut impl Sink) {
         self.core.lose(why, now, sink);
+    }
+
+    /// Bytes for the socket that the link has just given up. They may be lost: the owner
+    /// writes once, and closes the socket.
+    pub(crate) fn last_words(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.core.last_words)
     }
 
     /// Where the next read may write.
@@ -344,7 +354,8 @@ impl Link {
     }
 
     /// Sends one message of a node, a line without its newline, if the link is ready. A
-    /// message that the server would not take is refused: see the table at `Core::refuse`.
+    /// message that the server would not take is refused: see the table at
+    /// [`Way::replacement`].
     pub(crate) fn publish(&mut self, line: &[u8], sink: &mut impl Sink) {
         self.core.publish(line, sink);
     }
@@ -383,13 +394,11 @@ impl Core {
         let was_ready = matches!(self.state, State::Ready { .. });
         let text = format!("{}: {why}", self.servers.current());
         if was_ready || !self.logged.contains(&text) {
-            let tried = match self.servers.all_tried() {
+            let tried = match self.servers.all_tried().filter(|_| !was_ready) {
                 Some(all) => format!("; no server was reached of {all}"),
                 None => String::new(),
             };
-            sink.log(format_args!(
-                "the connection to {text}{tried}; another attempt follows"
-            ));
+            sink.lost(format_args!("the connection to {text}{tried}"));
             self.logged.push_back(text);
             if self.logged.len() > LOGGED_MAX {
                 self.logged.pop_front();
@@ -398,7 +407,8 @@ impl Core {
         let pause = self.servers.failed(&mut self.random);
         self.state = State::Waiting { until: now + pause };
         self.output = OutputBuffer::default();
-        self.channel = None;
+        let channel = self.channel.take();
+        self.last_words = channel.map(Channel::last_words).unwrap_or_default();
     }
 
     /// How many bytes wait for the server.
@@ -508,13 +518,13 @@ impl Core {
     /// A `PONG`. The first one says that the server has taken the handshake.
     fn greeted(&mut self, now: Instant, sink: &mut impl Sink) {
         if let State::Handshake { .. } = self.state {
-            let check = now + QUIET_MAX;
-            let heard = Heard::NotLately;
+            // The first look finds whether the connection has lasted.
+            let check = now + LASTS_MIN;
+            let heard = Heard::NotYet;
             self.state = State::Ready { check, heard };
-            self.servers.succeeded();
             self.logged.clear();
             let server = self.servers.current();
-            sink.log(format_args!("connected to {server}"));
+            sink.log(Topic::Connection, format_args!("connected to {server}"));
         }
     }
 
@@ -533,68 +543,29 @@ impl Core {
 
     fn publish(&mut self, line: &[u8], sink: &mut impl Sink) {
         let Some(way) = Way::of(line) else {
-            return sink.log(format_args!("a line of this node is no message: not sent"));
-        };
-        if line.len() > self.info.max_payload {
-            let limit = self.info.max_payload;
-            let why = format!(
-                "a message of {} bytes is over the server's limit of {limit}",
-                line.len()
+            return sink.log(
+                Topic::Unsent,
+                format_args!("a line of this node is no message: not sent"),
             );
-            return self.refuse(&way, &why, sink);
-        }
-        let mut draft = self.output.begin();
-        let begin = draft.len();
-        draft.extend_from_slice(b"PUB ");
-        self.subjects.push_message(&mut draft, &way.dest, &way.src);
-        if let Some(number) = way.call() {
-            draft.push(b' ');
-            self.subjects
-                .push_bounce(&mut draft, &way.src, number, &way.dest);
-        }
-        push_length(&mut draft, line.len());
-        let fits = draft.len() - begin <= CONTROL_LINE_BYTES_MAX;
-        if fits {
-            draft.extend_from_slice(line);
-            draft.extend_from_slice(b"\r\n");
-        } else {
-            draft.truncate(begin);
-        }
-        self.output.commit(&mut draft);
-        if !fits {
-            self.refuse(&way, "the names are too long for a subject", sink);
-        }
-    }
-
-    /// Tells that a message was not sent.
-    ///
-    /// | the message | it is told to | as |
-    /// |---|---|---|
-    /// | a call | its author | error 11 in place of the reply |
-    /// | a reply | the caller | error 13 in its place |
-    /// | neither | people | a line on stderr |
-    fn refuse(&mut self, way: &Way<'_>, why: &str, sink: &mut impl Sink) {
-        let dest = &*way.dest;
-        sink.log(format_args!(
-            "a message to {} was not sent: {why}",
-            Quote(dest)
-        ));
-        if let Some(number) = way.call() {
-            let error = Error::temporarily_unavailable(format!("nothing was sent: {why}"));
-            sink.undelivered(&error_line((dest, &way.src), None, number, &error));
-        } else if let Some(number) = &way.in_reply_to {
-            let error = Error::crash(format!("the reply was not sent: {why}"));
-            let msg_id = way.msg_id.and_then(|number| number.parse().ok());
-            let line = error_line((&way.src, dest), msg_id, number, &error);
-            if line.len() <= self.info.max_payload && dest.len() + way.src.len() < 1000 {
-                self.publish(&line, sink);
+        };
+        if let Err(why) = self.push_message(&way, line) {
+            sink.log(
+                Topic::Unsent,
+                format_args!("a message to {} was not sent: {why}", Quote(&way.dest)),
+            );
+            match way.replacement(&why) {
+                Replacement::Reply(line) => sink.undelivered(&line),
+                // If it does not fit either, there is no other way to the caller.
+                Replacement::Message(way, line) => _ = self.push_message(&way, &line),
+                Replacement::None => {}
             }
         }
     }
-}
 
-/// Appends a blank, a number and the end of a line.
-fn push_length(out: &mut Vec<u8>, length: usize) {
-    out.push(b' ');
-    let _infallible = write!(out, "{length}\r\n");
+    fn push_message(&mut self, way: &Way<'_>, line: &[u8]) -> Result<(), String> {
+        let mut draft = self.output.begin();
+        let pushed = push_message(&mut draft, &self.subjects, way, line, self.info.max_payload);
+        self.output.commit(&mut draft);
+        pushed
+    }
 }

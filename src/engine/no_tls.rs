@@ -49,6 +49,10 @@ impl Channel {
         match self.0 {}
     }
 
+    pub(super) fn last_words(self: Box<Self>) -> Vec<u8> {
+        match self.0 {}
+    }
+
     pub(super) fn waiting(&self) -> usize {
         match self.0 {}
     }

@@ -1,9 +1,20 @@
-//! The way of a message: the parts of a line of the node that decide it.
+//! Messages of the node: the way of each, its `PUB`, and the error in place of one that the
+//! server would not take.
 
+use super::subject::Subjects;
 use crate::protocol::{
-    Envelope, Error, ErrorFields, Fields, MsgId, Numbers, write_fields, write_header,
+    Envelope, Error, ErrorFields, Fields, MsgId, Numbers, first_src, write_fields, write_header,
 };
 use std::borrow::Cow;
+use std::io::Write as _;
+
+/// The longest line of a `PUB`: 4 KiB, nats-server's own limit. A longer one would end the
+/// connection. It has two names in it, or four.
+pub(super) const CONTROL_LINE_BYTES_MAX: usize = 4096;
+
+/// Where the `src` of a line is looked for first: in 64 bytes, which have it unless the body
+/// comes first. To check 1 KiB for UTF-8 would take 700 instructions.
+const FRONT_BYTES: usize = 64;
 
 /// The parts of a line of this node that decide its way.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +36,76 @@ impl<'a> Way<'a> {
     pub(super) fn call(&self) -> Option<&'a str> {
         self.msg_id.filter(|_| self.in_reply_to.is_none())
     }
+
+    /// The error in place of a message of this way that was not sent.
+    ///
+    /// | the message | it is told to | as |
+    /// |---|---|---|
+    /// | a call | its author | error 11 in place of the reply |
+    /// | a reply | the caller | error 13 in its place |
+    /// | neither | people | a line on stderr |
+    pub(super) fn replacement(&self, why: &str) -> Replacement<'_> {
+        let (src, dest) = (&*self.src, &*self.dest);
+        if let Some(number) = self.call() {
+            let error = Error::temporarily_unavailable(format!("nothing was sent: {why}"));
+            return Replacement::Reply(error_line((dest, src), None, number, &error));
+        }
+        let Some(number) = &self.in_reply_to else {
+            return Replacement::None;
+        };
+        let error = Error::crash(format!("the reply was not sent: {why}"));
+        let msg_id = self.msg_id.and_then(|number| number.parse().ok());
+        let line = error_line((src, dest), msg_id, number, &error);
+        let way = Way {
+            src: src.into(),
+            dest: dest.into(),
+            msg_id: self.msg_id,
+            in_reply_to: Some(Cow::Borrowed(number)),
+        };
+        Replacement::Message(way, line)
+    }
+}
+
+/// See the table at [`Way::replacement`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Replacement<'a> {
+    /// A line for this node.
+    Reply(Vec<u8>),
+    /// A message of this node, with its way.
+    Message(Way<'a>, Vec<u8>),
+    None,
+}
+
+/// Appends the `PUB` of a message. `Err` says why the server would not take it, and then
+/// nothing is appended.
+pub(super) fn push_message(
+    out: &mut Vec<u8>,
+    subjects: &Subjects,
+    way: &Way<'_>,
+    line: &[u8],
+    max_payload: usize,
+) -> Result<(), String> {
+    let bytes = line.len();
+    if bytes > max_payload {
+        return Err(format!(
+            "a message of {bytes} bytes is over the server's limit of {max_payload}"
+        ));
+    }
+    let begin = out.len();
+    out.extend_from_slice(b"PUB ");
+    subjects.push_message(out, &way.dest, &way.src);
+    if let Some(number) = way.call() {
+        out.push(b' ');
+        subjects.push_bounce(out, &way.src, number, &way.dest);
+    }
+    let _infallible = write!(out, " {bytes}\r\n");
+    if out.len() - begin > CONTROL_LINE_BYTES_MAX {
+        out.truncate(begin);
+        return Err("the names are too long for a subject".to_owned());
+    }
+    out.extend_from_slice(line);
+    out.extend_from_slice(b"\r\n");
+    Ok(())
 }
 
 fn plain(line: &[u8]) -> Option<Way<'_>> {
@@ -85,33 +166,32 @@ fn in_reply_to(body: &str) -> Option<Cow<'_, str>> {
     in_reply_to.map(|number| Cow::Borrowed(number.get()))
 }
 
-/// Whether a message comes from the name that its subject gives. A line that is no
-/// message passes: the session refuses it, and says why.
+/// Whether a message comes from the name that its subject gives.
+///
+/// | the first `src` of the line | it comes from there |
+/// |---|---|
+/// | is the name | yes. A second `src` makes a line malformed |
+/// | is another text without escapes | no |
+/// | has escapes, or cannot be found | as serde_json reads the whole line |
+///
+/// A line that is no message passes: the session refuses it, and says why. The scan ends
+/// with the first `src`, which most programs write in front of the body, and it needs no
+/// second parser where a body comes first.
 pub(super) fn is_from(line: &[u8], name: &str) -> bool {
-    if has_plain_src(line, name) {
-        return true;
+    let front = &line[..line.len().min(FRONT_BYTES)];
+    match plain_src(front).or_else(|| plain_src(line)) {
+        Some(src) => src == name,
+        None => Envelope::parse(line).map_or(true, |envelope| envelope.src == name),
     }
-    Envelope::parse(line).map_or(true, |envelope| envelope.src == name)
 }
 
-/// Whether the first key of a line is `src`, with this name. A second `src` behind it
-/// would make the line malformed.
-fn has_plain_src(line: &[u8], name: &str) -> bool {
-    let after = |rest: &'_ [u8], token: &[u8]| -> Option<usize> {
-        let blank = rest.len() - rest.trim_ascii_start().len();
-        rest[blank..]
-            .starts_with(token)
-            .then_some(blank + token.len())
-    };
-    let mut at = 0;
-    for token in [&b"{"[..], b"\"src\"", b":", b"\""] {
-        match after(&line[at..], token) {
-            Some(len) => at += len,
-            None => return false,
-        }
-    }
-    let rest = line[at..].strip_prefix(name.as_bytes());
-    rest.is_some_and(|rest| rest.first() == Some(&b'"')) && !name.contains(['"', '\\'])
+/// The first `src` of a line or of its beginning, if it is a text without escapes.
+fn plain_src(line: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(line)
+        .or_else(|error| std::str::from_utf8(&line[..error.valid_up_to()]));
+    let src = first_src(text.ok()?)?;
+    let src = src.strip_prefix('"')?.strip_suffix('"')?;
+    (!src.contains('\\')).then_some(src)
 }
 
 /// A line with an error that answers message `in_reply_to`, without its newline.
@@ -183,23 +263,50 @@ mod tests {
     #[test]
     fn a_message_must_come_from_its_subject() {
         let from_c1 = |line: &str| is_from(line.as_bytes(), "c1");
-        assert!(from_c1(r#"{"src":"c1","dest":"n1","body":{}}"#));
-        assert!(from_c1(r#" { "src" : "c1" , "dest":"n1","body":{}}"#));
-        assert!(from_c1(r#"{"id":4,"dest":"n1","src":"c1","body":{}}"#));
-        assert!(from_c1(r#"{"\u0073rc":"\u00631","dest":"n1","body":{}}"#));
-        for forged in ["n2", "c11", "c", ""] {
-            assert!(!from_c1(&format!(
-                r#"{{"src":"{forged}","dest":"n1","body":{{}}}}"#
-            )));
+        for line in [
+            r#"{"src":"c1","dest":"n1","body":{}}"#,
+            r#" { "src" : "c1" , "dest":"n1","body":{}}"#,
+            r#"{"id":4,"src":"c1","dest":"n1","body":{}}"#,
+            r#"{"dest":"n1","src":"c1","body":{}}"#,
+            r#"{"body":{"src":"n2","x":["}",{"src":"n2"}]},"dest":"n1","src":"c1"}"#,
+            r#"{"\u0073rc":"\u00631","dest":"n1","body":{}}"#,
+            &format!(
+                r#"{{"body":{{"x":"{}"}},"dest":"n1","src":"c1"}}"#,
+                "ä".repeat(1000)
+            ),
+            // The session refuses these.
+            r#"{"src":"c1","src":"n2","dest":"n1","body":{}}"#,
+            r#"{"src":"c1",nonsense"#,
+            r#"{"dest":"n1","body":{}}"#,
+            r#"{"src":1,"dest":"n1","body":{}}"#,
+            "nonsense",
+        ] {
+            assert!(from_c1(line), "{line}");
         }
-        assert!(!from_c1(r#"{"dest":"n1","src":"n2","body":{"src":"c1"}}"#));
-        // The session refuses these two.
-        assert!(from_c1(r#"{"src":"c1","src":"n2","dest":"n1","body":{}}"#));
-        assert!(from_c1("nonsense"));
+        let far = format!(
+            r#"{{"body":{{"x":"{}"}},"dest":"n1","src":"SRC"}}"#,
+            "ä".repeat(1000)
+        );
+        for forged in ["n2", "c11", "c", "", "\\u00632", "c1\\\""] {
+            for line in [
+                r#"{"src":"SRC","dest":"n1","body":{"src":"c1"}}"#,
+                r#"{"id":4,"src":"SRC","dest":"n1","body":{}}"#,
+                r#"{"body":{"src":"c1"},"dest":"n1","src":"SRC"}"#,
+                r#"{"\u0073rc":"SRC","dest":"n1","body":{"src":"c1"}}"#,
+                &far,
+            ] {
+                let line = line.replace("SRC", forged);
+                assert!(!from_c1(&line), "{line}");
+            }
+        }
         assert!(is_from(br#"{"src":"a\"b","dest":"n1","body":{}}"#, "a\"b"));
-        assert!(!has_plain_src(
+        assert!(!is_from(
             br#"{"src":"a","b","dest":"n1","body":{}}"#,
             "a\",\"b"
         ));
+        assert!(
+            is_from(b"{\"src\":\"c1\",\xff", "c1"),
+            "no UTF-8: refused too"
+        );
     }
 }

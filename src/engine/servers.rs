@@ -18,6 +18,11 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// server that is not there costs little.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_secs(2);
 
+/// A connection that was ready for so long has lasted: 2 s, the longest pause. So attempts
+/// follow each other no faster than with a server that is not there, and one that dies now
+/// and then is found again at once.
+pub(super) const LASTS_MIN: Duration = PAUSE_MAX;
+
 /// All servers, those that were given first.
 #[derive(Debug)]
 pub(crate) struct Servers {
@@ -26,7 +31,7 @@ pub(crate) struct Servers {
     learned: Vec<Address>,
     /// The server of this attempt.
     current: usize,
-    /// Attempts since the link was ready.
+    /// Attempts that failed, and connections that did not last, since one has lasted.
     failures: usize,
 }
 
@@ -65,13 +70,12 @@ impl Servers {
         self.current = at.map_or(0, |(index, _)| index);
     }
 
-    /// The link is ready: the next failure counts as the first.
-    pub(crate) fn succeeded(&mut self) {
+    /// The connection has lasted: the next failure counts as the first.
+    pub(crate) fn lasted(&mut self) {
         self.failures = 0;
     }
 
-    /// All servers, for a person, after the attempt on the last one of them has failed and
-    /// none was ready.
+    /// All servers, for a person, after the attempt on the last one of them has failed.
     pub(crate) fn all_tried(&self) -> Option<String> {
         let is_first_round = self.failures + 1 == self.len() && self.len() > 1;
         let all = self.given.iter().chain(&self.learned);
@@ -81,10 +85,19 @@ impl Servers {
 
     /// Goes on to the next server. Returns the pause before its attempt.
     ///
-    /// | attempts that failed since the link was ready | pause |
+    /// | the connection | counts as |
     /// |---|---|
-    /// | fewer than there are servers | up to 50 ms |
+    /// | was not made, or the handshake failed | a failure |
+    /// | was ready for less than [`LASTS_MIN`] | a failure |
+    /// | has lasted so long | the end of the failures before it, and then one |
+    ///
+    /// | failures | pause |
+    /// |---|---|
+    /// | up to as many as there are servers | up to 50 ms |
     /// | n times as many | up to 100 ms, 200 ms, … 2 s, and half of that at least |
+    ///
+    /// The handshake alone proves little: a server that closes each connection behind it
+    /// would be asked for the next one 30 times a second.
     pub(crate) fn failed(&mut self, random: &mut Random) -> Duration {
         self.failures += 1;
         self.current = (self.current + 1) % self.len();
@@ -130,7 +143,7 @@ mod tests {
                     most = (most * 2).min(PAUSE_MAX);
                 }
             }
-            servers.succeeded();
+            servers.lasted();
         }
     }
 

@@ -1,5 +1,6 @@
 //! The way out of a link.
 
+use crate::notices::Topic;
 use std::fmt;
 
 /// Receives what a link finds.
@@ -14,5 +15,12 @@ pub(crate) trait Sink {
     /// A message that was longer than the node accepts.
     fn too_long(&mut self, excerpt: &[u8]);
     /// A line for people.
-    fn log(&mut self, text: fmt::Arguments<'_>);
+    fn log(&mut self, topic: Topic, text: fmt::Arguments<'_>);
+    /// A connection was lost, or an attempt has failed. The next attempt follows by itself.
+    fn lost(&mut self, why: fmt::Arguments<'_>) {
+        self.log(
+            Topic::Connection,
+            format_args!("{why}; another attempt follows"),
+        );
+    }
 }

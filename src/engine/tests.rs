@@ -1,8 +1,9 @@
 //! The link on virtual time, against a server that a test plays.
 
 use super::link::{CONNECT_MAX, HANDSHAKE_MAX, OUTPUT_BYTES_MAX, PONG_MAX, QUIET_MAX};
-use super::servers::PAUSE_MAX;
+use super::servers::{LASTS_MIN, PAUSE_MAX};
 use super::{Link, Nats, Need, READ_BYTES, Sink};
+use crate::notices::Topic;
 use crate::time::Instant;
 use std::fmt;
 use std::time::Duration;
@@ -26,7 +27,7 @@ impl Sink for Found {
         self.too_long += 1;
     }
 
-    fn log(&mut self, text: fmt::Arguments<'_>) {
+    fn log(&mut self, _topic: Topic, text: fmt::Arguments<'_>) {
         self.logs.push(text.to_string());
     }
 }
@@ -186,6 +187,12 @@ fn every_state_ends_by_itself() {
     world.make_ready();
     world.say(&message("c1", "whole"));
     assert_eq!(world.found.lines.len(), 1, "the half is forgotten");
+    // A server that says nothing behind its PONG is asked after 5 s too.
+    let mut world = World::ready();
+    world.pass(LASTS_MIN);
+    assert_eq!(world.take(), "");
+    world.pass(QUIET_MAX - LASTS_MIN);
+    assert_eq!(world.take(), "PING\r\n");
 }
 
 #[test]
@@ -218,6 +225,52 @@ fn when_one_of_two_servers_dies_the_link_is_ready_again_within_two_seconds() {
         let away = world.now.since(died);
         assert!(away < Duration::from_secs(2), "{seed}: {away:?}");
     }
+}
+
+/// The rows of the table at `Servers::failed`.
+#[test]
+fn the_pause_grows_until_a_connection_has_lasted() {
+    let almost = LASTS_MIN - Duration::from_millis(1);
+    for (ready_for, has_lasted) in [
+        (None, false),
+        (Some(Duration::ZERO), false),
+        (Some(almost), false),
+        (Some(LASTS_MIN), true),
+    ] {
+        let mut world = World::new("a:1");
+        for _ in 0..20 {
+            world.pass(PAUSE_MAX);
+            world.link.lose(&"refused", world.now, &mut world.found);
+        }
+        match ready_for {
+            None => world.pass(PAUSE_MAX),
+            Some(ready_for) => {
+                world.make_ready();
+                world.pass(ready_for);
+            }
+        }
+        world.link.lose(&"the end", world.now, &mut world.found);
+        let pause = world.link.deadline().since(world.now);
+        assert_eq!(
+            pause < PAUSE_MAX / 2,
+            has_lasted,
+            "{ready_for:?}: {pause:?}"
+        );
+    }
+}
+
+#[test]
+fn a_server_that_closes_behind_each_handshake_is_not_asked_again_and_again() {
+    let mut world = World::new("a:1");
+    let mut connections = 0;
+    while world.now < Instant::from_millis(60_000) {
+        world.make_ready();
+        connections += 1;
+        world.link.lose(&"the end", world.now, &mut world.found);
+    }
+    assert!((20..60).contains(&connections), "{connections}");
+    let of_all = |text: &&String| text.contains("no server was reached");
+    assert_eq!(world.found.logs.iter().find(of_all), None, "it was reached");
 }
 
 #[test]

@@ -250,7 +250,7 @@ impl Plan {
         self.check_counts()?;
         let mut known = BTreeSet::new();
         for name in &self.nodes {
-            let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '/');
+            let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, ',' | '"' | '\\' | '/');
             if name.is_empty() || !name.chars().all(is_plain) {
                 return Err(format!("a node cannot be called {name:?}"));
             }

@@ -6,7 +6,7 @@
 
 use super::recording::Recording;
 use super::scenario::{Act, Scenario};
-use super::scenarios::{echo_of, init, line, nap, start_echo};
+use super::scenarios::{echo_of, init, line, nap, one_descriptor, start_echo};
 use crate::lab::scene::{Fault, Shape};
 use serde_json::json;
 use std::time::Duration;
@@ -227,19 +227,6 @@ fn last_request(scenario: Scenario) -> Scenario {
     scenario
         .at(2_000, echo_of(2, "the last one"))
         .at(2_000, Act::End)
-}
-
-fn one_descriptor(scenario: Scenario) -> Scenario {
-    scenario
-        .at(1_500, start_echo())
-        .at(2_000, Act::Descriptors(1))
-        .at(2_500, Act::Connect(1))
-        .at(3_000, Act::Send(1, 10))
-        .at(3_500, Act::Connect(2))
-        .at(250_000, Act::HalfClose(1))
-        .at(260_000, Act::Send(2, 20))
-        .at(400_000, Act::HalfClose(2))
-        .at(500_000, Act::End)
 }
 
 fn slow_reader(scenario: Scenario) -> Scenario {

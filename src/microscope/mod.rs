@@ -54,4 +54,4 @@ pub use scenarios::{NAMES, record};
 pub(crate) use check::check;
 pub(crate) use live::Live;
 pub(crate) use moment::Moment;
-pub(crate) use recorder::{dispatched, edge, is_on, look, polled, received, said, woken};
+pub(crate) use recorder::{asked, dispatched, edge, is_on, look, polled, received, said, woken};

@@ -58,8 +58,8 @@ struct Recorder {
     line: Option<Value>,
     /// A line is being received: a poll is its consequence.
     is_receiving: bool,
-    /// Messages that were written and are not events yet.
-    said: Vec<Value>,
+    /// Messages that were asked for or written, and are not events yet.
+    said: Vec<(&'static str, Value)>,
     /// How many bytes of the output buffer were looked at.
     output_seen: usize,
     details: usize,
@@ -178,10 +178,16 @@ pub(crate) fn said(pending: &[u8]) {
             .split(|&byte| byte == b'\n')
             .filter(|line| !line.is_empty())
         {
-            recorder.said.push(message("out", line));
+            recorder.said.push(("line", message("out", line)));
         }
         recorder.output_seen = pending.len();
     });
+}
+
+/// The author's code asks for a message while another one is being written down.
+pub(crate) fn asked(kind: &str, src: &str, dest: &str) {
+    let about = json!({ "type": kind, "src": src, "dest": dest });
+    with(|recorder| recorder.said.push(("asked", about)));
 }
 
 /// A task was polled.
@@ -490,9 +496,9 @@ impl Recorder {
     }
 
     fn show_said(&mut self, step: &'static str) {
-        for line in std::mem::take(&mut self.said) {
+        for (kind, about) in std::mem::take(&mut self.said) {
             let state = self.state.clone();
-            self.detail(step, "line", line, state);
+            self.detail(step, kind, about, state);
         }
     }
 

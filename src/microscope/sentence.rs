@@ -25,6 +25,7 @@ fn of_kind(kind: &str, about: &Value, state: &Value) -> String {
         "served" => served(about),
         "line" if about["direction"] == "in" => format!("A message is received: {}.", message(about)),
         "line" => format!("A message is written to the output buffer: {}.", message(about)),
+        "asked" => format!("The handler has asked for a message while the body of another one was written: {}.", message(about)),
         "fired" => fired(about),
         "cascade" => cascade(about),
         "held back" => format!(

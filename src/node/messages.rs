@@ -7,6 +7,7 @@ use super::received_message::Answer;
 use super::reply_address::ReplyAddress;
 use super::request::Request;
 use super::shared::Shared;
+use crate::notices::Topic;
 use crate::protocol::{
     Envelope, Error, ErrorFields, Fields, Numbers, OwnHeader, Quote, ReplyKind, Result, write_body,
     write_fields, write_header, write_plain_header,
@@ -35,11 +36,11 @@ impl Shared {
         };
         let before = request.replace_answer(Answer::Sent);
         if before == Answer::Sent {
-            self.log(format_args!(
-                "a second reply to {} from {} was not sent",
-                Quote(request.kind()),
-                Quote(request.src())
-            ));
+            let (kind, src) = (Quote(request.kind()), Quote(request.src()));
+            self.notice(
+                Topic::Unsent,
+                format_args!("a second reply to {kind} from {src} was not sent"),
+            );
             return Ok(());
         }
         // If serialising fails or panics, the caller still gets the error as its reply.
@@ -152,7 +153,10 @@ impl Shared {
             None => self.outbox().write(|out| write(out, &envelope.dest, None)),
         };
         if let Err(error) = written {
-            self.log(format_args!("an error reply could not be sent: {error}"));
+            self.notice(
+                Topic::Unsent,
+                format_args!("an error reply could not be sent: {error}"),
+            );
         }
     }
 

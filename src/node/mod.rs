@@ -29,6 +29,7 @@ mod call;
 mod call_table;
 mod context;
 mod directory;
+mod log;
 mod marks;
 mod messages;
 mod observer;
@@ -74,7 +75,8 @@ pub use tcp_echo::TcpEcho;
 pub use timers::TIMERS_MAX;
 pub use unblock::Unblock;
 
-pub(crate) use shared::{Log, Shared, Task};
+pub(crate) use log::Log;
+pub(crate) use shared::{Shared, Task};
 #[cfg(any(test, feature = "microscope"))]
 pub(crate) use snapshot::SharedSnapshot;
 pub(crate) use timers::too_many_timers;

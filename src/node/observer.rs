@@ -9,11 +9,12 @@
 //!
 //! Read next: `outbox`, through which every message leaves.
 
+use super::log::Log;
+use crate::notices::Topic;
 use crate::protocol::Envelope;
 use crate::task::catch;
 use crate::time::{Clock, Instant};
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::rc::Rc;
 
 /// A message that an observer sees; [`Context::observe`](super::Context::observe) has
@@ -90,7 +91,7 @@ struct Watch {
     hook: Hook,
     clock: Rc<dyn Clock>,
     /// For its panics.
-    log: Rc<dyn Fn(fmt::Arguments<'_>)>,
+    log: Log,
 }
 
 impl Observer {
@@ -100,12 +101,7 @@ impl Observer {
     }
 
     /// Sets the function.
-    pub(super) fn set(
-        &self,
-        hook: Hook,
-        clock: Rc<dyn Clock>,
-        log: Rc<dyn Fn(fmt::Arguments<'_>)>,
-    ) {
+    pub(super) fn set(&self, hook: Hook, clock: Rc<dyn Clock>, log: Log) {
         self.is_set.set(true);
         let replaced = self.watch.replace(Some(Watch { hook, clock, log }));
         drop_watch(replaced);
@@ -131,7 +127,9 @@ impl Observer {
         };
         let decided = catch(|| (watch.hook)(message));
         let decided = decided.unwrap_or_else(|panic| {
-            (watch.log)(format_args!("the observer {panic}"));
+            watch
+                .log
+                .notice(Topic::Failure, format_args!("the observer {panic}"));
             Verdict::Pass
         });
         // Put back, unless it has set another one or was removed.
@@ -168,6 +166,9 @@ fn drop_watch(watch: Option<Watch>) {
         return;
     };
     if let Err(panic) = catch(|| drop(hook)) {
-        log(format_args!("the observer's destructor {panic}"));
+        log.notice(
+            Topic::Failure,
+            format_args!("the observer's destructor {panic}"),
+        );
     }
 }

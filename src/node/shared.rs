@@ -17,6 +17,7 @@
 
 use super::call_table::{CALLS_MAX, CallTable, Entry};
 use super::directory::{Directory, NameId};
+use super::log::Log;
 use super::marks::Marks;
 use super::observer::{Hook, Observer};
 use super::operations::{Operation, OperationId, Operations, Outcome};
@@ -26,6 +27,7 @@ use super::received_message::ReceivedMessage;
 use super::settings::{Settings, Usage};
 use super::timers::Timers;
 use super::waits::Waits;
+use crate::notices::Topic;
 use crate::protocol::{Content, Envelope, Error, Init, Quote, Result, error_of, plain_front};
 use crate::random::Random;
 use crate::task::{Inline, Threads, catch};
@@ -43,9 +45,6 @@ use std::time::Duration;
 /// A turn starts a bounded number of them, and none while as many run as may. A loop that
 /// spawns without a pause reaches the bound. Without it, that loop would fill the memory.
 pub const SPAWNED_MAX: usize = 1 << 17;
-
-/// The function that writes log lines.
-pub(crate) type Log = Rc<dyn Fn(fmt::Arguments<'_>)>;
 
 /// A task that runs beside the handlers.
 pub(crate) type Task = Pin<Box<dyn Future<Output = Result<()>>>>;
@@ -67,8 +66,6 @@ pub(crate) struct Shared {
     spawned: RefCell<VecDeque<Task>>,
     /// Tasks that were dropped since the last log line about such tasks.
     tasks_dropped: Cell<u64>,
-    /// The first failure of `start`, or panic of a background task.
-    task_failure: RefCell<Option<String>>,
     operations: RefCell<Operations>,
     waits: Waits,
     /// The sender of the request whose handler is being polled for the first time.
@@ -97,7 +94,6 @@ impl Shared {
             random: RefCell::new(random),
             spawned: RefCell::default(),
             tasks_dropped: Cell::new(0),
-            task_failure: RefCell::default(),
             operations: RefCell::default(),
             waits: Waits::default(),
             requester: Cell::new(None),
@@ -141,19 +137,16 @@ impl Shared {
     }
 
     pub(crate) fn log(&self, text: fmt::Arguments<'_>) {
-        (self.log)(text);
+        self.log.line(text);
     }
 
-    /// Logs that `start` has failed, or that a background task has panicked. The first of
-    /// these texts is kept for the host of the session: nothing else waits for the outcome.
-    pub(crate) fn log_task_failure(&self, text: fmt::Arguments<'_>) {
-        self.log(text);
-        let mut first = self.task_failure.borrow_mut();
-        first.get_or_insert_with(|| text.to_string());
+    /// Logs a line that a peer can cause.
+    pub(crate) fn notice(&self, topic: Topic, text: fmt::Arguments<'_>) {
+        self.log.notice(topic, text);
     }
 
-    pub(crate) fn take_task_failure(&self) -> Option<String> {
-        self.task_failure.take()
+    pub(crate) fn log_book(&self) -> &Log {
+        &self.log
     }
 
     /// The id of a name that may be sent to, or error 1.
@@ -385,7 +378,10 @@ impl Shared {
 
     /// Logs the error of a task that nothing awaits.
     pub(crate) fn log_failed_task(&self, error: &Error) {
-        self.log(format_args!("a background task failed: {error}"));
+        self.notice(
+            Topic::Failure,
+            format_args!("a background task failed: {error}"),
+        );
     }
 
     /// Takes a task in. If too many wait to start, drops it and returns error 11.
@@ -402,9 +398,12 @@ impl Shared {
         let dropped = self.tasks_dropped.take();
         if dropped > 0 {
             // One line for all of them: a loop that spawns too many drops thousands.
-            self.log(format_args!(
-                "{dropped} background tasks were dropped: {SPAWNED_MAX} were waiting to start already"
-            ));
+            let what = "background tasks were dropped";
+            let why = "were waiting to start already";
+            self.notice(
+                Topic::Bound,
+                format_args!("{dropped} {what}: {SPAWNED_MAX} {why}"),
+            );
         }
         self.spawned.borrow_mut().pop_front()
     }
@@ -526,7 +525,8 @@ mod tests {
     /// A node with one call in flight, and the call's number.
     fn with_a_call() -> (Shared, u64) {
         let clock = Rc::new(VirtualClock::default());
-        let shared = Shared::new(Settings::default(), clock, Rc::new(|_| {}));
+        let log = Log::new(|_| {}, clock.clone());
+        let shared = Shared::new(Settings::default(), clock, log);
         let dest = shared.find("lin-kv").expect("a service");
         let msg_id = shared.begin_call(dest, &content(), RPC_TIMEOUT, Waker::noop());
         shared.assert_invariants();

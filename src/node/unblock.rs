@@ -16,6 +16,7 @@
 //! Read next: `task/threads.rs`, and `runtime/thread_pool.rs`, the threads of a process.
 
 use super::shared::Shared;
+use crate::notices::Topic;
 use crate::protocol::{Error, Result};
 use crate::task::{Panic, catch};
 use std::pin::Pin;
@@ -153,7 +154,7 @@ impl<T: Send + 'static> Future for Unblock<T> {
             Poll::Ready(Ok(value)) => Poll::Ready(Ok(value)),
             Poll::Ready(Err(panic)) => {
                 self.shared
-                    .log(format_args!("a closure of unblock {panic}"));
+                    .notice(Topic::Failure, format_args!("a closure of unblock {panic}"));
                 let text = format!("a closure of unblock panicked: {}", panic.message);
                 Poll::Ready(Err(Error::crash(text)))
             }

@@ -102,6 +102,40 @@ impl Init {
     }
 }
 
+/// Checks a name that an operator gives to a node or a client.
+///
+/// A message can carry any text as a name, and NATS too: its characters `.`, `*`, `>` and `%`
+/// travel as `%` and two digits. An operator writes several names with commas between, and
+/// easily a blank behind a comma. So a given name has neither:
+///
+/// | name | |
+/// |---|---|
+/// | `n1`, `lin-kv`, `a.example`, `größe`, `n*` | a name |
+/// | the empty text | refused |
+/// | with a comma: `n1,n2` | refused |
+/// | with a blank or a control character: ` n2` | refused |
+///
+/// ```
+/// use eddyline::protocol::check_name;
+///
+/// assert_eq!(check_name("a.example"), Ok(()));
+/// assert_eq!(check_name("n1,n2"), Err("a comma stands between names, and not in one"));
+/// ```
+///
+/// # Errors
+/// The rule that the name breaks, as a sentence without a point.
+pub fn check_name(name: &str) -> std::result::Result<(), &'static str> {
+    if name.is_empty() {
+        Err("a name is not empty")
+    } else if name.contains(',') {
+        Err("a comma stands between names, and not in one")
+    } else if name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        Err("a name has no blanks and no control characters")
+    } else {
+        Ok(())
+    }
+}
+
 /// Maelstrom's built-in services. Every node may call them.
 const SERVICES: [&str; 4] = ["lin-kv", "seq-kv", "lww-kv", "lin-tso"];
 
@@ -113,4 +147,28 @@ const SERVICES: [&str; 4] = ["lin-kv", "seq-kv", "lww-kv", "lin-tso"];
 /// ```
 pub fn is_service(name: &str) -> bool {
     SERVICES.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_name_is_not_empty_and_has_no_commas_and_no_blanks() {
+        for name in ["n1", "lin-kv", "a.example", "größe", "n*", "%>"] {
+            assert_eq!(check_name(name), Ok(()), "{name}");
+        }
+        for (name, rule) in [
+            ("", "not empty"),
+            ("n1,n2", "a comma"),
+            (",", "a comma"),
+            (" n2", "no blanks"),
+            ("n\u{a0}2", "no blanks"),
+            ("n2\n", "no blanks"),
+            ("n\0", "no control characters"),
+        ] {
+            let why = check_name(name).unwrap_err();
+            assert!(why.contains(rule), "{name:?}: {why}");
+        }
+    }
 }

@@ -32,7 +32,7 @@ mod own_header;
 mod quote;
 mod raw_request;
 
-pub use cluster::{Init, is_service};
+pub use cluster::{Init, check_name, is_service};
 pub use envelope::{Envelope, Header, Malformed, MsgId, ReplyTo};
 pub use error::{Error, ErrorBody, ErrorCode, Result};
 pub use fast::Parser;
@@ -43,7 +43,7 @@ pub use raw_request::RawRequest;
 pub(crate) use body::{error_of, parse_body, parse_value};
 pub(crate) use envelope::is_json_integer;
 pub(crate) use error::ErrorFields;
-pub(crate) use fast::{Outline, Subject, parse_outlined};
+pub(crate) use fast::{Outline, Subject, first_src, parse_outlined};
 pub(crate) use message::{plain_front, write_body, write_plain_header};
 pub(crate) use own_header::{OwnHeader, ReplyKind};
 pub(crate) use quote::{Quote, beginning};

@@ -31,6 +31,7 @@ use super::source::Source;
 use super::timing::TurnClock;
 use crate::carrier::{Carrier, Carries};
 use crate::engine::Sink;
+use crate::notices::Topic;
 use crate::reactor::{Reactor, Token};
 use crate::session::Session;
 use crate::source::{Progress, Readiness, Reason};
@@ -133,10 +134,12 @@ impl Broker {
         progress
     }
 
-    /// The carrier's deadline has come.
+    /// The carrier's deadline has come. The next one comes within seconds, in every state of
+    /// the link, so this is also the time to tell of lines that were left out.
     pub(super) fn expire(&mut self, session: &mut Session, now: Instant) {
         self.armed = None;
         self.carrier.expire(now, &mut Lines(session));
+        session.tell_left_out();
     }
 
     /// Sends the node's messages, and does what the link needs. Not inlined either.
@@ -155,7 +158,7 @@ impl Broker {
             let took_all = self
                 .carrier
                 .write(reactor, clock.now(), &mut Lines(session));
-            if !took_all || session.output().is_empty() {
+            if !took_all {
                 break;
             }
         }
@@ -167,7 +170,8 @@ impl Broker {
             .attend(reactor, clock.now(), &mut Lines(session));
         if let Some(token) = self.carrier.connected() {
             let may_feed = !self.inbox.is_empty() && !session.is_congested();
-            // The writes of this turn were too few for all that is there.
+            // The writes of this turn were too few for all that is there, and the socket took
+            // them: no edge follows.
             let is_left = self.carrier.has_output()
                 || self.carrier.is_ready() && !session.output().is_empty();
             let may_write = is_left && reactor.readiness(token).is_writable();
@@ -208,17 +212,16 @@ impl Broker {
         }
         output.consume(taken);
         drop(output);
-        for line in outgoing.log {
-            session.log(format_args!("{line}"));
+        for (topic, line) in outgoing.log {
+            session.notice(topic, format_args!("{line}"));
         }
     }
 
     fn tell_lost(&mut self, session: &Session) {
         let lost = std::mem::take(&mut self.lost);
         if lost > 0 {
-            session.log(format_args!(
-                "messages of this node that were lost while no server was connected: {lost}"
-            ));
+            let text = "messages of this node that were lost while no server was connected";
+            session.notice(Topic::Unsent, format_args!("{text}: {lost}"));
         }
     }
 
@@ -253,9 +256,8 @@ impl Sink for Incoming<'_> {
         if self.inbox.is_empty() && !self.session.is_congested() {
             self.session.receive(line);
         } else if !self.inbox.push(line) {
-            self.log(format_args!(
-                "this node takes its messages too slowly: messages are dropped from now on"
-            ));
+            let text = "this node takes its messages too slowly: messages are dropped from now on";
+            self.log(Topic::Bound, format_args!("{text}"));
         }
     }
 
@@ -263,8 +265,8 @@ impl Sink for Incoming<'_> {
         self.session.receive_too_long(excerpt, self.line_bytes_max);
     }
 
-    fn log(&mut self, text: fmt::Arguments<'_>) {
-        self.session.log(text);
+    fn log(&mut self, topic: Topic, text: fmt::Arguments<'_>) {
+        self.session.notice(topic, text);
     }
 }
 
@@ -272,7 +274,7 @@ impl Sink for Incoming<'_> {
 /// the next turn.
 struct Outgoing<'a> {
     inbox: &'a mut Inbox,
-    log: Vec<String>,
+    log: Vec<(Topic, String)>,
 }
 
 impl Sink for Outgoing<'_> {
@@ -282,8 +284,8 @@ impl Sink for Outgoing<'_> {
 
     fn too_long(&mut self, _excerpt: &[u8]) {}
 
-    fn log(&mut self, text: fmt::Arguments<'_>) {
-        self.log.push(text.to_string());
+    fn log(&mut self, topic: Topic, text: fmt::Arguments<'_>) {
+        self.log.push((topic, text.to_string()));
     }
 }
 
@@ -295,7 +297,7 @@ impl Sink for Lines<'_> {
 
     fn too_long(&mut self, _excerpt: &[u8]) {}
 
-    fn log(&mut self, text: fmt::Arguments<'_>) {
-        self.0.log(text);
+    fn log(&mut self, topic: Topic, text: fmt::Arguments<'_>) {
+        self.0.notice(topic, text);
     }
 }

@@ -106,6 +106,7 @@ impl EventLoop {
         session.ready_queue().on_ring(wake.clone());
         let broker = Broker::of(options, clock.clone(), wake)?;
         if broker.is_some() {
+            session.limit_notices();
             stdin.leave(&mut reactor);
         } else if is_terminal {
             invite(&outputs.diagnostics(), options.identity.as_ref());

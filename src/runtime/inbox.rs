@@ -5,6 +5,7 @@
 //! wait here up to a bound, and beyond it they are dropped and counted: the network loses
 //! messages, but not all of them.
 
+use crate::notices::Topic;
 use crate::session::Session;
 
 /// How many bytes wait: 8 MiB, as many as may wait for a slow reader of the output.
@@ -68,9 +69,8 @@ impl Inbox {
             (self.bytes, self.start) = (Vec::new(), 0);
             let dropped = std::mem::take(&mut self.dropped);
             if dropped > 0 {
-                session.log(format_args!(
-                    "messages that were dropped because this node could not take them: {dropped}"
-                ));
+                let text = "messages that were dropped because this node could not take them";
+                session.notice(Topic::Bound, format_args!("{text}: {dropped}"));
             }
         } else if self.start > HELD_BYTES_MAX {
             self.bytes.drain(..self.start);

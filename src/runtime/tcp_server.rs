@@ -14,6 +14,7 @@
 //! Read next: `tcp/listener.rs`, `tcp/connection.rs`; `tcp_sends.rs`, the other side.
 
 use super::source::Source;
+use crate::notices::Topic;
 use crate::protocol::{Error, Result};
 use crate::reactor::{Interest, Reactor, Token};
 use crate::session::{Outcome, Session, TcpEchoStats};
@@ -129,9 +130,10 @@ impl TcpServer {
         for connection in self.accepted.drain(..) {
             let interest = Interest::READABLE | Interest::WRITABLE;
             if let Err(error) = reactor.insert(Source::Connection(connection), interest) {
-                session.log(format_args!(
-                    "a TCP echo connection was closed at once: {error}"
-                ));
+                session.notice(
+                    Topic::Bound,
+                    format_args!("a TCP echo connection was closed at once: {error}"),
+                );
                 server.refused();
             }
         }

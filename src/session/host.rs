@@ -14,6 +14,7 @@
 use super::snapshot::{self, SessionSnapshot};
 use super::stopwatch::{self, Stopwatch};
 use crate::node::{Context, Node, Request, Shared, Task, too_many_timers};
+use crate::notices::Topic;
 use crate::protocol::{Error, Quote, Result};
 use crate::task::{Executor, Finished, Panic, Polled, ReadyQueue, catch};
 use std::cell::Cell;
@@ -333,7 +334,8 @@ where
             if let Err(error) = node.start(cx.clone()).await {
                 let shared = cx.shared();
                 shared
-                    .log_task_failure(format_args!("the background task `start` failed: {error}"));
+                    .log_book()
+                    .task_failure(format_args!("the background task `start` failed: {error}"));
             }
             Ok(())
         };
@@ -451,7 +453,9 @@ fn end(shared: &Shared, request: Option<Request>, outcome: Result<JobResult, Box
         match outcome {
             Ok(Ok(())) => {}
             Ok(Err(error)) => shared.log_failed_task(&error),
-            Err(panic) => shared.log_task_failure(format_args!("a background task {panic}")),
+            Err(panic) => shared
+                .log_book()
+                .task_failure(format_args!("a background task {panic}")),
         }
         return;
     };
@@ -497,5 +501,8 @@ fn answer(shared: &Shared, request: &Request, error: &Error) {
 
 fn log(shared: &Shared, request: &Request, event: std::fmt::Arguments<'_>) {
     let (kind, src) = (Quote(request.kind()), Quote(request.src()));
-    shared.log(format_args!("the handler of {kind} from {src} {event}"));
+    shared.notice(
+        Topic::Failure,
+        format_args!("the handler of {kind} from {src} {event}"),
+    );
 }

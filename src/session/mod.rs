@@ -21,6 +21,7 @@
 mod checks;
 mod host;
 mod identity;
+mod log;
 #[cfg(any(test, feature = "microscope"))]
 mod snapshot;
 mod stopwatch;
@@ -34,6 +35,7 @@ pub use identity::{SETUP_BYTES_MAX, SETUP_REQUESTS_MAX};
 pub(crate) use snapshot::{OutputSnapshot, SessionSnapshot};
 
 use crate::node::{Context, Direction, Log, Node, Request, Shared, Verdict};
+use crate::notices::Topic;
 use crate::protocol::{
     Envelope, Error, Excerpt, Init, Malformed, MsgId, Parser, Quote, ReplyKind, ReplyTo, Result,
     parse_body,
@@ -114,7 +116,7 @@ impl Session {
         clock: Rc<dyn Clock>,
         log: impl Fn(fmt::Arguments<'_>) + 'static,
     ) -> Session {
-        let log: Log = Rc::new(log);
+        let log = Log::new(log, clock.clone());
         let shared = Rc::new(Shared::new(settings, clock, log));
         let polled = shared.waits().polled().clone();
         Session {
@@ -350,15 +352,20 @@ impl Session {
     fn answer_init(&self, request: &Request) {
         self.shared.sender(request.src());
         if let Err(error) = self.shared.reply(request, ReplyKind::Ok("init"), &()) {
-            self.log(format_args!("init could not be answered: {error}"));
+            self.notice(
+                Topic::Unsent,
+                format_args!("init could not be answered: {error}"),
+            );
         }
     }
 
     /// Answers everything that waited for a setup that has failed.
     fn refuse_waiting(&self, error: &Error, init: &Request, waiting: &VecDeque<Request>) {
-        self.log(format_args!(
-            "setup has failed: {error}; the node serves no request until another init sets it up"
-        ));
+        let advice = "the node serves no request until another init sets it up";
+        self.notice(
+            Topic::Failure,
+            format_args!("setup has failed: {error}; {advice}"),
+        );
         let unavailable =
             Error::temporarily_unavailable("the setup of this node has failed; try again later");
         for request in std::iter::once(init).chain(waiting) {
@@ -367,7 +374,10 @@ impl Session {
                 _ => &unavailable,
             };
             if let Err(error) = self.shared.reply_error(request, error) {
-                self.log(format_args!("an error reply could not be sent: {error}"));
+                self.notice(
+                    Topic::Unsent,
+                    format_args!("an error reply could not be sent: {error}"),
+                );
             }
         }
         // The next init is shown to the observer of the node that it builds.
@@ -384,16 +394,6 @@ impl Session {
                 self.log_line(format_args!("ignored: {error}: {excerpt}"));
             }
         }
-    }
-
-    /// Logs a line for people, as the session itself does.
-    pub fn log(&self, text: fmt::Arguments<'_>) {
-        self.shared.log(text);
-    }
-
-    fn log_line(&self, text: fmt::Arguments<'_>) {
-        self.shared
-            .log(format_args!("line {}: {text}", self.line_number));
     }
 
     /// Fires the timers that are due at `now`.
@@ -531,7 +531,7 @@ impl Session {
 
     /// The first failure of `start`, or panic of a background task, since the last call.
     pub(crate) fn take_task_failure(&self) -> Option<String> {
-        self.shared.take_task_failure()
+        self.shared.log_book().take_task_failure()
     }
 
     /// The number of requests that want a reply, have none, and may get one: their handlers

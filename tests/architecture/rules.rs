@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("time", &[]),
     ("random", &[]),
     ("memory", &[]),
+    ("notices", &["time"]),
     ("wire", &["memory"]),
     ("protocol", &[]),
     ("task", &[]),
@@ -25,11 +26,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tcp", &["source", "sys"]),
     (
         "node",
-        &["memory", "protocol", "random", "task", "time", "wire"],
+        &[
+            "memory", "notices", "protocol", "random", "task", "time", "wire",
+        ],
     ),
     (
         "session",
-        &["node", "protocol", "random", "task", "time", "wire"],
+        &[
+            "node", "notices", "protocol", "random", "task", "time", "wire",
+        ],
     ),
     (
         "sim",
@@ -38,19 +43,20 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("workload", &["protocol", "random"]),
-    ("engine", &["protocol", "random", "time", "wire"]),
+    ("engine", &["notices", "protocol", "random", "time", "wire"]),
     ("carrier", &["engine", "reactor", "source", "sys", "time"]),
     (
         "client",
         &[
-            "carrier", "engine", "protocol", "random", "reactor", "sys", "time", "wire", "workload",
+            "carrier", "engine", "notices", "protocol", "random", "reactor", "sys", "time", "wire",
+            "workload",
         ],
     ),
     (
         "harness",
         &[
-            "carrier", "client", "diagram", "engine", "workload", "reactor", "source", "sys",
-            "protocol", "random", "time", "wire",
+            "carrier", "client", "diagram", "engine", "notices", "workload", "reactor", "source",
+            "sys", "protocol", "random", "time", "wire",
         ],
     ),
     ("runtime", EVERYTHING),
@@ -67,12 +73,13 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 const EVERYTHING: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload", "diagram", "harness", "engine", "carrier",
+    "node", "session", "sim", "workload", "diagram", "harness", "engine", "carrier", "notices",
 ];
 
 const EVERYTHING_AND_RUNTIME: &[&str] = &[
     "source", "sys", "time", "random", "memory", "wire", "protocol", "task", "reactor", "tcp",
-    "node", "session", "sim", "workload", "diagram", "harness", "engine", "carrier", "runtime",
+    "node", "session", "sim", "workload", "diagram", "harness", "engine", "carrier", "notices",
+    "runtime",
 ];
 
 /// Crates that only some rooms may know.

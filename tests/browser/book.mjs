@@ -4,49 +4,21 @@
 //   node book.mjs FOLDER [--screenshots DIR]
 //
 // The pages work from disk: no error, no dead link, a search, the microscope, and a print page with
-// the text of all others, on which all answers stand open. CHROMIUM names another browser than /usr/bin/chromium.
-// The exit status is 0 if all is well.
+// the text of all others, on which all answers stand open. The file tabs.mjs says what else is in the command line.
 
-import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { check, finish, newTab, pictures, usage, words } from './tabs.mjs';
 
-const { chromium } = createRequire(import.meta.url)('playwright-core');
-
-const folder = resolve(process.argv[2] ?? '');
-const place = process.argv.indexOf('--screenshots');
-const screenshots = place < 0 ? null : process.argv[place + 1];
-if (screenshots) mkdirSync(screenshots, { recursive: true });
+const folder = resolve(words[0] ?? '');
 if (!existsSync(join(folder, 'index.html'))) {
-  console.error('usage: node book.mjs FOLDER [--screenshots DIR]; mdbook build book makes the folder book/html');
-  process.exit(2);
+  usage('node book.mjs FOLDER [--screenshots DIR]; mdbook build book makes the folder book/html');
 }
 const url = (name) => `${pathToFileURL(folder).href}/${name}`;
 
-let failures = 0;
-let checks = 0;
-
-function check(isSo, text) {
-  checks += 1;
-  if (isSo) return;
-  failures += 1;
-  console.error(`FAILED: ${text}`);
-}
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
-});
-const tab = await browser.newPage({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
 let here = '';
-tab.on('console', (message) => {
-  if (['error', 'warning'].includes(message.type())) check(false, `console at ${here}: ${message.text()}`);
-});
-tab.on('pageerror', (error) => check(false, `${here}: ${error.message}`));
-tab.on('request', (request) => {
-  check(/^(file|data|blob):/.test(request.url()), `${here} asks for ${request.url()}`);
-});
+const tab = await newTab(() => here, { asks: /^(file|data|blob):/ });
 tab.on('requestfailed', (request) => {
   // A page that is left asks for its icon in vain.
   check(request.failure().errorText === 'net::ERR_ABORTED', `${here} lacks ${request.url()}`);
@@ -56,7 +28,7 @@ await tab.addInitScript(() => (window.print = () => {}));
 async function open(name) {
   here = name;
   await tab.goto(url(name), { waitUntil: 'load' });
-  if (screenshots) await tab.screenshot({ path: join(screenshots, `${name.replace(/\W/g, '-')}.png`) });
+  if (pictures) await tab.screenshot({ path: join(pictures, `${name.replace(/\W/g, '-')}.png`) });
 }
 
 // Each page, and the names in it that links can lead to.
@@ -93,8 +65,8 @@ check(results > 5, `the search for "carry-over" has ${results} results`);
 
 await open('print.html');
 await tab.emulateMedia({ media: 'print' });
-const pictures = await tab.evaluate(() => [...document.images].filter((image) => image.naturalWidth === 0).length);
-check(pictures === 0, `${pictures} pictures are missing`);
+const missing = await tab.evaluate(() => [...document.images].filter((image) => image.naturalWidth === 0).length);
+check(missing === 0, `${missing} pictures are missing`);
 const closed = await tab.evaluate(() => {
   const isHidden = (part) => part.getBoundingClientRect().height === 0;
   const isClosed = (details) => [...details.children].slice(1).every(isHidden);
@@ -102,6 +74,4 @@ const closed = await tab.evaluate(() => {
 });
 check(closed === 0, `${closed} answers are missing on paper`);
 
-await browser.close();
-console.log(`${pages.length} pages, ${links.length} links, ${checks} checks, ${failures} failures`);
-process.exit(failures === 0 ? 0 : 1);
+await finish(`${pages.length} pages, ${links.length} links`);

@@ -3,68 +3,13 @@
 //   node museum.mjs MUSEUM.html MICROSCOPE.html [--screenshots DIR]
 //
 // Each exhibit is named wrongly or rightly, opened beside the sound loop, and stepped through.
-// CHROMIUM names another browser than /usr/bin/chromium. The exit status is 0 if all is well.
+// The file tabs.mjs says what else is in the command line.
 
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
+import { check, close, embedded, finish, openMicroscope as open, pictures, usage, words } from './tabs.mjs';
 
-const { chromium } = createRequire(import.meta.url)('playwright-core');
-
-const [museum_file, microscope_file] = process.argv.slice(2, 4);
-if (!microscope_file) {
-  console.error('usage: node museum.mjs MUSEUM.html MICROSCOPE.html [--screenshots DIR]');
-  process.exit(2);
-}
-const place = process.argv.indexOf('--screenshots');
-const pictures = place < 0 ? null : process.argv[place + 1];
-const started = Date.now();
-let failures = 0;
-let checks = 0;
-
-function check(isSo, text) {
-  checks += 1;
-  if (isSo) return;
-  failures += 1;
-  console.error(`FAILED: ${text}`);
-}
-
-process.on('uncaughtException', (error) => {
-  console.error(`FAILED: the run ended early: ${error.message.split('\n')[0]}`);
-  process.exit(1);
-});
-
-/** What the page holds, read from the file and not by the page's scripts. */
-function embedded(file, id) {
-  const html = readFileSync(file, 'utf8');
-  const start = html.indexOf('>', html.indexOf(`id="${id}"`)) + 1;
-  return JSON.parse(html.slice(start, html.indexOf('</script', start)));
-}
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
-});
-
-/** A tab. Each error in it is a failure. */
-async function open(file, hash = '', { width = 1280, height = 900, scheme = 'light' } = {}) {
-  const viewport = { width, height };
-  const context = await browser.newContext({ viewport, colorScheme: scheme, reducedMotion: 'reduce' });
-  const tab = await context.newPage();
-  tab.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) check(false, `console at ${hash}: ${message.text()}`);
-  });
-  tab.on('pageerror', (error) => check(false, `error at ${hash}: ${error.stack}`));
-  tab.on('request', (request) =>
-    check(/^(file|data):/.test(request.url()), `the page asks for ${request.url()}`),
-  );
-  await tab.goto(pathToFileURL(resolve(file)).href + hash);
-  await tab.waitForFunction(() => window.microscope?.recording);
-  return tab;
-}
-
-const close = (tab) => tab.context().close();
+const [museum_file, microscope_file] = words;
+if (!microscope_file) usage('node museum.mjs MUSEUM.html MICROSCOPE.html [--screenshots DIR]');
 const { facts, exhibits } = embedded(museum_file, 'museum');
 const recordings = new Map(embedded(museum_file, 'recordings').map((found) => [found.name, found]));
 
@@ -165,7 +110,6 @@ async function fits() {
       check(seen[0] <= width, `${run}: ${seen[0]} pixels wide in a window of ${width}`);
       check(seen[1] === `${run}-sound`, `${run}: the link opens ${seen[1]} beside`);
       if (!pictures) continue;
-      mkdirSync(pictures, { recursive: true });
       await tab.waitForTimeout(50);
       await tab.screenshot({ path: join(pictures, `${run}-${width}-${scheme}.png`), fullPage: true });
     }
@@ -191,7 +135,4 @@ async function compares() {
 await visits();
 await fits();
 await compares();
-await browser.close();
-console.log(`${exhibits.length} exhibits`);
-console.log(`${checks} checks in ${((Date.now() - started) / 1000).toFixed(1)} s, ${failures} failed`);
-process.exit(failures ? 1 : 0);
+await finish(`${exhibits.length} exhibits`);

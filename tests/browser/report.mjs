@@ -2,55 +2,19 @@
 //
 //   node report.mjs FOLDER... [--screenshots DIR]
 //
-// CHROMIUM names another browser than /usr/bin/chromium; NODE_PATH or a node_modules beside this
-// file has playwright-core. The exit status is 0 if all is well.
+// The file tabs.mjs says what else is in the command line.
 
-import { existsSync, mkdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { check, close, finish, open, pictures, withTabs, words as folders } from './tabs.mjs';
 
-const { chromium } = createRequire(import.meta.url)('playwright-core');
-
-// How many tabs are driven at the same time: they mostly wait for frames.
+// How many tabs are driven at the same time.
 const TABS = 4;
-const place = process.argv.indexOf('--screenshots');
-const pictures = place < 0 ? null : process.argv[place + 1];
-const folders = process.argv.slice(2, place < 0 ? undefined : place);
-let failures = 0;
-let checks = 0;
 let crashes = 0;
-
-function check(isSo, text) {
-  checks += 1;
-  if (isSo) return;
-  failures += 1;
-  console.error(`FAILED: ${text}`);
-}
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
-});
-
-/** A tab on a file. Each error in it is a failure. */
-async function open(file, { width = 1280, height = 900, scheme = 'light' } = {}) {
-  const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce' });
-  const tab = await context.newPage();
-  tab.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) check(false, `console of ${file}: ${message.text()}`);
-  });
-  tab.on('pageerror', (error) => check(false, `error in ${file}: ${error.stack}`));
-  tab.on('request', (request) => check(/^(file|data):/.test(request.url()), `${file} asks for ${request.url()}`));
-  await tab.goto(pathToFileURL(resolve(file)).href);
-  return tab;
-}
-const close = (tab) => tab.context().close();
 
 async function shoot(tab, name, fullPage = false) {
   if (pictures) await tab.screenshot({ path: join(pictures, `${name}.png`), fullPage });
 }
-if (pictures) mkdirSync(pictures, { recursive: true });
 
 /** The first anomaly of each kind, by its first words, as far as the page shows it at once. */
 async function kinds(tab) {
@@ -184,7 +148,7 @@ async function report(folder, name) {
   return `${file} opens in ${Math.round(ms)} ms with ${seen.messages} messages and ${seen.anomalies} anomalies`;
 }
 
-async function pages(nth, folder) {
+async function pages([nth, folder]) {
   const name = `${nth}-${basename(resolve(folder, '..'))}`;
   console.log(await report(folder, name));
   for (const other of ['timeline.html', 'messages.svg', 'latency-raw.svg', 'latency-quantiles.svg', 'rate.svg']) {
@@ -195,11 +159,5 @@ async function pages(nth, folder) {
   }
 }
 
-const left = [...folders.entries()];
-const work = async () => {
-  for (let next = left.shift(); next; next = left.shift()) await pages(...next);
-};
-await Promise.all(Array.from({ length: TABS }, work));
-await browser.close();
-console.log(`${checks} checks, ${failures} failed; ${crashes} crashes in findings`);
-process.exit(failures ? 1 : 0);
+await withTabs(TABS, folders.entries(), pages);
+await finish(`${crashes} crashes in findings`);

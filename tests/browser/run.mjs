@@ -5,15 +5,24 @@
 // LINKS.json is a list of links that must open what they say:
 //   [{ "link": "#run=lost-edge&turn=17&step=3", "turn": 17, "step": "deliver", "text": "stdin" }]
 // `step` (the name of the step) and `text` (a part of the sentence) may be absent.
-// CHROMIUM names another browser than /usr/bin/chromium. The exit status is 0 if all is well.
+// The file tabs.mjs says what else is in the command line.
 
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { answerTo, statesOf } from './answers.mjs';
-
-const { chromium } = createRequire(import.meta.url)('playwright-core');
+import {
+  check,
+  close,
+  embedded,
+  finish,
+  openMicroscope,
+  option,
+  pictures,
+  seconds,
+  usage,
+  withTabs,
+  words,
+} from './tabs.mjs';
 
 const OPEN_MS_MAX = 1000;
 // How many recordings are driven at the same time.
@@ -22,73 +31,13 @@ const TABS = 3;
 const QUESTIONS_MIN = 12;
 const QUESTIONS_MAX = 80;
 
-const option = (name) => {
-  const place = process.argv.indexOf(name);
-  return place < 0 ? null : process.argv[place + 1];
-};
-const page_file = process.argv[2];
-if (!page_file || page_file.startsWith('--')) {
-  console.error('usage: node run.mjs PAGE.html [--links LINKS.json] [--screenshots DIR]');
-  process.exit(2);
-}
-const url = pathToFileURL(resolve(page_file)).href;
-const recordings = embedded(readFileSync(page_file, 'utf8'));
+const [page_file] = words;
+if (!page_file) usage('node run.mjs PAGE.html [--links LINKS.json] [--screenshots DIR]');
+const recordings = embedded(page_file, 'recordings');
 const links = option('--links') ? JSON.parse(readFileSync(option('--links'), 'utf8')) : [];
-
-let failures = 0;
-let checks = 0;
-
-function check(isSo, text) {
-  checks += 1;
-  if (isSo) return;
-  failures += 1;
-  console.error(`FAILED: ${text}`);
-}
-
-/** The recordings that the page holds, read from the file and not from the page's scripts. */
-function embedded(html) {
-  const start = html.indexOf('>', html.indexOf('id="recordings"')) + 1;
-  return JSON.parse(html.slice(start, html.indexOf('</script', start)));
-}
-
-process.on('uncaughtException', (error) => {
-  console.error(`FAILED: the run ended early: ${error.message.split('\n')[0]}`);
-  process.exit(1);
-});
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--no-first-run',
-  ],
-});
-
-/** A tab on the page. Each error in it is a failure. */
-async function open(hash = '', { width = 1280, height = 900, scheme = 'light' } = {}) {
-  const context = await browser.newContext({
-    viewport: { width, height },
-    colorScheme: scheme,
-    reducedMotion: 'reduce',
-  });
-  const tab = await context.newPage();
-  tab.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) check(false, `console at ${hash}: ${message.text()}`);
-  });
-  tab.on('pageerror', (error) => check(false, `error at ${hash}: ${error.stack}`));
-  tab.on('request', (request) =>
-    check(/^(file|data):/.test(request.url()), `the page asks for ${request.url()}`),
-  );
-  await tab.goto(url + hash);
-  await tab.waitForFunction(() => window.microscope?.recording);
-  return tab;
-}
+const open = (hash, size) => openMicroscope(page_file, hash, size);
 
 const headline = (tab) => tab.locator('#headline').innerText();
-const close = (tab) => tab.context().close();
 
 /** The best of three times, because other work on the machine may disturb one. */
 async function opens() {
@@ -393,8 +342,7 @@ async function isAccessible() {
   await close(tab);
 }
 
-async function screenshots(directory) {
-  mkdirSync(directory, { recursive: true });
+async function screenshots() {
   for (const [width, scheme] of [
     [1280, 'light'],
     [1280, 'dark'],
@@ -411,7 +359,7 @@ async function screenshots(directory) {
         [recording.name, sizes.indexOf(Math.max(...sizes))],
       );
       await tab.screenshot({
-        path: join(directory, `${recording.name}-${width}-${scheme}.png`),
+        path: join(pictures, `${recording.name}-${width}-${scheme}.png`),
         fullPage: true,
       });
     }
@@ -419,10 +367,8 @@ async function screenshots(directory) {
   }
 }
 
-const start = Date.now();
 /** With --times: how long each part took. */
-const lap = (name) =>
-  process.argv.includes('--times') && console.log(`${((Date.now() - start) / 1000).toFixed(1)} s: ${name}`);
+const lap = (name) => process.argv.includes('--times') && console.log(`${seconds()} s: ${name}`);
 const told = [await opens()];
 const kinds = new Set();
 let asked = 0;
@@ -439,20 +385,12 @@ async function drives(recording) {
   lap(`${recording.name} asks`);
   answered.kinds.forEach((kind) => kinds.add(kind));
 }
-const left = [...recordings];
-const work = async () => {
-  for (let next = left.shift(); next; next = left.shift()) await drives(next);
-};
-await Promise.all(Array.from({ length: TABS }, work));
+await withTabs(TABS, recordings, drives);
 told.push(`a step takes at most ${slowest.toFixed(1)} ms on the average of a recording`);
 told.push(`${asked} questions of the kinds ${[...kinds].sort().join(', ')}`);
 await movesByTurns();
 told.push(`${await opensLinks()} links`);
 await fitsNarrow();
 await isAccessible();
-if (option('--screenshots')) await screenshots(option('--screenshots'));
-await browser.close();
-
-console.log(told.join('\n'));
-console.log(`${checks} checks in ${((Date.now() - start) / 1000).toFixed(1)} s, ${failures} failed`);
-process.exit(failures ? 1 : 0);
+if (pictures) await screenshots();
+await finish(...told);

@@ -2,11 +2,11 @@
 
 use super::languages::has;
 use super::{
-    ECHO, GOOD, INIT, INVALID, Ran, UNKNOWN, eddyline, sed, test, test_script, test_script_with,
-    together,
+    ECHO, GOOD, INIT, INVALID, Ran, UNKNOWN, echo_for_a_second, eddyline, sed, test, test_script,
+    test_script_with, together,
 };
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
@@ -359,22 +359,10 @@ fn what_a_run_holds_has_a_bound_that_ends_the_load() {
 /// The command line of a test whose lines for stderr are more than a pipe and the tester hold.
 fn talkative(store: &std::path::Path, mark: &str) -> std::process::Command {
     let script = format!("sleep {mark} & {}", sed(&[INIT, ECHO]));
-    let mut test = eddyline();
-    test.args([
-        "test",
-        "-w",
-        "echo",
-        "--node-count",
-        "1",
-        "--time-limit",
-        "1",
-        "--rate",
-        "2000",
-    ])
-    .args(["--log-net-send", "--log-net-recv", "--store"])
-    .arg(store)
-    .args(["--bin", "/bin/sh", "--", "-c", &script])
-    .stdin(Stdio::null());
+    let store = store.to_str().unwrap();
+    let options = ["--rate", "2000", "--log-net-send", "--log-net-recv"];
+    let mut test = echo_for_a_second(&[&options[..], &["--store", store]].concat(), &script);
+    test.stdin(Stdio::null());
     test
 }
 
@@ -386,6 +374,12 @@ pub(crate) fn new_folder(name: &str) -> std::path::PathBuf {
 
 #[test]
 fn a_stderr_that_is_not_read_does_not_hold_the_run_up() {
+    // Nor does it keep a command line that is wrong.
+    let (_full, mut writer) = std::io::pipe().unwrap();
+    let size = rustix::pipe::fcntl_getpipe_size(&writer).unwrap();
+    writer.write_all(&vec![b'x'; size]).unwrap();
+    let mut wrong = eddyline();
+    let mut wrong = wrong.args(["test", "-x"]).stderr(writer).spawn().unwrap();
     let store = new_folder("deaf");
     let mut test = talkative(&store, "3621.25");
     let mut child = test
@@ -403,6 +397,7 @@ fn a_stderr_that_is_not_read_does_not_hold_the_run_up() {
     assert_eq!(said.lines().last(), Some(GOOD), "{said}");
     assert!(store.join("latest/results.json").exists());
     assert!(child.wait().unwrap().success());
+    assert_eq!(wrong.wait().unwrap().code(), Some(254));
     assert!(!is_running("3621.25"));
     std::fs::remove_dir_all(&store).unwrap();
 }

@@ -1,6 +1,8 @@
 //! The command: its defaults, its options, its seed, its interrupt.
 
-use super::{ECHO, GOOD, INIT, Ran, eddyline, sed, test, test_script, test_script_with};
+use super::{
+    ECHO, GOOD, INIT, Ran, echo_for_a_second, eddyline, sed, test, test_script, test_script_with,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
@@ -234,22 +236,9 @@ fn interrupt(signal: Signal, test_count: &str, mark: &str, status: i32) {
 #[test]
 fn a_result_that_cannot_be_written_ends_with_255() {
     let run = |options: &[&str], stdout: Stdio| {
-        let output = eddyline()
-            .args([
-                "test",
-                "-w",
-                "echo",
-                "--node-count",
-                "1",
-                "--time-limit",
-                "1",
-            ])
-            .args(["--recovery", "0"])
-            .args(options)
-            .args(["--bin", "/bin/sh", "--", "-c", &sed(&[INIT, ECHO])])
-            .stdout(stdout)
-            .output()
-            .unwrap();
+        let options = [&["--recovery", "0"], options].concat();
+        let mut test = echo_for_a_second(&options, &sed(&[INIT, ECHO]));
+        let output = test.stdout(stdout).output().unwrap();
         Ran::from(&output)
     };
     let ran = run(&["--store", "/dev/null/store"], Stdio::piped());

@@ -25,6 +25,15 @@ pub(crate) fn eddyline() -> Command {
     Command::new(env!("CARGO_BIN_EXE_eddyline"))
 }
 
+/// A test of one second of a node that is a shell script, with `echo` and these options.
+pub(crate) fn echo_for_a_second(options: &[&str], script: &str) -> Command {
+    let mut test = eddyline();
+    test.args(["test", "-w", "echo", "--node-count", "1"]);
+    test.args(["--time-limit", "1"]).args(options);
+    test.args(["--bin", "/bin/sh", "--", "-c", script]);
+    test
+}
+
 /// An example's program: cargo builds the examples beside the tests.
 pub(crate) fn example(name: &str) -> String {
     let mut path: PathBuf = std::env::current_exe().expect("a program");

@@ -71,10 +71,18 @@ fn a_call_prints_the_reply_and_its_errors_are_told_apart() {
             "no NATS server was reached",
         ),
         (&url, &["n1"], 2, "NODE TYPE [BODY]"),
+        (&url, &["n1,n2", "x"], 2, r#"invalid name "n1,n2" in NODE"#),
+        (
+            &url,
+            &["--as", "", "n1", "x"],
+            2,
+            r#"invalid name "" in --as"#,
+        ),
         (&url, &["n1", "echo", "[1]"], 2, "no JSON object"),
         (&url, &["n1", "echo", r#"{"type":"x"}"#], 2, "has a type"),
         (&url, &["--frob", "1", "n1", "x"], 2, "--frob"),
         (&url, &[brief, "soon", "n1", "x"], 2, "whole number"),
+        (&url, &[brief, "0", "n1", "x"], 2, "above 0"),
         ("ftp://x", &["n1", "x"], 2, "ftp"),
     ] {
         let output = call(server, "t", words, "");

@@ -87,6 +87,9 @@ fn the_users_of_the_page_prove_the_sender_and_a_stranger_is_turned_away() {
             "Permissions Violation",
         );
     }
+    // A name that is drawn is no user's, and the error says which option names one.
+    let brief = ["--timeout-ms", "300", "n1", "echo"];
+    refused(&[&as_user(3)[..], &brief].concat(), &url, "user: --as");
     // A user publishes on the subject of another one, and a report as the server.
     let fields = r#","user":"n2","pass":"secret-n2""#;
     let mut forger = Client::connect_in("demo", server.port, "n2", fields);
@@ -113,7 +116,6 @@ fn the_users_of_the_page_prove_the_sender_and_a_stranger_is_turned_away() {
     assert!(!said.contains("secret"), "{said}");
     let mut nameless = node("n1", &[]);
     nameless.wait_for("Authorization Violation");
-    let brief = ["--timeout-ms", "300", "n1", "echo"];
     refused(&brief, &url, "Authorization Violation");
     for node in [first, second, impostor, stranger, nameless] {
         node.end();

@@ -191,7 +191,8 @@ fn a_forged_sender_is_refused_and_said() {
     client.publish("n1", "%631", &own);
     node.wait_for("names no sender");
     // To another node, on this node's subject: as over pipes.
-    client.publish("n1", "c1", &own.replace("\"n1\"", "\"n2\""));
+    let to_another = own.replace("\"n1\"", "\"n2\"");
+    client.publish("n1", "c1", &to_another);
     node.wait_for("its destination");
     let reply = client.ask("n1", json!({"type": "echo", "echo": 2}));
     assert_eq!(
@@ -200,6 +201,17 @@ fn a_forged_sender_is_refused_and_said() {
         "the only answer"
     );
     assert!(client.has_nothing());
+    // A flood fills no disk: 20 lines about senders in a minute, of which two were written.
+    for _ in 0..100 {
+        client.publish("n1", "c1", forged);
+    }
+    client.publish("n1", "c1", &to_another);
+    for _ in 2..20 {
+        let line = node.0.stderr_line();
+        assert!(line.contains("refused"), "{line}");
+    }
+    let line = node.0.stderr_line();
+    assert!(line.contains("its destination"), "{line}");
     node.end();
 }
 

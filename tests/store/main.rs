@@ -163,6 +163,15 @@ fn text(folder: &Path, name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
+/// The page of a run: each of its places is filled, and it asks no other machine for anything.
+fn page(folder: &Path) -> String {
+    let page = text(folder, "report.html");
+    assert!(!page.contains("/* data */") && !page.contains("<!-- plots -->"));
+    let names = page.matches("http://www.w3.org/").count();
+    assert_eq!(page.matches("http://").count(), names);
+    page
+}
+
 #[test]
 fn every_file_and_link_is_there() {
     let root = place("links");
@@ -196,6 +205,7 @@ fn every_file_and_link_is_there() {
     ] {
         assert!(!text(&folder, file).is_empty(), "{file}");
     }
+    page(&folder);
     assert_eq!(
         text(&folder, "node-logs/n3.log").lines().next(),
         Some("second 0: <b>all is well</b> with n3")
@@ -382,19 +392,10 @@ fn history_txt_has_jepsens_columns() {
     }
 }
 
-/// The pages are driven by a browser where there is one: `tests/browser/report.mjs`.
+/// The pages are driven by a browser where there is one, with `tests/browser/report.mjs`.
+/// `.ci/run browser` names one, and `.ci/run tests` does not open the pages again.
 #[test]
 fn the_pages_work_in_a_browser() {
-    let root = place("pages");
-    let mut folders = vec![save(&sound(), &root), save(&lossy(), &root)];
-    for folder in &folders {
-        let page = text(folder, "report.html");
-        assert!(!page.contains("/* data */") && !page.contains("<!-- plots -->"));
-        assert!(
-            !page.contains("http://")
-                || page.matches("http://").count() == page.matches("http://www.w3.org/").count()
-        );
-    }
     let modules = std::env::var_os("EDDYLINE_BROWSER_MODULES");
     let Some(modules) = modules else {
         eprintln!(
@@ -402,12 +403,11 @@ fn the_pages_work_in_a_browser() {
         );
         return;
     };
+    let root = place("pages");
     let invalid = invalid().into_iter().map(|(record, _)| record);
-    folders.extend(
-        invalid
-            .chain([wide(), long()])
-            .map(|record| save(&record, &root)),
-    );
+    let records = [sound()].into_iter().chain(invalid);
+    let records = records.chain([wide(), long()]);
+    let folders: Vec<PathBuf> = records.map(|record| save(&record, &root)).collect();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser/report.mjs");
     let mut node = std::process::Command::new("node");
     node.env("NODE_PATH", modules).arg(script);
@@ -470,7 +470,7 @@ fn equal_problems_are_one_on_the_page_and_lines_are_raw() {
     crash.why = "it ended; its last words on stderr:\n    Traceback\n      File x".to_owned();
     crash.line_number = None;
     record.problems.push(crash);
-    let page = text(&save(&record, &place("equal")), "report.html");
+    let page = page(&save(&record, &place("equal")));
     for words in [
         r#""count":3,"#,
         r#""count":1,"#,

@@ -1,7 +1,7 @@
 //! Servers and options that are refused, and the words for that.
 
 use super::folder::Folder;
-use super::support::{Channel, Launch};
+use super::support::{self, Channel, Launch};
 use super::{OnNats, PLAIN_TLS, server, url};
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -10,9 +10,11 @@ use std::net::TcpListener;
 fn a_server_that_cannot_be_trusted_is_refused_in_clear_words() {
     let folder = Folder::new("refused");
     let tls = |name: &str| PLAIN_TLS.replace("server.pem", name);
+    let log = folder.path("server.log");
+    let logged = || std::fs::read_to_string(&log).unwrap_or_default();
     for (config, scheme, ca, said) in [
         (
-            tls("server.pem"),
+            format!("{}\nlog_file: \"{log}\"", tls("server.pem")),
             "tls",
             "other-ca.pem",
             "does not come from the CA that was given: compare --ca-file",
@@ -42,6 +44,12 @@ fn a_server_that_cannot_be_trusted_is_refused_in_clear_words() {
         let line = node.wait_for("another attempt follows");
         assert!(line.contains(said), "{line}");
         assert!(line.contains(&url), "{line}");
+        if said.contains("compare --ca-file") {
+            // The alert of TLS tells the server's operator.
+            support::wait_until("the server has heard why", || {
+                logged().contains("remote error: tls: unknown certificate authority")
+            });
+        }
     }
 }
 
@@ -92,6 +100,12 @@ fn wrong_options_are_a_clear_error_and_exit_2() {
             &["--ca-file", "/dev/null"],
             "/dev/null: there is no",
         ),
+        (
+            &with_ca,
+            &["--ca-file", "/dev/zero"],
+            "/dev/zero has more than 4194304 bytes",
+        ),
+        (&plain, &["--creds-file", "/dev/zero"], "more than 16384"),
         (
             &with_ca,
             &["--cert-file", &ca, "--key-file", &key],

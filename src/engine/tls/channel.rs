@@ -125,6 +125,16 @@ impl Channel {
         self.sealed.commit(&mut draft);
     }
 
+    /// The last bytes for the server, if the handshake has failed on this side: those that
+    /// wait, and behind them the alert that says why. Its operator reads it in the log.
+    pub(in crate::engine) fn last_words(mut self: Box<Self>) -> Vec<u8> {
+        if self.is_open() {
+            return Vec::new();
+        }
+        self.collect();
+        self.sealed.pending().to_vec()
+    }
+
     /// How many bytes are sealed and wait.
     pub(in crate::engine) fn waiting(&self) -> usize {
         self.sealed.len()

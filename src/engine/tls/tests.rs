@@ -3,6 +3,7 @@
 use super::{Nkey, Tls};
 use crate::engine::link::{HANDSHAKE_MAX, OUTPUT_BYTES_MAX};
 use crate::engine::{Credentials, Link, Nats, Need, Sink};
+use crate::notices::Topic;
 use crate::time::Instant;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -38,7 +39,7 @@ impl Sink for Found {
 
     fn too_long(&mut self, _excerpt: &[u8]) {}
 
-    fn log(&mut self, text: fmt::Arguments<'_>) {
+    fn log(&mut self, _topic: Topic, text: fmt::Arguments<'_>) {
         self.logs.push(text.to_string());
     }
 }
@@ -239,6 +240,14 @@ fn certificates_are_judged_by_ca_name_and_time_of_day() {
         world.carry();
         world.assert_lost(why);
         assert_eq!(world.heard(), "", "a stranger hears nothing");
+        let last_words = world.link.last_words();
+        world.server.read_tls(&mut &last_words[..]).unwrap();
+        let heard = world.server.process_new_packets();
+        assert!(
+            matches!(heard, Err(rustls::Error::AlertReceived(_))),
+            "but why it is left: {heard:?}"
+        );
+        assert!(world.link.last_words().is_empty(), "once");
     }
     // The same certificate when it was valid: the time is the one that was given.
     let mut world = World::new(trusting(), server(pem!("expired.pem"), false));

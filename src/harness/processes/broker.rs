@@ -15,6 +15,7 @@ use super::parts::Stream;
 use super::relay::{Relay, use_up};
 use crate::carrier::Carrier;
 use crate::engine::{Nats, Sink};
+use crate::notices::Topic;
 use crate::random::Random;
 use crate::reactor::{Interest, Reactor, Token};
 use crate::source::{Readiness, Reason};
@@ -266,7 +267,7 @@ impl Sink for Mail {
         self.said.push(format!("a message is too long: {text}"));
     }
 
-    fn log(&mut self, text: fmt::Arguments<'_>) {
+    fn log(&mut self, _topic: Topic, text: fmt::Arguments<'_>) {
         self.said.push(text.to_string());
     }
 }

@@ -108,6 +108,8 @@ struct Nested<'a> {
 impl Serialize for Nested<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let inner = json!({ "text": "from within" });
+        // A loop that cannot send it now shows no message.
+        look!(crate::microscope::asked("tell", self.cx.node_id(), "n2"));
         let _sent = self.cx.send("n2", "tell", &inner);
         json!({ "text": "from around it" }).serialize(serializer)
     }

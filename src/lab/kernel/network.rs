@@ -60,7 +60,8 @@ impl Kernel {
         for (from, to) in [(client, server), (server, client)] {
             self.files[from.0].is_remote = true;
             let size = draw::index(&mut self.random, BUFFER_BYTES.len());
-            self.add_channel(Pace::Stream, BUFFER_BYTES[size], from, to);
+            let size = self.buffer_bytes.unwrap_or(BUFFER_BYTES[size]);
+            self.add_channel(Pace::Stream, size, from, to);
         }
         if let Kind::Socket(SocketState::Listening(_, queue)) = &mut self.files[listener.0].kind {
             queue.push_back(server);

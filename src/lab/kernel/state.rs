@@ -62,6 +62,8 @@ pub(crate) struct Kernel {
     descriptors_max: usize,
     /// The longest time that a call takes, in nanoseconds.
     call_nanos_max: u64,
+    /// How much a connection holds in one direction, unless that is drawn.
+    pub(super) buffer_bytes: Option<usize>,
     pub(super) watches: Watches,
     /// The token of the waker, and its flag: set means that the wait ends.
     pub(super) waker: Option<(u64, Arc<AtomicBool>)>,
@@ -91,6 +93,7 @@ impl Kernel {
             table: BTreeMap::new(),
             descriptors_max: usize::MAX,
             call_nanos_max: CALL_NANOS_MAX,
+            buffer_bytes: None,
             watches: Watches::default(),
             waker: None,
             ports: BTreeMap::new(),
@@ -131,6 +134,12 @@ impl Kernel {
     /// How many descriptors the process has.
     pub(crate) fn open_descriptors(&self) -> usize {
         self.table.len()
+    }
+
+    /// Gives connections that begin from now on buffers of this size.
+    #[cfg(test)]
+    pub(crate) fn set_buffer_bytes(&mut self, bytes: usize) {
+        self.buffer_bytes = Some(bytes);
     }
 
     /// Lets the process have `more` descriptors than it has now (RLIMIT_NOFILE).

@@ -18,6 +18,22 @@ pub(crate) fn parse_header(body: &str) -> std::result::Result<Header<'_>, Malfor
     scanned.or_else(|Refused| Header::parse(body))
 }
 
+/// The first `src` of a line, as JSON text. The scan ends behind it: the rest may be no JSON.
+/// `None` if the text up to there is none, or there is no `src`.
+pub(crate) fn first_src(line: &str) -> Option<&str> {
+    let mut scanner = Scanner::new(line);
+    open_object(&mut scanner).ok()?;
+    let mut is_first = true;
+    while let Some(field) = scanner.next_field(is_first, ["\"src\":"]).ok()? {
+        is_first = false;
+        let begin = scanner.skip().ok()?;
+        if field.name == 0 {
+            return Some(scanner.since(begin));
+        }
+    }
+    None
+}
+
 /// Finds the fields of a line, and notes in `outer` where the line's own fields lie.
 #[inline(always)]
 pub(super) fn scan<'a>(text: &'a str, mut outer: Option<&mut Outline>) -> Result<Envelope<'a>> {

@@ -35,5 +35,6 @@ pub(crate) use body::{Subject, parse_outlined};
 pub(crate) use outline::Outline;
 pub(crate) use scan::is_plain;
 
+pub(crate) use envelope::first_src;
 pub(super) use envelope::parse_header;
 pub(super) use scan::ObjectFields;

@@ -1,18 +1,21 @@
 //! One run, its judgement, and the seeds.
 
 use super::book::Book;
-use super::script::Script;
+use super::script::{Event, Script};
 use super::server::{PORTS, Server};
 use crate::engine::Nats;
 use crate::lab::injected::node::Subject;
+use crate::lab::injected::request::{Request, Wanted};
 use crate::lab::kernel::{self, Fault, Faults, FileId, Kernel, KernelClock, Received, Shape};
 use crate::protocol::Init;
 use crate::random::Random;
 use crate::runtime::{EventLoop, Options};
 use crate::sys::{Input, Output, Streams};
+use crate::time::Instant;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// How many seeds `cargo test` runs.
 const SEEDS: u64 = 200;
@@ -73,6 +76,23 @@ fn run(seed: u64) -> Result<Run, String> {
 /// Runs the process to the end of the script. Returns the most that waited for a server.
 fn live(seed: u64, script: Script, book: &Rc<RefCell<Book>>) -> Result<usize, String> {
     let faults = script.faults.clone();
+    let (mut event_loop, stdout) = start(seed, script, book)?;
+    kernel::with(|kernel| kernel.set_faults(faults));
+    let held = turns(&mut event_loop, book)?;
+    judge(&mut event_loop, book, stdout)?;
+    drop(event_loop);
+    match kernel::with(|kernel| kernel.open_descriptors()) {
+        0 => Ok(held),
+        left => Err(format!("{left} descriptors outlive the loop")),
+    }
+}
+
+/// A process before its first turn, and the reader of its stdout.
+fn start(
+    seed: u64,
+    script: Script,
+    book: &Rc<RefCell<Book>>,
+) -> Result<(EventLoop, FileId), String> {
     let (streams, stdout) = kernel::with(|kernel| {
         let parent = kernel.add_actor();
         let (stdin, _writer) = kernel.stream_in(Shape::Pipe, parent);
@@ -102,15 +122,8 @@ fn live(seed: u64, script: Script, book: &Rc<RefCell<Book>>) -> Result<usize, St
         bell: Rc::default(),
     };
     let made = EventLoop::new(build, &options, streams, Rc::new(KernelClock));
-    let mut event_loop = made.map_err(|error| format!("it did not start: {error}"))?;
-    kernel::with(|kernel| kernel.set_faults(faults));
-    let held = turns(&mut event_loop, book)?;
-    judge(&mut event_loop, book, stdout)?;
-    drop(event_loop);
-    match kernel::with(|kernel| kernel.open_descriptors()) {
-        0 => Ok(held),
-        left => Err(format!("{left} descriptors outlive the loop")),
-    }
+    let event_loop = made.map_err(|error| format!("it did not start: {error}"))?;
+    Ok((event_loop, stdout))
 }
 
 fn turns(event_loop: &mut EventLoop, book: &Rc<RefCell<Book>>) -> Result<usize, String> {
@@ -191,6 +204,38 @@ fn survive(seed: u64) -> Run {
             panic!("seed {seed}: panicked; {replay}");
         }
     }
+}
+
+/// A turn writes four times, 256 KiB each. A socket with a large buffer takes them all, so no
+/// edge follows, and the rest must not wait for another event.
+#[test]
+fn more_than_a_turn_writes_follows_at_once() {
+    const MSG_ID: u64 = 1;
+    let asked = Instant::from_millis(1_000);
+    let spam = Request::new(Wanted::Spam(400, 5_000), MSG_ID);
+    let script = Script {
+        events: vec![(asked, Event::Ask(spam))],
+        ..Script::quiet()
+    };
+    let book = Rc::new(RefCell::new(Book::new(script.slack)));
+    let mut kernel = Kernel::new(Random::new(7), Faults::none());
+    kernel.set_buffer_bytes(4 << 20);
+    kernel::install(kernel);
+    let (mut event_loop, _) = start(7, script, &book).unwrap();
+    let is_answered = || {
+        let book = book.borrow();
+        let request = book.requests.get(&MSG_ID);
+        request.is_some_and(|request| request.answered)
+    };
+    let mut now = Instant::ZERO;
+    while !is_answered() && now < asked + Duration::from_secs(1) {
+        event_loop.turn().unwrap();
+        now = kernel::with(|kernel| kernel.now());
+    }
+    assert!(is_answered(), "it waits for the next look at the server");
+    assert!(book.borrow().errors.is_empty());
+    drop(event_loop);
+    kernel::uninstall();
 }
 
 #[test]

@@ -45,6 +45,17 @@ pub(super) struct Script {
 }
 
 impl Script {
+    /// No faults and no events.
+    pub(super) fn quiet() -> Script {
+        Script {
+            faults: Faults::none(),
+            events: Vec::new(),
+            slack: SLACK,
+            is_faithful: true,
+            random: Random::new(7),
+        }
+    }
+
     pub(super) fn draw(seed: u64) -> Script {
         let mut random = Random::new(seed);
         let faults = Faults::draw(&mut random, FAULTS_UNTIL);
