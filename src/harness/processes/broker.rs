@@ -58,6 +58,8 @@ pub(super) struct Broker {
     /// For the times of its faults.
     random: Random,
     pause_max: Duration,
+    /// Whether a fault has ended the server, and the tester is not connected again.
+    pub(super) is_down: bool,
     /// Whether there are no faults any more.
     pub(super) is_calm: bool,
     /// When a fault of the server or the relay ended last.
@@ -112,6 +114,7 @@ impl Broker {
             cluster,
             random,
             pause_max,
+            is_down: false,
             is_calm: false,
             mended: now,
         })
@@ -152,10 +155,11 @@ impl Broker {
         self.carrier.add_name(name);
     }
 
-    /// Whether the tester has lost its connection since it was asked last.
-    pub(super) fn has_lost_connection(&mut self) -> bool {
+    /// Whether the tester is connected, if that has changed since it was asked last.
+    pub(super) fn change_of_connection(&mut self) -> Option<bool> {
         let is_connected = self.carrier.is_ready();
-        std::mem::replace(&mut self.was_connected, is_connected) && !is_connected
+        let was_connected = std::mem::replace(&mut self.was_connected, is_connected);
+        (was_connected != is_connected).then_some(is_connected)
     }
 
     /// Whether the server takes messages of the tester.

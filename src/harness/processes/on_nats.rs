@@ -116,7 +116,7 @@ impl Processes {
             return;
         };
         let mail = std::mem::take(&mut broker.mail);
-        let has_lost_connection = broker.has_lost_connection();
+        let change = broker.change_of_connection();
         let at = self.since_start();
         for text in mail.said {
             self.notes
@@ -131,8 +131,10 @@ impl Processes {
         for error in mail.undelivered {
             self.take_undelivered(&error);
         }
-        if has_lost_connection {
-            self.undo_requests();
+        match change {
+            Some(true) => self.follow_broker_fault(),
+            Some(false) => self.undo_requests(),
+            None => {}
         }
     }
 
@@ -203,6 +205,16 @@ impl Processes {
         }
     }
 
+    /// Sets the time of the next fault once the tester is connected again: on a busy machine the
+    /// server may take long to start, and faults in that time would leave none between them.
+    fn follow_broker_fault(&mut self) {
+        if let Some(broker) = &mut self.broker
+            && std::mem::take(&mut broker.is_down)
+        {
+            self.await_broker_fault();
+        }
+    }
+
     /// Kills the server, or starts it again.
     pub(super) fn change_broker(&mut self) {
         let Some(broker) = &mut self.broker else {
@@ -213,14 +225,15 @@ impl Processes {
         }
         if broker.has_server() {
             let _status = broker.kill(&mut self.reactor);
+            broker.is_down = true;
             let now = self.since_start();
             for node in 0..self.servers.len() {
                 self.faults.begin(FaultKind::Broker, node, "", now);
             }
+            self.await_broker_fault();
         } else {
             self.mend_broker();
         }
-        self.await_broker_fault();
     }
 
     fn mend_broker(&mut self) {
