@@ -408,7 +408,9 @@ impl Core {
         self.state = State::Waiting { until: now + pause };
         self.output = OutputBuffer::default();
         let channel = self.channel.take();
-        self.last_words = channel.map(Channel::last_words).unwrap_or_default();
+        self.last_words = channel
+            .map(|channel| channel.last_words())
+            .unwrap_or_default();
     }
 
     /// How many bytes wait for the server.

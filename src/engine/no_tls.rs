@@ -49,7 +49,7 @@ impl Channel {
         match self.0 {}
     }
 
-    pub(super) fn last_words(self: Box<Self>) -> Vec<u8> {
+    pub(super) fn last_words(self) -> Vec<u8> {
         match self.0 {}
     }
 

@@ -127,7 +127,7 @@ impl Channel {
 
     /// The last bytes for the server, if the handshake has failed on this side: those that
     /// wait, and behind them the alert that says why. Its operator reads it in the log.
-    pub(in crate::engine) fn last_words(mut self: Box<Self>) -> Vec<u8> {
+    pub(in crate::engine) fn last_words(mut self) -> Vec<u8> {
         if self.is_open() {
             return Vec::new();
         }
