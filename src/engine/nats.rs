@@ -3,6 +3,7 @@
 use super::credentials::Credentials;
 use super::nats_error::NatsError;
 use super::tls::Tls;
+use crate::protocol::NAME_BYTES_MAX;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -47,10 +48,13 @@ impl Nats {
     ///
     /// # Errors
     /// When a URL has another form than `nats://host[:port]` or `tls://host[:port]`, or the
-    /// cluster has no name. `tls://` needs the feature `tls`, and certificates: `Nats::tls`.
+    /// cluster has no name or one of more than 255 bytes. `tls://` needs the feature `tls`, and certificates: `Nats::tls`.
     pub fn new(servers: &str, cluster: &str) -> Result<Nats, NatsError> {
         if cluster.is_empty() {
             return Err(NatsError::new("the cluster needs a name"));
+        }
+        if cluster.len() > NAME_BYTES_MAX {
+            return Err(NatsError::new("the cluster's name has at most 255 bytes"));
         }
         let servers = servers
             .split(',')
@@ -212,6 +216,16 @@ mod tests {
         address
             .map(|address| address.to_string())
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_cluster_has_a_name_of_a_bounded_length() {
+        let longest = "n".repeat(NAME_BYTES_MAX);
+        assert!(Nats::new("a", &longest).is_ok());
+        for (name, rule) in [("", "needs a name"), (&format!("{longest}n"), "255 bytes")] {
+            let why = Nats::new("a", name).unwrap_err().to_string();
+            assert!(why.contains(rule), "{why}");
+        }
     }
 
     #[test]

@@ -102,6 +102,11 @@ impl Init {
     }
 }
 
+/// The longest name that an operator gives: 255 bytes, as of a host. A line of NATS has room
+/// for 4 KiB, and that of a call has two names twice, of which each character may take three
+/// bytes.
+pub(crate) const NAME_BYTES_MAX: usize = 255;
+
 /// Checks a name that an operator gives to a node or a client.
 ///
 /// A message can carry any text as a name, and NATS too: its characters `.`, `*`, `>` and `%`
@@ -114,6 +119,7 @@ impl Init {
 /// | the empty text | refused |
 /// | with a comma: `n1,n2` | refused |
 /// | with a blank or a control character: ` n2` | refused |
+/// | longer than 255 bytes | refused |
 ///
 /// ```
 /// use eddyline::protocol::check_name;
@@ -131,6 +137,8 @@ pub fn check_name(name: &str) -> std::result::Result<(), &'static str> {
         Err("a comma stands between names, and not in one")
     } else if name.contains(|c: char| c.is_whitespace() || c.is_control()) {
         Err("a name has no blanks and no control characters")
+    } else if name.len() > NAME_BYTES_MAX {
+        Err("a name has at most 255 bytes")
     } else {
         Ok(())
     }
@@ -155,11 +163,13 @@ mod tests {
 
     #[test]
     fn a_given_name_is_not_empty_and_has_no_commas_and_no_blanks() {
-        for name in ["n1", "lin-kv", "a.example", "größe", "n*", "%>"] {
+        let longest = "n".repeat(NAME_BYTES_MAX);
+        for name in ["n1", "lin-kv", "a.example", "größe", "n*", "%>", &longest] {
             assert_eq!(check_name(name), Ok(()), "{name}");
         }
         for (name, rule) in [
             ("", "not empty"),
+            (&"n".repeat(NAME_BYTES_MAX + 1), "255 bytes"),
             ("n1,n2", "a comma"),
             (",", "a comma"),
             (" n2", "no blanks"),

@@ -41,6 +41,7 @@ pub use quote::Excerpt;
 pub use raw_request::RawRequest;
 
 pub(crate) use body::{error_of, parse_body, parse_value};
+pub(crate) use cluster::NAME_BYTES_MAX;
 pub(crate) use envelope::is_json_integer;
 pub(crate) use error::ErrorFields;
 pub(crate) use fast::{Outline, Subject, first_src, parse_outlined};
