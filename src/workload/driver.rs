@@ -234,6 +234,7 @@ impl<'a, T: Testbed, W: Workload> Driver<'a, T, W> {
 
     fn put_under_load(&mut self) {
         self.phase = Phase::Load;
+        self.testbed.begin_faults();
         self.first_of_load = self.workers.len();
         let nodes = self.nodes.len();
         for number in 0..self.load.clients.unwrap_or(nodes) {

@@ -87,6 +87,10 @@ pub(crate) trait Testbed {
     /// Records that a node broke a rule; `line` is empty if no line did.
     fn blame(&mut self, node: usize, why: String, line: &str);
 
+    /// Lets faults begin: the setup is done. Those of a simulation are in its schedule from
+    /// the start.
+    fn begin_faults(&mut self) {}
+
     /// Ends all faults, for good.
     fn end_faults(&mut self);
 

@@ -35,8 +35,6 @@ impl Testbed for Processes {
         {
             self.turn(limit);
         }
-        self.begin_schedule();
-        self.begin_broker_faults();
     }
 
     fn end(&mut self) {
@@ -137,6 +135,12 @@ impl Testbed for Processes {
         } else {
             self.blame_reply(node, why, line);
         }
+    }
+
+    /// A node that a fault strikes in the setup could not be judged.
+    fn begin_faults(&mut self) {
+        self.begin_schedule();
+        self.begin_broker_faults();
     }
 
     fn end_faults(&mut self) {

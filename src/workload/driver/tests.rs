@@ -34,6 +34,8 @@ struct Mirror {
     added: u64,
     clients: usize,
     requests: u64,
+    /// How many requests there were when faults began.
+    before_faults: Option<u64>,
     blamed: usize,
 }
 
@@ -118,8 +120,14 @@ impl Testbed for Mirror {
     fn recycle_line(&mut self, _: Vec<u8>) {}
 
     fn blame(&mut self, _: usize, why: String, line: &str) {
-        assert!(why.contains("more") && line.contains("more"), "{why}");
+        let is_too_much = why.contains("more") && line.contains("more");
+        assert!(is_too_much || why.contains("setup"), "{why}");
         self.blamed += 1;
+    }
+
+    fn begin_faults(&mut self) {
+        assert_eq!(self.before_faults, None, "faults begin once");
+        self.before_faults = Some(self.requests);
     }
 
     fn end_faults(&mut self) {}
@@ -139,6 +147,7 @@ fn mirror(node: Node, ends_when_broken: bool) -> Mirror {
         added: 0,
         clients: 0,
         requests: 0,
+        before_faults: None,
         blamed: 0,
     }
 }
@@ -169,6 +178,19 @@ fn a_load_has_its_rate_and_every_operation_its_reply() {
     assert_eq!(finished.checked.unwrap().echoed, operations);
     assert_eq!(finished.history.latency(1.0), Duration::from_millis(1));
     assert_eq!(mirror.clients, WORKERS + FINAL_WORKERS);
+}
+
+#[test]
+fn faults_begin_when_each_node_has_its_setup() {
+    let (mut mirror, load) = (mirror(Node::Echoes, false), load(100.0, true));
+    // A broadcast tells each node its neighbours first: here without a reply.
+    let broadcast = crate::workload::Broadcast::new();
+    let nodes = mirror.nodes().len() as u64;
+    mirror.node = Node::IsDumb;
+    let mut driver = Driver::new(&mut mirror, broadcast, &load, 1, Duration::ZERO);
+    driver.set_up();
+    driver.put_under_load();
+    assert_eq!(mirror.before_faults, Some(nodes));
 }
 
 #[test]
