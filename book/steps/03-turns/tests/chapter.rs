@@ -105,6 +105,10 @@ fn pattern(start: usize, count: usize) -> Vec<u8> {
     (start..start + count).map(byte).collect()
 }
 
+/// How long a turn waits while nothing can be sent. Ten of them last longer than a kernel
+/// holds back the acknowledgement of bytes, 40 ms: then no room comes any more.
+const QUIET_TURN: Duration = Duration::from_millis(5);
+
 /// Sends and does not read, until no more can be sent.
 #[track_caller]
 fn fill(server: &mut Server, client: &mut TcpStream) {
@@ -112,15 +116,19 @@ fn fill(server: &mut Server, client: &mut TcpStream) {
     let mut quiet_turns = 0;
     while quiet_turns < 10 {
         let chunk = pattern(sent, CHUNK_BYTES);
-        match client.write(&chunk) {
+        let wait = match client.write(&chunk) {
             Ok(count) => {
                 sent += count;
                 quiet_turns = 0;
+                Duration::ZERO
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => quiet_turns += 1,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                quiet_turns += 1;
+                QUIET_TURN
+            }
             Err(error) => panic!("{error}"),
-        }
-        server.turn(Some(Duration::ZERO)).unwrap();
+        };
+        server.turn(Some(wait)).unwrap();
         assert!(sent < 64 << 20, "the server takes bytes without end");
     }
 }
