@@ -158,8 +158,8 @@ fn assert_invited(stderr: &[String]) {
 // stdin gets none, as the tests above check.
 #[test]
 fn on_a_terminal_the_node_says_what_it_waits_for_and_its_line_works_when_pasted() {
-    let identity = ["--node", "a b", "--nodes", "a b,n2"];
-    for (args, node_id) in [(&[][..], "n1"), (&identity[..], "a b")] {
+    let identity = ["--node", "a\"b", "--nodes", "a\"b,n2"];
+    for (args, node_id) in [(&[][..], "n1"), (&identity[..], "a\"b")] {
         let channel = Channel::terminal();
         let mut node = Launch::new().args(args).stdin(channel).start();
         assert!(node.stderr_line().contains("waits for messages"));
