@@ -16,7 +16,8 @@ Usage: eddyline serve --nats URL --cluster NAME [OPTIONS] SERVICE...
 SERVICE is lin-kv, seq-kv, lww-kv or lin-tso. [default: all]
 
 Options:
-  --nats URL,URL,...  Servers, nats://HOST:PORT.
+  --nats URL,URL,...  Servers: nats://HOST:PORT, or tls://HOST:PORT with the
+                      feature tls.
   --cluster NAME      Name of the cluster.
   -h, --help          Print this help and exit.
 The options for users, tokens and certificates are those of a node: eddyline --help.

@@ -11,7 +11,7 @@ pub use usage_error::UsageError;
 
 use crate::node::Node;
 use crate::protocol::{Init, check_name};
-use crate::runtime::{Options, run_with};
+use crate::runtime::{Options, PREFIX, run_with};
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -98,7 +98,8 @@ const USAGE_ERROR: u8 = 2;
 /// ```
 ///
 /// `--help` prints the options. The exit status is 0 at the end of the input, 1 if the
-/// node cannot run, and 2 after a wrong option. An error is written to stderr.
+/// node cannot run, and 2 after a wrong option. An error is written to stderr. Its line begins
+/// with `eddyline: `, as all lines of the library do, whatever the program is called.
 pub fn main<N: Node>() -> ExitCode {
     let mut arguments = std::env::args_os();
     let program = arguments.next().unwrap_or_default();
@@ -108,7 +109,7 @@ pub fn main<N: Node>() -> ExitCode {
     let program = program.to_string_lossy();
     let report = |text: &dyn fmt::Display| {
         use std::io::Write as _;
-        let _ignored = writeln!(std::io::stderr(), "{program}: {text}");
+        let _ignored = writeln!(std::io::stderr(), "{PREFIX}{text}");
     };
     let text = match CommandLine::parse(arguments) {
         Ok(CommandLine::Run(options)) => {

@@ -143,6 +143,7 @@ where
         Verdict::Unknown
     };
     let never_struck = faults.never_struck();
+    let has_load = finished.history.load().next().is_some();
     let record = Record {
         workload: name,
         command_line: plan.command_line.clone(),
@@ -165,7 +166,7 @@ where
         doubts: doubts.clone(),
         model: plan.model,
         availability: plan.availability,
-        summary: seen(summary, plan),
+        summary: seen(summary, plan.nats_server.is_some(), has_load),
     };
     Ok(Tested {
         record,
@@ -176,13 +177,22 @@ where
     })
 }
 
-/// A summary without the messages an operation on NATS, where those between nodes are not seen:
-/// null stands in their place.
-fn seen(mut summary: Value, plan: &Plan) -> Value {
-    if let Some(count) = summary.get_mut("messages_per_operation")
-        && plan.nats_server.is_some()
-    {
-        *count = Value::Null;
+/// A summary with null in place of what was not seen.
+///
+/// | run | not seen |
+/// |---|---|
+/// | on NATS | messages an operation, as those between nodes are not seen |
+/// | whose load had no operation | messages an operation, availability, latencies |
+fn seen(mut summary: Value, is_on_nats: bool, has_load: bool) -> Value {
+    for (name, value) in summary.as_object_mut().into_iter().flatten() {
+        let is_seen = match name.as_str() {
+            "messages_per_operation" => has_load && !is_on_nats,
+            "availability" => has_load,
+            name => has_load || !name.contains("latency"),
+        };
+        if !is_seen {
+            *value = Value::Null;
+        }
     }
     summary
 }

@@ -6,7 +6,7 @@ use super::record::{Record, Verdict};
 use super::run::Tested;
 use super::store;
 use crate::workload::faults::FaultSpan;
-use crate::workload::{History, Outcome};
+use crate::workload::{History, Operation, Outcome, Phase, Statistics};
 use serde_json::json;
 use std::fmt::{self, Write};
 use std::io;
@@ -28,16 +28,77 @@ fn fault(record: &Record, span: &FaultSpan) -> String {
     }
 }
 
-fn counts(history: &History) -> (usize, usize, usize) {
-    let mut counts = (0, 0, 0);
-    for operation in history.operations() {
+/// The operations in words. Those of the setup are in no count, as in Maelstrom's history.
+fn operations(history: &History) -> String {
+    let (mut done, mut failed, mut unknown) = (0, 0, 0);
+    let all = history.operations().iter();
+    for operation in all.filter(|operation| operation.phase != Phase::Setup) {
         *match operation.outcome {
-            Outcome::Ok(_) => &mut counts.0,
-            Outcome::Fail(_) => &mut counts.1,
-            Outcome::Info(_) => &mut counts.2,
+            Outcome::Ok(_) => &mut done,
+            Outcome::Fail(_) => &mut failed,
+            Outcome::Info(_) => &mut unknown,
         } += 1;
     }
-    counts
+    let load = history.load().count();
+    let load_done = history.load().filter(|operation| operation.is_ok()).count();
+    let availability = match load {
+        0 => "no availability, as the load had none".to_owned(),
+        _ => format!(
+            "availability {:.4} ({load_done} of {load} in the load)",
+            history.availability()
+        ),
+    };
+    format!("operations: {done} ok, {failed} failed, {unknown} unknown; {availability}")
+}
+
+/// The latencies in words: those of the load.
+fn latencies(history: &History) -> String {
+    match LATENCIES.map(|(_, fraction)| latency_ms(history, fraction)) {
+        [_, Some(half), Some(most), Some(nearly_all), Some(longest)] => format!(
+            "latency: median {half:.1} ms, 95% {most:.1} ms, 99% {nearly_all:.1} ms, \
+             longest {longest:.1} ms"
+        ),
+        _ => "latency: none, as no operation of the load was done".to_owned(),
+    }
+}
+
+/// The latencies that are told: a quantile and its name in JSON.
+const LATENCIES: [(&str, f64); 5] = [
+    ("0", 0.0),
+    ("0.5", 0.5),
+    ("0.95", 0.95),
+    ("0.99", 0.99),
+    ("1", 1.0),
+];
+
+/// A latency of the load, in milliseconds; `None` if no operation of it was done.
+fn latency_ms(history: &History, fraction: f64) -> Option<f64> {
+    let is_any_done = history.load().any(Operation::is_ok);
+    is_any_done.then(|| history.latency(fraction).as_secs_f64() * 1000.0)
+}
+
+/// The messages in words. On NATS the tester sees those that it sends or gets itself.
+fn messages(statistics: &Statistics, is_on_nats: bool) -> String {
+    let Statistics {
+        between_nodes,
+        with_services,
+        with_clients,
+        lost,
+        cut,
+        to_the_dead,
+        ..
+    } = statistics;
+    if is_on_nats {
+        return format!(
+            "messages: those between nodes are not seen on NATS, {with_services} with services, \
+             {with_clients} with clients; of these {lost} lost, {to_the_dead} to nodes that were \
+             down, and those cut off are not seen"
+        );
+    }
+    format!(
+        "messages: {between_nodes} between nodes, {with_services} with services, {with_clients} \
+         with clients; {lost} lost, {cut} cut off, {to_the_dead} to nodes that were down"
+    )
 }
 
 fn list(text: &mut String, title: &str, total: usize, lines: impl Iterator<Item = String>) {
@@ -75,8 +136,10 @@ impl Tested {
     /// The result as one JSON object in one line, for programs.
     ///
     /// It is that of `results.json`, with more keys: `verdict` is `"valid"`, `"invalid"` or
-    /// `"unknown"`, `latencies-ms` by quantile, `doubts`, and `store`, the
-    /// folder of the run's files or null. Durations are in milliseconds.
+    /// `"unknown"`, `latencies-ms` of the load by quantile, each null if none of its operations was
+    /// done, `doubts`, and `store`, the folder of the run's files or null. Durations are in
+    /// milliseconds. `stats` counts all operations but those of the setup, and `availability` those
+    /// of the load.
     ///
     /// ```
     /// fn verdict(tested: &eddyline::harness::Tested) -> serde_json::Value {
@@ -86,15 +149,8 @@ impl Tested {
     /// ```
     pub fn to_json(&self) -> String {
         let record = &self.record;
-        let ms = |fraction| record.history.latency(fraction).as_secs_f64() * 1000.0;
-        let quantiles = [
-            ("0", 0.0),
-            ("0.5", 0.5),
-            ("0.95", 0.95),
-            ("0.99", 0.99),
-            ("1", 1.0),
-        ];
-        let latencies = quantiles.map(|(name, fraction)| (name.to_owned(), json!(ms(fraction))));
+        let ms = |fraction| json!(latency_ms(&record.history, fraction));
+        let latencies = LATENCIES.map(|(name, fraction)| (name.to_owned(), ms(fraction)));
         let mut result = store::value(record, self.evidence());
         result["verdict"] = json!(match record.verdict {
             Verdict::Valid => "valid",
@@ -150,31 +206,14 @@ fn result(tested: &Tested) -> String {
         ..
     } = &tested.record;
     let record = &tested.record;
-    let (done, failed, unknown) = counts(history);
-    let ms = |fraction| history.latency(fraction).as_secs_f64() * 1000.0;
     let mut text = format!(
-        "{workload}, {} {}, {:.1} s, seed {seed}\n\
-         operations: {done} ok, {failed} failed, {unknown} unknown; availability {:.4}\n\
-         latency: median {:.1} ms, 95% {:.1} ms, 99% {:.1} ms, longest {:.1} ms\n\
-         messages: {}, {} with services, {} with clients; {} lost, {} cut off, {} to nodes that \
-         were down\n",
+        "{workload}, {} {}, {:.1} s, seed {seed}\n{}\n{}\n{}\n",
         nodes.len(),
         if nodes.len() == 1 { "node" } else { "nodes" },
         elapsed.as_secs_f64(),
-        history.availability(),
-        ms(0.5),
-        ms(0.95),
-        ms(0.99),
-        ms(1.0),
-        match record.is_on_nats {
-            true => "those between nodes are not seen on NATS".to_owned(),
-            false => format!("{} between nodes", statistics.between_nodes),
-        },
-        statistics.with_services,
-        statistics.with_clients,
-        statistics.lost,
-        statistics.cut,
-        statistics.to_the_dead,
+        operations(history),
+        latencies(history),
+        messages(statistics, record.is_on_nats),
     );
     if let serde_json::Value::Object(summary) = &record.summary {
         let _never_fails = writeln!(text, "measured: {}", measured(summary));

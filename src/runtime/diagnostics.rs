@@ -29,8 +29,10 @@ const WRITE_BYTES_MAX: usize = 4096;
 /// How many characters of a line are written: 800. A name in it may have 16 MiB.
 const LINE_CHARS_MAX: usize = 800;
 
-/// The beginning of every line.
-const PREFIX: &str = "eddyline: ";
+/// The beginning of every line. It names the library and not the program, so that a line of the
+/// library is told from those that an author's code writes. [`main`](crate::main) writes its errors
+/// with it, too.
+pub(crate) const PREFIX: &str = "eddyline: ";
 
 /// The way to stderr.
 pub(super) struct Diagnostics {

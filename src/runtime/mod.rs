@@ -52,6 +52,7 @@ mod timing;
 
 use thread_pool::ThreadPool;
 
+pub(crate) use diagnostics::PREFIX;
 pub(crate) use event_loop::EventLoop;
 pub use options::Options;
 

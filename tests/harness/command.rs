@@ -80,6 +80,35 @@ fn lin_kv_rounds_its_clients_up_and_says_so() {
 }
 
 #[test]
+fn a_load_without_an_operation_has_no_availability_and_no_latency() {
+    let store = std::env::temp_dir().join(format!("eddyline-no-load-{}", std::process::id()));
+    let store = store.to_str().unwrap();
+    let program = super::example("kafka");
+    let mut options = vec!["-w", "kafka", "--bin", &program, "--node-count", "1"];
+    options.extend(["--time-limit", "0", "--json", "--store", store]);
+    let ran = test(&options);
+    assert_eq!(ran.status, 2, "{}", ran.stderr);
+    for text in [
+        "; no availability, as the load had none\n",
+        "\nlatency: none, as no operation of the load was done\n",
+        "\nmeasured: availability not seen, messages per operation not seen, ",
+    ] {
+        assert!(ran.stderr.contains(text), "no {text:?} in {}", ran.stderr);
+    }
+    let result: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(result["availability"]["ok-fraction"], Value::Null);
+    assert_eq!(result["latencies-ms"]["0.5"], Value::Null);
+    assert_eq!(result["workload"]["availability"], Value::Null);
+    let folder = std::path::Path::new(result["store"].as_str().unwrap());
+    let read = |file: &str| std::fs::read_to_string(folder.join(file)).unwrap();
+    // As in Maelstrom's.
+    let edn = read("results.edn");
+    assert!(edn.contains(":availability {:ok-fraction 1.0,"), "{edn}");
+    assert!(read("report.html").contains(r#""availability":null,"#));
+    std::fs::remove_dir_all(store).unwrap();
+}
+
+#[test]
 fn the_tester_that_cannot_go_on_ends_with_255() {
     let command = format!(
         "ulimit -n 8; exec {} test -w echo --no-store",

@@ -24,6 +24,16 @@ fn survives(workload: &str, name: &str, nemesis: &str, kinds: &[&str], more: &[&
 }
 
 #[test]
+fn an_error_of_a_node_s_options_begins_as_all_lines_of_the_library() {
+    let mut node = std::process::Command::new(example("broadcast"));
+    let output = node.arg("--wrong-option").output().expect("it runs");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.starts_with("eddyline: "), "{stderr}");
+    assert!(stderr.ends_with("; see broadcast --help\n"), "{stderr}");
+}
+
+#[test]
 fn broadcast_survives_partitions_and_pauses() {
     let kinds = ["partition", "pause"];
     let latency = ["--latency", "10", "--latency-dist", "uniform"];

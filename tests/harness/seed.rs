@@ -56,6 +56,48 @@ fn common<T: PartialEq + std::fmt::Debug>(one: &[T], other: &[T]) -> usize {
     common
 }
 
+/// Checks that text, JSON and results.edn of a run count the same operations: all but those of the
+/// setup in `stats`, and those of the load in the availability.
+fn assert_counts_agree(ran: &Ran) {
+    let result: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let stats = &result["stats"];
+    let count = |of: &str| stats[of].as_u64().unwrap();
+    let (ok, fail, info) = (count("ok-count"), count("fail-count"), count("info-count"));
+    assert_eq!(count("count"), ok + fail + info);
+    let line = ran
+        .stderr
+        .lines()
+        .find(|line| line.starts_with("operations: "));
+    let line = line.unwrap();
+    let told = format!("operations: {ok} ok, {fail} failed, {info} unknown; availability ");
+    let load = line
+        .strip_prefix(&told)
+        .unwrap_or_else(|| panic!("no {told:?}: {line}"));
+    let numbers = load.split(|c: char| !c.is_ascii_digit() && c != '.');
+    let numbers: Vec<f64> = numbers.filter_map(|word| word.parse().ok()).collect();
+    let [told, done, all] = numbers[..] else {
+        panic!("{line}");
+    };
+    let fraction = &result["availability"]["ok-fraction"];
+    assert!((told - done / all).abs() < 1e-4, "{line}");
+    assert!(
+        (fraction.as_f64().unwrap() - done / all).abs() < 1e-9,
+        "{line}"
+    );
+    // Final reads are in one of the two figures only.
+    assert!(stats["count"].as_f64().unwrap() > all, "{line}");
+    let folder = std::path::Path::new(result["store"].as_str().unwrap());
+    let edn = std::fs::read_to_string(folder.join("results.edn")).unwrap();
+    let stats = edn.split_once(":stats {").unwrap().1;
+    let stats = stats.split_once("\n         :count ").unwrap().1;
+    let counts = format!(
+        "{},\n         :fail-count {fail},\n         :info-count {info},\n         :ok-count {ok},",
+        count("count")
+    );
+    assert!(stats.starts_with(&counts), "no {counts} in {edn}");
+    assert!(edn.contains(&format!(":ok-fraction {fraction},")), "{edn}");
+}
+
 #[test]
 fn the_same_seed_draws_the_same_and_another_does_not() {
     let run = |seed: &str| {
@@ -65,7 +107,11 @@ fn the_same_seed_draws_the_same_and_another_does_not() {
         options.extend(["--latency", "20", "--latency-dist", "exponential"]);
         options.extend(["--loss", "0.2", "--log-net-send", "--json", "--seed", seed]);
         options.extend(["--nemesis", "partition,pause", "--nemesis-interval", "0.2"]);
-        drawn(&test(&options))
+        let store = concat!(env!("CARGO_TARGET_TMPDIR"), "/seed");
+        options.extend(["--store", store]);
+        let ran = test(&options);
+        assert_counts_agree(&ran);
+        drawn(&ran)
     };
     let (one, again, other) = std::thread::scope(|scope| {
         let runs = ["7", "7", "8"].map(|seed| scope.spawn(move || run(seed)));

@@ -272,6 +272,7 @@ fn on_nats_the_files_say_that_messages_between_nodes_are_not_seen() {
     let results: Value = serde_json::from_str(&text(&folder, "results.json")).expect("JSON");
     let net = &results["net"];
     assert_eq!(net["between-nodes-seen?"], false);
+    assert!(net["cut-count"].is_null() && net["lost-count"].is_number());
     let ratio = |of: &str| &net[of]["msgs-per-op"];
     assert!(ratio("servers").is_null() && ratio("all").is_null());
     assert!(ratio("clients").is_number());

@@ -169,7 +169,7 @@ fn data(record: &Record, evidence: &[Shown]) -> Value {
         "neverStruck": record.never_struck,
         "summary": record.summary,
         "statistics": statistics(record),
-        "availability": record.history.availability(),
+        "availability": record.history.load().next().map(|_| record.history.availability()),
         "operationsLeftOut": record.history.operations().len().saturating_sub(OPERATIONS_MAX),
         "logs": logs.collect::<Vec<Value>>(),
         "logsLeftOut": record.logs.len().saturating_sub(LOGS_MAX),

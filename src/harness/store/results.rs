@@ -11,7 +11,13 @@ use serde_json::{Map, Value, json};
 /// `results.edn` and `results.json`.
 pub(super) fn results(record: &Record, evidence: &[Shown]) -> (String, String) {
     let value = value(record, evidence);
-    let edn = format!("{}\n", pretty(&form(&value), 0));
+    let mut for_edn = value.clone();
+    let fraction = &mut for_edn["availability"]["ok-fraction"];
+    if fraction.is_null() {
+        // Maelstrom has a number there in any case.
+        *fraction = json!(record.history.availability());
+    }
+    let edn = format!("{}\n", pretty(&form(&for_edn), 0));
     let json = serde_json::to_string_pretty(&value).unwrap_or_default();
     (edn, json + "\n")
 }
@@ -108,11 +114,13 @@ fn consistency_models(record: &Record) -> Value {
     name.map_or(Value::Null, |name| json!([name]))
 }
 
+/// The availability. Its fraction is null if the load had no operation.
 fn availability(record: &Record) -> Value {
+    let has_load = record.history.load().next().is_some();
     let found = record.history.availability();
     json!({
         "valid?": record.availability.is_none_or(|wanted| found >= wanted),
-        "ok-fraction": found,
+        "ok-fraction": has_load.then_some(found),
         "wanted": record.availability,
     })
 }
@@ -177,7 +185,8 @@ fn net(record: &Record) -> Value {
             "msgs-per-op": has_all.then_some(sent as f64 / operations),
         })
     };
-    // On NATS the messages between nodes are in no count, so a ratio of them would be wrong.
+    // On NATS the messages between nodes are in no count, so a ratio of them would be wrong. A
+    // partition holds bytes up there, and which messages it costs is not seen.
     let has_all = !record.is_on_nats;
     json!({
         "all": counted(with_clients + servers, delivered, has_all),
@@ -185,7 +194,7 @@ fn net(record: &Record) -> Value {
         "servers": counted(servers, delivered.saturating_sub(clients_received), has_all),
         "between-nodes-seen?": has_all,
         "lost-count": lost,
-        "cut-count": cut,
+        "cut-count": has_all.then_some(cut),
         "to-the-dead-count": to_the_dead,
         "duplicated-count": duplicated,
         "valid?": true,

@@ -8,6 +8,7 @@ const ONE = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** A measurement in words. A duration has seconds and nanoseconds. */
 function measured(value) {
+  if (value === null) return 'not seen';
   if (typeof value === 'string') return value;
   if (typeof value?.nanos !== 'number') return JSON.stringify(value);
   const millis = value.secs * 1000 + value.nanos / 1e6;
@@ -28,13 +29,14 @@ class Panels {
     document.getElementById('verdict-text').textContent = this.sentence();
     const { statistics, operations } = run;
     const of = (outcome) => operations.outcome.filter((found, index) => found === outcome && operations.phase[index] !== 'setup').length;
-    const gone = [[statistics.lost, 'lost'], [statistics.cut, 'cut off'], [statistics.toTheDead, 'to nodes that were down']];
+    const gone = [[statistics.lost, 'lost'], [statistics.cut, 'cut off'], [statistics.toTheDead, 'to nodes that were down']].filter(([number]) => number).map(([number, word]) => `${number} ${word}`);
+    if (!statistics.betweenNodesSeen) gone.push('those cut off are not seen on NATS');
     const facts = [
       ['Operations', `${(of('ok') + of('fail') + of('info')).toLocaleString('en')}`, `${of('ok')} ok, ${of('fail')} failed, ${of('info')} unknown`],
-      ['Done', `${(run.availability * 100).toFixed(run.availability < 1 ? 1 : 0)} %`, 'of the load'],
+      run.availability === null ? ['Done', 'none', 'the load had no operation'] : ['Done', `${(run.availability * 100).toFixed(run.availability < 1 ? 1 : 0)} %`, 'of the load'],
       ['Messages of clients', statistics.clients.toLocaleString('en'), ''],
       ['Messages among servers', statistics.servers.toLocaleString('en'), statistics.betweenNodesSeen ? '' : 'with services; those between nodes are not seen on NATS'],
-      ['Did not arrive', (statistics.lost + statistics.cut + statistics.toTheDead).toLocaleString('en'), gone.filter(([number]) => number).map(([number, word]) => `${number} ${word}`).join(', ')],
+      ['Did not arrive', (statistics.lost + statistics.cut + statistics.toTheDead).toLocaleString('en'), gone.join(', ')],
       ['Faults', String(run.faults.length), run.neverStruck.length ? `never came: ${run.neverStruck.join(', ')}` : ''],
       ['Time', `${(run.elapsed / 1e6).toFixed(1)} s`, 'times count from the start of the test'],
     ];
@@ -42,10 +44,10 @@ class Panels {
     document.getElementById('facts').append(...facts.map(([word, number, rest]) => make('div', {}, make('dt', {}, word), make('dd', {}, number, ' ', make('small', {}, rest)))));
   }
 
-  /** The latencies of the operations that were done. A quantile stands at floor(n × q). */
+  /** The latencies of the load's operations that were done. A quantile stands at floor(n × q). */
   latencies() {
     const { operations } = this.run;
-    const all = operations.from.map((from, index) => (operations.outcome[index] === 'ok' && operations.phase[index] !== 'setup' ? operations.to[index] - from : -1)).filter((time) => time >= 0);
+    const all = operations.from.map((from, index) => (operations.outcome[index] === 'ok' && operations.phase[index] === 'load' ? operations.to[index] - from : -1)).filter((time) => time >= 0);
     if (!all.length) return [];
     all.sort((one, other) => one - other);
     const at = (quantile) => lasted(all[Math.min(Math.floor(all.length * quantile), all.length - 1)]);
