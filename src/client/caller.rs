@@ -149,7 +149,7 @@ fn too_late(
     let (mut text, reason) = match is_sent {
         true => (format!("no reply within {timeout:?}"), refused),
         false => (
-            format!("nothing was sent: no NATS server was reached within {timeout:?}"),
+            format!("nothing was sent: no connection to a NATS server within {timeout:?}"),
             lost,
         ),
     };
@@ -229,7 +229,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let complaint = "the NATS server says: Permissions Violation";
         let lost = "the connection to nats://a:1: refused";
-        let unsent = "nothing was sent: no NATS server was reached within 1s";
+        let unsent = "nothing was sent: no connection to a NATS server within 1s";
         for (is_sent, lost, refused, expected) in [
             (false, lost, "", format!("{unsent}; {lost}")),
             (false, lost, complaint, format!("{unsent}; {lost}")),

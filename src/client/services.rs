@@ -116,7 +116,10 @@ impl Sink for Desk<'_> {
 
     fn too_long(&mut self, excerpt: &[u8]) {
         let text = String::from_utf8_lossy(excerpt);
-        (self.log)(format_args!("a message is too long: {text}"));
+        self.log(
+            Topic::Message,
+            format_args!("a message is too long: {text}"),
+        );
     }
 
     fn log(&mut self, topic: Topic, text: fmt::Arguments<'_>) {

@@ -12,6 +12,8 @@ pub(super) struct Info {
     /// Whether messages may have headers. Without them nothing reports that a node is not
     /// there.
     pub(super) headers: bool,
+    /// Whether a client must prove itself.
+    pub(super) auth_required: bool,
     pub(super) tls_required: bool,
     pub(super) tls_available: bool,
     /// The text that a client signs to prove itself by a key.
@@ -26,6 +28,7 @@ impl Default for Info {
         Info {
             max_payload: 1 << 20,
             headers: false,
+            auth_required: false,
             tls_required: false,
             tls_available: false,
             nonce: None,

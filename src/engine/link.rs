@@ -37,6 +37,7 @@
 //!
 //! Read next: `parser.rs`; `incoming.rs`; `outgoing.rs`; `carrier.rs`, the owner.
 
+use super::credentials::Credentials;
 use super::greeting::{Info, Opening, opening, push_connect};
 use super::incoming::{complaint, deliver};
 use super::nats::{Address, Nats};
@@ -527,6 +528,11 @@ impl Core {
             self.logged.clear();
             let server = self.servers.current();
             sink.log(Topic::Connection, format_args!("connected to {server}"));
+            let proves_itself = !matches!(self.nats.credentials, Credentials::None);
+            if proves_itself && !self.info.auth_required {
+                let text = "asks for no credentials: anyone can publish under any name";
+                sink.log(Topic::Connection, format_args!("{server} {text}"));
+            }
         }
     }
 

@@ -3,7 +3,8 @@
 
 use super::subject::Subjects;
 use crate::protocol::{
-    Envelope, Error, ErrorFields, Fields, MsgId, Numbers, first_src, write_fields, write_header,
+    Envelope, Error, ErrorFields, Fields, MsgId, Numbers, after_byte_order_mark, first_src,
+    write_fields, write_header,
 };
 use std::borrow::Cow;
 use std::io::Write as _;
@@ -174,10 +175,12 @@ fn in_reply_to(body: &str) -> Option<Cow<'_, str>> {
 /// | is another text without escapes | no |
 /// | has escapes, or cannot be found | as serde_json reads the whole line |
 ///
-/// A line that is no message passes: the session refuses it, and says why. The scan ends
+/// A line that is no message passes: the session refuses it, and says why. A byte order mark
+/// is skipped, as the session skips it in front of its first line. The scan ends
 /// with the first `src`, which most programs write in front of the body, and it needs no
 /// second parser where a body comes first.
 pub(super) fn is_from(line: &[u8], name: &str) -> bool {
+    let line = after_byte_order_mark(line).unwrap_or(line);
     let front = &line[..line.len().min(FRONT_BYTES)];
     match plain_src(front).or_else(|| plain_src(line)) {
         Some(src) => src == name,
@@ -293,6 +296,7 @@ mod tests {
                 r#"{"id":4,"src":"SRC","dest":"n1","body":{}}"#,
                 r#"{"body":{"src":"c1"},"dest":"n1","src":"SRC"}"#,
                 r#"{"\u0073rc":"SRC","dest":"n1","body":{"src":"c1"}}"#,
+                "\u{feff}{\"src\":\"SRC\",\"dest\":\"n1\",\"body\":{}}",
                 &far,
             ] {
                 let line = line.replace("SRC", forged);

@@ -2,7 +2,7 @@
 
 use super::link::{CONNECT_MAX, HANDSHAKE_MAX, OUTPUT_BYTES_MAX, PONG_MAX, QUIET_MAX};
 use super::servers::{LASTS_MIN, PAUSE_MAX};
-use super::{Link, Nats, Need, READ_BYTES, Sink};
+use super::{Credentials, Link, Nats, Need, READ_BYTES, Sink};
 use crate::notices::Topic;
 use crate::time::Instant;
 use std::fmt;
@@ -61,11 +61,15 @@ impl World {
     }
 
     fn make_ready(&mut self) {
+        self.make_ready_with(INFO);
+    }
+
+    fn make_ready_with(&mut self, info: &str) {
         while !matches!(self.link.need(), (_, Need::Socket(_))) {
             self.pass(Duration::from_millis(10));
         }
         self.connect();
-        self.say(INFO);
+        self.say(info);
         assert!(!self.link.is_ready());
         self.take();
         self.say("PONG\r\n");
@@ -157,6 +161,40 @@ fn a_handshake_subscribes_and_waits_for_its_pong() {
     world.say("PONG\r\n");
     assert!(world.link.is_ready());
     assert_eq!(world.found.logs, ["connected to nats://a:1"]);
+}
+
+#[test]
+fn a_server_that_asks_for_no_credentials_is_warned_of_if_there_are_some() {
+    let token = || Credentials::Token("t".to_owned());
+    let of_all = INFO;
+    let of_users = INFO.replace("{", "{\"auth_required\":true,");
+    for (credentials, info, is_warned) in [
+        (token(), of_all, true),
+        (token(), &of_users, false),
+        (Credentials::None, of_all, false),
+    ] {
+        let mut world = World::new("a:1");
+        let nats = Nats::new("a:1", "t").unwrap().credentials(credentials);
+        let names = vec!["n1".to_owned()];
+        world.link = Link::new(&nats, names, 2000, 7, Instant::ZERO);
+        world.make_ready_with(info);
+        let warned = world
+            .found
+            .logs
+            .iter()
+            .any(|log| log.contains("asks for no credentials"));
+        assert_eq!(warned, is_warned, "{:?}", world.found.logs);
+    }
+}
+
+#[test]
+fn a_node_that_may_not_subscribe_is_told_that_it_hears_nothing() {
+    let mut world = World::ready();
+    for (subject, is_deaf) in [("Subscription to \"a\"", true), ("Publish to \"a\"", false)] {
+        world.say(&format!("-ERR 'Permissions Violation for {subject}'\r\n"));
+        let said = world.found.logs.last().unwrap();
+        assert_eq!(said.contains("do not arrive"), is_deaf, "{said}");
+    }
 }
 
 #[test]

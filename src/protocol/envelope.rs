@@ -284,6 +284,15 @@ pub(crate) fn is_json_integer(text: &str) -> bool {
     is_integer(text) && serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
+/// U+FEFF in UTF-8. At the start of a text it says only that the text is Unicode.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The rest of a line that begins with one byte order mark.
+pub(crate) fn after_byte_order_mark(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_prefix(BYTE_ORDER_MARK)?;
+    (!rest.starts_with(BYTE_ORDER_MARK)).then_some(rest)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -42,7 +42,7 @@ pub use raw_request::RawRequest;
 
 pub(crate) use body::{error_of, parse_body, parse_value};
 pub(crate) use cluster::NAME_BYTES_MAX;
-pub(crate) use envelope::is_json_integer;
+pub(crate) use envelope::{after_byte_order_mark, is_json_integer};
 pub(crate) use error::ErrorFields;
 pub(crate) use fast::{Outline, Subject, first_src, parse_outlined};
 pub(crate) use message::{plain_front, write_body, write_plain_header};

@@ -2,15 +2,6 @@
 
 use crate::protocol::{Envelope, Error, Header, MsgId, ReplyTo};
 
-/// U+FEFF in UTF-8. At the start of a text it says only that the text is Unicode.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
-/// The rest of a line that begins with one byte order mark.
-pub(super) fn after_byte_order_mark(line: &[u8]) -> Option<&[u8]> {
-    let rest = line.strip_prefix(BYTE_ORDER_MARK)?;
-    (!rest.starts_with(BYTE_ORDER_MARK)).then_some(rest)
-}
-
 /// Whether a message is an `init`, and not a reply of that name.
 #[inline(always)]
 pub(super) fn is_init(envelope: &Envelope<'_>) -> bool {

@@ -38,12 +38,12 @@ use crate::node::{Context, Direction, Log, Node, Request, Shared, Verdict};
 use crate::notices::Topic;
 use crate::protocol::{
     Envelope, Error, Excerpt, Init, Malformed, MsgId, Parser, Quote, ReplyKind, ReplyTo, Result,
-    parse_body,
+    after_byte_order_mark, parse_body,
 };
 use crate::task::{ReadyQueue, Threads};
 use crate::time::{Clock, Instant, TimerId};
 use crate::wire::OutputBuffer;
-use checks::{after_byte_order_mark, is_init, malformed};
+use checks::{is_init, malformed};
 use host::{Host, SetupEnd, host};
 use identity::{Identity, SettingUp};
 use std::cell::RefMut;

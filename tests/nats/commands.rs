@@ -68,7 +68,7 @@ fn a_call_prints_the_reply_and_its_errors_are_told_apart() {
             nothing,
             &[brief, "50", "n1", "echo"],
             1,
-            "no NATS server was reached",
+            "no connection to a NATS server",
         ),
         (&url, &["n1"], 2, "NODE TYPE [BODY]"),
         (&url, &["n1,n2", "x"], 2, r#"invalid name "n1,n2" in NODE"#),

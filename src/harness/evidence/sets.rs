@@ -146,6 +146,9 @@ fn carriers(lookup: &Lookup<'_>, subject: &Value) -> Vec<Step> {
         .filter(|it| it.fate != MessageFate::Delivered)
         .count();
     let text = match (carry.len(), gone) {
+        _ if lookup.record.is_on_nats => "Messages between servers are not seen on NATS: which \
+             of them carried it is not known."
+            .to_owned(),
         (0, _) => "No message between servers carries it: no other server can know it.".to_owned(),
         (all, 0) => format!("All {all} messages between servers that carry it arrived."),
         (all, gone) => {
