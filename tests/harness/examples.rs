@@ -75,6 +75,8 @@ fn a_kill_of_all_nodes_loses_the_elements_that_were_only_in_memory() {
         &[
             &options[..],
             &["--time-limit", "4", "--nemesis-interval", "0.5"],
+            // A request to a dead node occupies its client until it times out.
+            &["--rate", "50", "--concurrency", "10n", "--seed", "1"],
         ]
         .concat(),
     );
