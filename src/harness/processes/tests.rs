@@ -204,6 +204,14 @@ fn with_server(script: &str) -> Processes {
     bed
 }
 
+/// The same, and the script runs.
+fn with_running_server(script: &str) -> Processes {
+    let mut bed = with_server(script);
+    let broker = bed.broker.as_mut().unwrap();
+    broker.start(&mut bed.reactor, None).unwrap();
+    bed
+}
+
 #[test]
 fn a_program_that_is_no_nats_server_is_a_wrong_plan() {
     for (script, expected) in [
@@ -235,12 +243,7 @@ fn a_server_that_ends_after_it_has_listened_breaks_the_run_off() {
 
 #[test]
 fn a_server_that_floods_its_log_does_not_hold_a_turn_up() {
-    let mut bed = with_server("exec yes >&2");
-    bed.broker
-        .as_mut()
-        .unwrap()
-        .start(&mut bed.reactor, None)
-        .unwrap();
+    let mut bed = with_running_server("exec yes >&2");
     for _ in 0..3 {
         let until = bed.clock.now() + Duration::from_secs(10);
         bed.turn(until);
@@ -250,12 +253,7 @@ fn a_server_that_floods_its_log_does_not_hold_a_turn_up() {
 
 #[test]
 fn requests_without_a_server_end_at_once_and_are_lost() {
-    let mut bed = with_server("exec sleep 60");
-    bed.broker
-        .as_mut()
-        .unwrap()
-        .start(&mut bed.reactor, None)
-        .unwrap();
+    let mut bed = with_running_server("exec sleep 60");
     bed.spawn(0).unwrap();
     let client = bed.open_client();
     bed.request(client, 0, &Request::new("echo", &()), 1);
